@@ -1,0 +1,53 @@
+# From a bare clone with python3 and make: `make lab` opens the lessons, `make test` checks everything.
+# The environment lies in .venv; it follows pyproject.toml. Works with GNU make 3.81 and later.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+.PHONY: help lab test quick lint format clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+lab: .venv/lab-installed ## install, copy the lessons to ~/mnist_widgets_lessons, open JupyterLab
+	$(BIN)/mnist-widgets lab
+
+test: lint ## everything: lint, types, unit tests, browser tests, notebooks
+	@echo "== A browser for the tests"
+	@$(BIN)/python tests/browser/get_chromium.py
+	@echo "== Unit tests"
+	@$(BIN)/pytest tests --ignore=tests/browser
+	@echo "== Browser tests"
+	@$(BIN)/pytest tests/browser
+	@echo "== Notebooks"
+	@$(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 notebooks
+
+quick: .venv/test-installed ## the unit tests alone
+	@$(BIN)/pytest tests --ignore=tests/browser
+
+lint: .venv/test-installed ## ruff and mypy
+	@echo "== Lint"
+	@$(BIN)/ruff check
+	@echo "== Format"
+	@$(BIN)/ruff format --check
+	@echo "== Types"
+	@$(BIN)/mypy
+
+format: .venv/test-installed ## let ruff mend and format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean: ## remove caches and builds; the environment stays (rm -r .venv)
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/%-installed: pyproject.toml | $(BIN)/python
+	@echo "== Installing into .venv; the first time this takes some minutes: PyTorch is large"
+	@$(PIP_INSTALL) ".[$*]"
+	@touch $@
+
+$(BIN)/python:
+	@echo "== Making .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "mnist_widgets needs Python 3.10 or later; try: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

@@ -1,0 +1,63 @@
+"""See and steer a neural network while it learns to read handwritten digits.
+
+The panels live in `mnist_widgets.widgets` and load only when that is imported.
+"""
+
+from importlib.metadata import version
+
+from mnist_widgets import runtime
+
+runtime.prepare_threads()  # before torch loads: it reads the settings only once
+
+from mnist_widgets.callbacks import (
+    Checkpoint,
+    DivergenceGuard,
+    EarlyStopping,
+    ProgressBar,
+)
+from mnist_widgets.data import (
+    DataError,
+    DigitSet,
+    load_bundled_digits,
+    load_digits,
+    load_fashion_mnist,
+    load_kmnist,
+    load_mnist,
+)
+from mnist_widgets.evaluation import Evaluator, accuracy, confusion_matrix, predict_probabilities
+from mnist_widgets.history import History
+from mnist_widgets.models import SimpleNet
+from mnist_widgets.session import ActionRefusedError, TrainingSession
+from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer, train_step
+from mnist_widgets.tutorial import trainer
+
+runtime.limit_torch_threads()
+
+__version__ = version("mnist_widgets")
+__all__ = [
+    "ActionRefusedError",
+    "BatchReport",
+    "Callback",
+    "Checkpoint",
+    "DataError",
+    "DigitSet",
+    "DivergenceGuard",
+    "EarlyStopping",
+    "EpochReport",
+    "Evaluator",
+    "History",
+    "ProgressBar",
+    "SimpleNet",
+    "Trainer",
+    "TrainingSession",
+    "accuracy",
+    "confusion_matrix",
+    "load_bundled_digits",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_kmnist",
+    "load_mnist",
+    "predict_probabilities",
+    "train_step",
+    "trainer",
+]

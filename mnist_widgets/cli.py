@@ -1,0 +1,208 @@
+"""The `mnist-widgets` command: open the lessons, train in the terminal, fetch the data.
+
+Options and what is printed; the work is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mnist_widgets.data import DigitSet
+    from mnist_widgets.history import History
+
+LESSONS_FOLDER = "~/mnist_widgets_lessons"
+LOADERS = {  # functions of mnist_widgets.data
+    "auto": "load_digits",
+    "mnist": "load_mnist",
+    "fashion-mnist": "load_fashion_mnist",
+    "kmnist": "load_kmnist",
+    "bundled": "load_bundled_digits",
+}
+INTERRUPTED = 130  # the status a shell gives to a program ended by Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line, by default the process's own, and return the exit status."""
+    parser = _build_parser()
+    options, further = parser.parse_known_args(arguments)
+    if further and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    try:
+        match options.command:
+            case "lab":
+                return _open_lab(further)
+            case "train":
+                return _train(options)
+            case "data":
+                return _fetch(options)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    parser.print_help()
+    return 0
+
+
+def _open_lab(arguments: list[str]) -> int:
+    """Copy the lessons and open JupyterLab, whose arguments are all but a folder in first place."""
+    from mnist_widgets.lessons import copy_lessons, open_lab
+
+    has_folder = bool(arguments) and not arguments[0].startswith("-")
+    folder = Path(arguments.pop(0) if has_folder else LESSONS_FOLDER).expanduser().absolute()
+    try:
+        copied, kept = copy_lessons(folder)
+    except OSError as error:
+        return _fail(f"the lessons cannot be copied to {folder}: {error.strerror}")
+    print(f"Lessons: {folder}")
+    for verb, files in ("copied", copied), ("kept as they are", kept):
+        if files:
+            print(f"  {verb}: {', '.join(map(str, files))}")
+    try:
+        open_lab(folder, arguments)
+    except ModuleNotFoundError:
+        return _fail('JupyterLab is not installed; get it with: pip install "mnist_widgets[lab]"')
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    """Train, then print what came of it."""
+    import torch
+
+    from mnist_widgets.callbacks import DivergenceGuard, ProgressBar
+    from mnist_widgets.evaluation import Evaluator
+    from mnist_widgets.models import SimpleNet
+    from mnist_widgets.training import Trainer
+
+    train_set, test_set = _load(options.dataset)
+    torch.manual_seed(options.seed)
+    model = SimpleNet(28 * 28, len(train_set.class_names))
+    evaluator = Evaluator(test_set.batches(512))
+    trainer = Trainer(
+        model,
+        torch.nn.CrossEntropyLoss(),
+        torch.optim.Adam(model.parameters(), lr=options.lr, fused=True),
+        train_set.batches(options.batch_size, shuffle=True),
+        evaluator=evaluator,
+        callbacks=[ProgressBar(), DivergenceGuard()],
+    )
+    status = 0
+    try:
+        trainer.fit(options.epochs)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+        print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
+        evaluator.evaluate(model, "cpu")
+    _print_history(trainer.history)
+    if trainer.stop_reason:
+        return _fail(trainer.stop_reason)
+    _print_confusions(evaluator.confusion, test_set.class_names)
+    return status
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """Fetch and verify one dataset, and say where it lies."""
+    from mnist_widgets.data import data_root
+
+    train_set, test_set = _load(options.dataset, root=options.root)
+    print(
+        f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
+        f"whole and sound, in {data_root(options.root)}"
+    )
+    return 0
+
+
+def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
+    from mnist_widgets import data
+
+    try:
+        train_set, test_set = getattr(data, LOADERS[dataset])(**where)
+    except data.DataError as error:
+        sys.exit(_fail(str(error)))
+    return train_set, test_set
+
+
+def _print_history(history: History) -> None:
+    if history.num_epochs:
+        print("\nLoss and metrics of each epoch")
+        print(history.to_dataframe().to_string(float_format="{:.4f}".format))
+
+
+def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
+    """Print accuracy and counts; the columns bear only numbers, since ten names are too wide."""
+    import pandas as pd
+
+    from mnist_widgets.evaluation import accuracy
+
+    digits = [str(index) for index in range(len(class_names))]
+    names = [
+        digit if name == digit else f"{digit} {name}"
+        for digit, name in zip(digits, class_names, strict=True)
+    ]
+    print(f"\nAccuracy: {100 * accuracy(counts):.2f} %")
+    print("\nConfusion counts (rows: true, columns: predicted)")
+    print(pd.DataFrame(counts.numpy(), index=names, columns=digits).to_string())
+
+
+def _fail(message: str) -> int:
+    print(f"mnist-widgets: {message}", file=sys.stderr)
+    return 1
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    from mnist_widgets import __version__
+
+    parser = argparse.ArgumentParser(prog="mnist-widgets", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"mnist_widgets {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    commands.add_parser(
+        "lab",
+        help="copy the lessons to a folder of yours and open JupyterLab on the first",
+        usage="mnist-widgets lab [-h] [FOLDER] [JUPYTERLAB ARGUMENTS]",
+        description=f"Copies the lessons to FOLDER ({LESSONS_FOLDER} if you name none) and opens "
+        "JupyterLab on the first. Files that are there already are left as they are. Whatever "
+        "follows goes to JupyterLab, such as --no-browser or --port 9999.",
+    )
+
+    defaults = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
+    train = commands.add_parser("train", help="train the network in the terminal", **defaults)
+    train.add_argument("--epochs", type=_positive_whole, default=10, help="times through the data")
+    train.add_argument("--batch-size", type=_positive_whole, default=512, help="images per step")
+    train.add_argument("--lr", type=_positive, default=0.001, help="learning rate of Adam")
+    train.add_argument(
+        "--dataset",
+        choices=LOADERS,
+        default="auto",
+        help="auto: MNIST where it can be had, otherwise the bundled digits",
+    )
+    train.add_argument("--seed", type=int, default=0, help="the same seed gives the same run")
+
+    data = commands.add_parser("data", help="fetch a dataset and verify it", **defaults)
+    data.add_argument("--dataset", choices=["mnist", "fashion-mnist", "kmnist"], default="mnist")
+    data.add_argument(
+        "--root", type=Path, help="folder; else $MNIST_WIDGETS_DATA, else the user's cache"
+    )
+    return parser
+
+
+def _positive_whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
+    return number

@@ -1,0 +1,175 @@
+"""A set of labelled 28x28 images in memory, and the fast way to take batches from it.
+
+Where images come from is left to `data`. The pixels stay uint8 (47 MB for MNIST) and become floats
+one whole batch at a time: 0.4 ms for 512 images, beside a training step of some 12 ms. A
+`DataLoader` that prepares single images takes ten times as long as the training (FACTS 23).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+def to_inputs(images: Tensor) -> Tensor:
+    """Turn stored images into what a network takes, equal to torchvision's `ToDtype(scale=True)`.
+
+    Args:
+        images: uint8 (N, 28, 28), or (28, 28) for a single image.
+
+    Returns:
+        float32 (N, 1, 28, 28) in [0, 1]; N is 1 for a single image.
+
+    Raises:
+        ValueError: The images have another shape or type.
+    """
+    if images.ndim == 2:
+        images = images.unsqueeze(0)
+    _check_images(images)
+    return images.unsqueeze(1).to(torch.float32).mul_(1 / 255)
+
+
+class DigitSet(Dataset[tuple[Tensor, int]]):
+    """Labelled images in memory: a map-style `Dataset` that also hands out whole batches.
+
+    `digit_set[i]` is one image, float32 (1, 28, 28) in [0, 1], and its label. A `DataLoader` takes
+    the set as it is; `batches` gives the same images much faster.
+
+    Example:
+        >>> digit_set = DigitSet(images, labels, class_names="0123456789", name="my digits")
+        >>> for inputs, labels in digit_set.batches(512, shuffle=True): ...
+
+    Attributes:
+        images: uint8 (N, 28, 28), white on black.
+        labels: int64 (N,), each an index into `class_names`.
+        class_names: What the labels mean.
+        name: What to call the set on screen.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, class_names: Sequence[str], name: str
+    ) -> None:
+        """Check the images and labels and keep them; nothing is copied.
+
+        Raises:
+            ValueError: Shapes, types or lengths do not fit, a label is out of range, or there is
+                no image.
+        """
+        _check_images(images)
+        _check_labels(labels, len(images), len(class_names))
+        self.images = images
+        self.labels = labels
+        self.class_names = tuple(class_names)
+        self.name = name
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There is no image {index} in {self!r}.")
+        return to_inputs(self.images[index])[0], int(self.labels[index])
+
+    def __repr__(self) -> str:
+        return f"<DigitSet {self.name}: {len(self):,} images, {len(self.class_names)} classes>"
+
+    def batches(
+        self, batch_size: int, shuffle: bool = False, generator: torch.Generator | None = None
+    ) -> Batches:
+        """Cut the set into batches, in a new order in each epoch if `shuffle` is set.
+
+        Args:
+            batch_size: Images in a batch; the last batch takes what is left.
+            shuffle: Whether to mix the images anew for each iteration.
+            generator: Where the order is drawn from; torch's global generator if there is none.
+
+        Returns:
+            An iterable with a length, to be run through as often as there are epochs.
+
+        Raises:
+            ValueError: `batch_size` is below 1.
+        """
+        return Batches(self, batch_size, shuffle, generator)
+
+
+class Batches:
+    """The batches of a `DigitSet`: each iteration is one epoch of `(inputs, labels)`.
+
+    Inputs are float32 (B, 1, 28, 28) in [0, 1], labels int64 (B,). Made by `DigitSet.batches`.
+
+    Attributes:
+        digit_set: Where the images come from.
+        batch_size: Images in a batch; the last batch may have fewer.
+        shuffle: Whether each iteration mixes the images anew.
+        generator: Where the order is drawn from; torch's global generator if it is None.
+    """
+
+    def __init__(
+        self,
+        digit_set: DigitSet,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(
+                f"batch_size is {batch_size}; it must be a whole number of at least 1."
+            )
+        self.digit_set = digit_set
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.generator = generator
+
+    @property
+    def num_images(self) -> int:
+        """Images in one epoch."""
+        return len(self.digit_set)
+
+    def __len__(self) -> int:
+        return math.ceil(self.num_images / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        images, labels = self.digit_set.images, self.digit_set.labels
+        if self.shuffle:
+            order = torch.randperm(self.num_images, generator=self.generator)
+        else:
+            order = torch.arange(self.num_images)
+        for start in range(0, self.num_images, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            # index_select copies these uint8 images three times as fast as images[chosen].
+            yield to_inputs(images.index_select(0, chosen)), labels.index_select(0, chosen)
+
+    def __repr__(self) -> str:
+        order = "shuffled" if self.shuffle else "in order"
+        return f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}>"
+
+
+def _check_images(images: Tensor) -> None:
+    if images.dtype != torch.uint8 or images.shape[1:] != (28, 28):
+        raise ValueError(
+            f"The images are {images.dtype} of the shape {tuple(images.shape)}; "
+            "they must be torch.uint8 of the shape (N, 28, 28)."
+        )
+
+
+def _check_labels(labels: Tensor, num_images: int, num_classes: int) -> None:
+    if labels.dtype != torch.int64 or labels.ndim != 1:
+        raise ValueError(
+            f"The labels are {labels.dtype} of the shape {tuple(labels.shape)}; "
+            "they must be torch.int64 of the shape (N,)."
+        )
+    if num_images == 0:
+        raise ValueError("There are no images; a DigitSet needs at least one.")
+    if len(labels) != num_images:
+        raise ValueError(f"There are {num_images:,} images but {len(labels):,} labels.")
+    wrong = (labels < 0) | (labels >= num_classes)
+    if wrong.any():
+        position = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"Label {labels[position]} at position {position} is out of range: "
+            f"with {num_classes} class names labels run from 0 to {num_classes - 1}."
+        )

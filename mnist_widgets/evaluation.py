@@ -1,0 +1,151 @@
+"""How well a network does: probabilities, confusion counts, accuracy.
+
+All functions leave the model in the mode and on the device where they found it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mnist_widgets.digit_set import to_inputs
+from mnist_widgets.training import LossFunction
+
+_IMAGES_PER_FORWARD_PASS = 1024
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within this context `model` is in evaluation mode and computes no gradients.
+
+    Afterwards each of its modules is back in the mode it had.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, was_training in modes:
+            module.training = was_training
+
+
+class Evaluator:
+    """Judges a model on the same batches each time: mean loss and share of right predictions.
+
+    Args:
+        batches: inputs and labels, such as `test_set.batches(512)` or a `DataLoader`.
+        loss_fn: the mean loss of a batch from its outputs (B, C) and labels (B,); by default
+            cross-entropy, which takes raw scores.
+
+    Raises:
+        ValueError: if `batches` is empty.
+
+    Attributes:
+        confusion: int64 (C, C), `confusion[true, predicted]` of the last evaluation; None before it.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        loss_fn: LossFunction = functional.cross_entropy,
+    ) -> None:
+        self.batches = batches
+        self.loss_fn = loss_fn
+        self.confusion: Tensor | None = None
+
+    def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
+        """Return `test_loss` (mean over the images) and `test_accuracy` (0 to 1).
+
+        Raises:
+            ValueError: if there is no batch to judge by.
+        """
+        loss_sum, num_images = 0.0, 0
+        confusion: Tensor | int = 0
+        with evaluating(model):
+            for inputs, labels in self.batches:
+                outputs = model(inputs.to(device))
+                labels_there = labels.to(device)
+                loss_sum += self.loss_fn(outputs, labels_there).item() * len(labels)
+                num_images += len(labels)
+                confusion = confusion + confusion_matrix(
+                    labels_there, outputs.argmax(dim=1), num_classes=outputs.shape[1]
+                )
+        if num_images == 0:
+            raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
+        assert isinstance(confusion, Tensor)
+        self.confusion = confusion
+        return {"test_loss": loss_sum / num_images, "test_accuracy": accuracy(confusion)}
+
+
+def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the network's probabilities for each class.
+
+    Args:
+        model: gives raw scores or log-probabilities (N, C).
+        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or float inputs
+            (N, 1, 28, 28) in [0, 1] as its items and batches hold them.
+
+    Returns:
+        float32 (N, C) on the CPU; each row sums to 1.
+    """
+    inputs = to_inputs(images) if images.dtype == torch.uint8 else images
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    with evaluating(model):
+        probabilities = [
+            model(chunk.to(device)).softmax(dim=1).float().cpu()
+            for chunk in inputs.split(_IMAGES_PER_FORWARD_PASS)
+        ]
+    return torch.cat(probabilities)
+
+
+def confusion_matrix(
+    true_labels: Tensor, predicted_labels: Tensor, num_classes: int = 10
+) -> Tensor:
+    """Count how often each true class was taken for each class.
+
+    Args:
+        true_labels: integers (N,) from 0 to `num_classes` - 1.
+        predicted_labels: integers (N,) from 0 to `num_classes` - 1.
+        num_classes: at least 1.
+
+    Returns:
+        int64 (num_classes, num_classes) on the CPU, `counts[true, predicted]`.
+
+    Raises:
+        ValueError: if the lengths differ or a label lies outside the classes.
+    """
+    if true_labels.shape != predicted_labels.shape or true_labels.dim() != 1:
+        raise ValueError(
+            "true and predicted labels must be two rows of equal length, not of shapes "
+            f"{tuple(true_labels.shape)} and {tuple(predicted_labels.shape)}"
+        )
+    for role, labels in (("true", true_labels), ("predicted", predicted_labels)):
+        outside = labels[(labels < 0) | (labels >= num_classes)]
+        if len(outside):
+            raise ValueError(
+                f"a {role} label is {outside[0].item()}, but the classes run from 0 to "
+                f"{num_classes - 1}"
+            )
+    pairs = true_labels.long().cpu() * num_classes + predicted_labels.long().cpu()
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def accuracy(counts: Tensor) -> float:
+    """Return the share of right predictions, 0 to 1: the diagonal's sum over the sum of all.
+
+    Args:
+        counts: (C, C), `counts[true, predicted]`; either orientation gives the same.
+
+    Raises:
+        ValueError: if nothing was counted.
+    """
+    total = int(counts.sum())
+    if total == 0:
+        raise ValueError("the confusion counts are all 0: nothing was counted yet")
+    return int(counts.trace()) / total

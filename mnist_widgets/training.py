@@ -1,0 +1,361 @@
+"""The training loop: one batch, one epoch, a whole run, and what was seen on the way.
+
+Nothing here knows threads, widgets or files. Whoever wants to look on is a `Callback`; whoever wants
+to decide when the next batch is trained drives `Trainer.iterate` himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sized
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mnist_widgets.history import History
+
+LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
+Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
+
+_ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
+
+
+class SupportsEvaluate(Protocol):
+    """What a `Trainer` asks of an evaluator."""
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Return the metrics of `model`, by name."""
+
+
+def train_step(
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    loss_fn: LossFunction,
+    optimizer: Optimizer,
+    device: torch.device,
+) -> float:
+    """Train on one batch: forward, loss, backward, update.
+
+    Args:
+        model: the network, in training mode and on `device`.
+        batch: inputs (B, ...) and their targets (B, ...), on any device.
+        loss_fn: takes the network's outputs and the targets, gives one number.
+        optimizer: holds the parameters of `model`; its gradients are zero, and are again at the end.
+        device: where the computation happens.
+
+    Returns:
+        The loss of this batch, before the update.
+    """
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    loss = loss_fn(model(inputs), targets)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What is known after one batch. Everything counts from 1.
+
+    Attributes:
+        step: batches trained since the history began.
+        epoch: the epoch that this batch belongs to.
+        batch: the batch's place in its epoch.
+        num_batches: batches in an epoch.
+        loss: the loss of this batch, before its update.
+        num_images: inputs in this batch; 0 where the batch does not say.
+    """
+
+    step: int
+    epoch: int
+    batch: int
+    num_batches: int
+    loss: float
+    num_images: int = 0
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What is known after one epoch.
+
+    Attributes:
+        epoch: counts from 1.
+        train_loss: mean of the epoch's batch losses.
+        metrics: what the evaluator found, by name; empty without one.
+    """
+
+    epoch: int
+    train_loss: float
+    metrics: Mapping[str, float]
+
+
+class Callback:
+    """A listener of a training run: override what you want to hear of, each hook does nothing here.
+
+    Hooks run in the thread that trains, between two batches: keep them short. A hook that raises ends
+    the run as any other error does. To end it politely, call `trainer.request_stop(reason)`.
+    """
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Called once before the first batch, with the model on its device."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Called before the first batch of each epoch; epochs count from 1."""
+
+    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
+        """Called after each batch's update; the history already holds its loss."""
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Called after each whole epoch and its evaluation; the history already holds both."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Called once, whatever the ending; `trainer.ending` names it."""
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Called after weights, optimizer and history were put back to where they began."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies of a model's and an optimizer's state, independent of the originals."""
+
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+
+
+def pick_device() -> torch.device:
+    """Return the best device of this machine: cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def check_epochs(epochs: int) -> None:
+    """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
+
+
+class Trainer:
+    """Trains a model, batch by batch, and tells its callbacks.
+
+    | ending     | when                                        | epoch in progress      | `on_train_end` |
+    |------------|---------------------------------------------|------------------------|----------------|
+    | `finished` | all epochs were trained                     | none                   | called         |
+    | `stopped`  | `request_stop` was honoured after a batch   | left without a report  | called         |
+    | `closed`   | the iterator was closed or forgotten        | left without a report  | called         |
+    | `failed`   | anything raised: step, evaluator, callback  | left without a report  | called         |
+
+    `on_epoch_end` is called for whole epochs only. `history` keeps every batch under every ending, a
+    later run goes on from there, and the model returns to the device it came from.
+
+    Args:
+        model: maps inputs (B, ...) to outputs (B, ...).
+        loss_fn: takes outputs and targets, gives one number.
+        optimizer: holds the model's parameters.
+        train_batches: gives an epoch's batches each time it is iterated, and knows their number
+            (`DigitSet.batches`, a `DataLoader`, a list).
+        evaluator: judges the model after each epoch.
+        callbacks: told in this order.
+        train_step: trains one batch; your own replaces `train_step` of this module.
+        device: where to train; by default `pick_device()`.
+
+    Raises:
+        ValueError: if `train_batches` holds no batch.
+        TypeError: if `train_batches` has no length.
+
+    Attributes:
+        history: the losses and metrics so far; exists before the first batch, and a new one begins
+            with each `restore`.
+        last_epoch: the epoch with which the current or last run ends; 0 before the first.
+        ending: how the last run ended, None before that.
+        stop_reason: the sentence given with the last honoured `request_stop`, or None.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFunction,
+        optimizer: Optimizer,
+        train_batches: Iterable[Any],
+        *,
+        evaluator: SupportsEvaluate | None = None,
+        callbacks: Iterable[Callback] = (),
+        train_step: TrainStep = train_step,
+        device: torch.device | str | None = None,
+    ) -> None:
+        _count_batches(train_batches)
+        self.model = model
+        self.loss_fn = loss_fn
+        self.optimizer = optimizer
+        self.train_batches = train_batches
+        self.evaluator = evaluator
+        self.callbacks = list(callbacks)
+        self.train_step = train_step
+        self.device = pick_device() if device is None else torch.device(device)
+        self.history = History()
+        self.last_epoch = 0
+        self.ending: Ending | None = None
+        self.stop_reason: str | None = None
+        self._is_running = False
+        self._stop_requested = False
+
+    def fit(self, epochs: int) -> History:
+        """Train `epochs` more epochs in this thread and return the history.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            RuntimeError: if this trainer is training already.
+        """
+        for _ in self.iterate(epochs):
+            pass
+        return self.history
+
+    def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
+        """Return an iterator that trains one batch for each `next()` and yields its report.
+
+        With the last batch of an epoch come its evaluation and `on_epoch_end`, so that whoever stops
+        calling `next()` leaves nothing half done.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            RuntimeError: if this trainer is training already.
+        """
+        check_epochs(epochs)
+        if self._is_running:
+            raise RuntimeError(_ALREADY_TRAINING)
+        self._stop_requested = False
+        self.ending = self.stop_reason = None
+        return self._run(epochs)
+
+    def request_stop(self, reason: str | None = None) -> None:
+        """Ask the run to end after the current batch; any thread may ask.
+
+        Args:
+            reason: a sentence for whoever reads how the run ended; the first one given counts.
+        """
+        self.stop_reason = self.stop_reason or reason
+        self._stop_requested = True
+
+    @property
+    def is_stop_requested(self) -> bool:
+        """Whether the current run has been asked to end, or the last one was."""
+        return self._stop_requested
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of the model's and the optimizer's state."""
+        return Snapshot(deepcopy(self.model.state_dict()), deepcopy(self.optimizer.state_dict()))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put model and optimizer back to `snapshot`, bit for bit, and begin the history anew.
+
+        Raises:
+            RuntimeError: while training.
+        """
+        if self._is_running:
+            raise RuntimeError("Weights cannot be reset during training; stop it first.")
+        self.model.load_state_dict(snapshot.model)
+        # the optimizer adopts the tensors it is given and would train the snapshot itself
+        self.optimizer.load_state_dict(deepcopy(dict(snapshot.optimizer)))
+        self.optimizer.zero_grad()
+        self.history = History()
+        self.ending = self.stop_reason = None
+        self._tell("on_reset")
+
+    def _run(self, epochs: int) -> Generator[BatchReport, None, None]:
+        if self._is_running:
+            raise RuntimeError(_ALREADY_TRAINING)
+        self._is_running = True
+        with ExitStack() as at_the_end:
+            at_the_end.callback(setattr, self, "_is_running", False)
+            at_the_end.callback(_move, self.model, self.optimizer, _device_of(self.model))
+            _move(self.model, self.optimizer, self.device)
+            self.optimizer.zero_grad()  # a batch that failed may have left its gradients
+            for callback in reversed(self.callbacks):
+                at_the_end.callback(callback.on_train_end, self)
+            try:
+                first_epoch = self.history.num_epochs + 1
+                self.last_epoch = self.history.num_epochs + epochs
+                self._tell("on_train_begin")
+                for epoch in range(first_epoch, self.last_epoch + 1):
+                    if self._stop_requested:
+                        break
+                    yield from self._run_epoch(epoch)
+                self.ending = "stopped" if self._stop_requested else "finished"
+            except GeneratorExit:
+                self.ending = "closed"
+                raise
+            except BaseException:
+                self.ending = "failed"
+                raise
+
+    def _run_epoch(self, epoch: int) -> Generator[BatchReport, None, None]:
+        num_batches = _count_batches(self.train_batches)
+        batch_index = 0
+        self.model.train()
+        self._tell("on_epoch_begin", epoch)
+        for batch_index, batch in enumerate(self.train_batches, start=1):
+            loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+            step = self.history.add_batch(loss)
+            report = BatchReport(step, epoch, batch_index, num_batches, loss, _count_images(batch))
+            self._tell("on_batch_end", report)
+            is_last = batch_index == num_batches
+            if is_last and not self._stop_requested:
+                self._end_epoch(epoch, num_batches)
+            yield report
+            if is_last or self._stop_requested:
+                return
+        raise RuntimeError(
+            f"train_batches gave {batch_index} batches in epoch {epoch}, but its length is "
+            f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a list "
+            "starts anew each epoch."
+        )
+
+    def _end_epoch(self, epoch: int, num_batches: int) -> None:
+        train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
+        evaluator = self.evaluator
+        metrics = {} if evaluator is None else dict(evaluator.evaluate(self.model, self.device))
+        self.history.add_epoch(train_loss, metrics)
+        self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
+
+    def _tell(self, hook: str, *arguments: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self, *arguments)
+
+
+def _count_batches(train_batches: Iterable[Any]) -> int:
+    if not isinstance(train_batches, Sized):
+        raise TypeError(
+            f"train_batches must know its length, which a {type(train_batches).__name__} does not; "
+            "use a DataLoader, DigitSet.batches(...) or a list of batches."
+        )
+    num_batches = len(train_batches)
+    if num_batches == 0:
+        raise ValueError("train_batches is empty: there is no batch to train on.")
+    return num_batches
+
+
+def _count_images(batch: object) -> int:
+    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
+    return len(inputs) if isinstance(inputs, Tensor) and inputs.dim() else 0
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def _move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
+    if _device_of(model) == device:
+        return
+    model.to(device)
+    # loading its own state makes an optimizer follow its parameters to their new device
+    optimizer.load_state_dict(optimizer.state_dict())

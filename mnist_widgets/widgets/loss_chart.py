@@ -1,0 +1,265 @@
+"""The loss as it falls: every batch, a smoothed line, and the epochs' means and test losses.
+
+The chart draws a `History`. How lines are smoothed and thinned out is `curves`, when they are redrawn
+is `publishing`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from bqplot import Axis, Figure, Lines, LinearScale, LogScale, Scatter
+from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, link
+from traitlets import Bool, Float, TraitError, validate
+
+from mnist_widgets.history import History
+from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.widgets.curves import Numbers, log_ticks, round_up, smooth, thin_out
+from mnist_widgets.widgets.messages import format_loss
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.publishing import publisher
+
+MAX_POINTS = 1000
+"""Points of one line: a browser takes 20 to 25 ms to draw two thousand, and soon much more."""
+
+_KEY = """<div class="mw-key">
+<span><i class="mw-key-faint"></i>each batch</span>
+<span><i></i>smoothed</span>
+<span><i class="mw-key-mean"></i>mean of an epoch</span>
+<span><i class="mw-key-test"></i>test loss</span>
+</div>"""
+
+
+class LossChart(Panel, Callback):
+    """A live chart of the training loss: a widget to show, and a callback to hand to a `Trainer`.
+
+    A loop of your own draws too: call `add_batch(loss)` after each batch.
+
+    Example:
+        ```python
+        chart = LossChart()
+        trainer = Trainer(model, loss_fn, optimizer, batches, callbacks=[chart])
+        chart
+        ```
+
+    Args:
+        smoothing: how much of the past each point of the smoothed line holds, from 0 to 0.99.
+        log_scale: whether the loss is drawn on a logarithmic scale.
+
+    Attributes:
+        smoothing: the same, a trait.
+        log_scale: the same, a trait.
+    """
+
+    smoothing = Float(0.9)
+    log_scale = Bool(False)
+
+    def __init__(self, smoothing: float = 0.9, log_scale: bool = False) -> None:
+        self._history = History()
+        self._figure = self._build_figure()
+        self._caption = text_line("mw-caption")
+        controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
+        super().__init__("mw-loss-chart", [self._figure, HTML(_KEY), controls, self._caption])
+        self.smoothing, self.log_scale = smoothing, log_scale
+        self.redraw()
+        self.observe(self._on_setting, names=["smoothing", "log_scale"])
+
+    @property
+    def history(self) -> History:
+        """What the chart draws: the trainer's history, or what was added by hand."""
+        return self._history
+
+    def add_batch(self, loss: float) -> None:
+        """Draw one more batch of a loop of your own.
+
+        Args:
+            loss: a number, or a tensor that holds one.
+        """
+        self._history.add_batch(float(loss))
+        publisher.request(self.redraw)
+
+    def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
+        """Draw the end of an epoch of a loop of your own, at its last batch.
+
+        Args:
+            train_loss: the mean of the epoch's batch losses.
+            test_loss: the loss on the test set, if you computed it.
+        """
+        metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
+        self._history.add_epoch(float(train_loss), metrics)
+        publisher.request(self.redraw)
+
+    def clear(self) -> None:
+        """Begin an empty chart; a trainer's history keeps what it recorded."""
+        self._history = History()
+        publisher.request(self.redraw)
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Draw this trainer's history from now on."""
+        self._history = trainer.history
+        publisher.request(self.redraw)
+
+    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
+        """Draw the batch soon."""
+        publisher.request(self.redraw)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Draw the epoch soon."""
+        publisher.request(self.redraw)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Empty the chart."""
+        self.on_train_begin(trainer)
+
+    def redraw(self) -> None:
+        """Bring the widgets up to date with the history; called by the publisher."""
+        history = self._history
+        ends = np.asarray(history.epoch_ends, dtype=float)
+        positions, losses = self._drawable(
+            np.arange(1.0, len(history.batch_losses) + 1), history.batch_losses
+        )
+        smoothed = smooth(losses, self.smoothing)
+        means = self._drawable(ends, history.get("train", []))
+        test_losses = self._drawable(ends, history.get("test_loss", []))
+        self._show_scales(len(history.batch_losses), np.concatenate([losses, test_losses[1]]))
+        self._show_batches(positions, losses, smoothed)
+        _show_points(self._epoch_means, *means)
+        _show_points(self._test_losses, *test_losses)
+        self._caption.value = _describe(history, smoothed)
+
+    def _build_figure(self) -> Figure:
+        # The scales' ends are set with each redraw: left to bqplot, one infinite loss would break them.
+        self._batch_scale = LinearScale(min=0, max=1)
+        self._linear_scale = LinearScale(min=0, max=1)
+        self._log_scale = LogScale(min=0.1, max=1)
+        self._batch_axis = Axis(scale=self._batch_scale, label="Batch", tick_format=",d")
+        # An axis that is given another scale keeps its old numbers: hence one for each scale.
+        self._linear_axis, self._log_axis = (
+            Axis(scale=scale, label="Loss", orientation="vertical", tick_format="~g")
+            for scale in (self._linear_scale, self._log_scale)
+        )
+        nothing = np.zeros(0)
+        scales = {"x": self._batch_scale, "y": self._linear_scale}
+        # One mark for both lines: a second one would cost the browser a second redraw.
+        self._batches = Lines(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-faint)", "var(--mw-strong)"],
+            opacities=[0.6, 1.0],
+            stroke_width=1.8,
+        )
+        self._test_losses = Lines(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-test)"],
+            line_style="dashed",
+            stroke_width=2.5,
+            marker="diamond",
+            marker_size=60,
+        )
+        self._epoch_means = Scatter(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-mean)"],
+            stroke="var(--jp-layout-color0, white)",
+            stroke_width=1.5,
+            default_size=60,
+        )
+        return Figure(
+            marks=[self._batches, self._test_losses, self._epoch_means],
+            axes=[self._batch_axis, self._linear_axis],
+            fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
+            layout={"width": "auto", "height": "300px", "margin": "0"},
+            animation_duration=0,
+            display_toolbar=False,
+        )
+
+    def _build_controls(self) -> list[FloatSlider | BoundedFloatText | Checkbox]:
+        limits = {"min": 0, "max": 0.99, "step": 0.01}
+        tooltip = "How much of the past each point of the strong line holds; 0 is none"
+        # The field has the name that the slider cannot give to screen readers.
+        field = BoundedFloatText(
+            description="Smoothing",
+            tooltip=tooltip,
+            style={"description_width": "72px"},
+            layout={"width": "150px"},
+            **limits,
+        )
+        slider = FloatSlider(readout=False, layout={"width": "180px"}, **limits)
+        log_scale = Checkbox(
+            description="Logarithmic scale", indent=False, layout={"width": "160px"}
+        )
+        link((self, "smoothing"), (field, "value"))
+        link((self, "smoothing"), (slider, "value"))
+        link((self, "log_scale"), (log_scale, "value"))
+        return [field, slider, log_scale]
+
+    def _show_scales(self, num_batches: int, losses: Numbers) -> None:
+        self._batch_scale.max = round_up(max(num_batches, 10))
+        low, high = (losses.min(), losses.max()) if len(losses) else (1.0, 1.0)
+        if self.log_scale:
+            with self._log_scale.hold_sync():
+                self._log_scale.min, self._log_scale.max = low * 0.9, high * 1.1
+            self._log_axis.tick_values = log_ticks(low * 0.9, high * 1.1)
+        else:
+            with self._linear_scale.hold_sync():
+                self._linear_scale.min, self._linear_scale.max = min(low, 0.0), round_up(high)
+        scale = self._log_scale if self.log_scale else self._linear_scale
+        if self._batches.scales["y"] is not scale:
+            for mark in self._figure.marks:
+                mark.scales = {"x": self._batch_scale, "y": scale}
+            loss_axis = self._log_axis if self.log_scale else self._linear_axis
+            self._figure.axes = [self._batch_axis, loss_axis]
+
+    def _show_batches(self, positions: Numbers, losses: Numbers, smoothed: Numbers) -> None:
+        lines = [thin_out(positions, values, MAX_POINTS) for values in (losses, smoothed)]
+        x, y = (np.stack(rows) for rows in zip(*lines, strict=True))
+        with self._batches.hold_sync():
+            self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))
+
+    def _drawable(self, positions: Numbers, losses: list[float]) -> tuple[Numbers, Numbers]:
+        """Return the points (N,), (N,) that the present scale has a place for."""
+        values = np.array(losses, dtype=float)
+        positions = positions[len(positions) - len(values) :]  # an evaluator may have come later
+        has_place = np.isfinite(values) & ((values > 0) | (not self.log_scale))
+        return positions[has_place], values[has_place]
+
+    @validate("smoothing")
+    def _check_smoothing(self, proposal: dict[str, float]) -> float:
+        if not 0 <= proposal["value"] <= 0.99:
+            raise TraitError(
+                f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
+            )
+        return proposal["value"]
+
+    def _on_setting(self, _change: object) -> None:
+        publisher.request(self.redraw)
+
+
+def _show_points(mark: Lines | Scatter, positions: Numbers, values: Numbers) -> None:
+    if not (np.array_equal(mark.x, positions) and np.array_equal(mark.y, values)):
+        with mark.hold_sync():
+            mark.x, mark.y = positions, values
+
+
+def _describe(history: History, smoothed: Numbers) -> str:
+    """Return in words what the chart's last points show."""
+    losses = history.batch_losses
+    if not losses:
+        return "No batch has been trained yet."
+    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
+    drawn = f"smoothed {format_loss(smoothed[-1])}" if len(smoothed) else ""
+    sentences = [
+        f"{last}, {drawn}." if math.isfinite(losses[-1]) else f"{last}: no number to draw."
+    ]
+    if history.num_epochs:
+        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
+        test_losses = history.get("test_loss")
+        sentences.append(
+            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
+        )
+    return " ".join(sentences)

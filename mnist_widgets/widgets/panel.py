@@ -1,0 +1,56 @@
+"""What all panels share: the style sheet, their CSS classes, and a clean end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ipywidgets import HTML, VBox, Widget
+
+from mnist_widgets.widgets.theme import style_sheet
+
+
+class Panel(VBox):
+    """A column of widgets under one CSS class, closed together.
+
+    Args:
+        css_class: names the panel's root for style sheets and tests.
+        children: from top to bottom.
+    """
+
+    def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
+        super().__init__(children=[style_sheet(), *children])
+        self.add_class("mw-panel").add_class(css_class)
+
+    def close(self) -> None:
+        """Take the panel off the page, with every widget that it is made of."""
+        parts = [part for part in _parts_of(self) if part is not self]
+        super().close()
+        for part in parts:
+            part.close()
+
+
+def text_line(css_class: str, **layout: str) -> HTML:
+    """Return an empty line of text under a CSS class of its own."""
+    return HTML(layout=layout).add_class(css_class)
+
+
+def _parts_of(widget: Widget, known: set[Widget] | None = None) -> set[Widget]:
+    """Return `widget` and every widget that its synchronized traits lead to."""
+    known = set() if known is None else known
+    if widget not in known:
+        known.add(widget)
+        for name in widget.keys:
+            for part in _widgets_in(getattr(widget, name)):
+                _parts_of(part, known)
+    return known
+
+
+def _widgets_in(value: object) -> Iterator[Widget]:
+    if isinstance(value, Widget):
+        yield value
+    elif isinstance(value, dict):
+        yield from _widgets_in(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        items: Iterable[object] = value
+        for item in items:
+            yield from _widgets_in(item)

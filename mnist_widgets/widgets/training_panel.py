@@ -1,0 +1,182 @@
+"""The buttons that steer a training, and a line that says how it goes.
+
+What a button does is the session's business; the panel shows what the session says.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
+
+from mnist_widgets.session import Action, State, TrainingSession
+from mnist_widgets.widgets.messages import describe_error, format_duration, format_loss
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.publishing import publisher
+
+_STATE_WORDS: dict[State, str] = {
+    "idle": "Ready",
+    "running": "Training",
+    "paused": "Paused",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+_ROW = {"flex_flow": "row wrap", "align_items": "center"}
+
+
+class TrainingPanel(Panel):
+    """Start, pause, step through, stop and reset a training, and watch how far it is.
+
+    Example:
+        ```python
+        session = TrainingSession(trainer)
+        TrainingPanel(session)
+        ```
+
+    Args:
+        session: what the buttons steer.
+        epochs: how many epochs Start trains, until another number is typed in.
+    """
+
+    def __init__(self, session: TrainingSession, epochs: int = 10) -> None:
+        self.session = session
+        self._complaint: BaseException | None = None
+        self._build_controls(epochs)
+        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
+        super().__init__(
+            "mw-training-panel",
+            [
+                HBox(controls, layout=_ROW),
+                HBox([self._state, self._status], layout=_ROW),
+                self._notice,
+            ],
+        )
+        self.redraw()
+        session.add_listener(self._on_session_change)
+
+    def close(self) -> None:
+        """Take the panel off the page; the training goes on."""
+        self.session.remove_listener(self._on_session_change)
+        super().close()
+
+    def redraw(self) -> None:
+        """Bring the widgets up to date with the session; called by the publisher."""
+        session = self.session
+        is_open = session.can("resume")
+        self._buttons["pause"].description = (
+            "Resume" if is_open and session.can("step") else "Pause"
+        )
+        for action, button in self._buttons.items():
+            button.disabled = not (is_open if action == "stop" else session.can(action))
+        self._bar.value = session.progress
+        self._percent.value = f"{session.progress:.0%}"
+        state = _STATE_WORDS[session.state]
+        if state not in self._state.value:
+            self._state.value = f'<span class="mw-state" role="status">{state}</span>'
+        self._status.value = self._describe_progress()
+        self._show_notice()
+
+    def _build_controls(self, epochs: int) -> None:
+        def button(
+            description: str, tooltip: str, on_click: Callable[[], None], **options
+        ) -> Button:
+            made = Button(
+                description=description, tooltip=tooltip, layout={"width": "84px"}, **options
+            )
+            made.add_class(f"mw-{description.lower()}")
+            made.on_click(lambda _button: self._do(on_click))
+            return made
+
+        session = self.session
+        self._buttons: dict[Action, Button] = {
+            "start": button(
+                "Start",
+                "Train for as many epochs as the field says",
+                lambda: session.start(self._epochs.value),
+                button_style="primary",
+            ),
+            "pause": button(
+                "Pause", "Stand still after the current batch, or go on", self._pause_or_resume
+            ),
+            "step": button(
+                "Step", "Train exactly one batch", lambda: session.step(self._epochs.value)
+            ),
+            "stop": button("Stop", "End this training; what was learnt stays", session.stop),
+            "reset": button(
+                "Reset", "Stop, and put the weights back to where they began", session.reset
+            ),
+        }
+        self._epochs = BoundedIntText(
+            value=epochs,
+            min=1,
+            max=10_000,
+            description="Epochs",
+            tooltip="How many times Start goes through all training images",
+            style={"description_width": "52px"},
+            layout={"width": "130px"},
+        )
+        self._bar = FloatProgress(
+            min=0, max=1, tooltip="How much of this training is done", layout={"width": "260px"}
+        )
+        self._percent = text_line("mw-percent", width="48px")
+        self._state = text_line("mw-state-line", width="80px")
+        self._status = text_line("mw-status", flex="1 1 400px")
+        self._notice = text_line("mw-notice")
+
+    def _pause_or_resume(self) -> None:
+        if self._buttons["pause"].description == "Pause":
+            self.session.pause()
+        else:
+            self.session.resume()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do what a button asks for, and keep what speaks against it for the notice."""
+        self._complaint = None
+        try:
+            action()
+        except Exception as error:
+            self._complaint = error
+        publisher.request(self.redraw)
+
+    def _on_session_change(self) -> None:
+        publisher.request(self.redraw)
+
+    def _describe_progress(self) -> str:
+        session = self.session
+        report = session.last_report
+        if report is None:
+            return "No batch has been trained yet."
+        parts = [
+            f"Epoch {report.epoch} of {session.trainer.last_epoch}",
+            f"batch {report.batch} of {report.num_batches}",
+            f"loss {format_loss(report.loss)}",
+        ]
+        if session.pace.images_per_second:
+            parts.append(f"{_round(session.pace.images_per_second):,} images/s")
+        if session.state in ("running", "paused"):
+            left_s = session.num_batches_left * session.pace.seconds_per_batch
+            parts.append(f"{format_duration(left_s)} left")
+        return " · ".join(parts)
+
+    def _show_notice(self) -> None:
+        session = self.session
+        has_failed = session.error is not None
+        if has_failed:
+            notice = describe_error(session.error)
+        elif self._complaint is not None:
+            notice = f'<span role="alert">{html.escape(str(self._complaint))}</span>'
+        elif session.state == "stopped" and session.trainer.stop_reason:
+            notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
+        else:
+            notice = ""
+        if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
+            self._notice.value = notice
+        (self.add_class if has_failed else self.remove_class)("mw-failed")
+
+
+def _round(value: float) -> int:
+    """Return `value` rounded to two significant digits: its others change with every batch."""
+    digits = len(str(int(value)))
+    return round(value, 2 - digits) if digits > 2 else round(value)

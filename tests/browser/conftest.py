@@ -1,0 +1,98 @@
+"""Fixtures of the browser tests: one JupyterLab server and one Chromium, a fresh page per test.
+
+Ask for `lab`, a `Lab`. At the end of the test it fails on every console error, page error and
+request that left the server. Screenshots, that of a failure included, go to the folder that
+`MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from get_chromium import find_chromium, is_required
+from lab import Lab, LabServer
+from playwright.sync_api import Browser, Error, sync_playwright
+
+HERE = Path(__file__).parent
+WINDOW = {"width": 1280, "height": 1000}
+TIMEOUT_MS = 30_000
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # root has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what leaves does not arrive
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Yield a headless Chromium; without one skip, or fail where browser tests are required."""
+    chromium = find_chromium()
+    if chromium is None:
+        give_up = pytest.fail if is_required() else pytest.skip
+        give_up("NO CHROMIUM: run tests/browser/get_chromium.py, or set MNIST_WIDGETS_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """Yield a running JupyterLab server."""
+    server = LabServer(tmp_path_factory.mktemp("lab"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab]:
+    """Yield a page of JupyterLab for one test; it ends with its kernels and with its complaints."""
+    context = browser.new_context(viewport=WINDOW)
+    context.set_default_timeout(TIMEOUT_MS)
+    screenshots = Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
+    lab = Lab(context.new_page(), lab_server, screenshots)
+    try:
+        yield lab
+        lab.raise_complaints()
+    finally:
+        context.close()
+        lab_server.forget()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and run them last.
+
+    As long as Playwright runs, so does its event loop, and `asyncio.run` fails in other tests.
+    """
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item.path.is_relative_to(HERE))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytest.TestReport:
+    """Show what the page looked like and what the server said when a test fails."""
+    report = yield
+    fixtures = getattr(item, "funcargs", {})
+    if report.failed and report.when == "call" and "lab" in fixtures:
+        with contextlib.suppress(Error):
+            picture = fixtures["lab"].screenshot(f"failed-{item.name}")
+            report.sections.append(("Screenshot", str(picture)))
+    if report.failed and "lab_server" in fixtures:
+        report.sections.append(("JupyterLab's log", fixtures["lab_server"].log()))
+    return report

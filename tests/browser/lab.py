@@ -1,0 +1,332 @@
+"""A real JupyterLab and its page, for tests: `LabServer` runs the one, `Lab` drives the other.
+
+Fixtures, skipping and the verdict on a test are left to `conftest.py`. Nothing here knows
+mnist_widgets, but for the variable that names its folder of data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+import nbformat
+from playwright.sync_api import ConsoleMessage, Page
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 20
+
+# A proxy that refuses at once: whoever wants out of this machine fails within milliseconds.
+NO_WAY_OUT = "http://127.0.0.1:9"
+
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # All cells are laid out, in view or not, so that tests find what is further down.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
+
+
+class LabServer:
+    """A JupyterLab server of this environment that neither reads nor writes outside of one folder.
+
+    Home, settings, notebooks and log lie in that folder. The kernels inherit the server's
+    environment: `MNIST_WIDGETS_DATA` names an empty folder and every proxy is a dead end, so that
+    `load_digits()` falls back to the bundled digits at once.
+
+    Args:
+        folder: where to keep everything; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.notebooks = folder / "notebooks"
+        self.address = f"http://127.0.0.1:{_free_port()}"
+        self.token = secrets.token_hex(16)
+        self._folder = folder
+        self._log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and return when it answers.
+
+        Raises:
+            RuntimeError: it ended, or did not answer in time; the message holds its log.
+        """
+        overrides = self._folder / "config" / "labconfig" / "default_setting_overrides.json"
+        for folder in (self.notebooks, overrides.parent, self._folder / "no-data"):
+            folder.mkdir(parents=True)
+        overrides.write_text(json.dumps(SETTINGS))
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(), env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"JupyterLab did not start. Its log:\n{self.log()}")
+            time.sleep(0.1)  # before it listens, a process offers nothing to wait for
+
+    def stop(self) -> None:
+        """End the server, which ends its kernels; by force after `STOP_TIMEOUT_S`."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def forget(self) -> None:
+        """Shut down all kernels; drop notebooks, workspaces and what a user has set."""
+        for session in json.loads(self.request("GET", "api/sessions")):
+            self.request("DELETE", f"api/sessions/{session['id']}")
+        for name in ("settings", "workspaces", "notebooks"):
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+        self.notebooks.mkdir()
+
+    def request(self, method: str, path: str) -> str:
+        """Send a request to the server's REST interface and return the body of the answer."""
+        request = urllib.request.Request(
+            f"{self.address}/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+        )
+        without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with without_proxy.open(request, timeout=STOP_TIMEOUT_S) as answer:
+            return answer.read().decode()
+
+    def log(self, num_lines: int = 100) -> str:
+        """Return the last lines of what the server and its kernels wrote to the terminal."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-num_lines:])
+
+    def _answers(self) -> bool:
+        try:
+            self.request("GET", "api/status")
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def _command(self) -> list[str]:
+        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        return [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"),
+            *(["--allow-root"] if is_root else []),
+            "--LabApp.extension_manager=readonly",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.address.rpartition(':')[2]}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={self.notebooks}",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.upper().startswith(("JUPYTER", "IPYTHON"))
+        }
+        folders = {
+            "HOME": "home",
+            "USERPROFILE": "home",
+            "IPYTHONDIR": "ipython",
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "MNIST_WIDGETS_DATA": "no-data",
+        }
+        proxies = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy"], NO_WAY_OUT)
+        proxies["no_proxy"] = "127.0.0.1,localhost"
+        return {
+            **inherited,
+            **{variable: str(self._folder / name) for variable, name in folders.items()},
+            **proxies,
+            **{name.upper(): value for name, value in proxies.items()},
+            "JUPYTER_TOKEN": self.token,
+        }
+
+
+class Lab:
+    """A page of JupyterLab with a notebook in it.
+
+    Every console error, page error, error in a kernel's message handler and request that leaves
+    the server is kept in `complaints`. The fixture `lab` fails each test that has any; a test that
+    means to cause one clears the list.
+
+    Args:
+        page: a fresh page; whoever made it closes it.
+        server: a running server.
+        screenshots: the folder for `screenshot`.
+    """
+
+    def __init__(self, page: Page, server: LabServer, screenshots: Path) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self._server = server
+        self._screenshots = screenshots
+        page.on("console", self._note_console)
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        page.on("request", lambda request: self._note_address(request.url))
+        page.on("websocket", lambda websocket: self._note_address(websocket.url))
+
+    def open_notebook(self, source: Path | Iterable[str]) -> None:
+        """Open a copy of a notebook, or a new one of the given code cells; wait for its kernel."""
+        if isinstance(source, Path):
+            name, notebook = source.name, nbformat.read(source, as_version=4)
+        else:
+            name, notebook = "cells.ipynb", _notebook_of(source)
+        nbformat.write(notebook, self._server.notebooks / name)
+        self.page.goto(
+            f"{self._server.address}/doc/tree/{quote(name)}?reset&token={self._server.token}"
+        )
+        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+        self.page.evaluate(REPORT_HANDLER_ERRORS)
+        self.wait_until_idle()
+        self._wait_for_the_curtain()
+
+    def run_all(self, timeout_s: float = 120) -> None:
+        """Run all cells and wait for the last.
+
+        Raises:
+            AssertionError: a cell failed; the message holds its traceback.
+        """
+        self.start_all()
+        self.wait_for_all(timeout_s)
+
+    def start_all(self) -> None:
+        """Let all cells run and return at once, to click while a cell still waits."""
+        self.page.evaluate(START_ALL)
+
+    def wait_for_all(self, timeout_s: float = 120) -> None:
+        """Wait for the last cell of `start_all`; raise AssertionError when one failed."""
+        succeeded = self.page.evaluate(WAIT_FOR_ALL, timeout_s)
+        if not succeeded:
+            raise AssertionError("a cell failed:\n" + self.page.evaluate(CELL_ERRORS))
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel runs no cell; a training thread may well be running."""
+        self.page.wait_for_function(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+            " === 'idle'"
+        )
+
+    def run_cell(self, code: str) -> str:
+        """Run code in the notebook's kernel, in no cell of it; return what it printed and its value.
+
+        It waits its turn while a cell runs, but not for other threads.
+
+        Raises:
+            AssertionError: the code failed; the message holds its traceback.
+        """
+        reply = self.page.evaluate(RUN_CODE, code)
+        if reply["error"] is not None:
+            raise AssertionError(reply["error"])
+        return reply["text"]
+
+    def set_theme(self, dark: bool) -> None:
+        """Show JupyterLab's dark or light theme."""
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=theme
+        )
+        self._wait_for_the_curtain()
+
+    def scroll_to(self, selector: str) -> None:
+        """Bring the first match into view."""
+        self.page.locator(selector).first.scroll_into_view_if_needed()
+
+    def screenshot(self, name: str, selector: str | None = None) -> Path:
+        """Save what is to be seen, or only the first match of a selector, as `<name>.png`."""
+        path = self._screenshots / f"{name}.png"
+        shown = self.page if selector is None else self.page.locator(selector).first
+        shown.screenshot(path=path)
+        return path
+
+    def raise_complaints(self) -> None:
+        """Raise AssertionError with all that was wrong since the page was opened, if anything."""
+        self.page.evaluate("0")  # once the page answers, what it said before has arrived
+        if self.complaints:
+            raise AssertionError("JupyterLab complained:\n" + "\n".join(self.complaints))
+
+    def _wait_for_the_curtain(self) -> None:
+        """Wait until the start screen, which also covers a change of theme, has gone."""
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"console error: {message.text} ({message.location['url']})")
+
+    def _note_address(self, url: str) -> None:
+        host = self._server.address.removeprefix("http")
+        if not url.startswith((f"http{host}/", f"ws{host}/", "data:", "blob:")):
+            self.complaints.append(f"request off the server: {url}")
+
+
+# JupyterLab drops the error message of a handler that ran outside of any cell.
+REPORT_HANDLER_ERRORS = """() => {
+    const context = window.jupyterapp.shell.currentWidget.sessionContext;
+    context.iopubMessage.connect((_, {header, parent_header, content}) => {
+        if (header.msg_type === 'error' && parent_header.msg_type !== 'execute_request') {
+            console.error(`in a handler of ${parent_header.msg_type}:`, content.traceback.join('\\n'));
+        }
+    });
+}"""
+
+START_ALL = """() => {
+    window.allCells = window.jupyterapp.commands.execute('notebook:run-all-cells');
+}"""
+
+WAIT_FOR_ALL = """timeout_s => {
+    const tooLate = new Error(`the cells still run after ${timeout_s} s`);
+    const timeout = new Promise((_, reject) => setTimeout(reject, 1000 * timeout_s, tooLate));
+    return Promise.race([window.allCells, timeout]);
+}"""
+
+CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+    .flatMap(cell => cell.outputs ?? [])
+    .filter(output => output.output_type === 'error')
+    .map(output => output.traceback.join('\\n'))
+    .join('\\n')"""
+
+RUN_CODE = """async code => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const execution = kernel.requestExecute({code, store_history: false});
+    const reply = {text: '', error: null};
+    execution.onIOPub = ({header, content}) => {
+        if (header.msg_type === 'stream') reply.text += content.text;
+        if (header.msg_type === 'execute_result') reply.text += content.data['text/plain'];
+        if (header.msg_type === 'error') reply.error = content.traceback.join('\\n');
+    };
+    await execution.done;
+    return reply;
+}"""
+
+
+def _notebook_of(cells: Iterable[str]) -> nbformat.NotebookNode:
+    kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": kernelspec},
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,199 @@
+"""The `mnist-widgets` command, run as it is; only the data are small."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from mnist_widgets.cli import main
+
+COMMAND = Path(sys.executable).with_name("mnist-widgets")
+
+
+@pytest.fixture
+def lessons_home(tmp_path, monkeypatch):
+    """A home without lessons, with the variables by which each system finds it."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path / "mnist_widgets_lessons"
+
+
+@pytest.fixture
+def no_jupyterlab(monkeypatch):
+    """Importing JupyterLab fails as it does where it is not installed."""
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Nothing answers: every request goes to a proxy that is not there."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("urllib.request._opener", None)  # urlopen keeps the first proxies it sees
+
+
+def test_the_installed_command_says_its_version():
+    answer = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert answer.stdout == f"mnist_widgets {version('mnist_widgets')}\n"
+
+
+def test_without_arguments_the_help_is_printed(capsys):
+    assert main([]) == 0
+    help_text = capsys.readouterr().out
+    assert all(command in help_text for command in ("lab", "train", "data"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("train --epochs 0", "--epochs: must be a whole number of at least 1, not 0"),
+        ("train --epochs many", "--epochs: must be a whole number of at least 1, not many"),
+        ("train --batch-size 1.5", "--batch-size: must be a whole number of at least 1, not 1.5"),
+        ("train --lr -1", "--lr: must be a number above 0, not -1"),
+        ("train --lr nan", "--lr: must be a number above 0, not nan"),
+        ("train --dataset cats", "--dataset: invalid choice: 'cats'"),
+        ("train --epoch-number 3", "unrecognized arguments: --epoch-number 3"),
+        ("data --dataset bundled", "--dataset: invalid choice: 'bundled'"),
+        ("tarin", "invalid choice: 'tarin'"),
+    ],
+)
+def test_a_bad_argument_is_named_and_ends_with_status_2(capsys, arguments, complaint):
+    with pytest.raises(SystemExit) as ending:
+        main(arguments.split())
+    assert ending.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+class TestTrain:
+    def test_reports_losses_accuracy_and_every_test_image(self, capsys):
+        assert main("train --dataset bundled --epochs 3 --batch-size 64".split()) == 0
+        losses, rest = capsys.readouterr().out.split("Accuracy: ")
+        accuracy, table = rest.split(" %", maxsplit=1)
+        rows = [line.split() for line in table.splitlines()[-10:]]
+        counts = [[int(count) for count in row[1:]] for row in rows]
+        num_right = sum(row[digit] for digit, row in enumerate(counts))
+
+        assert [row.split()[0] for row in losses.splitlines() if row[:1].isdigit()] == list("123")
+        assert [row[0] for row in rows] == list("0123456789")
+        assert sum(map(sum, counts)) == 359
+        assert float(accuracy) == pytest.approx(100 * num_right / 359, abs=0.005)
+        assert float(accuracy) > 80
+
+    def test_the_same_seed_gives_the_same_report(self, capsys):
+        command = "train --dataset bundled --epochs 1 --seed 7".split()
+        reports = [(main(command), capsys.readouterr().out) for _ in range(2)]
+        assert reports[0] == reports[1]
+
+    def test_divergence_is_said_in_words_and_is_a_failure(self, capsys):
+        assert main("train --dataset bundled --epochs 2 --lr 1e30".split()) == 1
+        assert "learning rate is probably too high" in capsys.readouterr().err
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process alone")
+    def test_ctrl_c_ends_politely_with_what_was_reached(self):
+        command = [COMMAND, "train", "--dataset", "bundled", "--epochs", "100000"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        while "Epoch  3/" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        report, errors = process.communicate(timeout=30)
+
+        assert process.returncode == 130
+        assert "Interrupted after" in report
+        assert "Accuracy: " in report
+        assert "Traceback" not in errors
+
+
+class TestData:
+    def test_without_network_one_sentence_names_the_folder(self, tmp_path, no_network, capsys):
+        with pytest.raises(SystemExit) as ending:
+            main(["data", "--root", str(tmp_path)])
+        assert ending.value.code == 1
+        assert str(tmp_path) in capsys.readouterr().err
+
+    @pytest.mark.skipif("MNIST_WIDGETS_DATA" not in os.environ, reason="needs the real MNIST")
+    def test_the_real_data_are_found_whole(self, capsys):
+        assert main(["data"]) == 0
+        assert "60,000 training and 10,000 test images" in capsys.readouterr().out
+
+
+class TestLab:
+    def test_copies_lessons_but_no_solutions(self, lessons_home, no_jupyterlab):
+        main(["lab"])
+        assert next(lessons_home.glob("01_*.ipynb"))
+        assert not (lessons_home / "solutions").exists()
+
+    def test_keeps_what_is_there_and_says_so(self, tmp_path, no_jupyterlab, capsys):
+        main(["lab", str(tmp_path)])
+        lesson = next(tmp_path.glob("01_*.ipynb"))
+        lesson.write_text("my own notes")
+        capsys.readouterr()
+        main(["lab", str(tmp_path)])
+        assert lesson.read_text() == "my own notes"
+        assert lesson.name in capsys.readouterr().out.partition("kept as they are: ")[2]
+
+    def test_without_jupyterlab_it_says_how_to_get_it(self, tmp_path, no_jupyterlab, capsys):
+        assert main(["lab", str(tmp_path)]) == 1
+        assert 'pip install "mnist_widgets[lab]"' in capsys.readouterr().err
+
+    def test_a_folder_that_is_a_file_is_a_clear_error(self, tmp_path, capsys):
+        folder = tmp_path / "file"
+        folder.touch()
+        assert main(["lab", str(folder)]) == 1
+        assert f"cannot be copied to {folder}" in capsys.readouterr().err
+
+    def test_a_real_server_opens_on_the_first_lesson(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
+        environment |= {
+            "HOME": str(tmp_path),
+            "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+            "JUPYTER_DATA_DIR": str(tmp_path / "data"),
+            "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+            "JUPYTER_TOKEN": "secret",
+        }
+        # the number after --ServerApp.port belongs to JupyterLab: it is no folder's name
+        arguments = ["lab", "--no-browser", "--port-retries=0", "--ServerApp.port", str(port)]
+        with (tmp_path / "log").open("w") as log:
+            server = subprocess.Popen(
+                [COMMAND, *arguments], env=environment, stdout=log, stderr=log, cwd=tmp_path
+            )
+        try:
+            page = get_when_up(f"http://127.0.0.1:{port}/?token=secret", server)
+            files = get_when_up(f"http://127.0.0.1:{port}/api/contents?token=secret", server)
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+        assert "/lab/tree/01_" in page.url
+        assert page.url.partition("?")[0].rpartition("/")[2] in [
+            file["name"] for file in json.load(files)["content"]
+        ]
+
+
+def get_when_up(url: str, server: subprocess.Popen):
+    """Open `url` as soon as the server answers; fail if it ends before that."""
+    straight = build_opener(ProxyHandler({}))  # past any proxy of this machine
+    while server.poll() is None:
+        try:
+            return straight.open(url)
+        except HTTPError:
+            raise
+        except URLError:
+            time.sleep(0.1)
+    pytest.fail("JupyterLab ended before it answered")

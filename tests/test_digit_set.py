@@ -1,0 +1,160 @@
+"""A digit set is a proper `Dataset`, and its batches hold every image once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from mnist_widgets.digit_set import DigitSet, to_inputs
+
+DIGITS = "0123456789"
+
+
+@pytest.fixture
+def digit_set():
+    images = torch.randint(0, 256, (25, 28, 28), dtype=torch.uint8)
+    return DigitSet(images, torch.arange(25) % 10, DIGITS, "noise")
+
+
+def collect(batches) -> tuple[torch.Tensor, torch.Tensor]:
+    inputs, labels = zip(*batches, strict=True)
+    return torch.cat(inputs), torch.cat(labels)
+
+
+def test_inputs_equal_torchvisions_bit_for_bit():
+    images = torch.arange(256, dtype=torch.uint8).repeat(49).reshape(16, 28, 28)
+    inputs = to_inputs(images)
+    assert torch.equal(inputs[:, 0], v2.ToDtype(torch.float32, scale=True)(images))
+    assert inputs.shape == (16, 1, 28, 28)
+    assert (inputs.min(), inputs.max()) == (0, 1)
+
+
+def test_inputs_leave_the_images_as_they_were(digit_set):
+    before = digit_set.images.clone()
+    to_inputs(digit_set.images)
+    assert torch.equal(digit_set.images, before)
+
+
+def test_a_single_image_becomes_a_batch_of_one(digit_set):
+    assert torch.equal(to_inputs(digit_set.images[3]), to_inputs(digit_set.images)[3:4])
+
+
+@pytest.mark.parametrize(
+    "images", [torch.zeros(5, 28, 28), torch.zeros(5, 1, 28, 28, dtype=torch.uint8), torch.zeros(3)]
+)
+def test_inputs_are_made_of_uint8_images_only(images):
+    with pytest.raises(ValueError, match=r"must be torch\.uint8 of the shape \(N, 28, 28\)"):
+        to_inputs(images)
+
+
+def test_an_item_is_an_input_and_its_label(digit_set):
+    inputs, label = digit_set[13]
+    assert torch.equal(inputs, to_inputs(digit_set.images)[13])
+    assert inputs.shape == (1, 28, 28)
+    assert label == 3
+    assert isinstance(label, int)
+
+
+def test_a_negative_index_counts_from_the_end(digit_set):
+    assert torch.equal(digit_set[-1][0], digit_set[24][0])
+    assert digit_set[-25][1] == 0
+
+
+@pytest.mark.parametrize("index", [25, -26])
+def test_an_index_beyond_the_end_is_named(digit_set, index):
+    with pytest.raises(IndexError, match=rf"no image {index} in <DigitSet noise: 25 images"):
+        digit_set[index]
+
+
+def test_it_can_be_iterated(digit_set):
+    assert [label for _, label in digit_set] == digit_set.labels.tolist()
+
+
+def test_a_data_loader_gives_what_batches_gives(digit_set):
+    loaded = list(DataLoader(digit_set, batch_size=10))
+    batches = list(digit_set.batches(10))
+    assert len(loaded) == len(batches) == 3
+    for (loaded_inputs, loaded_labels), (inputs, labels) in zip(loaded, batches, strict=True):
+        assert torch.equal(inputs, loaded_inputs)
+        assert torch.equal(labels, loaded_labels)
+        assert (inputs.dtype, labels.dtype) == (torch.float32, torch.int64)
+
+
+def test_batches_know_their_numbers(digit_set):
+    batches = digit_set.batches(10, shuffle=True)
+    assert (len(batches), batches.num_images, batches.batch_size) == (3, 25, 10)
+    assert [len(labels) for _, labels in batches] == [10, 10, 5]
+    assert [len(labels) for _, labels in digit_set.batches(25)] == [25]
+    assert [len(labels) for _, labels in digit_set.batches(100)] == [25]
+
+
+def test_shuffled_batches_hold_every_image_once_with_its_label(digit_set):
+    inputs, labels = collect(digit_set.batches(4, shuffle=True))
+    label_of = {image.numpy().tobytes(): label for image, label in digit_set}
+    shuffled = [image.numpy().tobytes() for image in inputs]
+    assert set(shuffled) == set(label_of)
+    assert [label_of[image] for image in shuffled] == labels.tolist()
+
+
+def test_each_epoch_is_shuffled_anew_and_a_seed_repeats_it(digit_set):
+    def list_epochs():
+        torch.manual_seed(1)
+        batches = digit_set.batches(4, shuffle=True)
+        return [collect(batches)[1].tolist() for _ in range(2)]
+
+    first, second = list_epochs()
+    assert first != second
+    assert list_epochs() == [first, second]
+
+
+def test_a_generator_of_its_own_leaves_the_global_one_alone(digit_set):
+    state = torch.get_rng_state()
+    epochs = [
+        collect(digit_set.batches(4, shuffle=True, generator=torch.Generator().manual_seed(7)))[1]
+        for _ in range(2)
+    ]
+    assert torch.equal(*epochs)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_batches_in_order_draw_no_random_numbers(digit_set):
+    state = torch.get_rng_state()
+    assert torch.equal(collect(digit_set.batches(4))[1], digit_set.labels)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("batch_size", [0, -5])
+def test_a_batch_size_below_one_is_named(digit_set, batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}"):
+        digit_set.batches(batch_size)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.zeros(2, 28, 28), [0, 1], r"images are torch\.float32"),
+        (torch.zeros(2, 27, 28, dtype=torch.uint8), [0, 1], r"\(2, 27, 28\)"),
+        (torch.zeros(28, 28, dtype=torch.uint8), [0], r"\(28, 28\)"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [0, 1, 2], "2 images but 3 labels"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [0.0, 1.0], r"labels are torch\.float32"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [[0], [1]], r"labels are .* \(2, 1\)"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [0, 10], "Label 10 at position 1 .* 0 to 9"),
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), [-1, 0], "Label -1 at position 0 .* 0 to 9"),
+    ],
+)
+def test_what_does_not_fit_is_named(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        DigitSet(images, torch.tensor(labels), DIGITS, "wrong")
+
+
+def test_a_set_without_images_is_refused():
+    images, labels = torch.zeros(0, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ValueError, match="at least one"):
+        DigitSet(images, labels, DIGITS, "empty")
+
+
+def test_the_representations_say_what_it_is(digit_set):
+    assert repr(digit_set) == "<DigitSet noise: 25 images, 10 classes>"
+    assert repr(digit_set.batches(10)) == f"<3 batches of 10 from {digit_set!r}, in order>"

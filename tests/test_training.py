@@ -1,0 +1,248 @@
+"""The loop: what is trained, what is told, and how a run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_widgets import Callback, Evaluator, Trainer, train_step
+
+
+class Recorder(Callback):
+    """Notes every hook by name, and ends the run at a chosen one if asked."""
+
+    def __init__(self, at: str | None = None, do=None) -> None:
+        self.calls: list[str] = []
+        self._at, self._do = at, do
+
+    def _note(self, hook: str, trainer) -> None:
+        self.calls.append(hook)
+        if hook == self._at:
+            self._do(trainer)
+
+    def on_train_begin(self, trainer):
+        self._note("train_begin", trainer)
+
+    def on_epoch_begin(self, trainer, epoch):
+        self._note(f"epoch_begin {epoch}", trainer)
+
+    def on_batch_end(self, trainer, report):
+        self._note(f"batch_end {report.step}", trainer)
+
+    def on_epoch_end(self, trainer, report):
+        self._note(f"epoch_end {report.epoch}", trainer)
+
+    def on_train_end(self, trainer):
+        self._note(f"train_end {trainer.ending}", trainer)
+
+    def on_reset(self, trainer):
+        self._note("reset", trainer)
+
+
+def fail(_trainer):
+    raise ZeroDivisionError("planted")
+
+
+FIRST_EPOCH = ["train_begin", "epoch_begin 1", *(f"batch_end {step}" for step in range(1, 6))]
+WHOLE_RUN = [*FIRST_EPOCH, "epoch_end 1", "train_end finished"]
+
+
+@pytest.mark.parametrize(
+    ("at", "do", "expected"),
+    [
+        (None, None, WHOLE_RUN),
+        ("train_begin", "stop", ["train_begin", "train_end stopped"]),
+        ("batch_end 2", "stop", [*FIRST_EPOCH[:4], "train_end stopped"]),
+        ("batch_end 5", "stop", [*FIRST_EPOCH, "train_end stopped"]),
+        ("epoch_end 1", "stop", [*FIRST_EPOCH, "epoch_end 1", "train_end stopped"]),
+        ("batch_end 2", "close", [*FIRST_EPOCH[:4], "train_end closed"]),
+        ("train_begin", "fail", ["train_begin", "train_end failed"]),
+        ("batch_end 2", "fail", [*FIRST_EPOCH[:4], "train_end failed"]),
+        ("epoch_end 1", "fail", [*FIRST_EPOCH, "epoch_end 1", "train_end failed"]),
+    ],
+)
+def test_each_ending_fires_its_hooks(make_trainer, at, do, expected):
+    actions = {"stop": lambda trainer: trainer.request_stop(), "fail": fail, "close": lambda _: None}
+    recorder = Recorder(at, actions.get(do))
+    trainer = make_trainer(callbacks=[recorder])
+    if do == "fail":
+        with pytest.raises(ZeroDivisionError):
+            trainer.fit(1)
+    elif do == "close":
+        running = trainer.iterate(1)
+        next(running), next(running)
+        running.close()
+    else:
+        trainer.fit(1)
+    assert recorder.calls == expected
+    assert len(trainer.history.batch_losses) == sum("batch_end" in call for call in expected)
+    assert trainer.history.num_epochs == sum("epoch_end" in call for call in expected)
+
+
+def test_every_callback_hears_the_end_even_if_one_of_them_raises(make_trainer):
+    last = Recorder()
+    trainer = make_trainer(callbacks=[Recorder("train_end finished", fail), last])
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(1)
+    assert last.calls[-1] == "train_end finished"
+    trainer.callbacks.clear()
+    trainer.fit(1)
+    assert trainer.ending == "finished"
+
+
+def test_history_equals_a_hand_written_loop(batches):
+    model, twin = nn.Linear(4, 3), nn.Linear(4, 3)
+    twin.load_state_dict(model.state_dict())
+    loss_fn = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    expected = []
+    for _ in range(3):
+        losses = []
+        for inputs, targets in batches:
+            optimizer.zero_grad()
+            loss = loss_fn(twin(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        expected.append(sum(losses) / len(losses))
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    history = Trainer(model, loss_fn, optimizer, batches, device="cpu").fit(3)
+    assert history["train"] == pytest.approx(expected, abs=1e-6)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+def test_a_second_run_goes_on_counting(make_trainer):
+    trainer = make_trainer()
+    trainer.fit(2)
+    reports = list(trainer.iterate(1))
+    assert [report.step for report in reports] == [11, 12, 13, 14, 15]
+    assert {report.epoch for report in reports} == {3}
+    assert trainer.last_epoch == 3
+    assert trainer.history.epoch_ends == [5, 10, 15]
+
+
+def test_an_epoch_left_in_the_middle_is_trained_anew(make_trainer):
+    trainer = make_trainer(callbacks=[recorder := Recorder("batch_end 2", lambda t: t.request_stop())])
+    trainer.fit(3)
+    recorder._do = lambda _: None
+    assert next(trainer.iterate(1)).epoch == 1
+
+
+def test_the_last_batch_of_an_epoch_brings_its_evaluation(make_trainer, batches):
+    trainer = make_trainer(evaluator=Evaluator(batches))
+    reports = trainer.iterate(2)
+    for _ in range(5):
+        next(reports)
+    assert set(trainer.history) == {"train", "test_loss", "test_accuracy"}
+    reports.close()
+
+
+def test_reports_are_frozen_plain_numbers(make_trainer):
+    report = next(trainer_iterator := make_trainer().iterate(1))
+    assert dataclasses.asdict(report) == {
+        "step": 1,
+        "epoch": 1,
+        "batch": 1,
+        "num_batches": 5,
+        "loss": pytest.approx(report.loss),
+        "num_images": 8,
+    }
+    assert type(report.loss) is float
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.step = 2
+    trainer_iterator.close()
+
+
+def test_train_step_returns_the_loss_before_the_update_and_zeroes_gradients(batches):
+    model = nn.Linear(4, 3)
+    before = nn.CrossEntropyLoss()(model(batches[0][0]), batches[0][1]).item()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = train_step(model, batches[0], nn.CrossEntropyLoss(), optimizer, torch.device("cpu"))
+    assert loss == pytest.approx(before)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert nn.CrossEntropyLoss()(model(batches[0][0]), batches[0][1]).item() < before
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, True, "3", None])
+def test_wrong_epochs_are_named_and_leave_the_trainer_usable(make_trainer, epochs):
+    trainer = make_trainer()
+    with pytest.raises(ValueError, match=f"at least 1, not {epochs!r}"):
+        trainer.fit(epochs)
+    assert trainer.fit(1).num_epochs == 1
+
+
+def test_an_empty_loader_is_refused_at_once(make_trainer):
+    with pytest.raises(ValueError, match="empty"):
+        make_trainer(train_batches=[])
+
+
+def test_batches_without_a_length_are_refused_at_once(make_trainer, batches):
+    with pytest.raises(TypeError, match="DataLoader"):
+        make_trainer(train_batches=iter(batches))
+
+
+def test_batches_that_run_out_are_an_error(make_trainer, batches):
+    class OnlyOnce(list):
+        used = False
+
+        def __iter__(self):
+            was_used, self.used = self.used, True
+            return iter(()) if was_used else super().__iter__()
+
+    with pytest.raises(RuntimeError, match="0 batches in epoch 2, but its length is 5"):
+        make_trainer(train_batches=OnlyOnce(batches)).fit(2)
+
+
+def test_two_runs_at_once_are_refused(make_trainer):
+    trainer = make_trainer()
+    running = trainer.iterate(1)
+    next(running)
+    with pytest.raises(RuntimeError, match="training already"):
+        trainer.fit(1)
+    running.close()
+    trainer.fit(1)
+
+
+def test_restoring_twice_gives_the_first_bits_twice(make_trainer):
+    trainer = make_trainer()
+    trainer.fit(1)  # so that the optimizer has a state to restore
+    beginning = trainer.snapshot()
+    expected = trainer.snapshot()
+    losses = []
+    for _ in range(2):
+        losses.append(trainer.fit(2).batch_losses)
+        trainer.restore(beginning)
+        for name, value in expected.model.items():
+            assert torch.equal(trainer.model.state_dict()[name], value)
+        for index, state in expected.optimizer["state"].items():
+            for name, value in state.items():
+                assert torch.equal(trainer.optimizer.state_dict()["state"][index][name], value)
+    assert losses[0][5:] == losses[1]
+
+
+def test_a_failed_batch_leaves_no_gradients_for_the_next_run(make_trainer, batches):
+    def failing_step(model, batch, loss_fn, optimizer, device):
+        loss_fn(model(batch[0]), batch[1]).backward()
+        raise ZeroDivisionError
+
+    trainer, twin = make_trainer(train_step=failing_step), make_trainer()
+    twin.model.load_state_dict(trainer.model.state_dict())
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(1)
+    trainer.train_step = train_step
+    assert trainer.fit(1)["train"] == twin.fit(1)["train"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
+@pytest.mark.parametrize("callback", [None, Recorder("batch_end 2", fail)])
+def test_model_and_optimizer_return_to_their_device(make_trainer, callback):
+    trainer = make_trainer(device="cuda", callbacks=[callback] if callback else [])
+    for _ in range(2):
+        with contextlib.suppress(ZeroDivisionError):
+            trainer.fit(1)
+        assert next(trainer.model.parameters()).device.type == "cpu"
