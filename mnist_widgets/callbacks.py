@@ -1,4 +1,4 @@
-"""Ready-made listeners of a training run: progress bar, early stopping, divergence guard, checkpoints.
+"""Ready-made listeners: progress bar, early stopping, divergence guard, checkpoints.
 
 Each hangs into `Trainer(callbacks=[...])`. The charts are callbacks too, but live with the widgets.
 """
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class ProgressBar(Callback):
-    """A tqdm bar for each epoch with the running mean loss and, at its end, the evaluator's metrics."""
+    """A tqdm bar for each epoch: the running mean loss and, at its end, the evaluator's metrics."""
 
     def __init__(self) -> None:
-        self._bar: tqdm | None = None
+        self._bar = tqdm(disable=True)
         self._loss_sum = 0.0
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Open the epoch's bar."""
         self._loss_sum = 0.0
         description = f"Epoch {epoch:2d}/{trainer.last_epoch}"
-        self._bar = tqdm(total=len(trainer.train_batches), desc=description)
+        self._bar = tqdm(total=trainer.num_batches, desc=description)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Move the bar by one batch."""
@@ -40,16 +40,11 @@ class ProgressBar(Callback):
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Add the metrics and leave the bar standing."""
         self._bar.set_postfix(train_loss=report.train_loss, **report.metrics)
-        self._close()
+        self._bar.close()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Close the bar of an epoch that did not get to its end."""
-        self._close()
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar.close()
 
 
 class EarlyStopping(Callback):
@@ -103,7 +98,7 @@ class EarlyStopping(Callback):
 
 
 class DivergenceGuard(Callback):
-    """Stops the training as soon as a loss is no finite number, and says what that probably means."""
+    """Stops the training as soon as a loss is not finite, and says what that probably means."""
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Look at the batch's loss."""
@@ -151,8 +146,8 @@ def _badness(trainer: Trainer, metric: str) -> float:
     if metric not in trainer.history:
         known = ", ".join(map(repr, trainer.history))
         raise ValueError(
-            f"The history has no {metric!r}, only {known}. The evaluator's metrics are there when the "
-            "Trainer was given an evaluator."
+            f"The history has no {metric!r}, only {known}. An evaluator's metrics are in it if the "
+            "Trainer was given one."
         )
     value = trainer.history[metric][-1]
     return -value if metric.endswith("accuracy") else value

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch would delay --help by seconds
     from torch import Tensor
 
     from mnist_widgets.data import DigitSet
@@ -68,28 +68,26 @@ def _open_lab(arguments: list[str]) -> int:
         open_lab(folder, arguments)
     except ModuleNotFoundError:
         return _fail('JupyterLab is not installed; get it with: pip install "mnist_widgets[lab]"')
-    return 0
 
 
 def _train(options: argparse.Namespace) -> int:
-    """Train, then print what came of it."""
+    """Train SimpleNet with Adam, then print what came of it, also after a Ctrl-C."""
     import torch
 
     from mnist_widgets.callbacks import DivergenceGuard, ProgressBar
-    from mnist_widgets.evaluation import Evaluator
+    from mnist_widgets.evaluation import Evaluator, confusion_matrix, predict_probabilities
     from mnist_widgets.models import SimpleNet
     from mnist_widgets.training import Trainer
 
     train_set, test_set = _load(options.dataset)
     torch.manual_seed(options.seed)
     model = SimpleNet(28 * 28, len(train_set.class_names))
-    evaluator = Evaluator(test_set.batches(512))
     trainer = Trainer(
         model,
         torch.nn.CrossEntropyLoss(),
         torch.optim.Adam(model.parameters(), lr=options.lr, fused=True),
         train_set.batches(options.batch_size, shuffle=True),
-        evaluator=evaluator,
+        evaluator=Evaluator(test_set.batches(512)),
         callbacks=[ProgressBar(), DivergenceGuard()],
     )
     status = 0
@@ -98,11 +96,11 @@ def _train(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
         print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
-        evaluator.evaluate(model, "cpu")
     _print_history(trainer.history)
     if trainer.stop_reason:
         return _fail(trainer.stop_reason)
-    _print_confusions(evaluator.confusion, test_set.class_names)
+    predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
+    _print_confusions(confusion_matrix(test_set.labels, predicted_labels), test_set.class_names)
     return status
 
 
@@ -171,8 +169,11 @@ def _build_parser() -> argparse.ArgumentParser:
         "follows goes to JupyterLab, such as --no-browser or --port 9999.",
     )
 
-    defaults = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
-    train = commands.add_parser("train", help="train the network in the terminal", **defaults)
+    train = commands.add_parser(
+        "train",
+        help="train the network in the terminal",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     train.add_argument("--epochs", type=_positive_whole, default=10, help="times through the data")
     train.add_argument("--batch-size", type=_positive_whole, default=512, help="images per step")
     train.add_argument("--lr", type=_positive, default=0.001, help="learning rate of Adam")
@@ -184,10 +185,10 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--seed", type=int, default=0, help="the same seed gives the same run")
 
-    data = commands.add_parser("data", help="fetch a dataset and verify it", **defaults)
+    data = commands.add_parser("data", help="fetch a dataset and verify it")
     data.add_argument("--dataset", choices=["mnist", "fashion-mnist", "kmnist"], default="mnist")
     data.add_argument(
-        "--root", type=Path, help="folder; else $MNIST_WIDGETS_DATA, else the user's cache"
+        "--root", type=Path, help="folder (default: $MNIST_WIDGETS_DATA, else the user's cache)"
     )
     return parser
 

@@ -46,7 +46,8 @@ class Evaluator:
         ValueError: if `batches` is empty.
 
     Attributes:
-        confusion: int64 (C, C), `confusion[true, predicted]` of the last evaluation; None before it.
+        confusion: int64 (C, C), `confusion[true, predicted]` of the last evaluation; None before
+            it.
     """
 
     def __init__(
@@ -65,19 +66,17 @@ class Evaluator:
             ValueError: if there is no batch to judge by.
         """
         loss_sum, num_images = 0.0, 0
-        confusion: Tensor | int = 0
+        confusion = torch.zeros((), dtype=torch.int64)
         with evaluating(model):
             for inputs, labels in self.batches:
                 outputs = model(inputs.to(device))
                 labels_there = labels.to(device)
                 loss_sum += self.loss_fn(outputs, labels_there).item() * len(labels)
                 num_images += len(labels)
-                confusion = confusion + confusion_matrix(
-                    labels_there, outputs.argmax(dim=1), num_classes=outputs.shape[1]
-                )
+                counts = confusion_matrix(labels_there, outputs.argmax(dim=1), outputs.shape[1])
+                confusion = confusion + counts
         if num_images == 0:
             raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
-        assert isinstance(confusion, Tensor)
         self.confusion = confusion
         return {"test_loss": loss_sum / num_images, "test_accuracy": accuracy(confusion)}
 

@@ -5,6 +5,7 @@ Only numbers and their export; who draws them is not decided here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class History(dict[str, list[float]]):
-    """Values of each epoch by name, as the tutorial's `trainer` returns them, and every batch's loss.
+    """Each epoch's values by name, as the tutorial's `trainer` returns them; every batch's loss.
 
-    `history["train"]` holds the mean of the batch losses, one number for each whole epoch; every metric
-    of the evaluator has its own list.
+    `history["train"]` holds the mean of the batch losses, one number for each whole epoch; every
+    metric of the evaluator has its own list.
 
     Attributes:
         batch_losses: the loss of every batch, the first one at index 0.
@@ -42,7 +43,7 @@ class History(dict[str, list[float]]):
         return len(self.batch_losses)
 
     def add_epoch(self, train_loss: float, metrics: Mapping[str, float] | None = None) -> None:
-        """Append one epoch's mean loss and its metrics.
+        """Append one epoch's mean loss and its metrics; NaN stands for those of earlier epochs.
 
         Raises:
             ValueError: if a metric bears the name `train`, which is the mean loss's.
@@ -51,7 +52,9 @@ class History(dict[str, list[float]]):
         if "train" in metrics:
             raise ValueError("A metric cannot be called 'train': that is the mean training loss.")
         for name, value in {"train": train_loss, **metrics}.items():
-            self.setdefault(name, []).append(value)
+            values = self.setdefault(name, [])
+            values.extend([math.nan] * (self.num_epochs - len(values)))
+            values.append(value)
         self.epoch_ends.append(len(self.batch_losses))
 
     def to_dataframe(self, by: Literal["epoch", "batch"] = "epoch") -> pd.DataFrame:
@@ -63,7 +66,7 @@ class History(dict[str, list[float]]):
         Raises:
             ValueError: if `by` is neither.
         """
-        import pandas as pd  # noqa: PLC0415 - a second to import, and only tables need it
+        import pandas as pd  # a second to import, and only tables need it
 
         if by not in ("epoch", "batch"):
             raise ValueError(f"by must be 'epoch' or 'batch', not {by!r}")

@@ -6,8 +6,12 @@ What stands in them is the notebooks' business, what the terminal says about it 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 NOT_FOR_STUDENTS = {"solutions", ".ipynb_checkpoints"}
 
@@ -53,8 +57,8 @@ def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:
     return copied, kept
 
 
-def open_lab(folder: Path, arguments: Iterable[str] = ()) -> None:
-    """Run JupyterLab in `folder`, opened on the first lesson, until it is shut down.
+def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
+    """Turn this process into a JupyterLab in `folder`, opened on the first lesson.
 
     Args:
         folder: holds the student's copies.
@@ -63,23 +67,26 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> None:
     Raises:
         ModuleNotFoundError: if JupyterLab is not installed.
     """
-    from jupyterlab.labapp import LabApp
-
-    first_lesson = find_lessons()[0]
+    if find_spec("jupyterlab") is None:
+        raise ModuleNotFoundError("JupyterLab is not installed.")
+    command = [
+        sys.executable,
+        *("-m", "jupyterlab"),
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{find_lessons()[0].as_posix()}",
+        # Jupyter refuses root; in a container root is often the only user there is
+        *(["--allow-root"] if _is_root() else []),
+        *arguments,
+    ]
     _make_data_root_absolute()
-    LabApp.launch_instance(
-        [
-            f"--ServerApp.root_dir={folder}",
-            f"--LabApp.default_url=/lab/tree/{first_lesson.as_posix()}",
-            # Jupyter refuses root; in a container root is often the only user there is
-            *(["--allow-root"] if _is_root() else []),
-            *arguments,
-        ]
-    )
+    if sys.platform == "win32":  # its exec would leave the terminal with nothing to wait for
+        sys.exit(subprocess.run(command, check=False).returncode)
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # as a parent, this process would hold on to torch's memory
 
 
 def _make_data_root_absolute() -> None:
-    """Let a relative `MNIST_WIDGETS_DATA` mean the same to kernels, which run beside the lessons."""
+    """Let a relative `MNIST_WIDGETS_DATA` mean the same in kernels, which run elsewhere."""
     if root := os.environ.get("MNIST_WIDGETS_DATA"):
         os.environ["MNIST_WIDGETS_DATA"] = str(Path(root).expanduser().absolute())
 

@@ -1,9 +1,9 @@
 """A training that runs beside the notebook: start, pause, step, stop, reset, and jobs in between.
 
-One worker thread does everything that touches the model, one task after the other: commands and jobs in
-the order in which they were asked for, and between them the batches. It lives only while there is
-something to do. Every other thread just says what it wants and returns at once. How the training is
-drawn is left to whoever listens.
+One worker thread does everything that touches the model, one task after the other: commands and
+jobs in the order in which they were asked for, and between them the batches. It lives only while
+there is something to do. Every other thread just says what it wants and returns at once. How the
+training is drawn is left to whoever listens.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class ActionRefusedError(RuntimeError):
 class TrainingSession:
     """Steers a `Trainer` that works in a background thread.
 
-    What was asked for takes effect between two batches, in order; whether it is accepted is judged by
-    the state in which everything asked for before will leave the session. To wait until that is done,
-    wait for a job: `session.between_batches(lambda: None).result()`.
+    What was asked for takes effect between two batches, in order; whether it is accepted is judged
+    by the state in which everything asked for before will leave the session. To wait until that is
+    done, wait for a job: `session.between_batches(lambda: None).result()`.
 
     Example:
         ```python
@@ -169,7 +169,7 @@ class TrainingSession:
             self._command("stop", goal, self._end_run)
 
     def reset(self) -> None:
-        """End the run, and put weights and optimizer back to where the session began, bit for bit."""
+        """End the run; put weights and optimizer back to where the session began, bit for bit."""
 
         def restore_beginning() -> None:
             self._end_run()
@@ -199,7 +199,7 @@ class TrainingSession:
                 return
             try:
                 future.set_result(job())
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
+            except BaseException as error:  # it belongs to whoever asks for the result
                 future.set_exception(error)
 
         with self._changed:
@@ -210,8 +210,8 @@ class TrainingSession:
     def join(self, timeout: float | None = None) -> None:
         """Wait, without live buttons, until the run has ended.
 
-        A keyboard or kernel interrupt meanwhile stops the training after its current batch; a second
-        one raises.
+        A keyboard or kernel interrupt meanwhile stops the training after its current batch; a
+        second one raises.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
@@ -240,8 +240,8 @@ class TrainingSession:
     async def finished(self) -> None:
         """Wait until the run has ended while the notebook's buttons stay alive.
 
-        A kernel interrupt meanwhile stops the training after its current batch; a second one cancels
-        the wait.
+        A kernel interrupt meanwhile stops the training after its current batch; a second one
+        cancels the wait.
 
         Raises:
             BaseException: what ended the run, if it failed.
@@ -281,8 +281,8 @@ class TrainingSession:
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after each batch and each change of state.
 
-        It is called in whichever thread made the change: it should note that something changed, return,
-        and read the session's properties later.
+        It is called in whichever thread made the change: it should note that something changed,
+        return, and read the session's properties later.
         """
         self._listeners.append(listener)
 
@@ -338,7 +338,7 @@ class TrainingSession:
         while (task := self._next_task()) is not None:
             try:
                 task()
-            except BaseException as error:  # noqa: BLE001 - kept, shown, and raised by join()
+            except BaseException as error:  # kept, shown, and raised by join()
                 self._settle("failed", error)
             with self._changed:
                 self._is_at_work = False

@@ -1,7 +1,7 @@
 """The training loop: one batch, one epoch, a whole run, and what was seen on the way.
 
-Nothing here knows threads, widgets or files. Whoever wants to look on is a `Callback`; whoever wants
-to decide when the next batch is trained drives `Trainer.iterate` himself.
+Nothing here knows threads, widgets or files. Whoever wants to look on is a `Callback`; whoever
+wants to decide when the next batch is trained drives `Trainer.iterate` himself.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def train_step(
         model: the network, in training mode and on `device`.
         batch: inputs (B, ...) and their targets (B, ...), on any device.
         loss_fn: takes the network's outputs and the targets, gives one number.
-        optimizer: holds the parameters of `model`; its gradients are zero, and are again at the end.
+        optimizer: holds the parameters of `model`; its gradients are zero, and are again at the
+            end.
         device: where the computation happens.
 
     Returns:
@@ -98,8 +99,8 @@ class EpochReport:
 class Callback:
     """A listener of a training run: override what you want to hear of, each hook does nothing here.
 
-    Hooks run in the thread that trains, between two batches: keep them short. A hook that raises ends
-    the run as any other error does. To end it politely, call `trainer.request_stop(reason)`.
+    Hooks run in the thread that trains, between two batches: keep them short. A hook that raises
+    ends the run as any other error does. To end it politely, call `trainer.request_stop(reason)`.
     """
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -138,7 +139,7 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
-def check_epochs(epochs: int) -> None:
+def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
@@ -147,15 +148,15 @@ def check_epochs(epochs: int) -> None:
 class Trainer:
     """Trains a model, batch by batch, and tells its callbacks.
 
-    | ending     | when                                        | epoch in progress      | `on_train_end` |
-    |------------|---------------------------------------------|------------------------|----------------|
-    | `finished` | all epochs were trained                     | none                   | called         |
-    | `stopped`  | `request_stop` was honoured after a batch   | left without a report  | called         |
-    | `closed`   | the iterator was closed or forgotten        | left without a report  | called         |
-    | `failed`   | anything raised: step, evaluator, callback  | left without a report  | called         |
+    | ending     | when                                       | last `on_epoch_end` | last hook      |
+    |------------|--------------------------------------------|---------------------|----------------|
+    | `finished` | all epochs were trained                    | the last epoch      | `on_train_end` |
+    | `stopped`  | `request_stop` was honoured after a batch  | the last whole one  | `on_train_end` |
+    | `closed`   | the iterator was closed or forgotten       | the last whole one  | `on_train_end` |
+    | `failed`   | anything raised: step, evaluator, callback | the last whole one  | `on_train_end` |
 
-    `on_epoch_end` is called for whole epochs only. `history` keeps every batch under every ending, a
-    later run goes on from there, and the model returns to the device it came from.
+    `on_epoch_end` is called for whole epochs only. `history` keeps every batch under every ending,
+    a later run goes on from there, and the model returns to the device it came from.
 
     Args:
         model: maps inputs (B, ...) to outputs (B, ...).
@@ -222,8 +223,8 @@ class Trainer:
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
         """Return an iterator that trains one batch for each `next()` and yields its report.
 
-        With the last batch of an epoch come its evaluation and `on_epoch_end`, so that whoever stops
-        calling `next()` leaves nothing half done.
+        With the last batch of an epoch come its evaluation and `on_epoch_end`, so that whoever
+        stops calling `next()` leaves nothing half done.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -249,6 +250,11 @@ class Trainer:
     def is_stop_requested(self) -> bool:
         """Whether the current run has been asked to end, or the last one was."""
         return self._stop_requested
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch."""
+        return _count_batches(self.train_batches)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
@@ -298,7 +304,7 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport, None, None]:
-        num_batches = _count_batches(self.train_batches)
+        num_batches = self.num_batches
         batch_index = 0
         self.model.train()
         self._tell("on_epoch_begin", epoch)
@@ -315,8 +321,8 @@ class Trainer:
                 return
         raise RuntimeError(
             f"train_batches gave {batch_index} batches in epoch {epoch}, but its length is "
-            f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a list "
-            "starts anew each epoch."
+            f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a "
+            "list starts anew each epoch."
         )
 
     def _end_epoch(self, epoch: int, num_batches: int) -> None:

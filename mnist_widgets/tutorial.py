@@ -22,7 +22,7 @@ from mnist_widgets.training import (
 )
 
 
-def trainer(  # noqa: PLR0913 - the tutorial's signature
+def trainer(
     model: nn.Module,
     loader: Iterable[Any],
     loss_fn: LossFunction,
@@ -45,8 +45,8 @@ def trainer(  # noqa: PLR0913 - the tutorial's signature
         callbacks: further listeners.
 
     Returns:
-        One list with a number for each epoch: the mean of the batch losses under `"train"`, and each
-        metric under its name.
+        One list with a number for each epoch: the mean of the batch losses under `"train"`, and
+        each metric under its name.
     """
     run = Trainer(
         model,

@@ -19,7 +19,7 @@ def fixed_seed() -> None:
 
 @pytest.fixture(autouse=True)
 def no_swallowed_errors(caplog):
-    """Fail on what ipywidgets only logs: without a kernel an error in a click handler is a warning."""
+    """Fail on what ipywidgets only logs: an error in a click handler, without a kernel."""
     yield
     swallowed = [
         record

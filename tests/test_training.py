@@ -66,7 +66,11 @@ WHOLE_RUN = [*FIRST_EPOCH, "epoch_end 1", "train_end finished"]
     ],
 )
 def test_each_ending_fires_its_hooks(make_trainer, at, do, expected):
-    actions = {"stop": lambda trainer: trainer.request_stop(), "fail": fail, "close": lambda _: None}
+    actions = {
+        "stop": lambda trainer: trainer.request_stop(),
+        "fail": fail,
+        "close": lambda _: None,
+    }
     recorder = Recorder(at, actions.get(do))
     trainer = make_trainer(callbacks=[recorder])
     if do == "fail":
@@ -113,7 +117,9 @@ def test_history_equals_a_hand_written_loop(batches):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     history = Trainer(model, loss_fn, optimizer, batches, device="cpu").fit(3)
     assert history["train"] == pytest.approx(expected, abs=1e-6)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True)
+    )
 
 
 def test_a_second_run_goes_on_counting(make_trainer):
@@ -127,7 +133,9 @@ def test_a_second_run_goes_on_counting(make_trainer):
 
 
 def test_an_epoch_left_in_the_middle_is_trained_anew(make_trainer):
-    trainer = make_trainer(callbacks=[recorder := Recorder("batch_end 2", lambda t: t.request_stop())])
+    trainer = make_trainer(
+        callbacks=[recorder := Recorder("batch_end 2", lambda t: t.request_stop())]
+    )
     trainer.fit(3)
     recorder._do = lambda _: None
     assert next(trainer.iterate(1)).epoch == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -47,8 +48,8 @@ def thin_out(positions: Numbers, values: Numbers, max_points: int) -> tuple[Numb
     if num_values <= max_points:
         return positions, values
     edges = np.linspace(0, num_values, (max_points - 1) // 2 + 1).astype(int)
-    lows = [a + np.argmin(values[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    highs = [a + np.argmax(values[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    lows = [start + np.argmin(values[start:end]) for start, end in pairwise(edges)]
+    highs = [start + np.argmax(values[start:end]) for start, end in pairwise(edges)]
     kept = np.sort([*lows, *highs, num_values - 1])
     return positions[kept], values[kept]
 

@@ -1,7 +1,7 @@
 """The loss as it falls: every batch, a smoothed line, and the epochs' means and test losses.
 
-The chart draws a `History`. How lines are smoothed and thinned out is `curves`, when they are redrawn
-is `publishing`.
+The chart draws a `History`. How lines are smoothed and thinned out is `curves`, when they are
+redrawn is `publishing`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bqplot import Axis, Figure, Lines, LinearScale, LogScale, Scatter
+from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, link
 from traitlets import Bool, Float, TraitError, validate
 
@@ -52,10 +52,10 @@ class LossChart(Panel, Callback):
         log_scale: the same, a trait.
     """
 
-    smoothing = Float(0.9)
+    smoothing = Float(0.8)
     log_scale = Bool(False)
 
-    def __init__(self, smoothing: float = 0.9, log_scale: bool = False) -> None:
+    def __init__(self, smoothing: float = 0.8, log_scale: bool = False) -> None:
         self._history = History()
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
@@ -115,28 +115,29 @@ class LossChart(Panel, Callback):
     def redraw(self) -> None:
         """Bring the widgets up to date with the history; called by the publisher."""
         history = self._history
-        ends = np.asarray(history.epoch_ends, dtype=float)
-        positions, losses = self._drawable(
-            np.arange(1.0, len(history.batch_losses) + 1), history.batch_losses
-        )
+        epoch_ends = np.array(history.epoch_ends, dtype=float)  # first: it is the last to grow
+        all_losses = np.array(history.batch_losses, dtype=float)
+        steps = np.arange(1.0, len(all_losses) + 1)
+        positions, losses = self._drawable(steps, all_losses)
         smoothed = smooth(losses, self.smoothing)
-        means = self._drawable(ends, history.get("train", []))
-        test_losses = self._drawable(ends, history.get("test_loss", []))
-        self._show_scales(len(history.batch_losses), np.concatenate([losses, test_losses[1]]))
+        means = self._drawable(epoch_ends, np.array(history.get("train", [])))
+        test_losses = self._drawable(epoch_ends, np.array(history.get("test_loss", [])))
+        self._show_scales(len(steps), np.concatenate([losses, test_losses[1]]))
         self._show_batches(positions, losses, smoothed)
         _show_points(self._epoch_means, *means)
         _show_points(self._test_losses, *test_losses)
         self._caption.value = _describe(history, smoothed)
 
     def _build_figure(self) -> Figure:
-        # The scales' ends are set with each redraw: left to bqplot, one infinite loss would break them.
+        # The scales' ends are set with each redraw: left to bqplot, one infinite loss would break
+        # them.
         self._batch_scale = LinearScale(min=0, max=1)
         self._linear_scale = LinearScale(min=0, max=1)
         self._log_scale = LogScale(min=0.1, max=1)
         self._batch_axis = Axis(scale=self._batch_scale, label="Batch", tick_format=",d")
         # An axis that is given another scale keeps its old numbers: hence one for each scale.
         self._linear_axis, self._log_axis = (
-            Axis(scale=scale, label="Loss", orientation="vertical", tick_format="~g")
+            Axis(scale=scale, label="Loss", orientation="vertical", tick_format="~g", num_ticks=6)
             for scale in (self._linear_scale, self._log_scale)
         )
         nothing = np.zeros(0)
@@ -147,7 +148,6 @@ class LossChart(Panel, Callback):
             y=nothing,
             scales=scales,
             colors=["var(--mw-faint)", "var(--mw-strong)"],
-            opacities=[0.6, 1.0],
             stroke_width=1.8,
         )
         self._test_losses = Lines(
@@ -158,7 +158,7 @@ class LossChart(Panel, Callback):
             line_style="dashed",
             stroke_width=2.5,
             marker="diamond",
-            marker_size=60,
+            marker_size=45,
         )
         self._epoch_means = Scatter(
             x=nothing,
@@ -167,10 +167,10 @@ class LossChart(Panel, Callback):
             colors=["var(--mw-mean)"],
             stroke="var(--jp-layout-color0, white)",
             stroke_width=1.5,
-            default_size=60,
+            default_size=80,
         )
         return Figure(
-            marks=[self._batches, self._test_losses, self._epoch_means],
+            marks=[self._batches, self._epoch_means, self._test_losses],
             axes=[self._batch_axis, self._linear_axis],
             fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
             layout={"width": "auto", "height": "300px", "margin": "0"},
@@ -221,12 +221,12 @@ class LossChart(Panel, Callback):
         with self._batches.hold_sync():
             self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))
 
-    def _drawable(self, positions: Numbers, losses: list[float]) -> tuple[Numbers, Numbers]:
-        """Return the points (N,), (N,) that the present scale has a place for."""
-        values = np.array(losses, dtype=float)
-        positions = positions[len(positions) - len(values) :]  # an evaluator may have come later
-        has_place = np.isfinite(values) & ((values > 0) | (not self.log_scale))
-        return positions[has_place], values[has_place]
+    def _drawable(self, positions: Numbers, losses: Numbers) -> tuple[Numbers, Numbers]:
+        """Return the points (M,), (M,) that the present scale has a place for."""
+        num_points = min(len(positions), len(losses))
+        positions, losses = positions[:num_points], losses[:num_points]
+        has_place = np.isfinite(losses) & ((losses > 0) | (not self.log_scale))
+        return positions[has_place], losses[has_place]
 
     @validate("smoothing")
     def _check_smoothing(self, proposal: dict[str, float]) -> float:
@@ -234,7 +234,7 @@ class LossChart(Panel, Callback):
             raise TraitError(
                 f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
             )
-        return proposal["value"]
+        return round(proposal["value"], 2)
 
     def _on_setting(self, _change: object) -> None:
         publisher.request(self.redraw)

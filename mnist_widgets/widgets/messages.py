@@ -15,7 +15,7 @@ def format_loss(loss: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the two units that matter, such as `12 s`, `3 min 20 s` or `2 h 5 min`."""
+    """Return a duration in the units that matter: `12 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, whole_seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -57,8 +57,8 @@ class ProbabilityChart(Panel):
         """
         if probabilities.shape != (len(self._class_names),):
             raise ValueError(
-                f"probabilities must be {len(self._class_names)} numbers, one for each class, not of "
-                f"shape {tuple(probabilities.shape)}"
+                f"probabilities must be {len(self._class_names)} numbers, one for each class, but "
+                f"their shape is {tuple(probabilities.shape)}"
             )
         sentence = describe_prediction(probabilities, self._class_names)
         if true_label is not None:
@@ -83,11 +83,12 @@ class ProbabilityChart(Panel):
             orientation="vertical",
             tick_format=".0%",
             tick_values=np.linspace(0, 1, 5),
+            label_offset="46px",
         )
         return Figure(
             marks=[self._bars],
             axes=[class_axis, share_axis],
-            fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 12},
+            fig_margin={"top": 12, "bottom": 42, "left": 66, "right": 12},
             layout={"width": "auto", "height": "220px", "margin": "0", "flex": "1 1 240px"},
             animation_duration=0,
             display_toolbar=False,

@@ -1,10 +1,10 @@
 """From changed data to redrawn widgets: seldom enough for a browser, and one writer at a time.
 
-A browser takes a few dozen redraws a second and the Jupyter server drops messages past a thousand, but
-a training gives hundreds of batches a second. So whoever changes data requests a redraw, and the
-publisher redraws what changed meanwhile. A request is never lost: when the training stands still, what
-is drawn is what is true within one interval. Widgets are not safe in several threads at once either,
-hence one lock around all drawing.
+A browser takes a few dozen redraws a second and the Jupyter server drops messages past a thousand,
+but a training gives hundreds of batches a second. So whoever changes data requests a redraw, and
+the publisher redraws what changed meanwhile. A request is never lost: when the training stands
+still, what is drawn is what is true within one interval. Widgets are not safe in several threads at
+once either, hence one lock around all drawing.
 """
 
 from __future__ import annotations

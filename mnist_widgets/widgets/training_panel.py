@@ -80,10 +80,13 @@ class TrainingPanel(Panel):
 
     def _build_controls(self, epochs: int) -> None:
         def button(
-            description: str, tooltip: str, on_click: Callable[[], None], **options
+            description: str, tooltip: str, on_click: Callable[[], None], style: str = ""
         ) -> Button:
             made = Button(
-                description=description, tooltip=tooltip, layout={"width": "84px"}, **options
+                description=description,
+                tooltip=tooltip,
+                button_style=style,
+                layout={"width": "84px"},
             )
             made.add_class(f"mw-{description.lower()}")
             made.on_click(lambda _button: self._do(on_click))
@@ -95,7 +98,7 @@ class TrainingPanel(Panel):
                 "Start",
                 "Train for as many epochs as the field says",
                 lambda: session.start(self._epochs.value),
-                button_style="primary",
+                style="primary",
             ),
             "pause": button(
                 "Pause", "Stand still after the current batch, or go on", self._pause_or_resume
@@ -162,8 +165,7 @@ class TrainingPanel(Panel):
 
     def _show_notice(self) -> None:
         session = self.session
-        has_failed = session.error is not None
-        if has_failed:
+        if session.error is not None:
             notice = describe_error(session.error)
         elif self._complaint is not None:
             notice = f'<span role="alert">{html.escape(str(self._complaint))}</span>'
@@ -173,10 +175,9 @@ class TrainingPanel(Panel):
             notice = ""
         if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
             self._notice.value = notice
-        (self.add_class if has_failed else self.remove_class)("mw-failed")
+        (self.remove_class if session.error is None else self.add_class)("mw-failed")
 
 
 def _round(value: float) -> int:
-    """Return `value` rounded to two significant digits: its others change with every batch."""
-    digits = len(str(int(value)))
-    return round(value, 2 - digits) if digits > 2 else round(value)
+    """Return `value` with two digits that count: its others change with every batch."""
+    return int(float(f"{value:.2g}"))

@@ -1,0 +1,47 @@
+"""The lessons a student gets; that JupyterLab opens on them is shown in test_cli.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mnist_widgets import lessons
+
+
+def test_every_lesson_is_copied_as_it_is(tmp_path):
+    copied, kept = lessons.copy_lessons(tmp_path)
+    assert copied[0].name == "01_training_a_neural_network.ipynb"
+    assert not kept
+    for lesson in copied:
+        assert (tmp_path / lesson).read_bytes() == (lessons.lessons_folder() / lesson).read_bytes()
+
+
+def test_what_is_there_is_never_overwritten(tmp_path):
+    first, *others = lessons.find_lessons()
+    (tmp_path / first).write_text("my own notes")
+    assert lessons.copy_lessons(tmp_path) == (others, [first])
+    assert (tmp_path / first).read_text() == "my own notes"
+
+
+@pytest.mark.parametrize("folder", ["solutions", "exercises/solutions", ".ipynb_checkpoints"])
+def test_students_get_no_solutions_and_no_leftovers(tmp_path, monkeypatch, folder):
+    for name in ("01_lesson.ipynb", "exercises/01_exercise.ipynb", f"{folder}/01_other.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(lessons, "lessons_folder", lambda: tmp_path)
+    assert lessons.find_lessons() == [Path("01_lesson.ipynb"), Path("exercises/01_exercise.ipynb")]
+
+
+def test_a_relative_data_root_means_the_same_in_kernels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MNIST_WIDGETS_DATA", "data")
+    lessons._make_data_root_absolute()
+    assert os.environ["MNIST_WIDGETS_DATA"] == str(tmp_path / "data")
+
+
+def test_an_unset_data_root_stays_unset(monkeypatch):
+    monkeypatch.delenv("MNIST_WIDGETS_DATA", raising=False)
+    lessons._make_data_root_absolute()
+    assert "MNIST_WIDGETS_DATA" not in os.environ
