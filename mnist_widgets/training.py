@@ -148,12 +148,12 @@ def check_epochs(epochs: object) -> None:
 class Trainer:
     """Trains a model, batch by batch, and tells its callbacks.
 
-    | ending     | when                                       | last `on_epoch_end` | last hook      |
-    |------------|--------------------------------------------|---------------------|----------------|
-    | `finished` | all epochs were trained                    | the last epoch      | `on_train_end` |
-    | `stopped`  | `request_stop` was honoured after a batch  | the last whole one  | `on_train_end` |
-    | `closed`   | the iterator was closed or forgotten       | the last whole one  | `on_train_end` |
-    | `failed`   | anything raised: step, evaluator, callback | the last whole one  | `on_train_end` |
+    | ending     | when                                       | whole epochs told | last hook      |
+    |------------|--------------------------------------------|-------------------|----------------|
+    | `finished` | all epochs were trained                    | all               | `on_train_end` |
+    | `stopped`  | `request_stop` was honoured after a batch  | those before      | `on_train_end` |
+    | `closed`   | the iterator was closed or forgotten       | those before      | `on_train_end` |
+    | `failed`   | anything raised: step, evaluator, callback | those before      | `on_train_end` |
 
     `on_epoch_end` is called for whole epochs only. `history` keeps every batch under every ending,
     a later run goes on from there, and the model returns to the device it came from.

@@ -137,9 +137,10 @@ class LossChart(Panel, Callback):
         self._batch_axis = Axis(scale=self._batch_scale, label="Batch", tick_format=",d")
         # An axis that is given another scale keeps its old numbers: hence one for each scale.
         self._linear_axis, self._log_axis = (
-            Axis(scale=scale, label="Loss", orientation="vertical", tick_format="~g", num_ticks=6)
+            Axis(scale=scale, label="Loss", side="left", tick_format="~g", num_ticks=6)
             for scale in (self._linear_scale, self._log_scale)
         )
+        self._parts_off_page = (self._linear_axis, self._log_axis)
         nothing = np.zeros(0)
         scales = {"x": self._batch_scale, "y": self._linear_scale}
         # One mark for both lines: a second one would cost the browser a second redraw.
@@ -218,6 +219,8 @@ class LossChart(Panel, Callback):
     def _show_batches(self, positions: Numbers, losses: Numbers, smoothed: Numbers) -> None:
         lines = [thin_out(positions, values, MAX_POINTS) for values in (losses, smoothed)]
         x, y = (np.stack(rows) for rows in zip(*lines, strict=True))
+        if len(positions) == 1:  # a single point becomes a dot: a line between two equal ones
+            x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
         with self._batches.hold_sync():
             self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))
 

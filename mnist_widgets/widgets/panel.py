@@ -17,15 +17,19 @@ class Panel(VBox):
         children: from top to bottom.
     """
 
+    _parts_off_page: Sequence[Widget] = ()  # what a panel keeps ready beside what it shows
+
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
         super().__init__(children=[style_sheet(), *children])
         self.add_class("mw-panel").add_class(css_class)
 
     def close(self) -> None:
         """Take the panel off the page, with every widget that it is made of."""
-        parts = [part for part in _parts_of(self) if part is not self]
+        parts: set[Widget] = set()
+        for widget in (self, *self._parts_off_page):
+            _collect_parts(widget, parts)
         super().close()
-        for part in parts:
+        for part in parts - {self}:
             part.close()
 
 
@@ -34,15 +38,13 @@ def text_line(css_class: str, **layout: str) -> HTML:
     return HTML(layout=layout).add_class(css_class)
 
 
-def _parts_of(widget: Widget, known: set[Widget] | None = None) -> set[Widget]:
-    """Return `widget` and every widget that its synchronized traits lead to."""
-    known = set() if known is None else known
-    if widget not in known:
-        known.add(widget)
+def _collect_parts(widget: Widget, parts: set[Widget]) -> None:
+    """Add `widget` to `parts`, and every widget that its synchronized traits lead to."""
+    if widget not in parts:
+        parts.add(widget)
         for name in widget.keys:
             for part in _widgets_in(getattr(widget, name)):
-                _parts_of(part, known)
-    return known
+                _collect_parts(part, parts)
 
 
 def _widgets_in(value: object) -> Iterator[Widget]:

@@ -80,7 +80,7 @@ class ProbabilityChart(Panel):
         share_axis = Axis(
             scale=share,
             label="Probability",
-            orientation="vertical",
+            side="left",
             tick_format=".0%",
             tick_values=np.linspace(0, 1, 5),
             label_offset="46px",

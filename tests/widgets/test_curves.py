@@ -1,0 +1,69 @@
+"""Smoothing, thinning out, and calm axes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnist_widgets.widgets.curves import log_ticks, round_up, smooth, thin_out
+
+
+def test_no_smoothing_changes_nothing():
+    values = np.array([3.0, 1.0, 2.0])
+    assert np.array_equal(smooth(values, 0), values)
+
+
+def test_smoothing_is_the_average_corrected_for_its_start():
+    strength, values = 0.9, np.array([2.0, 4.0, 1.0])
+    average, expected = 0.0, []
+    for position, value in enumerate(values, start=1):
+        average = strength * average + (1 - strength) * value
+        expected.append(average / (1 - strength**position))
+    assert smooth(values, strength) == pytest.approx(expected)
+
+
+def test_nothing_can_be_smoothed_and_thinned_out():
+    assert len(smooth(np.zeros(0), 0.5)) == 0
+    assert len(thin_out(np.zeros(0), np.zeros(0), 10)[0]) == 0
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.0, 2.0])
+def test_a_wrong_strength_is_named(strength):
+    with pytest.raises(ValueError, match=str(strength)):
+        smooth(np.ones(3), strength)
+
+
+@pytest.mark.parametrize("num_values", [1, 999, 1000, 1001, 1500, 2001, 100_000])
+def test_a_line_keeps_its_extremes_and_its_ends_within_the_limit(num_values):
+    values = np.random.default_rng(0).normal(size=num_values)
+    values[num_values // 3], values[num_values // 2] = -1e3, 1e3  # two spikes of one batch
+    positions, kept = thin_out(np.arange(1.0, num_values + 1), values, 1000)
+    assert len(positions) == len(kept) <= 1000
+    assert kept.min() == values.min()
+    assert kept.max() == values.max()
+    assert kept[-1] == values[-1]
+    assert np.all(np.diff(positions) >= 0)
+    assert np.array_equal(values[positions.astype(int) - 1], kept)
+
+
+def test_equally_long_lines_stay_equally_long():
+    positions = np.arange(5000.0)
+    flat, noisy = np.ones(5000), np.random.default_rng(0).normal(size=5000)
+    assert len(thin_out(positions, flat, 1000)[0]) == len(thin_out(positions, noisy, 1000)[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "end"), [(0, 1), (2.33, 2.5), (10, 10), (118, 120), (0.31, 0.4), (1e6 + 1, 1.2e6)]
+)
+def test_an_axis_ends_at_a_round_number(value, end):
+    assert round_up(value) == pytest.approx(end)
+
+
+def test_an_axis_that_follows_a_growing_row_seldom_moves():
+    ends = {round_up(num_batches) for num_batches in range(1, 1001)}
+    assert len(ends) < 40
+    assert all(round_up(n) >= n for n in range(1, 1001))
+
+
+def test_log_ticks_are_one_two_five_within_the_range():
+    assert log_ticks(0.04, 2.4) == pytest.approx([0.05, 0.1, 0.2, 0.5, 1, 2])

@@ -1,0 +1,132 @@
+"""When panels are redrawn, and by whom."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from mnist_widgets.widgets.publishing import Publisher
+
+TIMEOUT_S = 10
+
+
+class Clock:
+    """Stands still until it is told to go on; a `sleep` for publishers."""
+
+    def __init__(self) -> None:
+        self.asleep, self._may_wake = threading.Semaphore(0), threading.Semaphore(0)
+
+    def sleep(self, _seconds: float) -> None:
+        self.asleep.release()
+        assert self._may_wake.acquire(timeout=TIMEOUT_S)
+
+    def let_an_interval_pass(self) -> None:
+        self._may_wake.release()
+
+    def wait_until_asleep(self) -> None:
+        assert self.asleep.acquire(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def publisher(clock):
+    return Publisher(sleep=clock.sleep)
+
+
+def test_requests_within_an_interval_become_one_redraw(publisher, clock):
+    drawn = []
+    redraw = lambda: drawn.append(len(drawn))  # noqa: E731 - one function object for all requests
+    publisher.request(redraw)
+    clock.wait_until_asleep()
+    assert drawn == [0]
+    for _ in range(100):
+        publisher.request(redraw)
+    assert drawn == [0]
+    clock.let_an_interval_pass()
+    clock.wait_until_asleep()
+    assert drawn == [0, 1]
+    clock.let_an_interval_pass()
+
+
+def test_the_last_request_is_always_drawn(publisher, clock):
+    data, drawn = [], []
+    redraw = lambda: drawn.append(list(data))  # noqa: E731
+    for number in range(3):
+        data.append(number)
+        publisher.request(redraw)
+    clock.wait_until_asleep()
+    data.append(3)
+    publisher.request(redraw)
+    clock.let_an_interval_pass()
+    clock.wait_until_asleep()
+    assert drawn[-1] == [0, 1, 2, 3]
+    clock.let_an_interval_pass()
+
+
+def test_the_thread_ends_when_nothing_is_requested_and_comes_back(publisher, clock):
+    drawn = []
+    for _ in range(2):
+        publisher.request(lambda: drawn.append(1))
+        clock.wait_until_asleep()
+        thread = publisher._thread
+        clock.let_an_interval_pass()
+        thread.join(TIMEOUT_S)
+        assert not thread.is_alive()
+        assert publisher._thread is None
+    assert len(drawn) == 2
+
+
+def test_flush_draws_in_the_callers_thread(publisher, clock):
+    publisher.request(lambda: None)
+    clock.wait_until_asleep()
+    threads = []
+    publisher.request(lambda: threads.append(threading.current_thread()))
+    publisher.flush()
+    assert threads == [threading.current_thread()]
+    clock.let_an_interval_pass()
+
+
+def test_two_threads_never_draw_at_once(publisher, clock):
+    is_drawing, overlaps = threading.Lock(), []
+
+    def redraw() -> None:
+        if not is_drawing.acquire(blocking=False):
+            overlaps.append(1)
+            return
+        threading.Event().wait(0.001)
+        is_drawing.release()
+
+    def draw_often() -> None:
+        for _ in range(20):
+            publisher.request(redraw)
+            publisher.flush()
+
+    threads = [threading.Thread(target=draw_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    assert not overlaps
+    clock.let_an_interval_pass()
+
+
+def test_a_failing_panel_does_not_keep_the_others_from_being_drawn(publisher, clock, caplog):
+    drawn = []
+
+    def fail() -> None:
+        raise ZeroDivisionError("planted")
+
+    publisher.request(lambda: None)
+    clock.wait_until_asleep()
+    publisher.request(fail)
+    publisher.request(lambda: drawn.append(1))
+    publisher.flush()
+    assert drawn == [1]
+    assert "planted" in caplog.text
+    caplog.clear()
+    clock.let_an_interval_pass()
