@@ -67,6 +67,13 @@ def round_up(value: float) -> float:
     return power * next(step for step in steps if value <= step * power * (1 + 1e-9))
 
 
+def linear_ticks(low: float, high: float) -> Numbers:
+    """Return three to eight round numbers at equal distances from `low` to `high`."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    step = next(step for step in (0.2, 0.5, 1, 2) if (high - low) / (step * power) <= 7) * power
+    return np.arange(math.ceil(low / step), math.floor(high / step + 1e-9) + 1) * step
+
+
 def log_ticks(low: float, high: float) -> Numbers:
     """Return the numbers 1, 2 and 5 times a power of ten from `low` to `high`, both above 0."""
     exponents = np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

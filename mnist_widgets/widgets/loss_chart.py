@@ -15,7 +15,14 @@ from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.history import History
 from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
-from mnist_widgets.widgets.curves import Numbers, log_ticks, round_up, smooth, thin_out
+from mnist_widgets.widgets.curves import (
+    Numbers,
+    linear_ticks,
+    log_ticks,
+    round_up,
+    smooth,
+    thin_out,
+)
 from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -137,7 +144,7 @@ class LossChart(Panel, Callback):
         self._batch_axis = Axis(scale=self._batch_scale, label="Batch", tick_format=",d")
         # An axis that is given another scale keeps its old numbers: hence one for each scale.
         self._linear_axis, self._log_axis = (
-            Axis(scale=scale, label="Loss", side="left", tick_format="~g", num_ticks=6)
+            Axis(scale=scale, label="Loss", label_offset="46px", side="left", tick_format="~g")
             for scale in (self._linear_scale, self._log_scale)
         )
         self._parts_off_page = (self._linear_axis, self._log_axis)
@@ -175,6 +182,8 @@ class LossChart(Panel, Callback):
             axes=[self._batch_axis, self._linear_axis],
             fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
             layout={"width": "auto", "height": "300px", "margin": "0"},
+            padding_x=0.01,
+            padding_y=0.02,
             animation_duration=0,
             display_toolbar=False,
         )
@@ -203,18 +212,21 @@ class LossChart(Panel, Callback):
         self._batch_scale.max = round_up(max(num_batches, 10))
         low, high = (losses.min(), losses.max()) if len(losses) else (1.0, 1.0)
         if self.log_scale:
-            with self._log_scale.hold_sync():
-                self._log_scale.min, self._log_scale.max = low * 0.9, high * 1.1
-            self._log_axis.tick_values = log_ticks(low * 0.9, high * 1.1)
+            axis, low, high, find_ticks = self._log_axis, low * 0.9, high * 1.1, log_ticks
         else:
-            with self._linear_scale.hold_sync():
-                self._linear_scale.min, self._linear_scale.max = min(low, 0.0), round_up(high)
-        scale = self._log_scale if self.log_scale else self._linear_scale
-        if self._batches.scales["y"] is not scale:
+            axis, low, high, find_ticks = (
+                self._linear_axis,
+                min(low, 0.0),
+                round_up(high),
+                linear_ticks,
+            )
+        with axis.scale.hold_sync():
+            axis.scale.min, axis.scale.max = low, high
+        axis.tick_values = find_ticks(low, high)
+        if self._figure.axes[1] is not axis:
             for mark in self._figure.marks:
-                mark.scales = {"x": self._batch_scale, "y": scale}
-            loss_axis = self._log_axis if self.log_scale else self._linear_axis
-            self._figure.axes = [self._batch_axis, loss_axis]
+                mark.scales = {"x": self._batch_scale, "y": axis.scale}
+            self._figure.axes = [self._batch_axis, axis]
 
     def _show_batches(self, positions: Numbers, losses: Numbers, smoothed: Numbers) -> None:
         lines = [thin_out(positions, values, MAX_POINTS) for values in (losses, smoothed)]

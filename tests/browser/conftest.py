@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from get_chromium import find_chromium, is_required
 from lab import Lab, LabServer
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, ViewportSize, sync_playwright
 
 HERE = Path(__file__).parent
-WINDOW = {"width": 1280, "height": 1000}
+WINDOW = ViewportSize(width=1280, height=1000)
 TIMEOUT_MS = 30_000
 
 CHROMIUM_ARGUMENTS = [
@@ -29,6 +29,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--no-proxy-server",  # together with the next:
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what leaves does not arrive
 ]
 
@@ -59,7 +60,8 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 @pytest.fixture
 def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab]:
-    """Yield a page of JupyterLab for one test; it ends with its kernels and with its complaints."""
+    """Yield a page of JupyterLab that knows nothing of earlier tests; fail if it complained."""
+    lab_server.forget()
     context = browser.new_context(viewport=WINDOW)
     context.set_default_timeout(TIMEOUT_MS)
     screenshots = Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
@@ -69,7 +71,6 @@ def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab
         lab.raise_complaints()
     finally:
         context.close()
-        lab_server.forget()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -85,7 +86,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytest.TestReport:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the page looked like and what the server said when a test fails."""
     report = yield
     fixtures = getattr(item, "funcargs", {})

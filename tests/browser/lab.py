@@ -53,6 +53,7 @@ class LabServer:
         self.token = secrets.token_hex(16)
         self._folder = folder
         self._log = folder / "server.log"
+        self._forgotten_size = 0  # of the log, in bytes
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -89,12 +90,13 @@ class LabServer:
         self._process = None
 
     def forget(self) -> None:
-        """Shut down all kernels; drop notebooks, workspaces and what a user has set."""
+        """Shut down all kernels; drop notebooks, workspaces, changed settings and the old log."""
         for session in json.loads(self.request("GET", "api/sessions")):
             self.request("DELETE", f"api/sessions/{session['id']}")
         for name in ("settings", "workspaces", "notebooks"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         self.notebooks.mkdir()
+        self._forgotten_size = self._log.stat().st_size
 
     def request(self, method: str, path: str) -> str:
         """Send a request to the server's REST interface and return the body of the answer."""
@@ -107,9 +109,9 @@ class LabServer:
         with without_proxy.open(request, timeout=STOP_TIMEOUT_S) as answer:
             return answer.read().decode()
 
-    def log(self, num_lines: int = 100) -> str:
-        """Return the last lines of what the server and its kernels wrote to the terminal."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-num_lines:])
+    def log(self) -> str:
+        """Return what the server and its kernels wrote to the terminal since the last `forget`."""
+        return self._log.read_bytes()[self._forgotten_size :].decode(errors="replace")
 
     def _answers(self) -> bool:
         try:
@@ -224,9 +226,9 @@ class Lab:
         )
 
     def run_cell(self, code: str) -> str:
-        """Run code in the notebook's kernel, in no cell of it; return what it printed and its value.
+        """Run code in the kernel, not in a cell of the page; return what it printed and its value.
 
-        It waits its turn while a cell runs, but not for other threads.
+        It waits for a cell that runs, but not for other threads.
 
         Raises:
             AssertionError: the code failed; the message holds its traceback.
@@ -283,7 +285,8 @@ REPORT_HANDLER_ERRORS = """() => {
     const context = window.jupyterapp.shell.currentWidget.sessionContext;
     context.iopubMessage.connect((_, {header, parent_header, content}) => {
         if (header.msg_type === 'error' && parent_header.msg_type !== 'execute_request') {
-            console.error(`in a handler of ${parent_header.msg_type}:`, content.traceback.join('\\n'));
+            const traceback = content.traceback.join('\\n');
+            console.error(`in a handler of ${parent_header.msg_type}: ${traceback}`);
         }
     });
 }"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import expect
 
 CRASHING_BUTTON = """
 import ipywidgets
@@ -26,7 +28,7 @@ def test_console_errors_are_noticed(lab):
 def test_errors_in_click_handlers_are_noticed(lab):
     lab.open_notebook([CRASHING_BUTTON])
     lab.run_all()
-    with lab.page.expect_console_message():
+    with lab.page.expect_console_message(lambda message: message.type == "error"):
         lab.page.get_by_role("button", name="Crash").click()
     assert_only_complaint_is_about(lab, "crash in a handler")
 
@@ -44,6 +46,16 @@ def test_failing_cells_are_noticed(lab):
     lab.open_notebook(["1 + 1", "1 / 0"])
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         lab.run_all()
+
+
+def test_kernels_run_in_this_environment_and_in_a_home_of_their_own(lab):
+    lab.open_notebook(["1 + 1"])
+    lab.run_cell("import sys; from os import environ")
+    executable = lab.run_cell("print(sys.executable, end='')")
+    home, data = lab.run_cell("print(environ['HOME'], environ['MNIST_WIDGETS_DATA'])").split()
+    assert executable == sys.executable
+    assert Path(home) != Path.home()
+    assert not list(Path(data).iterdir())
 
 
 def assert_only_complaint_is_about(lab, text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_widgets.widgets.curves import log_ticks, round_up, smooth, thin_out
+from mnist_widgets.widgets.curves import linear_ticks, log_ticks, round_up, smooth, thin_out
 
 
 def test_no_smoothing_changes_nothing():
@@ -63,6 +63,19 @@ def test_an_axis_that_follows_a_growing_row_seldom_moves():
     ends = {round_up(num_batches) for num_batches in range(1, 1001)}
     assert len(ends) < 40
     assert all(round_up(n) >= n for n in range(1, 1001))
+
+
+@pytest.mark.parametrize(
+    ("high", "ticks"),
+    [
+        (2.5, [0, 0.5, 1, 1.5, 2, 2.5]),
+        (1.0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (8.0, [0, 2, 4, 6, 8]),
+        (0.12, [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12]),
+    ],
+)
+def test_linear_ticks_are_round_and_few(high, ticks):
+    assert linear_ticks(0, high) == pytest.approx(ticks)
 
 
 def test_log_ticks_are_one_two_five_within_the_range():

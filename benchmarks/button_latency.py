@@ -1,0 +1,96 @@
+"""How soon a training in a real browser answers its buttons, in milliseconds and in batches.
+
+It opens the first lesson in JupyterLab and Chromium as the browser tests do, lets it train, and presses
+Start, Pause, Step, Pause (Resume) and Stop again and again. The clock runs in the page, from the click
+to the moment in which the panel shows the new state or the new batch.
+
+    python benchmarks/button_latency.py [--rounds 40]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from get_chromium import find_chromium  # noqa: E402
+from lab import Lab, LabServer  # noqa: E402
+
+LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
+CLICK_AND_WAIT = """([button, words, rest]) => new Promise((resolve, reject) => {
+    const panel = document.querySelector('.mw-training-panel');
+    const shows = () => new RegExp(words).test(panel.textContent) && !new RegExp(rest).test(panel.textContent);
+    const began = performance.now();
+    const observer = new MutationObserver(() => {
+        if (!shows()) return;
+        observer.disconnect();
+        resolve(performance.now() - began);
+    });
+    observer.observe(panel, {subtree: true, childList: true, characterData: true});
+    setTimeout(() => reject(new Error('no answer to ' + button)), 10_000);
+    panel.querySelector('.mw-' + button).click();
+})"""
+
+
+def press(page: Page, button: str, words: str, rest: str = "^$") -> float:
+    """Click and return the milliseconds until the panel shows `words`, and no `rest` any more."""
+    return page.evaluate(CLICK_AND_WAIT, [button, words, rest])
+
+
+def measure(page: Page, num_rounds: int) -> dict[str, list[float]]:
+    """Press every button `num_rounds` times and return the times of each."""
+    times: dict[str, list[float]] = {"start": [], "pause": [], "step": [], "resume": [], "stop": []}
+    for _ in range(num_rounds):
+        times["start"].append(press(page, "start", "Training"))
+        page.wait_for_timeout(300)
+        times["pause"].append(press(page, "pause", "Paused"))
+        batch = page.locator(".mw-status").inner_text().split(" · ")[1]
+        times["step"].append(press(page, "step", "Paused", f"{batch} ·"))
+        times["resume"].append(press(page, "pause", "Training"))
+        page.wait_for_timeout(300)
+        times["stop"].append(press(page, "stop", "Stopped"))
+    return times
+
+
+def main() -> None:
+    """Print for each button the median, the 95th percentile and the longest time."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=40)
+    num_rounds = parser.parse_args().rounds
+    folder = Path(tempfile.mkdtemp())
+    server = LabServer(folder)
+    try:
+        server.start()
+        with sync_playwright() as playwright:
+            arguments = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
+            lab = Lab(browser.new_page(viewport={"width": 1280, "height": 1000}), server, folder)
+            lab.open_notebook(LESSON)
+            lab.run_all()
+            lab.page.get_by_label("Epochs").fill("9999")
+            lab.page.get_by_label("Epochs").press("Enter")
+            times = measure(lab.page, num_rounds)
+            batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
+            browser.close()
+    finally:
+        server.stop()
+    print(
+        f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} clicks each:"
+    )
+    for button, values in times.items():
+        p95 = statistics.quantiles(values, n=20)[-1]
+        print(
+            f"{button:7} median {statistics.median(values):4.0f} ms   p95 {p95:4.0f} ms   "
+            f"longest {max(values):4.0f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()

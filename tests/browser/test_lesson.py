@@ -1,0 +1,207 @@
+"""The first lesson in a real JupyterLab: what a student sees and steers while the network trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+LESSON = Path(__file__).parents[2] / "notebooks" / "01_training_a_neural_network.ipynb"
+PANEL, CHART = ".mw-training-panel", ".mw-loss-chart"
+
+# How far the training is and a fingerprint of its weights, read between two batches.
+LOOK = """
+import hashlib
+def look():
+    weights = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
+    return len(trainer.history.batch_losses), hashlib.sha256(weights).hexdigest()
+print(*session.between_batches(look).result(10))
+"""
+
+
+class Lesson:
+    """The lesson's panel and chart on the page, and its training in the kernel."""
+
+    def __init__(self, lab) -> None:
+        self.lab = lab
+        self.status = lab.page.locator(f"{PANEL} .mw-status")
+        self.caption = lab.page.locator(f"{CHART} .mw-caption")
+        self.state = lab.page.locator(f"{PANEL} .mw-state")
+        self.epochs = lab.page.get_by_label("Epochs")
+
+    def click(self, name: str) -> None:
+        self.lab.page.locator(f"{PANEL} .mw-{name}").click()
+
+    def expect_state(self, state: str) -> None:
+        expect(self.state).to_have_text(state)
+
+    def look(self) -> tuple[int, str]:
+        """Return the number of batches trained and a fingerprint of the weights."""
+        num_batches, weights = self.lab.run_cell(LOOK).split()
+        return int(num_batches), weights
+
+    def drawn(self) -> str:
+        """Return the path of the loss lines as the chart draws them."""
+        paths = self.lab.page.locator(f"{CHART} .bqplot path.line")
+        return paths.evaluate_all("paths => paths.map(path => path.getAttribute('d')).join()")
+
+    def expect_drawn(self, num_batches: int) -> None:
+        expect(self.caption).to_contain_text(f"Batch {num_batches:,}:")
+
+
+@pytest.fixture
+def lesson(lab):
+    """The first lesson, all of its cells run."""
+    lab.open_notebook(LESSON)
+    lab.run_all()
+    lab.scroll_to(PANEL)
+    return Lesson(lab)
+
+
+def test_run_all_trains_the_network_and_draws_its_loss(lesson):
+    lesson.expect_state("Finished")
+    expect(lesson.status).to_contain_text("Epoch 3 of 3")
+    expect(lesson.lab.page.locator(f"{PANEL} .mw-percent")).to_have_text("100%")
+    num_batches, _ = lesson.look()
+    assert num_batches == 3 * 45
+    lesson.expect_drawn(num_batches)
+    assert lesson.drawn()
+    expect(lesson.lab.page.locator(".mw-probability-chart .mw-caption")).to_contain_text(" with ")
+    lesson.lab.screenshot("lesson-light")
+    lesson.lab.set_theme(dark=True)
+    lesson.lab.scroll_to(PANEL)
+    lesson.lab.screenshot("lesson-dark")
+
+
+def test_the_buttons_steer_a_training_that_runs(lesson):
+    lesson.epochs.fill("2000")
+    lesson.epochs.press("Enter")
+    lesson.click("reset")
+    lesson.expect_state("Ready")
+    expect(lesson.caption).to_have_text("No batch has been trained yet.")
+    begun = lesson.look()
+    assert begun[0] == 0
+
+    lesson.click("start")
+    lesson.expect_state("Training")
+    line = lesson.drawn()
+    expect(lesson.caption).to_contain_text("Batch ")
+    lesson.lab.page.wait_for_function(
+        "([selector, line]) => [...document.querySelectorAll(selector)]"
+        ".map(path => path.getAttribute('d')).join() !== line",
+        arg=[f"{CHART} .bqplot path.line", line],
+    )
+
+    lesson.click("pause")
+    lesson.expect_state("Paused")
+    paused = lesson.look()
+    lesson.expect_drawn(paused[0])
+    line = lesson.drawn()
+    assert lesson.look() == paused
+    assert lesson.drawn() == line
+
+    lesson.click("step")
+    lesson.expect_drawn(paused[0] + 1)
+    stepped = lesson.look()
+    assert stepped[0] == paused[0] + 1
+    assert stepped[1] != paused[1]
+    assert lesson.drawn() != line
+
+    lesson.click("pause")  # it says Resume now
+    lesson.expect_state("Training")
+    expect(lesson.caption).not_to_contain_text(f"Batch {stepped[0]:,}:")
+    lesson.click("stop")
+    lesson.expect_state("Stopped")
+    stopped = lesson.look()
+    assert stopped[0] > stepped[0]
+    lesson.expect_drawn(stopped[0])
+
+    lesson.click("reset")
+    lesson.expect_state("Ready")
+    assert lesson.look() == begun
+    lesson.click("start")
+    lesson.expect_state("Training")
+    lesson.click("stop")
+    lesson.expect_state("Stopped")
+
+
+def test_the_buttons_work_while_a_cell_awaits_the_training(lesson):
+    lesson.lab.run_cell("session.reset(); num_epochs = 2000")
+    lesson.lab.page.evaluate(
+        "() => { const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
+        " window.waiting = kernel.requestExecute({code: 'session.start(2000); await session.finished()'})"
+        ".done; }"
+    )
+    lesson.expect_state("Training")
+    lesson.click("pause")
+    lesson.expect_state("Paused")
+    lesson.click("stop")
+    lesson.expect_state("Stopped")
+    reply = lesson.lab.page.evaluate("async () => (await window.waiting).content.status")
+    assert reply == "ok"
+
+
+def test_a_crash_in_the_training_turns_the_panel_red_and_join_raises_it(lesson):
+    lesson.lab.run_cell(
+        "def crash(*_): raise ValueError('the planted error')\ntrainer.train_step = crash"
+    )
+    lesson.click("start")
+    lesson.expect_state("Failed")
+    panel = lesson.lab.page.locator(PANEL)
+    expect(panel.get_by_role("alert")).to_contain_text("ValueError: the planted error")
+    background = panel.evaluate("element => getComputedStyle(element).backgroundColor")
+    red, green, blue = (int(part) for part in background[4:-1].split(","))
+    assert red > green
+    assert red > blue
+    panel.get_by_text("Traceback", exact=True).click()
+    expect(panel.locator("pre")).to_contain_text("in crash")
+    lesson.lab.screenshot("lesson-failed")
+    with pytest.raises(AssertionError, match="the planted error"):
+        lesson.lab.run_cell("session.join()")
+
+
+def test_the_log_switch_and_the_smoothing_redraw_a_chart_that_stands_still(lesson):
+    line = lesson.drawn()
+    lesson.lab.page.get_by_label("Logarithmic scale").check()
+    labels = lesson.lab.page.locator(f"{CHART} .axis text")
+    expect(labels.filter(has_text="0.2").first).to_be_visible()
+    lesson.lab.page.wait_for_function(
+        "([selector, line]) => [...document.querySelectorAll(selector)]"
+        ".map(path => path.getAttribute('d')).join() !== line",
+        arg=[f"{CHART} .bqplot path.line", line],
+    )
+    lesson.lab.screenshot("lesson-log", CHART)
+    line = lesson.drawn()
+    smoothing = lesson.lab.page.get_by_label("Smoothing")
+    smoothing.fill("0.2")
+    smoothing.press("Enter")
+    lesson.lab.page.wait_for_function(
+        "([selector, line]) => [...document.querySelectorAll(selector)]"
+        ".map(path => path.getAttribute('d')).join() !== line",
+        arg=[f"{CHART} .bqplot path.line", line],
+    )
+
+
+def test_a_narrow_window_cuts_nothing_off(lesson):
+    lesson.lab.page.set_viewport_size({"width": 480, "height": 900})
+    lesson.lab.scroll_to(PANEL)
+    lesson.lab.screenshot("lesson-narrow")
+    for selector in (PANEL, CHART):
+        fits = lesson.lab.page.locator(selector).evaluate(
+            "element => [...element.querySelectorAll('button, input, svg, .widget-html')]"
+            ".every(part => part.getBoundingClientRect().right"
+            " <= element.getBoundingClientRect().right + 1)"
+        )
+        assert fits, f"{selector} is cut off at the right"
+
+
+def test_the_keyboard_alone_reaches_and_presses_the_buttons(lesson):
+    lesson.lab.page.locator(f"{PANEL} .mw-start").focus()
+    lesson.lab.page.keyboard.press("Tab")  # Pause is disabled, so this is Step
+    focused = lesson.lab.page.locator(":focus")
+    expect(focused).to_have_text("Step")
+    before, _ = lesson.look()
+    lesson.lab.page.keyboard.press("Enter")
+    lesson.expect_drawn(before + 1)
+    expect(lesson.lab.page.get_by_role("button", name="Resume")).to_be_enabled()

@@ -1,0 +1,281 @@
+"""The rules that keep the package simple: who may import whom, what loads when, clean notebooks."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mnist_widgets
+import mnist_widgets.widgets
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mnist_widgets"
+SOURCES = {
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+# A module may import what stands in the rows above its own; `__init__` stands for the package's
+# public names, `widgets` for everything in that folder.
+LAYERS = [
+    {"runtime", "pace", "history", "digit_set", "downloads", "images", "models", "lessons"},
+    {"data"},
+    {"training"},
+    {"callbacks", "evaluation"},
+    {"tutorial", "session"},
+    {"__init__"},
+    {"widgets"},
+    {"cli"},
+]
+CORE = sorted(set().union(*LAYERS[:6]))
+
+# What the core may import from elsewhere: at the top of any module, ...
+EVERYWHERE = {"numpy", "torch", "tqdm"}
+# ... at the top of one module, ...
+AT_THE_TOP_OF = {"data": {"platformdirs"}}
+# ... in the functions of any module, because it takes seconds to load, and in those of one module
+IN_FUNCTIONS = {"torchvision"}
+IN_FUNCTIONS_OF = {"history": {"pandas"}}
+
+
+class Import(NamedTuple):
+    name: str
+    is_in_function: bool
+    is_for_types: bool
+
+
+def find_imports(path: Path) -> list[Import]:
+    """List the modules that a source file imports; of `from a import b` both `a` and `a.b`."""
+    found = []
+
+    def visit(node: ast.AST, is_in_function: bool, is_for_types: bool) -> None:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            found.extend(Import(name, is_in_function, is_for_types) for name in names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write the import in full"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found.extend(Import(name, is_in_function, is_for_types) for name in names)
+        is_in_function |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for child in node.body:
+                visit(child, is_in_function, True)
+            for child in node.orelse:
+                visit(child, is_in_function, is_for_types)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child, is_in_function, is_for_types)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False, False)
+    return found
+
+
+def find_own_imports(module: str) -> set[str]:
+    """List the package's modules that `module` imports, for types too; `__init__` is the root."""
+    found = set()
+    names = {entry.name for entry in find_imports(SOURCES[module])}
+    for name in names:
+        package, _, submodule = name.partition(".")
+        if package != "mnist_widgets":
+            continue
+        if submodule in SOURCES or f"{submodule}.__init__" in SOURCES:
+            found.add(submodule)
+        elif submodule and "." not in submodule:
+            found.add("__init__")  # `from mnist_widgets import Trainer`
+        elif not submodule and not any(other.startswith("mnist_widgets.") for other in names):
+            found.add("__init__")  # `import mnist_widgets`
+    return found
+
+
+def find_foreign_imports(module: str, *, in_functions: bool) -> set[str]:
+    """List the packages from elsewhere that `module` imports when it runs."""
+    packages = {
+        entry.name.partition(".")[0]
+        for entry in find_imports(SOURCES[module])
+        if entry.is_in_function == in_functions and not entry.is_for_types
+    }
+    return packages - sys.stdlib_module_names - {"mnist_widgets"}
+
+
+def layer_of(module: str) -> int:
+    part = module.partition(".")[0]
+    return next((index for index, layer in enumerate(LAYERS) if part in layer), -1)
+
+
+def find_panels() -> list[str]:
+    """List the modules that define a panel; the dashboard, which composes them, is none."""
+    panels = []
+    for module, path in SOURCES.items():
+        classes = [
+            node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if hasattr(node, "bases")
+        ]
+        if any(ast.unparse(base) == "Panel" for node in classes for base in node.bases):
+            panels.append(module)
+    return [panel for panel in panels if panel != "widgets.dashboard"]
+
+
+def test_every_module_has_its_layer():
+    homeless = [module for module in SOURCES if layer_of(module) < 0]
+    assert not homeless, "give it a row in LAYERS"
+    assert {"training", "widgets.loss_chart", "widgets.__init__", "__init__"} <= set(SOURCES)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_arrows_never_turn_back(module):
+    own = layer_of(module)
+    for imported in find_own_imports(module):
+        is_inside_widgets = module.startswith("widgets.") and imported.startswith("widgets")
+        assert layer_of(imported) < own or is_inside_widgets, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_little_from_elsewhere(module):
+    at_the_top = find_foreign_imports(module, in_functions=False)
+    in_functions = find_foreign_imports(module, in_functions=True)
+    assert at_the_top <= EVERYWHERE | AT_THE_TOP_OF.get(module, set())
+    assert in_functions <= EVERYWHERE | IN_FUNCTIONS | IN_FUNCTIONS_OF.get(module, set())
+
+
+def test_the_session_knows_the_training_and_threads_alone():
+    assert find_own_imports("session") <= {"training", "pace"}
+    for in_functions in (True, False):
+        assert not find_foreign_imports("session", in_functions=in_functions)
+
+
+def test_threads_can_be_prepared_before_torch_loads():
+    assert not find_foreign_imports("runtime", in_functions=False)
+    assert not find_own_imports("runtime")
+
+
+def test_panels_do_not_import_each_other():
+    panels = find_panels()
+    assert {"widgets.loss_chart", "widgets.training_panel"} <= set(panels)
+    for panel in panels:
+        others = {*panels, "widgets", "widgets.dashboard"} - {panel}
+        assert not find_own_imports(panel) & others, panel
+
+
+def test_importing_the_package_loads_no_front_end_and_nothing_slow():
+    code = "import sys, mnist_widgets; print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-W", "error", "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    unwanted = {"ipywidgets", "bqplot", "anywidget", "IPython", "torchvision", "pandas"}
+    assert {"torch", "mnist_widgets"} <= set(loaded.split())
+    assert not unwanted & set(loaded.split())
+
+
+# The contract with lessons and checks: these names stay.
+PUBLIC_NAMES = [
+    "BatchReport",
+    "Callback",
+    "DigitSet",
+    "EpochReport",
+    "Evaluator",
+    "SimpleNet",
+    "Trainer",
+    "TrainingSession",
+    "accuracy",
+    "confusion_matrix",
+    "load_bundled_digits",
+    "load_digits",
+    "load_mnist",
+    "predict_probabilities",
+    "train_step",
+    "trainer",
+]
+PUBLIC_WIDGETS = ["LossChart", "ProbabilityChart", "TrainingPanel"]
+
+
+@pytest.mark.parametrize(
+    ("package", "promised"),
+    [(mnist_widgets, PUBLIC_NAMES), (mnist_widgets.widgets, PUBLIC_WIDGETS)],
+    ids=["mnist_widgets", "widgets"],
+)
+def test_all_lists_the_promised_and_every_other_public_name(package, promised):
+    public = {
+        name
+        for name, value in vars(package).items()
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__.startswith("mnist_widgets.")
+    }
+    assert set(promised) <= public
+    assert set(package.__all__) >= public
+    assert package.__all__ == sorted(set(package.__all__))
+    assert all(hasattr(package, name) for name in package.__all__)
+
+
+NOTEBOOKS = {
+    path.relative_to(ROOT).as_posix(): path
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb"))
+    if ".ipynb_checkpoints" not in path.parts
+}
+each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+def read_notebook(name: str) -> dict:
+    return json.loads(NOTEBOOKS[name].read_text(encoding="utf-8"))
+
+
+def read_cells(name: str, cell_type: str) -> list[str]:
+    cells = read_notebook(name)["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == cell_type]
+
+
+def test_the_first_lesson_is_among_the_notebooks():
+    assert "notebooks/01_training_a_neural_network.ipynb" in NOTEBOOKS
+
+
+@each_notebook
+def test_notebooks_are_kept_without_what_running_them_leaves(name):
+    notebook = read_notebook(name)
+    assert "widgets" not in notebook["metadata"]
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+        assert not {"execution", "ExecuteTime"} & set(cell["metadata"])
+
+
+@each_notebook
+def test_cells_are_short(name):
+    for source in read_cells(name, "code"):
+        assert source.strip(), "an empty cell"
+        assert len(source.splitlines()) <= 12, source
+
+
+@each_notebook
+def test_the_number_of_epochs_stands_alone_in_its_cell(name):
+    cells = read_cells(name, "code")
+    setting = [source for source in cells if re.search(r"^\s*num_epochs\s*=", source, re.MULTILINE)]
+    is_needed = any(re.search(r"\bnum_epochs\b", source) for source in cells)
+    assert setting == ["num_epochs = 3"] * is_needed
+
+
+@each_notebook
+def test_notebooks_neither_install_nor_bend_the_path(name):
+    code = "\n".join(read_cells(name, "code"))
+    assert not re.search(r"sys\.path|^\s*[!%]+\s*pip\b|\bpip install\b", code, re.MULTILINE)
+
+
+@each_notebook
+def test_notebooks_begin_with_their_one_title(name):
+    assert read_notebook(name)["cells"][0]["cell_type"] == "markdown"
+    cells = read_cells(name, "markdown")
+    prose = [re.sub(r"^```.*?^```", "", cell, flags=re.DOTALL | re.MULTILINE) for cell in cells]
+    titles = [re.findall(r"^# .+", cell, re.MULTILINE) for cell in prose]
+    assert len(titles[0]) == 1
+    assert not any(titles[1:])
+
+
+@each_notebook
+def test_prose_comes_before_code(name):
+    kinds = "".join(cell["cell_type"][0] for cell in read_notebook(name)["cells"])
+    assert "cccc" not in kinds, "four code cells on end: say what they are for"
