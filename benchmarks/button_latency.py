@@ -1,8 +1,8 @@
 """How soon a training in a real browser answers its buttons, in milliseconds and in batches.
 
-It opens the first lesson in JupyterLab and Chromium as the browser tests do, lets it train, and presses
-Start, Pause, Step, Pause (Resume) and Stop again and again. The clock runs in the page, from the click
-to the moment in which the panel shows the new state or the new batch.
+It opens the first lesson in JupyterLab and Chromium as the browser tests do, lets it train, and
+presses Start, Pause, Step, Pause (Resume) and Stop again and again. The clock runs in the page,
+from the click to the moment in which the panel shows the new state or the new batch.
 
     python benchmarks/button_latency.py [--rounds 40]
 """
@@ -26,7 +26,8 @@ from lab import Lab, LabServer  # noqa: E402
 LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
 CLICK_AND_WAIT = """([button, words, rest]) => new Promise((resolve, reject) => {
     const panel = document.querySelector('.mw-training-panel');
-    const shows = () => new RegExp(words).test(panel.textContent) && !new RegExp(rest).test(panel.textContent);
+    const has = pattern => new RegExp(pattern).test(panel.textContent);
+    const shows = () => has(words) && !has(rest);
     const began = performance.now();
     const observer = new MutationObserver(() => {
         if (!shows()) return;
@@ -65,12 +66,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     num_rounds = parser.parse_args().rounds
     folder = Path(tempfile.mkdtemp())
-    server = LabServer(folder)
+    server, chromium = LabServer(folder), find_chromium()
     try:
         server.start()
         with sync_playwright() as playwright:
             arguments = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
+            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
             lab = Lab(browser.new_page(viewport={"width": 1280, "height": 1000}), server, folder)
             lab.open_notebook(LESSON)
             lab.run_all()
@@ -81,9 +82,7 @@ def main() -> None:
             browser.close()
     finally:
         server.stop()
-    print(
-        f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} clicks each:"
-    )
+    print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} each:")
     for button, values in times.items():
         p95 = statistics.quantiles(values, n=20)[-1]
         print(

@@ -1,12 +1,12 @@
 """What an epoch costs beyond its arithmetic, as ratios within one run.
 
-Three ways through 118 batches of 512 images: one fixed batch again and again (nothing but arithmetic),
+Three ways through 118 batches of 512 images: one fixed batch again and again (just arithmetic),
 `Trainer` over `DigitSet.batches`, and the tutorial's loop over a `DataLoader` with its transforms.
 They take turns, and the median of the rounds counts, so that a noisy machine disturbs all alike.
 
     python benchmarks/epoch_cost.py [--rounds 5]
 
-It uses MNIST where `MNIST_WIDGETS_DATA` or the cache holds it, else random images of the same number.
+It uses MNIST where `MNIST_WIDGETS_DATA` or the cache holds it, else as many random images.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 Redraw = Callable[[], None]
@@ -21,24 +20,36 @@ class Publisher:
     """Calls requested redraws in a background thread that lives while there are any.
 
     Args:
-        interval_s: least time in seconds from one round of redraws to the next.
-        sleep: waits so many seconds; another clock's in tests.
+        interval_s: time in seconds from one round of redraws to the next.
+        wait: waits for an event, but no longer than so many seconds; another clock's in tests.
     """
 
     def __init__(
-        self, interval_s: float = 0.1, sleep: Callable[[float], None] = time.sleep
+        self,
+        interval_s: float = 0.1,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
-        self._sleep = sleep
+        self._wait = wait
+        self._is_urgent = threading.Event()
         self._drawing = threading.RLock()
         self._asking = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, None] = {}
         self._thread: threading.Thread | None = None
 
-    def request(self, redraw: Redraw) -> None:
-        """Have `redraw` called soon, once however often it is requested meanwhile."""
+    def request(self, redraw: Redraw, urgent: bool = False) -> None:
+        """Have `redraw` called soon, once however often it is requested meanwhile.
+
+        Args:
+            redraw: brings some widgets up to date.
+            urgent: whether somebody waits for it, as after a click: it then comes first, at once.
+        """
         with self._asking:
-            self._requested[redraw] = None
+            if urgent:
+                self._requested = {redraw: None, **self._requested}
+                self._is_urgent.set()
+            else:
+                self._requested[redraw] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
                 self._thread.start()
@@ -56,8 +67,9 @@ class Publisher:
 
     def _publish(self) -> None:
         while True:
+            self._is_urgent.clear()
             self.flush()
-            self._sleep(self.interval_s)
+            self._wait(self._is_urgent, self.interval_s)
             with self._asking:
                 if not self._requested:
                     self._thread = None

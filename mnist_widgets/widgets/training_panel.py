@@ -43,6 +43,7 @@ class TrainingPanel(Panel):
     def __init__(self, session: TrainingSession, epochs: int = 10) -> None:
         self.session = session
         self._complaint: BaseException | None = None
+        self._drawn_state: State | None = None
         self._build_controls(epochs)
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
         super().__init__(
@@ -72,9 +73,10 @@ class TrainingPanel(Panel):
             button.disabled = not (is_open if action == "stop" else session.can(action))
         self._bar.value = session.progress
         self._percent.value = f"{session.progress:.0%}"
-        state = _STATE_WORDS[session.state]
-        if state not in self._state.value:
-            self._state.value = f'<span class="mw-state" role="status">{state}</span>'
+        if self._drawn_state != (state := session.state):
+            self._drawn_state = state
+            words = _STATE_WORDS[state]
+            self._state.value = f'<span class="mw-state" role="status">{words}</span>'
         self._status.value = self._describe_progress()
         self._show_notice()
 
@@ -141,10 +143,11 @@ class TrainingPanel(Panel):
             action()
         except Exception as error:
             self._complaint = error
-        publisher.request(self.redraw)
+        publisher.request(self.redraw, urgent=True)
 
     def _on_session_change(self) -> None:
-        publisher.request(self.redraw)
+        # a training that stands still was stopped or stepped by somebody who waits to see it
+        publisher.request(self.redraw, urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
         session = self.session

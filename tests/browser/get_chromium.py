@@ -21,11 +21,11 @@ def find_chromium() -> str | None:
     """Return the path of a Chromium, or None.
 
     `$MNIST_WIDGETS_CHROMIUM` comes first, then the commands on the `PATH`, then Playwright's own.
-    Not to be called while a Playwright is running.
     """
     named = os.environ.get("MNIST_WIDGETS_CHROMIUM")
-    candidates = [named] if named else [*COMMANDS, _playwright_chromium()]
-    return next(filter(None, map(shutil.which, filter(None, candidates))), None)
+    if named:
+        return shutil.which(named)
+    return next(filter(None, map(shutil.which, COMMANDS)), None) or _playwright_chromium()
 
 
 def install_chromium() -> str | None:
@@ -63,12 +63,13 @@ def main() -> int:
 
 
 def _playwright_chromium() -> str | None:
+    """Return the path of the Chromium that Playwright has downloaded, if it has."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         return None
     with sync_playwright() as playwright:
-        return playwright.chromium.executable_path
+        return shutil.which(playwright.chromium.executable_path)
 
 
 def _install_commands() -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The first lesson in a real JupyterLab: what a student sees and steers while the network trains."""
+"""The first lesson in a real JupyterLab: what a student sees and steers during a training."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ class Lesson:
         paths = self.lab.page.locator(f"{CHART} .bqplot path.line")
         return paths.evaluate_all("paths => paths.map(path => path.getAttribute('d')).join()")
 
+    def wait_for_another_line(self, line: str) -> None:
+        """Wait until the chart draws anything but `line`, as `drawn` returned it."""
+        self.lab.page.wait_for_function(
+            "([selector, line]) => [...document.querySelectorAll(selector)]"
+            ".map(path => path.getAttribute('d')).join() !== line",
+            arg=[f"{CHART} .bqplot path.line", line],
+        )
+
     def expect_drawn(self, num_batches: int) -> None:
         expect(self.caption).to_contain_text(f"Batch {num_batches:,}:")
 
@@ -87,11 +95,7 @@ def test_the_buttons_steer_a_training_that_runs(lesson):
     lesson.expect_state("Training")
     line = lesson.drawn()
     expect(lesson.caption).to_contain_text("Batch ")
-    lesson.lab.page.wait_for_function(
-        "([selector, line]) => [...document.querySelectorAll(selector)]"
-        ".map(path => path.getAttribute('d')).join() !== line",
-        arg=[f"{CHART} .bqplot path.line", line],
-    )
+    lesson.wait_for_another_line(line)
 
     lesson.click("pause")
     lesson.expect_state("Paused")
@@ -129,9 +133,11 @@ def test_the_buttons_steer_a_training_that_runs(lesson):
 def test_the_buttons_work_while_a_cell_awaits_the_training(lesson):
     lesson.lab.run_cell("session.reset(); num_epochs = 2000")
     lesson.lab.page.evaluate(
-        "() => { const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
-        " window.waiting = kernel.requestExecute({code: 'session.start(2000); await session.finished()'})"
-        ".done; }"
+        """() => {
+            const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+            const code = 'session.start(2000); await session.finished()';
+            window.waiting = kernel.requestExecute({code}).done;
+        }"""
     )
     lesson.expect_state("Training")
     lesson.click("pause")
@@ -166,21 +172,13 @@ def test_the_log_switch_and_the_smoothing_redraw_a_chart_that_stands_still(lesso
     lesson.lab.page.get_by_label("Logarithmic scale").check()
     labels = lesson.lab.page.locator(f"{CHART} .axis text")
     expect(labels.filter(has_text="0.2").first).to_be_visible()
-    lesson.lab.page.wait_for_function(
-        "([selector, line]) => [...document.querySelectorAll(selector)]"
-        ".map(path => path.getAttribute('d')).join() !== line",
-        arg=[f"{CHART} .bqplot path.line", line],
-    )
+    lesson.wait_for_another_line(line)
     lesson.lab.screenshot("lesson-log", CHART)
     line = lesson.drawn()
     smoothing = lesson.lab.page.get_by_label("Smoothing")
     smoothing.fill("0.2")
     smoothing.press("Enter")
-    lesson.lab.page.wait_for_function(
-        "([selector, line]) => [...document.querySelectorAll(selector)]"
-        ".map(path => path.getAttribute('d')).join() !== line",
-        arg=[f"{CHART} .bqplot path.line", line],
-    )
+    lesson.wait_for_another_line(line)
 
 
 def test_a_narrow_window_cuts_nothing_off(lesson):

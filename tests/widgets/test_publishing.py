@@ -12,13 +12,15 @@ TIMEOUT_S = 10
 
 
 class Clock:
-    """Stands still until it is told to go on; a `sleep` for publishers."""
+    """Stands still until it is told to go on; a `wait` for publishers."""
 
     def __init__(self) -> None:
         self.asleep, self._may_wake = threading.Semaphore(0), threading.Semaphore(0)
 
-    def sleep(self, _seconds: float) -> None:
+    def wait(self, is_urgent: threading.Event, _seconds: float) -> None:
         self.asleep.release()
+        if is_urgent.is_set():
+            return
         assert self._may_wake.acquire(timeout=TIMEOUT_S)
 
     def let_an_interval_pass(self) -> None:
@@ -35,7 +37,7 @@ def clock():
 
 @pytest.fixture
 def publisher(clock):
-    return Publisher(sleep=clock.sleep)
+    return Publisher(wait=clock.wait)
 
 
 def test_requests_within_an_interval_become_one_redraw(publisher, clock):
@@ -79,6 +81,20 @@ def test_the_thread_ends_when_nothing_is_requested_and_comes_back(publisher, clo
         assert not thread.is_alive()
         assert publisher._thread is None
     assert len(drawn) == 2
+
+
+def test_an_urgent_request_comes_first_and_does_not_wait_for_the_interval():
+    drawn, both = [], threading.Event()
+    publisher = Publisher(interval_s=TIMEOUT_S)
+    first = threading.Event()
+    publisher.request(first.set)
+    assert first.wait(TIMEOUT_S)
+    publisher.request(lambda: drawn.append("patient"))
+    publisher.request(lambda: drawn.append("urgent"), urgent=True)
+    publisher.request(both.set)
+    assert both.wait(TIMEOUT_S / 2)
+    assert drawn == ["urgent", "patient"]
+    publisher.request(lambda: None, urgent=True)
 
 
 def test_flush_draws_in_the_callers_thread(publisher, clock):
