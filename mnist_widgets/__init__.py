@@ -24,7 +24,15 @@ from mnist_widgets.data import (
     load_kmnist,
     load_mnist,
 )
-from mnist_widgets.evaluation import Evaluator, accuracy, confusion_matrix, predict_probabilities
+from mnist_widgets.evaluation import (
+    Evaluator,
+    Predictions,
+    accuracy,
+    confusion_matrix,
+    precision,
+    predict_probabilities,
+    recall,
+)
 from mnist_widgets.history import History
 from mnist_widgets.models import SimpleNet
 from mnist_widgets.session import ActionRefusedError, TrainingSession
@@ -46,6 +54,7 @@ __all__ = [
     "EpochReport",
     "Evaluator",
     "History",
+    "Predictions",
     "ProgressBar",
     "SimpleNet",
     "Trainer",
@@ -57,7 +66,9 @@ __all__ = [
     "load_fashion_mnist",
     "load_kmnist",
     "load_mnist",
+    "precision",
     "predict_probabilities",
+    "recall",
     "train_step",
     "trainer",
 ]

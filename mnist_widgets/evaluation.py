@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,46 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = was_training
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """What a network makes of each of N images of C classes.
+
+    Attributes:
+        probabilities: float32 (N, C); each row sums to 1.
+        labels: int64 (N,), the true classes.
+    """
+
+    probabilities: Tensor
+    labels: Tensor
+
+    @cached_property
+    def predicted_labels(self) -> Tensor:
+        """The likeliest class of each image, int64 (N,)."""
+        return self.probabilities.argmax(dim=1)
+
+    @cached_property
+    def confidences(self) -> Tensor:
+        """The probability of the predicted class, float32 (N,)."""
+        return self.probabilities.amax(dim=1)
+
+    @cached_property
+    def losses(self) -> Tensor:
+        """The cross-entropy of each image, -ln of its true class's probability, float32 (N,)."""
+        of_true_class = self.probabilities.gather(1, self.labels.unsqueeze(1)).squeeze(1)
+        return -of_true_class.clamp(min=torch.finfo(torch.float32).tiny).log()
+
+    @cached_property
+    def are_right(self) -> Tensor:
+        """Whether each image's prediction is its label, bool (N,)."""
+        return self.predicted_labels == self.labels
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        """The counts[true, predicted], int64 (C, C)."""
+        num_classes = self.probabilities.shape[1]
+        return confusion_matrix(self.labels, self.predicted_labels, num_classes)
+
+
 class Evaluator:
     """Judges a model on the same batches each time: mean loss and share of right predictions.
 
@@ -42,12 +84,8 @@ class Evaluator:
         loss_fn: the mean loss of a batch from its outputs (B, C) and labels (B,); by default
             cross-entropy, which takes raw scores.
 
-    Raises:
-        ValueError: if `batches` is empty.
-
     Attributes:
-        confusion: int64 (C, C), `confusion[true, predicted]` of the last evaluation; None before
-            it.
+        predictions: of the last evaluation, in the order of the batches; None before it.
     """
 
     def __init__(
@@ -57,7 +95,12 @@ class Evaluator:
     ) -> None:
         self.batches = batches
         self.loss_fn = loss_fn
-        self.confusion: Tensor | None = None
+        self.predictions: Predictions | None = None
+
+    @property
+    def confusion(self) -> Tensor | None:
+        """The counts[true, predicted] of the last evaluation, int64 (C, C); None before it."""
+        return None if self.predictions is None else self.predictions.confusion
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return `test_loss` (mean over the images) and `test_accuracy` (0 to 1).
@@ -65,20 +108,22 @@ class Evaluator:
         Raises:
             ValueError: if there is no batch to judge by.
         """
-        loss_sum, num_images = 0.0, 0
-        confusion = torch.zeros((), dtype=torch.int64)
+        loss_sum = 0.0
+        probabilities, true_labels = [], []
         with evaluating(model):
             for inputs, labels in self.batches:
                 outputs = model(inputs.to(device))
-                labels_there = labels.to(device)
-                loss_sum += self.loss_fn(outputs, labels_there).item() * len(labels)
-                num_images += len(labels)
-                counts = confusion_matrix(labels_there, outputs.argmax(dim=1), outputs.shape[1])
-                confusion = confusion + counts
-        if num_images == 0:
+                loss_sum += self.loss_fn(outputs, labels.to(device)).item() * len(labels)
+                probabilities.append(outputs.softmax(dim=1).float().cpu())
+                true_labels.append(labels.cpu())
+        if not true_labels:
             raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
-        self.confusion = confusion
-        return {"test_loss": loss_sum / num_images, "test_accuracy": accuracy(confusion)}
+        self.predictions = Predictions(torch.cat(probabilities), torch.cat(true_labels))
+        num_images = len(self.predictions.labels)
+        return {
+            "test_loss": loss_sum / num_images,
+            "test_accuracy": accuracy(self.predictions.confusion),
+        }
 
 
 def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
@@ -148,3 +193,21 @@ def accuracy(counts: Tensor) -> float:
     if total == 0:
         raise ValueError("the confusion counts are all 0: nothing was counted yet")
     return int(counts.trace()) / total
+
+
+def recall(counts: Tensor) -> Tensor:
+    """Return for each class the share of its images that were recognized: float64 (C,), 0 to 1.
+
+    Args:
+        counts: (C, C), `counts[true, predicted]`. A class without images has the recall NaN.
+    """
+    return counts.diagonal().double() / counts.sum(dim=1)
+
+
+def precision(counts: Tensor) -> Tensor:
+    """Return for each class the share of right ones among its predictions: float64 (C,), 0 to 1.
+
+    Args:
+        counts: (C, C), `counts[true, predicted]`. A class never predicted has the precision NaN.
+    """
+    return counts.diagonal().double() / counts.sum(dim=0)
