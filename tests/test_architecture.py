@@ -53,7 +53,7 @@ class Import(NamedTuple):
 
 
 def find_imports(path: Path) -> list[Import]:
-    """List the modules that a source file imports; of `from a import b` both `a` and `a.b`."""
+    """List what a source file imports, `from a import b` as `a.b`."""
     found = []
 
     def visit(node: ast.AST, is_in_function: bool, is_for_types: bool) -> None:
@@ -62,7 +62,7 @@ def find_imports(path: Path) -> list[Import]:
             found.extend(Import(name, is_in_function, is_for_types) for name in names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: write the import in full"
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
             found.extend(Import(name, is_in_function, is_for_types) for name in names)
         is_in_function |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -81,17 +81,12 @@ def find_imports(path: Path) -> list[Import]:
 def find_own_imports(module: str) -> set[str]:
     """List the package's modules that `module` imports, for types too; `__init__` is the root."""
     found = set()
-    names = {entry.name for entry in find_imports(SOURCES[module])}
-    for name in names:
-        package, _, submodule = name.partition(".")
-        if package != "mnist_widgets":
-            continue
-        if submodule in SOURCES or f"{submodule}.__init__" in SOURCES:
-            found.add(submodule)
-        elif submodule and "." not in submodule:
-            found.add("__init__")  # `from mnist_widgets import Trainer`
-        elif not submodule and not any(other.startswith("mnist_widgets.") for other in names):
-            found.add("__init__")  # `import mnist_widgets`
+    for entry in find_imports(SOURCES[module]):
+        package, *parts = entry.name.split(".")
+        if package == "mnist_widgets":
+            while parts and not {".".join(parts), ".".join([*parts, "__init__"])} & set(SOURCES):
+                parts.pop()  # the name of a class or a function
+            found.add(".".join(parts) or "__init__")
     return found
 
 

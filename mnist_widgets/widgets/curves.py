@@ -71,7 +71,7 @@ def linear_ticks(low: float, high: float) -> Numbers:
     """Return three to eight round numbers at equal distances from `low` to `high`."""
     power = 10.0 ** math.floor(math.log10(high - low))
     step = next(step for step in (0.2, 0.5, 1, 2) if (high - low) / (step * power) <= 7) * power
-    return np.arange(math.ceil(low / step), math.floor(high / step + 1e-9) + 1) * step
+    return np.arange(math.ceil(low / step), math.floor(high / step + 1e-9) + 1, dtype=float) * step
 
 
 def log_ticks(low: float, high: float) -> Numbers:
