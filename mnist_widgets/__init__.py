@@ -35,6 +35,7 @@ from mnist_widgets.evaluation import (
 )
 from mnist_widgets.history import History
 from mnist_widgets.models import SimpleNet
+from mnist_widgets.run_config import RunConfig
 from mnist_widgets.session import ActionRefusedError, TrainingSession
 from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer, train_step
 from mnist_widgets.tutorial import trainer
@@ -56,6 +57,7 @@ __all__ = [
     "History",
     "Predictions",
     "ProgressBar",
+    "RunConfig",
     "SimpleNet",
     "Trainer",
     "TrainingSession",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -211,3 +212,20 @@ def precision(counts: Tensor) -> Tensor:
         counts: (C, C), `counts[true, predicted]`. A class never predicted has the precision NaN.
     """
     return counts.diagonal().double() / counts.sum(dim=0)
+
+
+def normalize_confusion(counts: Tensor, by: Literal["true", "predicted"]) -> Tensor:
+    """Return confusion counts as shares of their true or of their predicted class.
+
+    The diagonal then holds the `recall` or the `precision` of each class.
+
+    Args:
+        counts: (C, C), `counts[true, predicted]`.
+        by: which class's images are the whole.
+
+    Returns:
+        float64 (C, C) in the order of `counts`, 0 to 1; NaN where the class has no image, or was
+        never predicted.
+    """
+    totals = counts.sum(dim=1 if by == "true" else 0, keepdim=True)
+    return counts.double() / totals

@@ -30,12 +30,13 @@ LAYERS = [
     {"data"},
     {"training"},
     {"callbacks", "evaluation"},
-    {"tutorial", "session"},
+    {"tutorial", "session", "run_config"},
+    {"runs"},
     {"__init__"},
     {"widgets"},
     {"cli"},
 ]
-CORE = sorted(set().union(*LAYERS[:6]))
+CORE = sorted(set().union(*LAYERS[:7]))
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}

@@ -1,16 +1,17 @@
 """The loss as it falls: every batch, a smoothed line, and the epochs' means and test losses.
 
 The chart draws a `History`. How lines are smoothed and thinned out is `curves`, when they are
-redrawn is `publishing`.
+redrawn is `publishing`, runs to compare with are `earlier_runs`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
-from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, link
+from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.history import History
@@ -23,6 +24,7 @@ from mnist_widgets.widgets.curves import (
     smooth,
     thin_out,
 )
+from mnist_widgets.widgets.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -67,7 +69,8 @@ class LossChart(Panel, Callback):
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
         controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
-        super().__init__("mw-loss-chart", [self._figure, HTML(_KEY), controls, self._caption])
+        keys = VBox([HTML(_KEY), self._earlier_runs.key])
+        super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
         self.observe(self._on_setting, names=["smoothing", "log_scale"])
@@ -95,6 +98,17 @@ class LossChart(Panel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._history.add_epoch(float(train_loss), metrics)
+        publisher.request(self.redraw)
+
+    def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
+        """Draw earlier runs beside the present one: their smoothed losses, as thin lines.
+
+        Args:
+            runs: a label and the history of each; the last four are drawn. An empty list removes
+                what was drawn before.
+            label: tells the present run from them, such as `lr 0.1`.
+        """
+        self._earlier_runs.show(runs, label)
         publisher.request(self.redraw)
 
     def clear(self) -> None:
@@ -129,7 +143,12 @@ class LossChart(Panel, Callback):
         smoothed = smooth(losses, self.smoothing)
         means = self._drawable(epoch_ends, np.array(history.get("train", [])))
         test_losses = self._drawable(epoch_ends, np.array(history.get("test_loss", [])))
-        self._show_scales(len(steps), np.concatenate([losses, test_losses[1]]))
+        earlier = self._earlier_runs
+        earlier.redraw(self.smoothing, self.log_scale, self._drawable)
+        self._show_scales(
+            max(len(steps), earlier.num_batches),
+            np.concatenate([losses, test_losses[1], earlier.losses]),
+        )
         self._show_batches(positions, losses, smoothed)
         _show_points(self._epoch_means, *means)
         _show_points(self._test_losses, *test_losses)
@@ -150,6 +169,7 @@ class LossChart(Panel, Callback):
         self._parts_off_page = (self._linear_axis, self._log_axis)
         nothing = np.zeros(0)
         scales = {"x": self._batch_scale, "y": self._linear_scale}
+        self._earlier_runs = EarlierRuns(scales)
         # One mark for both lines: a second one would cost the browser a second redraw.
         self._batches = Lines(
             x=nothing,
@@ -178,7 +198,7 @@ class LossChart(Panel, Callback):
             default_size=80,
         )
         return Figure(
-            marks=[self._batches, self._epoch_means, self._test_losses],
+            marks=[self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
             axes=[self._batch_axis, self._linear_axis],
             fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
             layout={"width": "auto", "height": "300px", "margin": "0"},

@@ -1,27 +1,44 @@
-"""One image and what the network makes of it: the ten probabilities as bars and as a sentence.
+"""One image and what the network makes of it: the probabilities as bars and as a sentence.
 
 The probabilities come from `evaluation`; which image is shown is decided elsewhere.
 """
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
-from ipywidgets import HBox, Image
+import torch
+from bqplot import Axis, Bars, Figure, Label, LinearScale, OrdinalScale, Tooltip
+from ipywidgets import HTML, HBox
 from torch import Tensor
 
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
 from mnist_widgets.widgets.messages import format_share
 from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.publishing import publisher
 
 IMAGE_SCALE = 6  # screen pixels for each of the image's 28
 
 
+class _Shown(NamedTuple):
+    """What `show_prediction` was given, and the image in HTML."""
+
+    image: Tensor
+    picture: str
+    probabilities: Tensor
+    true_label: int | None
+
+
 class ProbabilityChart(Panel):
     """The probabilities of one image's classes, beside the image enlarged.
+
+    The true class stands in a frame, which a network fills that is sure and right. The mouse over a
+    bar shows its value.
 
     Example:
         ```python
@@ -32,20 +49,25 @@ class ProbabilityChart(Panel):
         ```
 
     Args:
-        class_names: what the classes are called, in their order.
+        class_names: what the classes are called, in their order; no two alike.
     """
 
     def __init__(self, class_names: Sequence[str] = DIGIT_NAMES) -> None:
         self._class_names = tuple(class_names)
-        self._image = Image(format="png", layout={"margin": "12px 0 0 8px", "flex": "0 0 auto"})
+        self._shown: _Shown | None = None
+        self._image = HTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
         self._sentence = text_line("mw-caption")
-        row = HBox([self._image, self._build_figure()], layout={"align_items": "flex-start"})
+        row = HBox(
+            [self._image, self._build_figure()],
+            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
+        )
         super().__init__("mw-probability-chart", [row, self._sentence])
+        self.redraw()
 
     def show_prediction(
         self, image: Tensor, probabilities: Tensor, true_label: int | None = None
     ) -> None:
-        """Show one image with its probabilities.
+        """Show one image with its probabilities, from any thread; the newest is what is drawn.
 
         Args:
             image: uint8 (28, 28), or float (1, 28, 28) in [0, 1].
@@ -53,30 +75,83 @@ class ProbabilityChart(Panel):
             true_label: the image's class, if it is known.
 
         Raises:
-            ValueError: if there are not as many probabilities as classes.
+            ValueError: if there are not as many probabilities as classes, the true label is none
+                of them, or the image has another shape, type or range.
         """
-        if probabilities.shape != (len(self._class_names),):
+        size = len(self._class_names)
+        if probabilities.shape != (size,):
             raise ValueError(
-                f"probabilities must be {len(self._class_names)} numbers, one for each class, but "
-                f"their shape is {tuple(probabilities.shape)}"
+                f"probabilities must be {size} numbers, one for each class, but their shape is "
+                f"{tuple(probabilities.shape)}"
             )
-        sentence = describe_prediction(probabilities, self._class_names)
-        if true_label is not None:
-            sentence = f"Label {self._class_names[true_label]}. The network says {sentence}."
-        self._image.value = to_png(image, scale=IMAGE_SCALE)
-        self._bars.y = probabilities.double().numpy()
-        self._sentence.value = sentence
+        if true_label is not None and not 0 <= true_label < size:
+            raise ValueError(f"true_label must be from 0 to {size - 1}, not {true_label}")
+        before = self._shown
+        if before is not None and _are_equal(before.image, image):
+            image, picture = before.image, before.picture
+        else:
+            image, picture = image.detach().clone(), _to_html(image)
+        # copies: the caller may go on writing into its own
+        self._shown = _Shown(image, picture, probabilities.detach().clone(), true_label)
+        publisher.request(self.redraw)
+
+    def clear(self) -> None:
+        """Show no image."""
+        self._shown = None
+        publisher.request(self.redraw)
+
+    def redraw(self) -> None:
+        """Bring the widgets up to date with the newest prediction; called by the publisher."""
+        shown = self._shown
+        if shown is None:
+            self._image.value = ""
+            self._sentence.value = "No image has been picked yet."
+            self._show_label(None)
+            self._bars.y = np.zeros(len(self._class_names))
+            return
+        self._image.value = shown.picture
+        self._show_label(shown.true_label)
+        self._bars.y = shown.probabilities.cpu().double().numpy()
+        self._sentence.value = html.escape(self._describe(shown))
 
     def _build_figure(self) -> Figure:
-        classes, share = OrdinalScale(), LinearScale(min=0, max=1)
+        names = self._class_names
+        classes, share = OrdinalScale(domain=list(names)), LinearScale(min=0, max=1)
+        scales = {"x": classes, "y": share}
+        noun = "Digit" if names == DIGIT_NAMES else "Class"
         self._bars = Bars(
-            x=list(self._class_names),
-            y=np.zeros(len(self._class_names)),
-            scales={"x": classes, "y": share},
+            x=list(names),
+            y=np.zeros(len(names)),
+            scales=scales,
             colors=["var(--mw-strong)"],
             padding=0.25,
+            tooltip=Tooltip(fields=["x", "y"], labels=[noun, "Probability"], formats=["", ".1%"]),
+            tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
-        class_axis = Axis(scale=classes, label="Digit", grid_lines="none")
+        self._frame = Bars(
+            x=[names[0]],
+            y=np.ones(1),
+            scales=scales,
+            colors=["transparent"],
+            stroke="var(--mw-text)",
+            padding=0.25,
+            visible=False,
+            interactions={},
+        )
+        self._frame_title = Label(
+            x=[names[0]],
+            y=np.ones(1),
+            text=["label"],
+            scales=scales,
+            colors=["var(--mw-text)"],
+            default_size=11,
+            font_weight="normal",
+            align="middle",
+            y_offset=-9,
+            apply_clip=False,  # it stands above the plot
+            visible=False,
+        )
+        class_axis = Axis(scale=classes, label=noun, grid_lines="none", label_offset="32px")
         share_axis = Axis(
             scale=share,
             label="Probability",
@@ -85,21 +160,56 @@ class ProbabilityChart(Panel):
             tick_values=np.linspace(0, 1, 5),
             label_offset="46px",
         )
+        longest_px = 6.5 * max(len(name) for name in names)
+        bottom = 42
+        if longest_px > 20:
+            bottom += round(0.64 * longest_px)
+            class_axis.tick_rotate = -40
+            class_axis.tick_style = {"text-anchor": "end"}
+            class_axis.label_offset = f"{bottom - 14}px"
         return Figure(
-            marks=[self._bars],
+            marks=[self._frame, self._bars, self._frame_title],
             axes=[class_axis, share_axis],
-            fig_margin={"top": 12, "bottom": 42, "left": 66, "right": 12},
-            layout={"width": "auto", "height": "220px", "margin": "0", "flex": "1 1 240px"},
+            fig_margin={"top": 22, "bottom": bottom, "left": 66, "right": 12},
+            layout={
+                "width": "auto",
+                "height": f"{188 + bottom}px",
+                "margin": "0",
+                "flex": "1 1 240px",
+            },
             animation_duration=0,
             display_toolbar=False,
         )
 
+    def _show_label(self, true_label: int | None) -> None:
+        if true_label is not None:
+            name = [self._class_names[true_label]]
+            if list(self._frame.x) != name:
+                self._frame.x = name
+                self._frame_title.x = name
+        for mark in (self._frame, self._frame_title):
+            mark.visible = true_label is not None
+
+    def _describe(self, shown: _Shown) -> str:
+        prediction = describe_prediction(shown.probabilities, self._class_names)
+        if shown.true_label is None:
+            return f"The network says {prediction}."
+        return f"Label {self._class_names[shown.true_label]}. The network says {prediction}."
+
 
 def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> str:
     """Return the two likeliest classes in words, such as `7 with 93 %, then 2 with 5 %`."""
-    shares, labels = probabilities.topk(2)
-    first, second = (
+    shares, labels = torch.topk(probabilities, min(2, len(class_names)))
+    return ", then ".join(
         f"{class_names[label]} with {format_share(share)}"
         for share, label in zip(shares.tolist(), labels.tolist(), strict=True)
     )
-    return f"{first}, then {second}"
+
+
+def _are_equal(image: Tensor, other: Tensor) -> bool:
+    return (image.dtype, image.device) == (other.dtype, other.device) and image.equal(other)
+
+
+def _to_html(image: Tensor) -> str:
+    png = base64.b64encode(to_png(image, scale=IMAGE_SCALE)).decode()
+    return f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from ipywidgets import HTML
 
-_CSS = (Path(__file__).with_name("static") / "panels.css").read_text(encoding="utf-8")
+_FILES = ("panels.css", "probability_chart.css", "confusion_chart.css", "runs.css")
+_CSS = "".join(
+    (Path(__file__).with_name("static") / name).read_text(encoding="utf-8") for name in _FILES
+)
 
 
 def style_sheet() -> HTML:

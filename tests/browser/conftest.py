@@ -1,8 +1,9 @@
 """Fixtures of the browser tests: one JupyterLab server and one Chromium, a fresh page per test.
 
-Ask for `lab`, a `Lab`. At the end of the test it fails on every console error, page error and
-request that left the server. Screenshots, that of a failure included, go to the folder that
-`MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
+Ask for `lab`, a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. At the end of the
+test it fails on every console error, page error and request that left the server. Screenshots, that
+of a failure included, go to the folder that `MNIST_WIDGETS_SCREENSHOTS` names, else to the test's
+temporary folder.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """Yield a running JupyterLab server."""
-    server = LabServer(tmp_path_factory.mktemp("lab"))
+def lab_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabServer]:
+    """Yield a running server, of JupyterLab unless the test asks for another front end."""
+    front_end = getattr(request, "param", None) or "lab"
+    server = LabServer(tmp_path_factory.mktemp(front_end), front_end)
     try:
         server.start()
         yield server
@@ -71,6 +75,19 @@ def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab
         lab.raise_complaints()
     finally:
         context.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest of this folder's marker."""
+    config.addinivalue_line("markers", "both_front_ends: runs in JupyterLab and in Notebook 7")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked `both_front_ends` twice."""
+    if metafunc.definition.get_closest_marker("both_front_ends"):
+        # None, as for the tests that are not marked: they then share JupyterLab's server.
+        front_ends = {"lab": None, "notebook": "notebook"}
+        metafunc.parametrize("lab_server", front_ends.values(), ids=front_ends, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)

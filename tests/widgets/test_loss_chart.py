@@ -11,8 +11,9 @@ import torch
 from ipywidgets import BoundedFloatText, Checkbox, FloatSlider
 from traitlets import TraitError
 
-from mnist_widgets import Evaluator, TrainingSession
+from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.widgets import LossChart
+from mnist_widgets.widgets.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.loss_chart import MAX_POINTS
 from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.publishing import publisher
@@ -160,3 +161,103 @@ def test_a_closed_chart_leaves_no_widget_behind():
     assert len(widget_module._instances) > len(before) + 10
     chart.close()
     assert set(widget_module._instances) == before
+
+
+def history_of(*losses):
+    history = History()
+    for loss in losses:
+        history.add_batch(loss)
+    return history
+
+
+def earlier(chart):
+    """Return the mark of the earlier runs, and the key that names them."""
+    publisher.flush()
+    return chart._earlier_runs.mark, chart._earlier_runs.key.value
+
+
+def test_earlier_runs_lie_beside_the_present_one_and_are_named(chart):
+    chart.smoothing = 0
+    chart.add_batch(1.0)
+    chart.show_runs([("lr <1", history_of(3, 2)), ("lr 5", history_of(4, 1, 2))], "lr 0.1")
+    lines, key = earlier(chart)
+    assert [sorted({*zip(x, y, strict=True)}) for x, y in zip(lines.x, lines.y, strict=True)] == [
+        [(1, 3), (2, 2)],
+        [(1, 4), (2, 1), (3, 2)],
+    ]
+    assert lines.colors == ["var(--mw-run-0)", "var(--mw-run-1)"]
+    assert lines_of(chart)[1][0].tolist() == [1, 1]
+    for name in ("lr &lt;1<", "lr 5<", "lr 0.1 (this run)<"):
+        assert name in key
+    assert chart._linear_scale.max >= 4
+    assert key.index("--mw-run-0") < key.index("lr &lt;1") < key.index("--mw-run-1")
+
+
+def test_the_axes_have_room_for_the_longest_run(chart):
+    chart.add_batch(1.0)
+    chart.show_runs([("long", history_of(*[1.0] * 77))])
+    earlier(chart)
+    assert chart._batch_scale.max >= 77
+
+
+def test_an_empty_list_takes_earlier_runs_away(chart):
+    chart.show_runs([("a", history_of(9.0, 9.0))])
+    earlier(chart)
+    chart.show_runs([])
+    lines, key = earlier(chart)
+    assert lines.x.size == lines.y.size == 0
+    assert key == ""
+    assert chart._linear_scale.max < 9
+
+
+def test_a_run_keeps_its_colour_while_others_come_and_go(chart):
+    first, second, third = (history_of(1.0, value) for value in (1.0, 2.0, 2.0))
+    chart.show_runs([("1", first), ("2", second)])
+    earlier(chart)
+    chart.show_runs([("2", second), ("3", third)])  # equal numbers, yet another run
+    lines, key = earlier(chart)
+    assert lines.colors == ["var(--mw-run-0)", "var(--mw-run-1)"]
+    assert 'var(--mw-run-1)"/></svg>2<' in key
+    assert 'var(--mw-run-0)"/></svg>3<' in key
+
+
+def test_only_the_last_four_runs_are_drawn(chart):
+    chart.show_runs([(f"run {number}", history_of(number, 1)) for number in range(1, 7)])
+    lines, key = earlier(chart)
+    assert len(lines.y) == len(set(lines.colors)) == 4
+    assert "run 3<" in key
+    assert "run 2<" not in key
+
+
+def test_earlier_runs_are_thinned_out_and_redrawn_only_when_they_change(chart):
+    long = history_of(*np.random.default_rng(0).uniform(0.1, 0.2, 5000))
+    chart.show_runs([("long", long)])
+    lines, _ = earlier(chart)
+    assert len(lines.x) <= EARLIER_POINTS + 1
+    drawn = []
+    lines.observe(drawn.append, names=["x", "y", "colors"])
+    for loss in (3.0, 2.0):
+        chart.add_batch(loss)
+        publisher.flush()
+    assert not drawn
+    chart.smoothing = 0.5
+    publisher.flush()
+    assert drawn
+
+
+def test_smoothing_and_log_scale_hold_for_earlier_runs_too(chart):
+    chart.show_runs([("a", history_of(1.0, 0.0, math.nan, 0.5)), ("b", history_of(math.nan))])
+    chart.smoothing = 0
+    lines, key = earlier(chart)
+    assert set(lines.y) == {1.0, 0.0, 0.5}  # nothing of the other run can be drawn
+    chart.log_scale = True
+    lines, _ = earlier(chart)
+    assert set(lines.y) == {1.0, 0.5}
+    assert lines.scales["y"] is chart._log_scale
+    assert "b<" in key
+
+
+def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
+    chart.show_runs([("a", history_of(1.0))])
+    lines, _ = earlier(chart)
+    assert lines.x.tolist() == [1, 1]

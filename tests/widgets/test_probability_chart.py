@@ -2,36 +2,140 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
+import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 
+from mnist_widgets.images import to_png
 from mnist_widgets.widgets import ProbabilityChart
 from mnist_widgets.widgets.messages import format_share
-from mnist_widgets.widgets.probability_chart import describe_prediction
+from mnist_widgets.widgets.probability_chart import IMAGE_SCALE, describe_prediction
+from mnist_widgets.widgets.publishing import publisher
 
-IMAGE = torch.zeros(28, 28, dtype=torch.uint8)
+IMAGE = torch.arange(784).reshape(28, 28).remainder(256).to(torch.uint8)
+PROBABILITIES = torch.tensor([0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 0.93, 0.02, 0.0])
 
 
-def test_bars_sentence_and_picture_show_the_same_prediction():
+@pytest.fixture
+def chart():
     chart = ProbabilityChart()
-    probabilities = torch.tensor([0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 0.93, 0.02, 0.0])
-    chart.show_prediction(IMAGE, probabilities, true_label=7)
-    assert chart._bars.y.tolist() == pytest.approx(probabilities.tolist())
-    assert chart._sentence.value == "Label 7. The network says 7 with 93 %, then 2 with 5 %."
-    assert bytes(chart._image.value).startswith(b"\x89PNG")
+    yield chart
     chart.close()
+
+
+def show(chart, *prediction, **options) -> None:
+    chart.show_prediction(*prediction, **options)
+    publisher.flush()
+
+
+def png_of(chart) -> bytes:
+    return base64.b64decode(re.search(r"base64,([^\"]+)", chart._image.value)[1])
+
+
+def test_bars_sentence_and_picture_show_the_same_prediction(chart):
+    show(chart, IMAGE, PROBABILITIES, true_label=7)
+    assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
+    assert chart._sentence.value == "Label 7. The network says 7 with 93 %, then 2 with 5 %."
+    assert png_of(chart) == to_png(IMAGE, scale=IMAGE_SCALE)
+    assert 'alt="' in chart._image.value
+
+
+@pytest.mark.parametrize("true_label", [0, 2, 9])
+def test_the_true_class_is_framed_and_named(chart, true_label):
+    show(chart, IMAGE, PROBABILITIES, true_label)
+    assert chart._frame.visible
+    assert chart._frame_title.visible
+    assert chart._frame.x.tolist() == chart._frame_title.x.tolist() == [str(true_label)]
+    assert chart._frame_title.text.tolist() == ["label"]
+
+
+def test_without_a_label_nothing_is_framed(chart):
+    show(chart, IMAGE, PROBABILITIES, 2)
+    show(chart, IMAGE, PROBABILITIES)
+    assert not chart._frame.visible
+    assert not chart._frame_title.visible
+    assert chart._sentence.value == "The network says 7 with 93 %, then 2 with 5 %."
 
 
 def test_classes_have_their_own_names():
     sentence = describe_prediction(torch.tensor([0.2, 0.8]), ["cat", "dog"])
     assert sentence == "dog with 80 %, then cat with 20 %"
+    chart = ProbabilityChart(class_names=["<cat>", "dog"])
+    show(chart, IMAGE, torch.tensor([0.2, 0.8]), 0)
+    assert chart._bars.x.tolist() == ["<cat>", "dog"]
+    assert chart._sentence.value.startswith("Label &lt;cat&gt;. The network says dog with 80 %")
+    chart.close()
 
 
-def test_the_wrong_number_of_probabilities_is_refused():
-    chart = ProbabilityChart()
+def test_before_an_image_and_after_clearing_there_is_none(chart):
+    for _ in range(2):
+        assert chart._sentence.value == "No image has been picked yet."
+        assert chart._image.value == ""
+        assert not chart._bars.y.any()
+        assert not chart._frame.visible
+        show(chart, IMAGE, PROBABILITIES, 7)
+        assert png_of(chart)
+        chart.clear()
+        publisher.flush()
+
+
+def test_the_image_is_sent_again_only_if_it_changed(chart):
+    show(chart, IMAGE, PROBABILITIES, 7)
+    sent = []
+    chart._image.observe(sent.append, names="value")
+    show(chart, IMAGE.clone(), PROBABILITIES.flip(0), 7)
+    assert chart._bars.y[2] == pytest.approx(0.93)
+    assert not sent
+    image = IMAGE.clone()
+    image[0, 0] = 255
+    show(chart, image, PROBABILITIES, 7)
+    assert len(sent) == 1
+    show(chart, (image / 255).unsqueeze(0), PROBABILITIES, 7)
+    assert png_of(chart) == to_png(image, scale=IMAGE_SCALE)
+
+
+def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
+    drawn = []
+    chart._bars.observe(lambda change: drawn.append(change["new"]), names="y")
+    monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
+    for shift in range(10):
+        chart.show_prediction(IMAGE, PROBABILITIES.roll(shift), 7)
+    assert not drawn
+    chart.redraw()
+    assert len(drawn) == 1
+    assert drawn[0].tolist() == pytest.approx(PROBABILITIES.roll(9).tolist())
+
+
+def test_what_the_caller_writes_afterwards_is_not_shown(chart, monkeypatch):
+    monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
+    image, probabilities = IMAGE.clone(), PROBABILITIES.clone()
+    chart.show_prediction(image, probabilities, 7)
+    image.zero_()
+    probabilities.zero_()
+    chart.redraw()
+    assert png_of(chart) == to_png(IMAGE, scale=IMAGE_SCALE)
+    assert chart._bars.y[7] == pytest.approx(0.93)
+
+
+def test_the_wrong_number_of_probabilities_is_refused(chart):
     with pytest.raises(ValueError, match=r"10 numbers.*\(3,\)"):
         chart.show_prediction(IMAGE, torch.ones(3) / 3)
-    chart.close()
+
+
+def test_an_image_of_another_shape_is_refused_where_it_is_given(chart):
+    with pytest.raises(ValueError, match=r"\(2, 28, 28\)"):
+        chart.show_prediction(torch.stack([IMAGE, IMAGE]), PROBABILITIES)
+    publisher.flush()
+    assert chart._sentence.value == "No image has been picked yet."
+
+
+@pytest.mark.parametrize("true_label", [-1, 10])
+def test_a_label_outside_the_classes_is_refused(chart, true_label):
+    with pytest.raises(ValueError, match=rf"from 0 to 9, not {true_label}"):
+        chart.show_prediction(IMAGE, PROBABILITIES, true_label)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +144,9 @@ def test_the_wrong_number_of_probabilities_is_refused():
 )
 def test_a_share_is_not_rounded_to_certainty(share, words):
     assert format_share(share) == words
+
+
+def test_a_closed_chart_leaves_no_widget_behind():
+    before = set(widget_module._instances)
+    ProbabilityChart().close()
+    assert set(widget_module._instances) == before

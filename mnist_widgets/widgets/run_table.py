@@ -1,0 +1,167 @@
+"""The runs so far: what sets each apart, how well and how long it learnt; to show, hide and delete.
+
+Which runs there are is the log's business; the table shows what the log says.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
+
+from mnist_widgets.runs import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
+from mnist_widgets.widgets.messages import format_duration
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.publishing import publisher
+
+_HEADER = (
+    '<div class="mw-run mw-run-header"><span class="mw-run-settings">Settings</span>'
+    "<span>Best accuracy</span><span>Epochs</span><span>Time</span></div>"
+)
+_NO_RUN = (
+    "No run yet. One begins with the first batch, and another with the first after each Reset."
+)
+_LIMITS = (
+    f"The chart draws up to {MAX_EARLIER_SHOWN} runs beside the current one; the last {MAX_RUNS} "
+    "are kept."
+)
+_DIFFERENT_LOSSES = "Different loss functions: compare their accuracies, not their losses."
+
+
+class RunTable(Panel):
+    """The runs of a log, each to show or hide in the chart, and to delete.
+
+    The current run can be neither hidden nor deleted.
+
+    Example:
+        ```python
+        log = RunLog()
+        log.add_listener(lambda: print([run.number for run in log.earlier_shown]))
+        RunTable(log)
+        ```
+
+    Args:
+        log: whose runs to list.
+    """
+
+    def __init__(self, log: RunLog) -> None:
+        self.run_log = log
+        first = _Row()
+        self._rows = [first, *(_Row(like=first) for _ in range(MAX_RUNS - 1))]
+        for row in self._rows:
+            row.checkbox.observe(partial(self._on_checkbox, row), names="value")
+            row.button.on_click(partial(self._on_delete, row))
+        self._header = [HTML("Shown"), HTML(_HEADER)]
+        self._grid = GridBox().add_class("mw-runs")
+        self._caption = text_line("mw-caption")
+        super().__init__("mw-run-table", [self._grid, self._caption])
+        self._parts_off_page = [*self._header, *(part for row in self._rows for part in row.parts)]
+        self.redraw()
+        log.add_listener(self._on_log_change)
+
+    def close(self) -> None:
+        """Take the table off the page; the log stays as it is."""
+        self.run_log.remove_listener(self._on_log_change)
+        super().close()
+
+    def redraw(self) -> None:
+        """Bring the rows up to date with the log; called by the publisher."""
+        runs, current = self.run_log.runs, self.run_log.current
+        self._give_rows(runs)
+        best = max((run.best_accuracy or 0.0 for run in runs), default=0.0)
+        rows = [next(row for row in self._rows if row.run is run) for run in runs]
+        for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
+            row.show(run.number, run.is_shown, is_current=run is current)
+            row.text.value = _describe(run, label, is_best=run.best_accuracy == best)
+        children = (*(self._header if rows else ()), *(part for row in rows for part in row.parts))
+        if self._grid.children != children:
+            self._grid.children = children
+        self._caption.value = _describe_all(runs)
+
+    def _give_rows(self, runs: Sequence[Run]) -> None:
+        """Give every run a row for as long as it is kept, so that a late click hits no other."""
+        for row in self._rows:
+            if row.run not in runs:
+                row.run = None
+        listed = [row.run for row in self._rows]
+        free = [row for row in self._rows if row.run is None]
+        for run, row in zip([run for run in runs if run not in listed], free, strict=False):
+            row.run = run
+
+    def _on_checkbox(self, row: _Row, change: dict[str, bool]) -> None:
+        is_shown = change["new"]
+        if row.run is not None and is_shown != row.is_shown:  # it was not the table that wrote it
+            row.is_shown = is_shown
+            self.run_log.show(row.run.number, is_shown)
+
+    def _on_delete(self, row: _Row, _button: Button) -> None:
+        if row.run is not None:
+            self.run_log.delete(row.run.number)
+
+    def _on_log_change(self) -> None:
+        publisher.request(self.redraw)
+
+
+class _Row:
+    """The widgets of one run.
+
+    Args:
+        like: a row to share layout and styles with: the fewer models, the sooner a page is there.
+
+    Attributes:
+        run: which; None while the row is not needed.
+        is_shown: what the checkbox says, as far as the table knows.
+    """
+
+    def __init__(self, like: _Row | None = None) -> None:
+        self.run: Run | None = None
+        self.is_shown = False
+        parts: Sequence[Any] = () if like is None else like.parts
+        layout = parts[0].layout if parts else {"width": "auto", "margin": "0"}
+        checkbox_style, text_style, button_style = [part.style for part in parts] or [{}, {}, {}]
+        self.checkbox = Checkbox(indent=False, layout=layout, style=checkbox_style)
+        self.text = HTML(layout=layout, style=text_style)
+        self.button = Button(description="Delete", layout=layout, style=button_style)
+        self.parts: tuple[Widget, ...] = (self.checkbox, self.text, self.button)
+
+    def show(self, number: int, is_shown: bool, is_current: bool) -> None:
+        self.checkbox.description = f"Run {number}"
+        self.is_shown = is_shown
+        self.checkbox.value = is_shown
+        self.checkbox.disabled = self.button.disabled = is_current
+        self.button.tooltip = (
+            "This is the current run; Reset first" if is_current else f"Forget run {number}"
+        )
+
+
+def _describe(run: Run, label: str, is_best: bool) -> str:
+    """Return a run's settings and what became of it, as a row in HTML."""
+    settings = html.escape(run.config.to_string())
+    if len(run.learning_rates) > 1:
+        settings += f" ({run.to_words()['learning_rate']})"
+    if label != f"run {run.number}":
+        settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
+    accuracy = "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
+    cells = [
+        ("best accuracy", f"<strong>{accuracy}</strong>" if is_best else accuracy),
+        ("epochs", f"{run.history.num_epochs}"),
+        ("time", _format_time(run.duration_s)),
+    ]
+    # the column's name is read out with each number, as it would be in a table of one piece
+    numbers = [f'<span><i class="mw-column">{name} </i>{value}</span>' for name, value in cells]
+    cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])
+    return f'<div class="mw-run">{cells_of_row}</div>'
+
+
+def _describe_all(runs: Sequence[Run]) -> str:
+    if not runs:
+        return _NO_RUN
+    have_different_losses = len({run.config.loss for run in runs}) > 1
+    return f"{_LIMITS} {_DIFFERENT_LOSSES}" if have_different_losses else _LIMITS
+
+
+def _format_time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)

@@ -1,0 +1,164 @@
+// One page of a long row of images, as a listbox with a single Tab stop: the browser's half of
+// `image_grid.py`. It draws what the model says and sends what the user asks for:
+// {select: image id} or {page: position of the page}.
+
+// Where a key takes the cursor, counted over all pages; beyond the ends it stays at the end.
+const MOVES = {
+  ArrowLeft: ({ cursor }) => cursor - 1,
+  ArrowRight: ({ cursor }) => cursor + 1,
+  ArrowUp: ({ cursor, numColumns }) => cursor - numColumns,
+  ArrowDown: ({ cursor, numColumns }) => cursor + numColumns,
+  PageUp: ({ cursor, pageSize }) => cursor - pageSize,
+  PageDown: ({ cursor, pageSize }) => cursor + pageSize,
+  Home: ({ first }) => first,
+  End: ({ first, pageSize }) => first + pageSize - 1,
+};
+
+function render({ model, el }) {
+  const list = document.createElement("div");
+  list.className = "mw-grid-list";
+  list.tabIndex = 0;
+  list.setAttribute("role", "listbox");
+  const notice = document.createElement("div");
+  notice.className = "mw-grid-notice";
+  el.append(list, notice);
+
+  const [pageSize, numColumns] = [model.get("page_size"), model.get("num_columns")];
+  const options = Array.from({ length: pageSize }, (_, position) => makeOption(position, numColumns));
+  list.append(...options);
+  el.style.setProperty("--num-columns", numColumns);
+  el.style.setProperty("--num-rows", Math.ceil(pageSize / numColumns));
+
+  let shown = { ids: [], page: 0 }; // what is drawn and clicked; a newer page may be on its way
+  let cursor = 0; // over all pages
+  let awaitedPage = null; // where the keyboard went, until the kernel shows it
+  let isEntering = false; // whether Enter was pressed on the way there
+  let drawnSprite = null;
+  let spriteUrl = null;
+
+  // Pictures, names and frames change together, once the browser has decoded the pictures.
+  async function update() {
+    const sprite = model.get("sprite");
+    if (sprite !== drawnSprite && sprite.byteLength) {
+      const url = URL.createObjectURL(new Blob([sprite], { type: "image/png" }));
+      await decode(url);
+      if (sprite !== model.get("sprite")) return URL.revokeObjectURL(url); // outrun by a newer one
+      list.style.setProperty("--sprite", `url("${url}")`);
+      if (spriteUrl) URL.revokeObjectURL(spriteUrl);
+      drawnSprite = sprite;
+      spriteUrl = url;
+    }
+    draw();
+  }
+
+  function draw() {
+    const [names, verdicts] = [model.get("names"), model.get("verdicts")];
+    const ids = model.get("image_ids");
+    shown = { ids, page: model.get("page_index") };
+    options.forEach((option, position) => {
+      option.toggleAttribute("data-empty", position >= ids.length);
+      option.title = names[position] ?? "";
+      option.setAttribute("aria-label", option.title);
+      option.dataset.verdict = verdicts[position] ?? "";
+      option.setAttribute("aria-selected", ids[position] === model.get("selected"));
+    });
+    list.setAttribute("aria-label", model.get("label"));
+    notice.textContent = ids.length ? "" : model.get("notice");
+    placeCursor();
+  }
+
+  function placeCursor() {
+    const { ids, page } = shown;
+    cursor = clamp(cursor, model.get("num_images"));
+    const hasArrived = pageOf(cursor) === page && awaitedPage === page;
+    if (pageOf(cursor) !== awaitedPage || hasArrived) awaitedPage = null;
+    if (awaitedPage === null && pageOf(cursor) !== page) {
+      cursor = clamp(page * pageSize + (cursor % pageSize), model.get("num_images"));
+    }
+    const current = ids.length && awaitedPage === null ? options[cursor % pageSize] : null;
+    for (const option of options) option.toggleAttribute("data-cursor", option === current);
+    list.setAttribute("aria-activedescendant", current?.id ?? "");
+    if (hasArrived) current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (hasArrived && isEntering) select();
+  }
+
+  function moveTo(position) {
+    cursor = clamp(position, model.get("num_images"));
+    isEntering = false;
+    awaitedPage = pageOf(cursor);
+    if (awaitedPage !== shown.page) model.send({ page: awaitedPage });
+    placeCursor();
+  }
+
+  function select() {
+    isEntering = awaitedPage !== null;
+    const id = shown.ids[cursor % pageSize];
+    if (!isEntering && id !== undefined) model.send({ select: id });
+  }
+
+  function onKeyDown(event) {
+    const hasModifier = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+    const move = MOVES[event.key];
+    if (hasModifier || !(move || event.key === "Enter" || event.key === " ")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const first = shown.page * pageSize;
+    if (move) moveTo(move({ cursor, first, pageSize, numColumns: countColumns(list) }));
+    else select();
+  }
+
+  // Notebook 7 takes the arrow keys before they reach an output, so they are caught on their way
+  // down from the window, but only while the list has the focus.
+  const catchKeys = () => window.addEventListener("keydown", onKeyDown, { capture: true });
+  const releaseKeys = () => window.removeEventListener("keydown", onKeyDown, { capture: true });
+  list.addEventListener("focus", catchKeys);
+  list.addEventListener("blur", releaseKeys);
+
+  list.addEventListener("click", (event) => {
+    const position = options.indexOf(event.target.closest("[role=option]"));
+    if (position < 0) return;
+    list.focus({ preventScroll: true });
+    moveTo(shown.page * pageSize + position);
+    select();
+  });
+
+  model.on("change", update);
+  update();
+
+  return () => {
+    releaseKeys();
+    model.off("change", update);
+    if (spriteUrl) URL.revokeObjectURL(spriteUrl);
+  };
+
+  function pageOf(position) {
+    return Math.floor(position / pageSize);
+  }
+}
+
+function makeOption(position, numColumns) {
+  const option = document.createElement("div");
+  option.className = "mw-grid-image";
+  option.id = `mw-grid-${Math.random().toString(36).slice(2)}`;
+  option.setAttribute("role", "option");
+  option.style.setProperty("--column", position % numColumns);
+  option.style.setProperty("--row", Math.floor(position / numColumns));
+  return option;
+}
+
+async function decode(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode().catch(() => {}); // a picture that cannot be shown shows nothing
+}
+
+// The window's width decides how many columns there are.
+function countColumns(list) {
+  return getComputedStyle(list).gridTemplateColumns.split(" ").length;
+}
+
+function clamp(position, numImages) {
+  return Math.max(0, Math.min(position, numImages - 1));
+}
+
+export default { render };

@@ -1,0 +1,99 @@
+"""The probability chart in a real JupyterLab: bars, the frame of the label, values on hover."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+PANEL = ".mw-probability-chart"
+PROBABILITIES = [0.0, 0.01, 0.0, 0.02, 0.11, 0.86, 0.0, 0.0, 0.0, 0.0]
+CHART = f"""
+import torch
+from mnist_widgets import load_bundled_digits
+from mnist_widgets.widgets import ProbabilityChart
+_, test_set = load_bundled_digits()
+probabilities = torch.tensor({PROBABILITIES})
+chart = ProbabilityChart()
+chart.show_prediction(test_set.images[0], probabilities, true_label=4)
+chart
+"""
+CLOTHES = """
+names = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
+         "Bag", "Ankle boot"]
+clothes = ProbabilityChart(class_names=names)
+clothes.show_prediction(test_set.images[1], probabilities.roll(4), true_label=9)
+clothes
+"""
+
+
+@pytest.fixture
+def panel(lab):
+    """A chart that shows an image, on the page."""
+    lab.open_notebook([CHART, CLOTHES])
+    lab.run_all()
+    panel = lab.page.locator(PANEL).first
+    expect(panel.locator(".mw-caption")).to_contain_text("Label 4.")
+    lab.scroll_to(PANEL)
+    return panel
+
+
+def boxes_of(panel) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """Return where the frame of the label is, and where the bars are."""
+    frame, *bars = panel.locator("rect.bar").all()
+    return frame.bounding_box(), [bar.bounding_box() for bar in bars]
+
+
+def test_bars_are_as_high_as_probabilities_and_the_label_is_framed(panel, lab):
+    frame, bars = boxes_of(panel)
+    heights = [bar["height"] / frame["height"] for bar in bars]
+    assert heights == pytest.approx(PROBABILITIES, abs=0.02)
+    assert frame["x"] == pytest.approx(bars[4]["x"], abs=1)
+    assert frame["width"] == pytest.approx(bars[4]["width"], abs=2)
+    expect(panel.locator("text.label")).to_have_text("label")
+    expect(panel.get_by_role("img", name="The picked image, enlarged")).to_be_visible()
+
+
+def test_the_mouse_over_a_bar_shows_its_value(panel, lab):
+    panel.locator("rect.bar").nth(1 + 5).hover()
+    expect(lab.page.locator(".bqplot_mark_tooltip").filter(has_text="86.0%")).to_be_visible()
+
+
+def test_a_new_prediction_moves_bars_and_frame_and_clearing_takes_them_away(panel, lab):
+    lab.run_cell("chart.show_prediction(test_set.images[0], probabilities.roll(1), 7)")
+    expect(panel.locator(".mw-caption")).to_contain_text("Label 7. The network says 6")
+    frame, bars = boxes_of(panel)
+    assert bars[6]["height"] / frame["height"] == pytest.approx(0.86, abs=0.02)
+    assert frame["x"] == pytest.approx(bars[7]["x"], abs=1)
+    height = panel.bounding_box()["height"]
+    lab.run_cell("chart.clear()")
+    expect(panel.locator(".mw-caption")).to_have_text("No image has been picked yet.")
+    expect(panel.locator("text.label")).to_be_hidden()
+    expect(panel.locator("img")).to_have_count(0)
+    assert panel.bounding_box()["height"] == height
+
+
+def test_both_themes_and_a_narrow_window_show_all_of_it(panel, lab):
+    for dark in (False, True):
+        lab.set_theme(dark)
+        for width_px in (1280, 480):
+            lab.page.set_viewport_size({"width": width_px, "height": 1000})
+            for index, name in enumerate(("digits", "clothes")):
+                selector = f"{PANEL} >> nth={index}"
+                lab.scroll_to(selector)
+                lab.page.wait_for_function(FITS, arg=lab.page.locator(selector).element_handle())
+                theme = "dark" if dark else "light"
+                lab.screenshot(f"probabilities-{name}-{theme}-{width_px}", selector)
+
+
+# Whether nothing of a panel is cut off at its sides and the chart has taken the width it has.
+FITS = """root => {
+    const {left, right} = root.getBoundingClientRect();
+    const figure = root.querySelector('.bqplot').getBoundingClientRect();
+    const bars = [...root.querySelectorAll('rect.bar')].map(bar => bar.getBoundingClientRect());
+    const end = Math.max(...bars.map(bar => bar.right));
+    return figure.right <= right + 1 && end > left + 0.8 * (figure.right - left)
+        && [...root.querySelectorAll('svg text, img')].every(part => {
+            const box = part.getBoundingClientRect();
+            return box.left >= left - 1 && box.right <= right + 1;
+        });
+}"""

@@ -1,0 +1,175 @@
+"""Settings are checked, travel as text and code, and build what they say."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_widgets import load_bundled_digits, predict_probabilities
+from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig, squared_error
+
+CONFIGS = [
+    RunConfig(optimizer=optimizer, loss=loss, learning_rate=0.01, batch_size=256, seed=seed)
+    for seed, (optimizer, loss) in enumerate(
+        zip(OPTIMIZERS, [*LOSSES, "cross-entropy", "mse"], strict=True)
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_bundled_digits()
+
+
+def weights_of(trainer):
+    return torch.cat([parameter.detach().ravel() for parameter in trainer.model.parameters()])
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        RunConfig().seed = 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "adamm"}, "The optimizer is 'adamm'; it must be one of sgd, momentum, "),
+        ({"loss": "l1"}, "The loss is 'l1'; it must be one of cross-entropy, nll, mse"),
+        ({"learning_rate": 0}, "The learning rate is 0; it must be a number from 0.00001 to 10"),
+        ({"learning_rate": float("nan")}, "The learning rate is nan; it must be"),
+        ({"learning_rate": "0.1"}, "The learning rate is '0.1'; it must be a number"),
+        ({"batch_size": 1.5}, "The batch size is 1.5; it must be a whole number from 1 to 10000"),
+        ({"batch_size": True}, "The batch size is True; it must be a whole number"),
+        ({"hidden_units": 0}, "The number of hidden units is 0; it must be a whole number from 1"),
+        ({"seed": -1}, "The seed is -1; it must be a whole number from 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(settings, message):
+    with pytest.raises(ValueError, match=message):
+        RunConfig(**settings)
+
+
+def test_the_text_is_short_and_readable():
+    text = "adam lr=0.001 batch=512 hidden=512 loss=cross-entropy seed=0"
+    assert RunConfig().to_string() == text
+
+
+@pytest.mark.parametrize("learning_rate", [1e-5, 0.1 + 0.2, 1 / 3, 10, 0.0012589254117941675])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_text_says_everything_exactly(config, learning_rate):
+    config = replace(config, learning_rate=learning_rate, hidden_units=33)
+    assert RunConfig.from_string(config.to_string()) == config
+    assert "e-" not in config.to_string()
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("", {}),
+        ("  seed=3\n", {"seed": 3}),
+        ("SGD", {"optimizer": "sgd"}),
+        ("optimizer=adamw", {"optimizer": "adamw"}),
+        (
+            "loss=MSE lr=1e-2 momentum",
+            {"optimizer": "momentum", "learning_rate": 0.01, "loss": "mse"},
+        ),
+    ],
+)
+def test_a_text_may_leave_out_and_reorder(text, settings):
+    assert RunConfig.from_string(text) == RunConfig(**settings)
+
+
+def test_what_a_text_leaves_out_can_be_taken_from_elsewhere():
+    before = RunConfig(seed=5, batch_size=64)
+    assert RunConfig.from_string("lr=0.1", before) == replace(before, learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adamm", "'adamm' is not understood.*or an optimizer: sgd,"),
+        ("speed=3", "'speed=3' is not understood. A setting is one of lr="),
+        ("lr= 3", "'3' is not understood.* no blank"),
+        ("lr=fast", "The learning rate is 'fast'; it must be a number"),
+        ("lr=", "The learning rate is ''"),
+        ("batch=64.5", "The batch size is 64.5; it must be a whole number"),
+        ("lr=100", "The learning rate is 100; it must be"),
+        ("seed=1 seed=2", "The seed is set twice, the second time by 'seed=2'"),
+        ("adam sgd", "The optimizer is set twice, the second time by 'sgd'"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said(text, message):
+    with pytest.raises(ValueError, match=message):
+        RunConfig.from_string(text)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.optimizer}-{config.loss}")
+def test_the_code_repeats_the_run_that_was_built(config, digits):
+    built = config.build(*digits).fit(2)
+    names = {}
+    exec(config.to_code(epochs=2, load="load_bundled_digits"), names)
+    assert names["history"].batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
+    assert set(names["history"]) == {"train", "test_loss", "test_accuracy"}
+    for name, values in names["history"].items():
+        assert values == pytest.approx(built[name], abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_run_whatever_else_draws_random_numbers(digits):
+    config = RunConfig(batch_size=256, seed=3)
+    first, second = config.build(*digits), config.build(*digits)
+    assert torch.equal(weights_of(first), weights_of(second))
+    losses = first.fit(1).batch_losses
+    torch.rand(100)
+    assert second.fit(1).batch_losses == pytest.approx(losses, abs=1e-6)
+    other = replace(config, seed=4).build(*digits)
+    assert not torch.equal(weights_of(first), weights_of(other))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_outputs_of_every_network_become_probabilities_by_a_softmax(loss, digits):
+    _, test_set = digits
+    trainer = RunConfig(loss=loss, batch_size=64, learning_rate=0.01).build(*digits)
+    trainer.fit(3)
+    labels = test_set.labels
+    probabilities = predict_probabilities(trainer.model, test_set.images)
+    accuracy = (probabilities.argmax(dim=1) == labels).double().mean()
+    assert accuracy == pytest.approx(trainer.history["test_accuracy"][-1])
+    # a second softmax over probabilities would leave none above e / (e + 9) = 0.23
+    assert probabilities.max() > 0.9
+
+
+def test_log_softmax_with_nll_is_cross_entropy_in_two_parts(digits):
+    losses = [
+        RunConfig(loss=loss, batch_size=256).build(*digits).fit(1).batch_losses
+        for loss in ("cross-entropy", "nll")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_the_squared_error_measures_probabilities_against_one_hot_targets():
+    logits = torch.tensor([[0.0, 0.0], [100.0, 0.0]])
+    # probabilities (1/2, 1/2) and (1, 0) for the second and the first class
+    loss = squared_error(logits, torch.tensor([1, 0]))
+    assert loss.item() == pytest.approx((0.25 + 0.25 + 0 + 0) / 4)
+
+
+def test_callbacks_and_settings_reach_the_trainer(digits, make_trainer):
+    train_set, test_set = digits
+    config = RunConfig("momentum", 0.5, batch_size=100, hidden_units=7)
+    callback = object()
+    trainer = config.build(train_set, test_set, [callback])
+    assert trainer.callbacks == [callback]
+    assert trainer.num_batches == -(-len(train_set) // 100)
+    assert trainer.model.linear1.out_features == 7
+    assert trainer.optimizer.defaults["momentum"] == 0.9
+    assert trainer.optimizer.param_groups[0]["lr"] == 0.5
+    assert isinstance(trainer.loss_fn, nn.CrossEntropyLoss)
+
+
+def test_every_setting_has_its_words_and_every_number_its_limits():
+    assert list(RunConfig().to_words()) == list(SETTINGS)
+    assert set(LIMITS) == set(SETTINGS) - {"optimizer", "loss"}
+    assert RunConfig(learning_rate=1e-5).to_words()["learning_rate"] == "lr 0.00001"

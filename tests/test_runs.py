@@ -1,0 +1,187 @@
+"""Runs are recorded, named by what differs, shown, hidden and deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from mnist_widgets import Evaluator, RunConfig
+from mnist_widgets.runs import (
+    MAX_EARLIER_SHOWN,
+    MAX_RUNS,
+    RunLog,
+    describe_difference,
+    describe_runs,
+)
+
+SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def log(clock):
+    return RunLog(clock)
+
+
+@pytest.fixture
+def train(log, make_trainer):
+    """Return a function that trains one run of two epochs and returns its trainer."""
+
+    def train(config=SLOW, **options):
+        trainer = make_trainer(callbacks=[log.record(config)], **options)
+        trainer.optimizer.param_groups[0]["lr"] = config.learning_rate
+        trainer.fit(2)
+        return trainer
+
+    return train
+
+
+def shown(log):
+    return [run.number for run in log.earlier_shown]
+
+
+@pytest.mark.parametrize(
+    ("configs", "labels"),
+    [
+        ([], []),
+        ([SLOW], ["run 1"]),
+        ([SLOW, SLOW], ["run 1", "run 2"]),
+        ([SLOW, FAST], ["lr 0.001", "lr 0.1"]),
+        (
+            [SLOW, RunConfig("sgd", 0.1), RunConfig("sgd", 0.001)],
+            ["Adam, lr 0.001", "SGD, lr 0.1", "SGD, lr 0.001"],
+        ),
+        ([SLOW, FAST, FAST], ["lr 0.001", "lr 0.1, run 2", "lr 0.1, run 3"]),
+        (
+            [RunConfig(batch_size=64, loss="mse"), RunConfig(hidden_units=8, seed=1)],
+            [
+                "batch size 64, 512 hidden units, mean squared error, seed 0",
+                "batch size 512, 8 hidden units, cross-entropy, seed 1",
+            ],
+        ),
+    ],
+)
+def test_labels_name_only_what_differs(configs, labels):
+    assert describe_difference(configs) == labels
+
+
+def test_a_run_keeps_what_was_recorded(log, train, batches):
+    trainer = train(SLOW, evaluator=Evaluator(batches))
+    (run,) = log.runs
+    assert log.current is run
+    assert (run.number, run.config) == (1, SLOW)
+    assert run.history is trainer.history
+    assert run.best_accuracy == max(trainer.history["test_accuracy"])
+    assert run.learning_rates == [0.001]
+
+
+def test_a_run_without_a_batch_is_none(log, make_trainer):
+    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    next(trainer.iterate(1))
+    assert len(log.runs) == 1
+    trainer.restore(trainer.snapshot())
+    assert log.current is None
+    assert len(log.runs) == 1
+
+
+def test_going_on_extends_the_run_and_a_reset_begins_another(log, make_trainer):
+    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    beginning = trainer.snapshot()
+    trainer.fit(1)
+    trainer.fit(1)
+    assert [run.history.num_epochs for run in log.runs] == [2]
+    trainer.restore(beginning)
+    trainer.fit(1)
+    assert [run.history.num_epochs for run in log.runs] == [2, 1]
+    assert log.current is log.runs[1]
+    assert shown(log) == [1]
+
+
+def test_a_run_without_an_evaluator_has_no_accuracy(log, train):
+    train()
+    assert log.runs[0].best_accuracy is None
+
+
+def test_the_time_counts_batches_and_evaluations_but_no_pause(log, clock, make_trainer, batches):
+    class SlowEvaluator(Evaluator):
+        def evaluate(self, model, device):
+            clock.now_s += 5.0
+            return super().evaluate(model, device)
+
+    trainer = make_trainer(callbacks=[log.record(SLOW)], evaluator=SlowEvaluator(batches))
+    for report in trainer.iterate(1):
+        if report.step in (1, 3):
+            clock.now_s += 600.0  # a pause; no hook tells of it
+        clock.now_s += 0.2
+    assert log.runs[0].duration_s == pytest.approx(4 * 0.2 + 5.0, abs=0.5)
+
+
+def test_a_learning_rate_that_was_changed_is_part_of_the_label(log, train, make_trainer):
+    train(FAST)
+    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    for report in trainer.iterate(1):
+        trainer.optimizer.param_groups[0]["lr"] = 0.001 if report.step < 3 else 0.5
+    assert log.runs[1].learning_rates == [0.01, 0.001, 0.5]
+    assert describe_runs(log.runs) == ["lr 0.1", "lr 0.01 → 0.5"]
+
+
+def test_the_log_keeps_the_last_runs_and_never_gives_a_number_twice(log, train):
+    for _ in range(MAX_RUNS + 2):
+        train()
+    assert [run.number for run in log.runs] == list(range(3, MAX_RUNS + 3))
+    log.record(SLOW)
+    log.delete(MAX_RUNS + 2)
+    train()
+    assert log.runs[-1].number == MAX_RUNS + 3
+
+
+def test_the_last_runs_are_shown_and_room_is_made_for_those_asked_for(log, train):
+    for _ in range(MAX_EARLIER_SHOWN + 2):
+        train()
+    assert shown(log) == [2, 3, 4, 5]
+    log.show(1)
+    assert shown(log) == [1, 3, 4, 5]
+    log.show(4, False)
+    assert shown(log) == [1, 3, 5]
+    log.record(SLOW)  # a reset: the current run becomes an earlier one
+    assert shown(log) == [1, 3, 5, 6]
+
+
+def test_the_current_run_can_be_neither_hidden_nor_deleted(log, train):
+    train()
+    log.show(1, False)
+    log.delete(1)
+    assert [run.is_shown for run in log.runs] == [True]
+    log.close_current()
+    log.delete(1)
+    log.delete(99)
+    assert log.runs == ()
+
+
+def test_listeners_hear_of_runs_and_epochs_but_not_of_every_batch(log, train):
+    calls = []
+    listener = lambda: calls.append(len(log.runs))  # noqa: E731
+    log.add_listener(listener)
+    train()
+    assert calls[0] == 0  # no current run any more
+    assert 3 <= len(calls) <= 6  # 10 batches, 2 epochs
+    log.close_current()
+    log.delete(1)
+    assert calls[-1] == 0
+    log.remove_listener(listener)
+    before = len(calls)
+    train()
+    assert len(calls) == before

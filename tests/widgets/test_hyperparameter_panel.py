@@ -1,0 +1,224 @@
+"""The controls, the text and the words of the settings, without a browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ipywidgets.widgets.widget as widget_module
+import pytest
+from ipywidgets import Checkbox
+from traitlets import TraitError
+
+from mnist_widgets import RunConfig
+from mnist_widgets.run_config import LOSSES, OPTIMIZERS
+from mnist_widgets.widgets import HyperparameterPanel
+from mnist_widgets.widgets.hyperparameter_panel import _EXPLANATIONS
+from mnist_widgets.widgets.publishing import publisher
+
+
+@pytest.fixture
+def make_panel():
+    """Return a function that makes a panel; panels are closed at the end."""
+    panels = []
+
+    def make(*arguments, **options):
+        panels.append(HyperparameterPanel(*arguments, **options))
+        return panels[-1]
+
+    yield make
+    for panel in panels:
+        panel.close()
+
+
+@pytest.fixture
+def panel(make_panel):
+    return make_panel()
+
+
+def control(panel, name):
+    return panel._controls[name][0]
+
+
+def slider(panel):
+    return panel._controls["learning_rate"][1]
+
+
+def values_shown(panel):
+    return {name: controls[0].value for name, controls in panel._controls.items()}
+
+
+def drawn(widget):
+    publisher.flush()
+    return widget.value
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd"},
+        {"learning_rate": 0.5},
+        {"batch_size": 64},
+        {"hidden_units": 100},
+        {"loss": "mse"},
+        {"seed": 7},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_each_control_changes_its_setting_and_follows_it(panel, settings):
+    ((name, value),) = settings.items()
+    changes = []
+    panel.observe(changes.append, names="config")
+    control(panel, name).value = value
+    assert panel.config == RunConfig(**settings)
+    assert [change["new"] for change in changes] == [panel.config]
+    assert panel._text.value == panel.config.to_string()
+    panel.config = RunConfig()
+    assert values_shown(panel) == vars(RunConfig())
+
+
+def test_the_slider_chooses_round_rates_and_the_field_exact_ones(panel):
+    slider(panel).value = 0.0012589254117941675
+    assert panel.config.learning_rate == control(panel, "learning_rate").value == 0.0013
+    control(panel, "learning_rate").value = 0.0012345
+    assert panel.config.learning_rate == slider(panel).value == 0.0012345
+
+
+@pytest.mark.parametrize("learning_rate", [1e-5, 0.012345, 10])
+def test_every_rate_can_be_shown_without_being_changed(panel, learning_rate):
+    panel.config = RunConfig(learning_rate=learning_rate)
+    assert panel.config.learning_rate == learning_rate
+    assert slider(panel).value == control(panel, "learning_rate").value == learning_rate
+
+
+def test_an_unusual_batch_size_joins_the_list(panel):
+    panel.config = RunConfig(batch_size=100)
+    assert panel.config.batch_size == control(panel, "batch_size").value == 100
+    assert control(panel, "batch_size").options == (16, 32, 64, 100, 128, 256, 512, 1024)
+    control(panel, "batch_size").value = 16
+    assert panel.config.batch_size == 16
+
+
+def test_a_pasted_text_sets_everything(panel):
+    panel._text.value = "seed=3 SGD lr=0.5 loss=nll batch=48 hidden=9"
+    assert panel.config == RunConfig("sgd", 0.5, 48, 9, "nll", 3)
+    assert values_shown(panel) == vars(panel.config)
+    assert panel._text.value == panel.config.to_string()
+
+
+def test_what_a_pasted_text_leaves_out_stays(panel):
+    panel.config = before = RunConfig(seed=5, batch_size=64)
+    panel._text.value = "lr=0.1"
+    assert panel.config == replace(before, learning_rate=0.1)
+    panel._text.value = ""
+    assert panel._text.value == panel.config.to_string()
+
+
+def test_a_bad_text_is_answered_in_place_and_loses_nothing(panel):
+    panel.config = before = RunConfig(seed=5)
+    panel._text.value = "adam lr=<b>"
+    assert panel.config == before
+    assert panel._text.value == "adam lr=<b>"
+    assert 'role="alert">The learning rate is &#x27;&lt;b&gt;&#x27;' in drawn(panel._notice)
+    panel._text.value = before.to_string()
+    assert drawn(panel._notice) == ""
+
+
+def test_touching_a_control_takes_a_bad_text_away(panel):
+    panel._text.value = "nonsense"
+    control(panel, "seed").value = 1
+    assert drawn(panel._notice) == ""
+    assert panel._text.value == RunConfig(seed=1).to_string()
+
+
+def test_the_code_is_that_of_the_settings(panel):
+    control(panel, "optimizer").value = "momentum"
+    assert "torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)" in drawn(panel._code)
+    control(panel, "seed").value = 11
+    assert "manual_seed(11)" in drawn(panel._code)
+
+
+def test_text_and_code_unfold(panel):
+    switch = next(child for child in panel.children if isinstance(child, Checkbox))
+    folded = panel.children[panel.children.index(switch) + 1]
+    for is_unfolded in (True, False):
+        switch.value = is_unfolded
+        assert (folded.layout.display != "none") == is_unfolded
+
+
+def test_what_waits_for_a_reset_is_named(panel):
+    assert drawn(panel._difference) == ""
+    panel.run_config = RunConfig()
+    assert drawn(panel._difference) == ""
+    control(panel, "batch_size").value = 64
+    control(panel, "seed").value = 1
+    assert "Reset to begin a run with these settings: batch size 64, seed 1." in drawn(
+        panel._difference
+    )
+    panel.run_config = panel.config
+    assert drawn(panel._difference) == ""
+
+
+def test_the_learning_rate_waits_for_no_reset(panel):
+    panel.run_config = RunConfig()
+    slider(panel).value = 0.1
+    assert drawn(panel._difference) == ""
+    assert panel._effect.value.startswith("Learning rate: at once.")
+
+
+def test_every_choice_has_its_explanation(panel):
+    for name, choices in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
+        for choice in choices:
+            control(panel, name).value = choice
+            assert drawn(panel._explanations[name]) == _EXPLANATIONS[choice]
+
+
+def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
+    panel = make_panel(RunConfig(seed=4), lock=["seed", "learning_rate"])
+    assert control(panel, "seed").disabled
+    assert slider(panel).disabled
+    assert not control(panel, "optimizer").disabled
+    assert panel._explanations["seed"].value.endswith("Locked.")
+    assert panel._effect.value == "Changes take effect with the next Reset."
+    panel._text.value = "sgd seed=5"
+    assert panel.config == RunConfig(seed=4)
+    assert "Seed is locked here: seed 4." in drawn(panel._notice)
+    panel._text.value = "sgd"
+    assert panel.config == RunConfig("sgd", seed=4)
+
+
+def test_what_is_hidden_is_absent_and_cannot_be_changed_by_text_either(make_panel):
+    panel = make_panel(hide=["loss"])
+    assert "loss" not in values_shown(panel)
+    panel._text.value = "loss=mse"
+    assert panel.config == RunConfig()
+    panel.config = RunConfig(loss="nll")  # the teacher's own code may
+    assert panel.config.loss == "nll"
+
+
+def test_the_text_can_be_hidden_or_locked(make_panel):
+    assert not any(isinstance(child, Checkbox) for child in make_panel(hide="text").children)
+    assert make_panel(lock="text")._text.disabled
+
+
+def test_with_everything_locked_no_reset_is_spoken_of(make_panel):
+    panel = make_panel(lock=list(vars(RunConfig())))
+    assert panel._effect.value == "These settings belong to the lesson."
+
+
+@pytest.mark.parametrize("argument", ["lock", "hide"])
+def test_an_unknown_control_is_refused_with_the_list_of_the_known(argument):
+    known = "optimizer, learning_rate, batch_size, hidden_units, loss, seed, text"
+    with pytest.raises(ValueError, match=f"{argument} names 'speed', but the controls are {known}"):
+        HyperparameterPanel(**{argument: ["seed", "speed"]})
+
+
+def test_a_config_of_another_kind_is_refused(panel):
+    with pytest.raises(TraitError):
+        panel.config = "adam"
+
+
+def test_a_closed_panel_leaves_no_widget_behind():
+    before = set(widget_module._instances)
+    HyperparameterPanel(hide=["text", "seed"]).close()
+    HyperparameterPanel().close()
+    assert set(widget_module._instances) == before
