@@ -34,12 +34,12 @@ class ProgressBar(Callback):
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Move the bar by one batch."""
         self._loss_sum += report.loss
-        self._bar.set_postfix(train_loss=self._loss_sum / report.batch, refresh=False)
+        self._bar.set_postfix({"train_loss": self._loss_sum / report.batch}, refresh=False)
         self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Add the metrics and leave the bar standing."""
-        self._bar.set_postfix(train_loss=report.train_loss, **report.metrics)
+        self._bar.set_postfix({"train_loss": report.train_loss, **report.metrics})
         self._bar.close()
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -125,7 +125,7 @@ class Checkpoint(Callback):
         self.metric = metric
         self._best = math.inf
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_reset(self, trainer: Trainer) -> None:
         """Start comparing anew."""
         self._best = math.inf
 

@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
-# Measured (FACTS 24): torchvision knows only the sums of the archives, which are not kept.
+# Measured from intact files: torchvision knows only the sums of the archives, which are not kept.
 RAW_MD5 = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",

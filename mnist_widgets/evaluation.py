@@ -77,7 +77,7 @@ class Evaluator:
                 confusion = confusion + counts
         if num_images == 0:
             raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
-        self.confusion = confusion
+        self.confusion = confusion.clone()  # outside of inference mode: yours to change
         return {"test_loss": loss_sum / num_images, "test_accuracy": accuracy(confusion)}
 
 
@@ -86,13 +86,17 @@ def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
 
     Args:
         model: gives raw scores or log-probabilities (N, C).
-        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or float inputs
-            (N, 1, 28, 28) in [0, 1] as its items and batches hold them.
+        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or floats in [0, 1] of
+            (N, 1, 28, 28) or (1, 28, 28) as its batches and items hold them. Floats of another
+            shape reach the model as they are.
 
     Returns:
         float32 (N, C) on the CPU; each row sums to 1.
+
+    Raises:
+        ValueError: if the images are of another type, or uint8 and of another shape.
     """
-    inputs = to_inputs(images) if images.dtype == torch.uint8 else images
+    inputs = _as_inputs(images)
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     with evaluating(model):
@@ -101,6 +105,18 @@ def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
             for chunk in inputs.split(_IMAGES_PER_FORWARD_PASS)
         ]
     return torch.cat(probabilities)
+
+
+def _as_inputs(images: Tensor) -> Tensor:
+    if images.dtype == torch.uint8:
+        return to_inputs(images)
+    if not images.is_floating_point():
+        raise ValueError(
+            f"The images are {images.dtype}; they must be torch.uint8, as digit_set.images, or "
+            "floats in [0, 1]."
+        )
+    is_of_images = images.shape[-2:] == (28, 28)
+    return (images.reshape(-1, 1, 28, 28) if is_of_images else images).float()
 
 
 def confusion_matrix(

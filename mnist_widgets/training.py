@@ -309,7 +309,9 @@ class Trainer:
         self.model.train()
         self._tell("on_epoch_begin", epoch)
         for batch_index, batch in enumerate(self.train_batches, start=1):
-            loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+            loss = float(
+                self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+            )
             step = self.history.add_batch(loss)
             report = BatchReport(step, epoch, batch_index, num_batches, loss, _count_images(batch))
             self._tell("on_batch_end", report)
@@ -328,7 +330,8 @@ class Trainer:
     def _end_epoch(self, epoch: int, num_batches: int) -> None:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         evaluator = self.evaluator
-        metrics = {} if evaluator is None else dict(evaluator.evaluate(self.model, self.device))
+        found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
+        metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 

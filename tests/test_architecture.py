@@ -43,7 +43,7 @@ EVERYWHERE = {"numpy", "torch", "tqdm"}
 AT_THE_TOP_OF = {"data": {"platformdirs"}}
 # ... in the functions of any module, because it takes seconds to load, and in those of one module
 IN_FUNCTIONS = {"torchvision"}
-IN_FUNCTIONS_OF = {"history": {"pandas"}}
+IN_FUNCTIONS_OF = {"history": {"pandas"}, "images": {"PIL"}}
 
 
 class Import(NamedTuple):
