@@ -27,8 +27,9 @@ from mnist_widgets.data import (
 from mnist_widgets.evaluation import Evaluator, accuracy, confusion_matrix, predict_probabilities
 from mnist_widgets.history import History
 from mnist_widgets.models import SimpleNet
+from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.session import ActionRefusedError, TrainingSession
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer, train_step
+from mnist_widgets.training import Callback, Trainer, train_step
 from mnist_widgets.tutorial import trainer
 
 runtime.limit_torch_threads()

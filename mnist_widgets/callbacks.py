@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm  # its text stays readable in a saved notebook, a widget does not
 
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training import Callback, Trainer
 
 if TYPE_CHECKING:
     import os

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import to_inputs
 from mnist_widgets.training import LossFunction
 
@@ -97,8 +98,7 @@ def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
         ValueError: if the images are of another type, or uint8 and of another shape.
     """
     inputs = _as_inputs(images)
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
+    device = device_of(model)
     with evaluating(model):
         probabilities = [
             model(chunk.to(device)).softmax(dim=1).float().cpu()

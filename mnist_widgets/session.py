@@ -21,7 +21,8 @@ from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias, TypeVar
 
 from mnist_widgets.pace import Pace
-from mnist_widgets.training import BatchReport, Trainer, check_epochs
+from mnist_widgets.reports import BatchReport
+from mnist_widgets.training import Trainer, check_epochs
 
 State: TypeAlias = Literal["idle", "running", "paused", "finished", "stopped", "failed"]
 Action: TypeAlias = Literal["start", "pause", "resume", "step", "stop", "reset"]

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mnist_widgets.devices import device_of, move, pick_device
 from mnist_widgets.history import History
+from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
@@ -60,42 +62,6 @@ def train_step(
     return loss.item()
 
 
-@dataclass(frozen=True)
-class BatchReport:
-    """What is known after one batch. Everything counts from 1.
-
-    Attributes:
-        step: batches trained since the history began.
-        epoch: the epoch that this batch belongs to.
-        batch: the batch's place in its epoch.
-        num_batches: batches in an epoch.
-        loss: the loss of this batch, before its update.
-        num_images: inputs in this batch; 0 where the batch does not say.
-    """
-
-    step: int
-    epoch: int
-    batch: int
-    num_batches: int
-    loss: float
-    num_images: int = 0
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """What is known after one epoch.
-
-    Attributes:
-        epoch: counts from 1.
-        train_loss: mean of the epoch's batch losses.
-        metrics: what the evaluator found, by name; empty without one.
-    """
-
-    epoch: int
-    train_loss: float
-    metrics: Mapping[str, float]
-
-
 class Callback:
     """A listener of a training run: override what you want to hear of, each hook does nothing here.
 
@@ -128,15 +94,6 @@ class Snapshot:
 
     model: Mapping[str, Any]
     optimizer: Mapping[str, Any]
-
-
-def pick_device() -> torch.device:
-    """Return the best device of this machine: cuda, else mps, else cpu."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 def check_epochs(epochs: object) -> None:
@@ -282,8 +239,8 @@ class Trainer:
         self._is_running = True
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
-            at_the_end.callback(_move, self.model, self.optimizer, _device_of(self.model))
-            _move(self.model, self.optimizer, self.device)
+            at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
+            move(self.model, self.optimizer, self.device)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
                 at_the_end.callback(callback.on_train_end, self)
@@ -355,16 +312,3 @@ def _count_batches(train_batches: Iterable[Any]) -> int:
 def _count_images(batch: object) -> int:
     inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
     return len(inputs) if isinstance(inputs, Tensor) and inputs.dim() else 0
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
-
-
-def _move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
-    if _device_of(model) == device:
-        return
-    model.to(device)
-    # loading its own state makes an optimizer follow its parameters to their new device
-    optimizer.load_state_dict(optimizer.state_dict())

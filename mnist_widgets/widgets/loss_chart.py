@@ -14,7 +14,8 @@ from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, link
 from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.history import History
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.widgets.curves import (
     Numbers,
     linear_ticks,
