@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sized
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
@@ -98,7 +99,7 @@ class Snapshot:
 
 def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
@@ -204,6 +205,11 @@ class Trainer:
         self._stop_requested = True
 
     @property
+    def is_running(self) -> bool:
+        """Whether a run has begun and not yet ended; it may stand still meanwhile."""
+        return self._is_running
+
+    @property
     def is_stop_requested(self) -> bool:
         """Whether the current run has been asked to end, or the last one was."""
         return self._stop_requested
@@ -266,9 +272,7 @@ class Trainer:
         self.model.train()
         self._tell("on_epoch_begin", epoch)
         for batch_index, batch in enumerate(self.train_batches, start=1):
-            loss = float(
-                self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
-            )
+            loss = self._train_on(batch)
             step = self.history.add_batch(loss)
             report = BatchReport(step, epoch, batch_index, num_batches, loss, _count_images(batch))
             self._tell("on_batch_end", report)
@@ -283,6 +287,15 @@ class Trainer:
             f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a "
             "list starts anew each epoch."
         )
+
+    def _train_on(self, batch: object) -> float:
+        loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+        try:
+            return float(loss)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"train_step must return the loss of its batch as a number, but returned {loss!r}"
+            ) from error
 
     def _end_epoch(self, epoch: int, num_batches: int) -> None:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches

@@ -26,7 +26,7 @@ SOURCES = {
 # A module may import what stands in the rows above its own; `__init__` stands for the package's
 # public names, `widgets` for everything in that folder.
 LAYERS = [
-    {"runtime", "devices", "pace", "reports", "history"},
+    {"runtime", "devices", "interrupts", "pace", "reports", "history"},
     {"digit_set", "downloads", "images", "models", "lessons"},
     {"data"},
     {"training"},
@@ -141,7 +141,7 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 
 def test_the_session_knows_the_training_and_threads_alone():
-    assert find_own_imports("session") <= {"training", "reports", "pace"}
+    assert find_own_imports("session") <= {"training", "reports", "pace", "interrupts"}
     for in_functions in (True, False):
         assert not find_foreign_imports("session", in_functions=in_functions)
 
