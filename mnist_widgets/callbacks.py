@@ -106,8 +106,8 @@ class DivergenceGuard(Callback):
         if not math.isfinite(report.loss):
             trainer.request_stop(
                 f"The loss became {report.loss} in epoch {report.epoch}, batch {report.batch}: the "
-                "training diverged. The learning rate is probably too high. Reset the weights and "
-                "start again with a smaller one."
+                "training diverged. The learning rate is probably too high. Start again from fresh "
+                "weights with a smaller one."
             )
 
 

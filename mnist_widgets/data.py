@@ -167,7 +167,7 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
         message = (
             f"the {len(train_set) + len(test_set):,} bundled {train_set.name} "
             f"({len(train_set):,} to train on, {len(test_set):,} to test), "
-            f"because {error.reason}. Later: mnist-widgets data"
+            f"because {error.reason}. To fetch MNIST later, run: mnist-widgets data"
         )
     else:
         message = (

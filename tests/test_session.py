@@ -322,6 +322,7 @@ def test_a_listener_that_fails_does_not_end_the_training(session, caplog):
     session.join(TIMEOUT_S)
     assert session.state == "finished"
     assert "listener" in caplog.text
+    caplog.clear()
 
 
 def test_a_trainer_in_use_elsewhere_fails_the_run_with_a_clear_error(session):
