@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
+# a proxy that is not there: tests download nothing
+OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
+
 .PHONY: help lab test quick lint format clean
 
 help: ## show this list
@@ -21,7 +24,7 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== Browser tests"
 	@$(BIN)/pytest tests/browser
 	@echo "== Notebooks"
-	@$(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 notebooks
+	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 notebooks
 
 quick: .venv/test-installed ## the unit tests alone
 	@$(BIN)/pytest tests --ignore=tests/browser

@@ -35,9 +35,10 @@ from mnist_widgets.evaluation import (
 )
 from mnist_widgets.history import History
 from mnist_widgets.models import SimpleNet
+from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.session import ActionRefusedError, TrainingSession
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer, train_step
+from mnist_widgets.training import Callback, Trainer, train_step
 from mnist_widgets.tutorial import trainer
 
 runtime.limit_torch_threads()

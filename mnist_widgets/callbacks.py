@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm  # its text stays readable in a saved notebook, a widget does not
 
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training import Callback, Trainer
 
 if TYPE_CHECKING:
     import os
@@ -34,12 +35,12 @@ class ProgressBar(Callback):
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Move the bar by one batch."""
         self._loss_sum += report.loss
-        self._bar.set_postfix(train_loss=self._loss_sum / report.batch, refresh=False)
+        self._bar.set_postfix({"train_loss": self._loss_sum / report.batch}, refresh=False)
         self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Add the metrics and leave the bar standing."""
-        self._bar.set_postfix(train_loss=report.train_loss, **report.metrics)
+        self._bar.set_postfix({"train_loss": report.train_loss, **report.metrics})
         self._bar.close()
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -105,8 +106,8 @@ class DivergenceGuard(Callback):
         if not math.isfinite(report.loss):
             trainer.request_stop(
                 f"The loss became {report.loss} in epoch {report.epoch}, batch {report.batch}: the "
-                "training diverged. The learning rate is probably too high. Reset the weights and "
-                "start again with a smaller one."
+                "training diverged. The learning rate is probably too high. Start again from fresh "
+                "weights with a smaller one."
             )
 
 
@@ -125,7 +126,7 @@ class Checkpoint(Callback):
         self.metric = metric
         self._best = math.inf
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_reset(self, trainer: Trainer) -> None:
         """Start comparing anew."""
         self._best = math.inf
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # torch would delay --help by seconds
+if TYPE_CHECKING:
     from torch import Tensor
 
     from mnist_widgets.data import DigitSet
@@ -85,7 +85,7 @@ def _train(options: argparse.Namespace) -> int:
     trainer = Trainer(
         model,
         torch.nn.CrossEntropyLoss(),
-        torch.optim.Adam(model.parameters(), lr=options.lr, fused=True),
+        torch.optim.Adam(model.parameters(), lr=options.lr),
         train_set.batches(options.batch_size, shuffle=True),
         evaluator=Evaluator(test_set.batches(512)),
         callbacks=[ProgressBar(), DivergenceGuard()],
@@ -111,7 +111,7 @@ def _fetch(options: argparse.Namespace) -> int:
     train_set, test_set = _load(options.dataset, root=options.root)
     print(
         f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
-        f"whole and sound, in {data_root(options.root)}"
+        f"whole, in {data_root(options.root)}"
     )
     return 0
 

@@ -132,7 +132,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
 
     They are 8x8 pixels in 17 grey levels (Alpaydin and Kaynak 1998, UCI Machine Learning
     Repository). Resized to 20x20 and framed by 4 black pixels, as MNIST's are, a network trained on
-    MNIST reads 63 % of them; without the frame, 13 % (FACTS 25).
+    MNIST reads 63 % of them; without the frame, 13 %.
 
     Returns:
         A training set of 1,438 and a test set of 359.
@@ -167,7 +167,7 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
         message = (
             f"the {len(train_set) + len(test_set):,} bundled {train_set.name} "
             f"({len(train_set):,} to train on, {len(test_set):,} to test), "
-            f"because {error.reason}. Later: mnist-widgets data"
+            f"because {error.reason}. To fetch MNIST later, run: mnist-widgets data"
         )
     else:
         message = (

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import socket
 import struct
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -24,7 +26,10 @@ from urllib.request import Request, urlopen
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
-# Measured (FACTS 24): torchvision knows only the sums of the archives, which are not kept.
+LONGEST_SILENCE_S = 15.0
+"""Seconds that a server may fall silent before it is given up."""
+
+# Measured from intact files: torchvision knows only the sums of the archives, which are not kept.
 RAW_MD5 = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -210,11 +215,23 @@ def _fetch_archive(archive: str, md5: str, mirrors: Sequence[str], folder: Path)
     failures = []
     for mirror in mirrors:
         try:
-            download_and_extract_archive(
-                f"{mirror}{archive}", str(folder), filename=archive, md5=md5
-            )
+            with _no_endless_waits():
+                download_and_extract_archive(
+                    f"{mirror}{archive}", str(folder), filename=archive, md5=md5
+                )
         except (OSError, RuntimeError, HTTPException) as error:
             failures.append(f"{mirror}{archive}: {error}")
         else:
             return
     raise RuntimeError("; ".join(failures))
+
+
+@contextmanager
+def _no_endless_waits() -> Iterator[None]:
+    """Within this context a connection that falls silent ends: torchvision sets no time limit."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(LONGEST_SILENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

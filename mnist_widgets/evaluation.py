@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import to_inputs
 from mnist_widgets.training import LossFunction
 
@@ -119,6 +120,7 @@ class Evaluator:
                 true_labels.append(labels.cpu())
         if not true_labels:
             raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
+        # joined outside of inference mode, so that nobody meets tensors of that kind
         self.predictions = Predictions(torch.cat(probabilities), torch.cat(true_labels))
         num_images = len(self.predictions.labels)
         return {
@@ -132,21 +134,36 @@ def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
 
     Args:
         model: gives raw scores or log-probabilities (N, C).
-        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or float inputs
-            (N, 1, 28, 28) in [0, 1] as its items and batches hold them.
+        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or floats in [0, 1] of
+            (N, 1, 28, 28) or (1, 28, 28) as its batches and items hold them. Floats of another
+            shape reach the model as they are.
 
     Returns:
         float32 (N, C) on the CPU; each row sums to 1.
+
+    Raises:
+        ValueError: if the images are of another type, or uint8 and of another shape.
     """
-    inputs = to_inputs(images) if images.dtype == torch.uint8 else images
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
+    inputs = _as_inputs(images)
+    device = device_of(model)
     with evaluating(model):
         probabilities = [
             model(chunk.to(device)).softmax(dim=1).float().cpu()
             for chunk in inputs.split(_IMAGES_PER_FORWARD_PASS)
         ]
     return torch.cat(probabilities)
+
+
+def _as_inputs(images: Tensor) -> Tensor:
+    if images.dtype == torch.uint8:
+        return to_inputs(images)
+    if not images.is_floating_point():
+        raise ValueError(
+            f"The images are {images.dtype}; they must be torch.uint8, as digit_set.images, or "
+            "floats in [0, 1]."
+        )
+    is_of_images = images.shape[-2:] == (28, 28)
+    return (images.reshape(-1, 1, 28, 28) if is_of_images else images).float()
 
 
 def confusion_matrix(

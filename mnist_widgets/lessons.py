@@ -29,7 +29,7 @@ def lessons_folder() -> Path:
 def find_lessons() -> list[Path]:
     """Return a student's files in their order, relative to `lessons_folder()`."""
     folder = lessons_folder()
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = (path.relative_to(folder) for path in folder.rglob("[!.]*") if path.is_file())
     return sorted(file for file in files if NOT_FOR_STUDENTS.isdisjoint(file.parts))
 
 

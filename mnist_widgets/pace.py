@@ -6,30 +6,30 @@ import math
 
 
 class Pace:
-    """Time and images for each batch, as running means over about the last `memory_s` seconds.
+    """Time and images for each batch, over about the last `memory_s` seconds of training.
 
     Args:
         memory_s: seconds after which a batch counts about a third of a fresh one.
-
-    Attributes:
-        seconds_per_batch: 0 before the first batch.
-        images_per_batch: 0 before the first batch.
     """
 
     def __init__(self, memory_s: float = 3.0) -> None:
         self._memory_s = memory_s
-        self._num_batches = 0
-        self.seconds_per_batch = 0.0
-        self.images_per_batch = 0.0
+        # sums over the batches so far, the older ones faded
+        self._seconds = self._batches = self._images = 0.0
 
     def add_batch(self, duration_s: float, num_images: int) -> None:
         """Take in one batch."""
-        self._num_batches += 1
-        weight = max(1 / self._num_batches, -math.expm1(-duration_s / self._memory_s))
-        self.seconds_per_batch += weight * (duration_s - self.seconds_per_batch)
-        self.images_per_batch += weight * (num_images - self.images_per_batch)
+        fading = math.exp(-duration_s / self._memory_s)
+        self._seconds = self._seconds * fading + duration_s
+        self._batches = self._batches * fading + 1
+        self._images = self._images * fading + num_images
+
+    @property
+    def seconds_per_batch(self) -> float:
+        """Seconds that a batch takes, with its share of the evaluations; 0 before the first."""
+        return self._seconds / self._batches if self._batches else 0.0
 
     @property
     def images_per_second(self) -> float:
-        """Images a second while training; 0 before the first batch."""
-        return self.images_per_batch / self.seconds_per_batch if self.seconds_per_batch else 0.0
+        """Images trained in a second; 0 before the first batch."""
+        return self._images / self._seconds if self._seconds else 0.0

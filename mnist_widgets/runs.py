@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mnist_widgets.history import History
+from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.run_config import SETTINGS, RunConfig, format_number
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.training import Callback, Trainer
 
 MAX_RUNS = 8
 """Runs that a log keeps; the oldest makes room for a new one."""

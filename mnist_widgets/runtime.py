@@ -23,7 +23,7 @@ def prepare_threads(environ: MutableMapping[str, str] = os.environ) -> None:
     """Let OpenMP's idle threads sleep instead of spin, unless the user chose a policy.
 
     Four trainers on two cores took 303-802 ms a step with spinning threads, 45-60 ms with sleeping
-    ones (FACTS 11).
+    ones.
 
     Args:
         environ: Where to look for `OMP_WAIT_POLICY`, and where to set it.

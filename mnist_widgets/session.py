@@ -9,19 +9,22 @@ training is drawn is left to whoever listens.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import math
-import signal
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Literal, TypeAlias, TypeVar
 
+from mnist_widgets.interrupts import interrupts_call
 from mnist_widgets.pace import Pace
-from mnist_widgets.training import BatchReport, Trainer, check_epochs
+from mnist_widgets.reports import BatchReport
+from mnist_widgets.training import Trainer, check_epochs
 
 State: TypeAlias = Literal["idle", "running", "paused", "finished", "stopped", "failed"]
 Action: TypeAlias = Literal["start", "pause", "resume", "step", "stop", "reset"]
@@ -29,23 +32,37 @@ Result = TypeVar("Result")
 
 _AT_REST: tuple[State, ...] = ("idle", "finished", "stopped", "failed")
 
-#            | idle, finished, stopped, failed | running          | paused
-#   ---------|---------------------------------|------------------|------------------
-#   start    | opens a run                     | refused          | refused
-#   pause    | refused                         | pauses           | does nothing
-#   resume   | refused                         | does nothing     | goes on
-#   step     | opens a run, trains one batch   | refused          | trains one batch
-#   stop     | does nothing                    | ends the run     | ends the run
-#   reset    | restores                        | ends, restores   | ends, restores
+_OPEN: tuple[State, ...] = ("running", "paused")
 _NOTHING_RUNS = "No training is under way. Start one first."
-_REFUSALS: dict[tuple[Action, State], str] = {
-    ("start", "running"): "The training is running already. Stop it before you start another.",
-    ("start", "paused"): "The training is paused. Resume it, or stop it before you start another.",
-    ("step", "running"): "The training is running. Pause it before you step through it.",
-    **{("pause", state): _NOTHING_RUNS for state in _AT_REST},
-    **{("resume", state): _NOTHING_RUNS for state in _AT_REST},
+
+# Where each action leads from each state; what is missing is refused. Before it leads to its state,
+# `start` and `step` open a run if none is open, `step` trains one batch, `stop` and `reset` end the
+# run if one is open, and `reset` restores the beginning.
+_LEADS_TO: dict[Action, dict[State, State]] = {
+    "start": dict.fromkeys(_AT_REST, "running"),
+    "pause": dict.fromkeys(_OPEN, "paused"),
+    "resume": dict.fromkeys(_OPEN, "running"),
+    "step": dict.fromkeys((*_AT_REST, "paused"), "paused"),
+    "stop": {**{state: state for state in _AT_REST}, **dict.fromkeys(_OPEN, "stopped")},
+    "reset": dict.fromkeys((*_AT_REST, *_OPEN), "idle"),
+}
+_REFUSALS: dict[Action, str] = {
+    "start": "A training is under way already. Stop it before you start another.",
+    "pause": _NOTHING_RUNS,
+    "resume": _NOTHING_RUNS,
+    "step": "The training is running. Pause it before you step through it.",
 }
 _LONGEST_DEAF_WAIT_S = 0.2  # an interrupt is looked at between two waits
+
+
+_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """End every training before the interpreter does: torch aborts when it is cut off."""
+    for session in tuple(_sessions):
+        session.close()
 
 
 class ActionRefusedError(RuntimeError):
@@ -69,6 +86,9 @@ class TrainingSession:
     Args:
         trainer: driven by this session alone while a run is open.
 
+    Raises:
+        ActionRefusedError: if the trainer is training.
+
     Attributes:
         trainer: the same.
         error: what ended the last run in the state `failed`, else None.
@@ -77,6 +97,8 @@ class TrainingSession:
     """
 
     def __init__(self, trainer: Trainer) -> None:
+        if trainer.is_running:
+            raise ActionRefusedError("This trainer is training already; let that run end first.")
         self.trainer = trainer
         self.error: BaseException | None = None
         self.last_report: BatchReport | None = None
@@ -84,7 +106,7 @@ class TrainingSession:
         self._beginning = trainer.snapshot()
         self._batches: Generator[BatchReport, None, None] | None = None
         self._num_batches_trained = 0
-        self._changed = threading.Condition()  # guards what follows
+        self._changed = threading.Condition()  # guards goal, inbox and worker
         self._state: State = "idle"
         self._goal: State = "idle"  # the state after everything in the inbox
         self._inbox: deque[Callable[[], None]] = deque()
@@ -92,6 +114,7 @@ class TrainingSession:
         self._is_closed = False
         self._worker: threading.Thread | None = None
         self._listeners: list[Callable[[], None]] = []
+        _sessions.add(self)
 
     @property
     def state(self) -> State:
@@ -115,7 +138,7 @@ class TrainingSession:
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""
-        return not self._is_closed and (action, self._goal) not in _REFUSALS
+        return not self._is_closed and self._goal in _LEADS_TO[action]
 
     def start(self, epochs: int) -> None:
         """Train `epochs` more epochs in the background.
@@ -125,7 +148,7 @@ class TrainingSession:
             ActionRefusedError: while running or paused.
         """
         check_epochs(epochs)
-        self._command("start", "running", lambda: self._open_run(epochs, "running"))
+        self._command("start", lambda: self._open_run(epochs, "running"))
 
     def pause(self) -> None:
         """Stand still after the current batch.
@@ -133,7 +156,7 @@ class TrainingSession:
         Raises:
             ActionRefusedError: if no run is open.
         """
-        self._command("pause", "paused", lambda: self._change_state("running", "paused"))
+        self._command("pause", lambda: self._change_state("running", "paused"))
 
     def resume(self) -> None:
         """Go on after a pause.
@@ -141,7 +164,7 @@ class TrainingSession:
         Raises:
             ActionRefusedError: if no run is open.
         """
-        self._command("resume", "running", lambda: self._change_state("paused", "running"))
+        self._command("resume", lambda: self._change_state("paused", "running"))
 
     def step(self, epochs: int = 1) -> None:
         """Train exactly one batch, then stand still.
@@ -160,31 +183,32 @@ class TrainingSession:
                 self._open_run(epochs, "paused")
             self._train_batch()
 
-        self._command("step", "paused", train_one_batch)
+        self._command("step", train_one_batch)
 
     def stop(self) -> None:
         """End the run after the current batch; nothing that was learnt is lost."""
-        with self._changed:
-            goal = self._goal if self._goal in _AT_REST else "stopped"
-            self._command("stop", goal, self._end_run)
+        self._command("stop", self._end_run)
 
     def reset(self) -> None:
         """End the run; put weights and optimizer back to where the session began, bit for bit."""
 
         def restore_beginning() -> None:
-            self._end_run()
-            self.trainer.restore(self._beginning)
+            try:
+                self._end_run()
+            finally:
+                self.trainer.restore(self._beginning)
             self.error = self.last_report = None
             self.pace = Pace()
             self._num_batches_trained = 0
             self._state = "idle"
 
-        self._command("reset", "idle", restore_beginning)
+        self._command("reset", restore_beginning)
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker thread before the next batch; at once if none is being trained.
 
-        Whatever reads the model goes this way, so that it never sees half an update.
+        Whatever reads the model goes this way, so that it never sees half an update. A callback of
+        the training is between two batches already: its job is run on the spot.
 
         Returns:
             A future of the job's result or error.
@@ -204,7 +228,11 @@ class TrainingSession:
 
         with self._changed:
             self._refuse_if_closed()
-            self._hand_over(run_job)
+            is_in_between = threading.current_thread() is self._worker
+            if not is_in_between:
+                self._hand_over(run_job)
+        if is_in_between:
+            run_job()
         return future
 
     def join(self, timeout: float | None = None) -> None:
@@ -221,13 +249,10 @@ class TrainingSession:
             ActionRefusedError: if the training is paused, so that nothing would end the wait.
             BaseException: what ended the run, if it failed.
         """
-        if self._goal == "paused":
-            raise ActionRefusedError(
-                "The training is paused, so this would wait for ever. Resume or stop it first."
-            )
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        interrupts: list[int] = []
-        with _interrupts_call(lambda: interrupts.append(signal.SIGINT)):
+        self._refuse_to_wait_for_ever()
+        interrupts: list[bool] = []
+        with interrupts_call(lambda: interrupts.append(True)):
             while not self._rests_within(min(deadline - time.monotonic(), _LONGEST_DEAF_WAIT_S)):
                 if len(interrupts) > 1:
                     raise KeyboardInterrupt
@@ -259,7 +284,7 @@ class TrainingSession:
 
         self.add_listener(wake)
         try:
-            with _interrupts_call(react):
+            with interrupts_call(react):
                 while not self._rests_within(0):
                     await changed.wait()
                     changed.clear()
@@ -271,12 +296,13 @@ class TrainingSession:
         """End the run and the worker thread for good, and wait for its current batch."""
         with self._changed:
             if not self._is_closed:
-                self.stop()
                 self._is_closed = True
+                if self._goal in _OPEN:
+                    self._goal = "stopped"
+                    self._hand_over(self._end_run)
             worker = self._worker
         if worker is not None and worker is not threading.current_thread():
             worker.join()
-        self._listeners.clear()
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after each batch and each change of state.
@@ -293,12 +319,12 @@ class TrainingSession:
 
     # In the thread of whoever asks
 
-    def _command(self, action: Action, goal: State, task: Callable[[], None]) -> None:
+    def _command(self, action: Action, task: Callable[[], None]) -> None:
         with self._changed:
             self._refuse_if_closed()
-            refusal = _REFUSALS.get((action, self._goal))
-            if refusal is not None:
-                raise ActionRefusedError(refusal)
+            goal = _LEADS_TO[action].get(self._goal)
+            if goal is None:
+                raise ActionRefusedError(_REFUSALS[action])
             self._goal = goal
             self._hand_over(task)
         self._notify()
@@ -313,6 +339,17 @@ class TrainingSession:
         if self._worker is None:
             self._worker = threading.Thread(target=self._work, name="training", daemon=True)
             self._worker.start()
+
+    def _refuse_to_wait_for_ever(self) -> None:
+        if threading.current_thread() is self._worker:
+            raise ActionRefusedError("A callback cannot wait for the training that it belongs to.")
+        with self._changed:
+            if self._goal == "paused":  # a step may be about to finish the run
+                self._changed.wait_for(lambda: not self._inbox and not self._is_at_work)
+            if self._goal == "paused":
+                raise ActionRefusedError(
+                    "The training is paused, so this would wait for ever. Resume or stop it first."
+                )
 
     def _rests_within(self, timeout_s: float) -> bool:
         with self._changed:
@@ -336,6 +373,7 @@ class TrainingSession:
 
     def _work(self) -> None:
         while (task := self._next_task()) is not None:
+            before = (self._state, self.last_report)
             try:
                 task()
             except BaseException as error:  # kept, shown, and raised by join()
@@ -345,7 +383,8 @@ class TrainingSession:
                 if not self._inbox:
                     self._goal = self._state
                 self._changed.notify_all()
-            self._notify()
+            if (self._state, self.last_report) != before:  # a job alone is no news
+                self._notify()
 
     def _next_task(self) -> Callable[[], None] | None:
         with self._changed:
@@ -396,19 +435,3 @@ class TrainingSession:
         self._batches = None
         self.error = error
         self._state = state
-
-
-@contextmanager
-def _interrupts_call(react: Callable[[], object]) -> Iterator[None]:
-    """Within this context a SIGINT calls `react` instead of raising a KeyboardInterrupt.
-
-    Raised between any two instructions, it could leave a lock taken for ever.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread hears signals
-        return
-    previous = signal.signal(signal.SIGINT, lambda _signal_number, _frame: react())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sized
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mnist_widgets.devices import device_of, move, pick_device
 from mnist_widgets.history import History
+from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
@@ -60,42 +63,6 @@ def train_step(
     return loss.item()
 
 
-@dataclass(frozen=True)
-class BatchReport:
-    """What is known after one batch. Everything counts from 1.
-
-    Attributes:
-        step: batches trained since the history began.
-        epoch: the epoch that this batch belongs to.
-        batch: the batch's place in its epoch.
-        num_batches: batches in an epoch.
-        loss: the loss of this batch, before its update.
-        num_images: inputs in this batch; 0 where the batch does not say.
-    """
-
-    step: int
-    epoch: int
-    batch: int
-    num_batches: int
-    loss: float
-    num_images: int = 0
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """What is known after one epoch.
-
-    Attributes:
-        epoch: counts from 1.
-        train_loss: mean of the epoch's batch losses.
-        metrics: what the evaluator found, by name; empty without one.
-    """
-
-    epoch: int
-    train_loss: float
-    metrics: Mapping[str, float]
-
-
 class Callback:
     """A listener of a training run: override what you want to hear of, each hook does nothing here.
 
@@ -130,18 +97,9 @@ class Snapshot:
     optimizer: Mapping[str, Any]
 
 
-def pick_device() -> torch.device:
-    """Return the best device of this machine: cuda, else mps, else cpu."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
 def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
@@ -247,6 +205,11 @@ class Trainer:
         self._stop_requested = True
 
     @property
+    def is_running(self) -> bool:
+        """Whether a run has begun and not yet ended; it may stand still meanwhile."""
+        return self._is_running
+
+    @property
     def is_stop_requested(self) -> bool:
         """Whether the current run has been asked to end, or the last one was."""
         return self._stop_requested
@@ -282,8 +245,8 @@ class Trainer:
         self._is_running = True
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
-            at_the_end.callback(_move, self.model, self.optimizer, _device_of(self.model))
-            _move(self.model, self.optimizer, self.device)
+            at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
+            move(self.model, self.optimizer, self.device)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
                 at_the_end.callback(callback.on_train_end, self)
@@ -309,7 +272,7 @@ class Trainer:
         self.model.train()
         self._tell("on_epoch_begin", epoch)
         for batch_index, batch in enumerate(self.train_batches, start=1):
-            loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+            loss = self._train_on(batch)
             step = self.history.add_batch(loss)
             report = BatchReport(step, epoch, batch_index, num_batches, loss, _count_images(batch))
             self._tell("on_batch_end", report)
@@ -325,10 +288,20 @@ class Trainer:
             "list starts anew each epoch."
         )
 
+    def _train_on(self, batch: object) -> float:
+        loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+        try:
+            return float(loss)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"train_step must return the loss of its batch as a number, but returned {loss!r}"
+            ) from error
+
     def _end_epoch(self, epoch: int, num_batches: int) -> None:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         evaluator = self.evaluator
-        metrics = {} if evaluator is None else dict(evaluator.evaluate(self.model, self.device))
+        found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
+        metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
@@ -352,16 +325,3 @@ def _count_batches(train_batches: Iterable[Any]) -> int:
 def _count_images(batch: object) -> int:
     inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
     return len(inputs) if isinstance(inputs, Tensor) and inputs.dim() else 0
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
-
-
-def _move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
-    if _device_of(model) == device:
-        return
-    model.to(device)
-    # loading its own state makes an optimizer follow its parameters to their new device
-    optimizer.load_state_dict(optimizer.state_dict())

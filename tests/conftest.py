@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 import torch
@@ -18,13 +19,26 @@ def fixed_seed() -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Let nothing answer but this machine: other requests go to a proxy that is not there."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+    monkeypatch.setattr("urllib.request._opener", None)  # urlopen keeps the first proxies it sees
+
+
+@pytest.fixture(autouse=True)
 def no_swallowed_errors(caplog):
-    """Fail on what ipywidgets only logs: an error in a click handler, without a kernel."""
+    """Fail on what is only logged: an error in a click handler, a redraw or a listener."""
     yield
+    if publishing := sys.modules.get("mnist_widgets.widgets.publishing"):
+        publishing.publisher.flush()
     swallowed = [
         record
         for record in caplog.get_records("call")
-        if record.levelno >= logging.WARNING and record.name in {"traitlets", "mnist_widgets"}
+        if record.levelno >= logging.WARNING
+        and record.name.partition(".")[0] in {"traitlets", "mnist_widgets"}
     ]
     assert not swallowed, "\n".join(record.getMessage() for record in swallowed)
 

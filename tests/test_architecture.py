@@ -26,11 +26,12 @@ SOURCES = {
 # A module may import what stands in the rows above its own; `__init__` stands for the package's
 # public names, `widgets` for everything in that folder.
 LAYERS = [
-    {"runtime", "pace", "history", "digit_set", "downloads", "images", "models", "lessons"},
+    {"runtime", "devices", "interrupts", "pace", "reports", "history"},
+    {"digit_set", "downloads", "images", "models", "lessons"},
     {"data"},
     {"training"},
     {"callbacks", "evaluation"},
-    {"tutorial", "session", "run_config"},
+    {"tutorial", "session", "run_config", "selection"},
     {"runs"},
     {"__init__"},
     {"widgets"},
@@ -44,7 +45,7 @@ EVERYWHERE = {"numpy", "torch", "tqdm"}
 AT_THE_TOP_OF = {"data": {"platformdirs"}}
 # ... in the functions of any module, because it takes seconds to load, and in those of one module
 IN_FUNCTIONS = {"torchvision"}
-IN_FUNCTIONS_OF = {"history": {"pandas"}}
+IN_FUNCTIONS_OF = {"history": {"pandas"}, "images": {"PIL"}}
 
 
 class Import(NamedTuple):
@@ -141,7 +142,7 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 
 def test_the_session_knows_the_training_and_threads_alone():
-    assert find_own_imports("session") <= {"training", "pace"}
+    assert find_own_imports("session") <= {"training", "reports", "pace", "interrupts"}
     for in_functions in (True, False):
         assert not find_foreign_imports("session", in_functions=in_functions)
 

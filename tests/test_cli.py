@@ -28,16 +28,6 @@ def no_jupyterlab(monkeypatch):
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """Nothing answers: every request goes to a proxy that is not there."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("urllib.request._opener", None)  # urlopen keeps the first proxies it sees
-
-
 def test_the_installed_command_says_its_version():
     answer = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout == f"mnist_widgets {version('mnist_widgets')}\n"

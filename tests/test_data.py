@@ -94,7 +94,7 @@ def test_without_mnist_one_line_says_that_the_bundled_digits_serve(tmp_path, cap
     assert torch.equal(test_set.labels, bundled[1].labels)
     assert capsys.readouterr().out == (
         f"{BUNDLED_LINE}MNIST is not on this computer and downloading is switched off. "
-        "Later: mnist-widgets data\n"
+        "To fetch MNIST later, run: mnist-widgets data\n"
     )
 
 
@@ -108,7 +108,7 @@ def test_without_a_network_one_line_says_so(tmp_path):
     )
     assert done.stdout == (
         f"{BUNDLED_LINE}MNIST is not on this computer and there is no network. "
-        "Later: mnist-widgets data\n"
+        "To fetch MNIST later, run: mnist-widgets data\n"
     )
     assert list(tmp_path.iterdir()) == []
 

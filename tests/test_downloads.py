@@ -145,7 +145,9 @@ def test_whole_files_are_neither_fetched_nor_written(mirror, root, raw_folder):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows folders have no such mode")
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="neither Windows nor root heeds a folder's mode"
+)
 def test_a_read_only_root_with_whole_files_works(root, raw_folder, dead_address):
     for folder in (root, raw_folder.parent, raw_folder):
         folder.chmod(0o555)
@@ -258,6 +260,27 @@ def test_a_mirror_that_is_silent_is_given_up_in_time(silent_address):
     start_s = time.monotonic()
     assert find_answering_mirror([silent_address], "file.gz", timeout_s=0.2) is None
     assert time.monotonic() - start_s < 2
+
+
+def test_a_mirror_that_falls_silent_during_the_transfer_is_given_up(mirror, root, monkeypatch):
+    monkeypatch.setattr("mnist_widgets.downloads.LONGEST_SILENCE_S", 0.2)
+    is_over = threading.Event()
+
+    class Stalling(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            is_over.wait(20)
+
+    with mirror.serve(Stalling) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(DataError, match="timed out"):
+                load_from_torchvision(
+                    make_dataset_class(mirror.address), "tiny", "0123456789", root
+                )
+        finally:
+            is_over.set()
+            server.shutdown()
+    assert list_files(root) == {}
 
 
 def test_the_mirror_that_answers_is_taken(mirror, silent_address, dead_address):

@@ -282,3 +282,15 @@ def test_predictions_and_counts_of_a_model_elsewhere_come_back_to_the_cpu(images
     evaluator.evaluate(model, torch.device("cuda"))
     assert evaluator.confusion.device.type == "cpu"
     assert next(model.parameters()).is_cuda
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (3, 28, 28), (3, 1, 28, 28)])
+def test_predicting_takes_float_images_with_and_without_a_channel(shape):
+    images = torch.rand(shape)
+    probabilities = predict_probabilities(SimpleNet(28 * 28, 10), images)
+    assert probabilities.shape == (images.numel() // 784, 10)
+
+
+def test_predicting_names_the_type_of_images_that_it_cannot_take():
+    with pytest.raises(ValueError, match=r"torch\.int64.*torch\.uint8"):
+        predict_probabilities(SimpleNet(28 * 28, 10), torch.zeros(1, 28, 28, dtype=torch.int64))

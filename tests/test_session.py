@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import product
@@ -17,6 +19,7 @@ from mnist_widgets import (
     Callback,
     DivergenceGuard,
     TrainingSession,
+    interrupts,
     train_step,
 )
 
@@ -319,6 +322,7 @@ def test_a_listener_that_fails_does_not_end_the_training(session, caplog):
     session.join(TIMEOUT_S)
     assert session.state == "finished"
     assert "listener" in caplog.text
+    caplog.clear()
 
 
 def test_a_trainer_in_use_elsewhere_fails_the_run_with_a_clear_error(session):
@@ -336,7 +340,7 @@ def send_interrupts():
     threads = []
 
     def session_listens() -> bool:
-        return "_interrupts_call" in getattr(signal.getsignal(signal.SIGINT), "__qualname__", "")
+        return signal.getsignal(signal.SIGINT) is interrupts._on_interrupt
 
     def send(*conditions) -> None:
         for condition in (session_listens, *conditions):
@@ -345,7 +349,7 @@ def send_interrupts():
             os.kill(os.getpid(), signal.SIGINT)
 
     def start(*conditions) -> None:
-        threads.append(threading.Thread(target=send, args=conditions))
+        threads.append(threading.Thread(target=send, args=conditions, daemon=True))
         threads[-1].start()
 
     yield start
@@ -400,3 +404,109 @@ def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
     with pytest.raises(asyncio.TimeoutError):
         asyncio.run(asyncio.wait_for(session.finished(), 0.05))
     assert session.state == "running"
+
+
+@needs_signals
+def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was(
+    make_session, send_interrupts
+):
+    before = signal.getsignal(signal.SIGINT)
+    first, second = make_session(), make_session()
+
+    async def wait_for_both() -> None:
+        await asyncio.gather(first.finished(), second.finished())
+
+    first.start(FOREVER)
+    second.start(FOREVER)
+    send_interrupts()
+    asyncio.run(wait_for_both())
+    assert (first.state, second.state) == ("stopped", "stopped")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_session_closed_by_a_callback_lets_its_waiters_go(make_session):
+    class Closing(Callback):
+        def on_batch_end(self, trainer, report):
+            if report.step == 3:
+                session.close()
+
+    session = make_session(callbacks=[Closing()])
+    session.start(FOREVER)
+    asyncio.run(asyncio.wait_for(session.finished(), TIMEOUT_S))
+    assert session.state == "stopped"
+
+
+def test_a_callback_may_ask_for_a_job_and_is_refused_to_wait(make_session):
+    heard = []
+
+    class Asking(Callback):
+        def on_epoch_end(self, trainer, report):
+            heard.append(session.between_batches(lambda: 42).result(1))
+            with pytest.raises(ActionRefusedError, match="callback"):
+                session.join()
+
+    session = make_session(callbacks=[Asking()])
+    session.start(1)
+    session.join(TIMEOUT_S)
+    assert heard == [42]
+
+
+def test_a_job_alone_is_no_news_to_the_listeners(session):
+    news = []
+    session.add_listener(lambda: news.append(1))
+    for _ in range(10):
+        settle(session)
+    assert news == []
+
+
+def test_listeners_are_called_without_the_sessions_lock(session):
+    owned = []
+    session.add_listener(lambda: owned.append(session._changed._is_owned()))
+    session.start(FOREVER)
+    session.stop()
+    session.close()
+    assert owned
+    assert not any(owned)
+
+
+def test_a_reset_restores_even_if_a_hook_fails(make_session):
+    class Failing(Callback):
+        def on_train_end(self, trainer):
+            raise ZeroDivisionError("planted")
+
+    session = make_session(callbacks=[Failing()])
+    before = weights_of(session)
+    session.step(epochs=1)
+    session.reset()
+    settle(session)
+    assert same(before, weights_of(session))
+    assert session.state == "failed"
+
+
+def test_a_join_after_the_step_that_ends_the_run_returns(session):
+    for _ in range(5):
+        session.step(epochs=1)
+    session.join(TIMEOUT_S)
+    assert session.state == "finished"
+
+
+def test_a_trainer_that_is_training_gets_no_second_session(session):
+    bring_to(session, "running")
+    with pytest.raises(ActionRefusedError, match="training already"):
+        TrainingSession(session.trainer)
+
+
+def test_a_script_that_ends_during_a_training_ends_well():
+    script = """
+import torch
+from mnist_widgets import SimpleNet, Trainer, TrainingSession, load_bundled_digits
+train_set, _ = load_bundled_digits()
+model = SimpleNet(28 * 28, 10)
+optimizer = torch.optim.Adam(model.parameters())
+trainer = Trainer(model, torch.nn.CrossEntropyLoss(), optimizer, train_set.batches(64))
+session = TrainingSession(trainer)
+session.start(1000)
+session.between_batches(lambda: None).result()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()

@@ -6,7 +6,6 @@ redrawn is `publishing`, runs to compare with are `earlier_runs`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,8 @@ from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox
 from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.history import History
-from mnist_widgets.training import BatchReport, Callback, EpochReport, Trainer
+from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.widgets.curves import (
     Numbers,
     linear_ticks,
@@ -65,7 +65,7 @@ class LossChart(Panel, Callback):
     log_scale = Bool(False)
 
     def __init__(self, smoothing: float = 0.8, log_scale: bool = False) -> None:
-        self._history = History()
+        self._history, self._is_trainers = History(), False
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
         controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
@@ -86,7 +86,7 @@ class LossChart(Panel, Callback):
         Args:
             loss: a number, or a tensor that holds one.
         """
-        self._history.add_batch(float(loss))
+        self._own_history().add_batch(float(loss))
         publisher.request(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
@@ -97,7 +97,7 @@ class LossChart(Panel, Callback):
             test_loss: the loss on the test set, if you computed it.
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
-        self._history.add_epoch(float(train_loss), metrics)
+        self._own_history().add_epoch(float(train_loss), metrics)
         publisher.request(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
@@ -113,12 +113,12 @@ class LossChart(Panel, Callback):
 
     def clear(self) -> None:
         """Begin an empty chart; a trainer's history keeps what it recorded."""
-        self._history = History()
+        self._history, self._is_trainers = History(), False
         publisher.request(self.redraw)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
-        self._history = trainer.history
+        self._history, self._is_trainers = trainer.history, True
         publisher.request(self.redraw)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
@@ -150,9 +150,15 @@ class LossChart(Panel, Callback):
             np.concatenate([losses, test_losses[1], earlier.losses]),
         )
         self._show_batches(positions, losses, smoothed)
-        _show_points(self._epoch_means, *means)
-        _show_points(self._test_losses, *test_losses)
+        _show_points(self._epoch_means, *thin_out(*means, MAX_POINTS))
+        _show_points(self._test_losses, *thin_out(*test_losses, MAX_POINTS))
         self._caption.value = _describe(history, smoothed)
+
+    def _own_history(self) -> History:
+        """Return a history that belongs to no trainer, a new one after a trainer's."""
+        if self._is_trainers:
+            self._history, self._is_trainers = History(), False
+        return self._history
 
     def _build_figure(self) -> Figure:
         # The scales' ends are set with each redraw: left to bqplot, one infinite loss would break
@@ -287,10 +293,7 @@ def _describe(history: History, smoothed: Numbers) -> str:
     if not losses:
         return "No batch has been trained yet."
     last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
-    drawn = f"smoothed {format_loss(smoothed[-1])}" if len(smoothed) else ""
-    sentences = [
-        f"{last}, {drawn}." if math.isfinite(losses[-1]) else f"{last}: no number to draw."
-    ]
+    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
     if history.num_epochs:
         epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
         test_losses = history.get("test_loss")

@@ -11,7 +11,9 @@ def format_loss(loss: float) -> str:
     """Return a loss with three significant digits, such as `0.0981`, `2.30` or `nan`."""
     if not math.isfinite(loss):
         return str(loss)
-    return f"{loss:#.3g}" if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
+    return (
+        f"{loss:#.3g}".removesuffix(".") if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
+    )
 
 
 def format_duration(seconds: float) -> str:
@@ -35,6 +37,8 @@ def describe_error(error: BaseException) -> str:
 
 def format_share(share: float) -> str:
     """Return a share of 1 in per cent, such as `93 %`; no `0 %` or `100 %` that are not exact."""
+    if math.isnan(share):
+        return "no number"
     percent = round(100 * share)
     if percent == 0 and share > 0:
         return "under 1 %"

@@ -19,22 +19,26 @@ Redraw = Callable[[], None]
 class Publisher:
     """Calls requested redraws in a background thread that lives while there are any.
 
+    There is one round of redraws in each interval. What is urgent need not wait for it, but comes
+    first, by itself, and once in an interval at most.
+
     Args:
         interval_s: time in seconds from one round of redraws to the next.
-        wait: waits for an event, but no longer than so many seconds; another clock's in tests.
+        wait: waits for an event, but no longer than so many seconds, and returns whether it came;
+            another clock's in tests.
     """
 
     def __init__(
         self,
         interval_s: float = 0.1,
-        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
         self._wait = wait
-        self._is_urgent = threading.Event()
         self._drawing = threading.RLock()
         self._asking = threading.Lock()  # guards what follows
-        self._requested: dict[Redraw, None] = {}
+        self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
+        self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
 
     def request(self, redraw: Redraw, urgent: bool = False) -> None:
@@ -42,24 +46,30 @@ class Publisher:
 
         Args:
             redraw: brings some widgets up to date.
-            urgent: whether somebody waits for it, as after a click: it then comes first, at once.
+            urgent: whether somebody waits to see it, as after a click.
         """
         with self._asking:
+            self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if urgent:
-                self._requested = {redraw: None, **self._requested}
-                self._is_urgent.set()
-            else:
-                self._requested[redraw] = None
+                self._has_urgent.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
                 self._thread.start()
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""
+        self._draw(only_urgent=False)
+
+    def _draw(self, *, only_urgent: bool) -> None:
         with self._drawing:
             with self._asking:
-                requested, self._requested = self._requested, {}
-            for redraw in requested:
+                redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
+                if only_urgent:
+                    redraws = [redraw for redraw in redraws if self._requested[redraw]]
+                for redraw in redraws:
+                    del self._requested[redraw]
+                self._has_urgent.clear()
+            for redraw in redraws:
                 try:
                     redraw()
                 except Exception:  # one panel's fault must not keep the others from being drawn
@@ -67,9 +77,10 @@ class Publisher:
 
     def _publish(self) -> None:
         while True:
-            self._is_urgent.clear()
             self.flush()
-            self._wait(self._is_urgent, self.interval_s)
+            if self._wait(self._has_urgent, self.interval_s):
+                self._draw(only_urgent=True)
+                self._wait(threading.Event(), self.interval_s)
             with self._asking:
                 if not self._requested:
                     self._thread = None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 
 from mnist_widgets.session import Action, State, TrainingSession
+from mnist_widgets.training import check_epochs
 from mnist_widgets.widgets.messages import describe_error, format_duration, format_loss
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -23,6 +24,7 @@ _STATE_WORDS: dict[State, str] = {
     "stopped": "Stopped",
     "failed": "Failed",
 }
+MAX_EPOCHS = 10_000
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
 
@@ -38,11 +40,18 @@ class TrainingPanel(Panel):
     Args:
         session: what the buttons steer.
         epochs: how many epochs Start trains, until another number is typed in.
+
+    Raises:
+        ValueError: if `epochs` is not a whole number from 1 to 10,000.
     """
 
     def __init__(self, session: TrainingSession, epochs: int = 10) -> None:
         self.session = session
+        check_epochs(epochs)
+        if epochs > MAX_EPOCHS:
+            raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
         self._complaint: BaseException | None = None
+        self._described_error: BaseException | None = None
         self._drawn_state: State | None = None
         self._build_controls(epochs)
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
@@ -54,8 +63,8 @@ class TrainingPanel(Panel):
                 self._notice,
             ],
         )
-        self.redraw()
         session.add_listener(self._on_session_change)
+        self.redraw()
 
     def close(self) -> None:
         """Take the panel off the page; the training goes on."""
@@ -72,7 +81,7 @@ class TrainingPanel(Panel):
         for action, button in self._buttons.items():
             button.disabled = not (is_open if action == "stop" else session.can(action))
         self._bar.value = session.progress
-        self._percent.value = f"{session.progress:.0%}"
+        self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
         if self._drawn_state != (state := session.state):
             self._drawn_state = state
             words = _STATE_WORDS[state]
@@ -116,7 +125,7 @@ class TrainingPanel(Panel):
         self._epochs = BoundedIntText(
             value=epochs,
             min=1,
-            max=10_000,
+            max=MAX_EPOCHS,
             description="Epochs",
             tooltip="How many times Start goes through all training images",
             style={"description_width": "52px"},
@@ -152,7 +161,7 @@ class TrainingPanel(Panel):
     def _describe_progress(self) -> str:
         session = self.session
         report = session.last_report
-        if report is None:
+        if report is None or (session.state == "running" and session.progress == 0):
             return "No batch has been trained yet."
         parts = [
             f"Epoch {report.epoch} of {session.trainer.last_epoch}",
@@ -169,13 +178,18 @@ class TrainingPanel(Panel):
     def _show_notice(self) -> None:
         session = self.session
         if session.error is not None:
-            notice = describe_error(session.error)
+            if session.error is not self._described_error:
+                self._described_error = session.error
+                self._notice.value = describe_error(session.error)
+            notice = self._notice.value  # each raise of an error lengthens its traceback
         elif self._complaint is not None:
             notice = f'<span role="alert">{html.escape(str(self._complaint))}</span>'
         elif session.state == "stopped" and session.trainer.stop_reason:
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         else:
             notice = ""
+        if session.error is None:
+            self._described_error = None
         if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
             self._notice.value = notice
         (self.remove_class if session.error is None else self.add_class)("mw-failed")

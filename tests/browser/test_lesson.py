@@ -70,7 +70,7 @@ def lesson(lab):
 def test_run_all_trains_the_network_and_draws_its_loss(lesson):
     lesson.expect_state("Finished")
     expect(lesson.status).to_contain_text("Epoch 3 of 3")
-    expect(lesson.lab.page.locator(f"{PANEL} .mw-percent")).to_have_text("100%")
+    expect(lesson.lab.page.locator(f"{PANEL} .mw-percent")).to_have_text("100 %")
     num_batches, _ = lesson.look()
     assert num_batches == 3 * 45
     lesson.expect_drawn(num_batches)

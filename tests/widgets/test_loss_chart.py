@@ -85,6 +85,27 @@ def test_clearing_the_chart_leaves_the_trainers_history_alone(chart, make_traine
     assert len(trainer.history.batch_losses) == 5
 
 
+def test_a_loop_of_your_own_after_a_trainer_begins_a_chart_of_its_own(chart, make_trainer):
+    trainer = make_trainer(callbacks=[chart])
+    trainer.fit(1)
+    chart.add_batch(9.0)
+    chart.add_epoch(9.0)
+    assert len(trainer.history.batch_losses) == 5
+    assert trainer.history.epoch_ends == [5]
+    assert chart.history.batch_losses == [9.0]
+
+
+def test_thousands_of_epochs_are_thinned_out_too(chart):
+    for epoch in range(3000):
+        chart._history.add_batch(1.0)
+        chart._history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
+    chart.add_batch(1.0)
+    lines_of(chart)
+    for mark in (chart._epoch_means, chart._test_losses):
+        assert len(mark.x) <= MAX_POINTS
+        assert mark.x[-1] == 3000
+
+
 def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
     losses = np.random.default_rng(0).uniform(0.1, 0.2, 20_000)
     losses[12_345] = 9.0

@@ -140,7 +140,14 @@ def test_a_label_outside_the_classes_is_refused(chart, true_label):
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(0.0, "0 %"), (0.001, "under 1 %"), (0.5, "50 %"), (0.9999, "over 99 %"), (1.0, "100 %")],
+    [
+        (0.0, "0 %"),
+        (0.001, "under 1 %"),
+        (0.5, "50 %"),
+        (0.9999, "over 99 %"),
+        (1.0, "100 %"),
+        (float("nan"), "no number"),
+    ],
 )
 def test_a_share_is_not_rounded_to_certainty(share, words):
     assert format_share(share) == words

@@ -79,7 +79,7 @@ def test_start_trains_as_many_epochs_as_the_field_says(panel):
     settle(panel)
     assert panel.session.trainer.history.num_epochs == 2
     assert "Finished" in panel._state.value
-    assert panel._percent.value == "100%"
+    assert panel._percent.value == "100 %"
     assert "Epoch 2 of 2 · batch 5 of 5 · loss" in panel._status.value
     assert "images/s" in panel._status.value
 
@@ -128,6 +128,27 @@ def test_a_click_that_comes_too_late_is_answered_in_words(panel):
     assert "Pause it before you step" in panel._notice.value
     click(panel, "pause")
     assert panel._notice.value == ""
+
+
+@pytest.mark.parametrize("epochs", [0, 20_000])
+def test_epochs_that_the_field_cannot_hold_are_refused(panel, epochs):
+    with pytest.raises(ValueError, match="epochs must be"):
+        TrainingPanel(panel.session, epochs=epochs)
+
+
+def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
+    def crash(*_):
+        raise ZeroDivisionError("planted")
+
+    panel = make_panel(train_step=crash)
+    panel.session.start(1)
+    notices = set()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            panel.session.join(10)
+        panel.redraw()
+        notices.add(panel._notice.value)
+    assert len(notices) == 1
 
 
 def test_a_closed_panel_leaves_no_widget_and_no_listener_behind(make_trainer):

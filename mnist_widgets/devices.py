@@ -1,0 +1,31 @@
+"""Where a model computes, and how it gets there together with its optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+def pick_device() -> torch.device:
+    """Return the best device of this machine: cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the model's parameters; the cpu if it has none."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
+    """Move a model, and what its optimizer remembers of each parameter, to `device`."""
+    if device_of(model) == device:
+        return
+    model.to(device)
+    # loading its own state makes an optimizer follow its parameters to their new device
+    optimizer.load_state_dict(optimizer.state_dict())
