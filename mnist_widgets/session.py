@@ -189,13 +189,20 @@ class TrainingSession:
         """End the run after the current batch; nothing that was learnt is lost."""
         self._command("stop", self._end_run)
 
-    def reset(self) -> None:
-        """End the run; put weights and optimizer back to where the session began, bit for bit."""
+    def reset(self, trainer: Trainer | None = None) -> None:
+        """End the run; put weights and optimizer back to where the session began, bit for bit.
+
+        Args:
+            trainer: steered from now on in place of the present one, whose state of now counts as
+                the beginning.
+        """
 
         def restore_beginning() -> None:
             try:
                 self._end_run()
             finally:
+                if trainer is not None:
+                    self.trainer, self._beginning = trainer, trainer.snapshot()
                 self.trainer.restore(self._beginning)
             self.error = self.last_report = None
             self.pace = Pace()

@@ -1,6 +1,7 @@
 """The panels: each a widget to show in a notebook, each good for one thing."""
 
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
+from mnist_widgets.widgets.dashboard import Dashboard, dashboard
 from mnist_widgets.widgets.hyperparameter_panel import HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
 from mnist_widgets.widgets.loss_chart import LossChart
@@ -10,10 +11,12 @@ from mnist_widgets.widgets.training_panel import TrainingPanel
 
 __all__ = [
     "ConfusionChart",
+    "Dashboard",
     "HyperparameterPanel",
     "ImageGallery",
     "LossChart",
     "ProbabilityChart",
     "RunTable",
     "TrainingPanel",
+    "dashboard",
 ]

@@ -40,13 +40,20 @@ class TrainingPanel(Panel):
     Args:
         session: what the buttons steer.
         epochs: how many epochs Start trains, until another number is typed in.
+        reset: what Reset does, if not `session.reset()`.
 
     Raises:
         ValueError: if `epochs` is not a whole number from 1 to 10,000.
     """
 
-    def __init__(self, session: TrainingSession, epochs: int = 10) -> None:
+    def __init__(
+        self,
+        session: TrainingSession,
+        epochs: int = 10,
+        reset: Callable[[], None] | None = None,
+    ) -> None:
         self.session = session
+        self._reset = reset or session.reset
         check_epochs(epochs)
         if epochs > MAX_EPOCHS:
             raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
@@ -119,7 +126,7 @@ class TrainingPanel(Panel):
             ),
             "stop": button("Stop", "End this training; what was learnt stays", session.stop),
             "reset": button(
-                "Reset", "Stop, and put the weights back to where they began", session.reset
+                "Reset", "Stop, and put the weights back to where they began", self._reset
             ),
         }
         self._epochs = BoundedIntText(

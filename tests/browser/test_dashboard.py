@@ -1,0 +1,160 @@
+"""The whole lab in real front ends: one selection through all panels, also during a training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+CELLS = [
+    "from mnist_widgets import load_digits, predict_probabilities\n"
+    "from mnist_widgets.widgets import dashboard\n"
+    "train_set, test_set = load_digits()",
+    "lab = dashboard(data=(train_set, test_set))\nlab",
+]
+# What the network says of the images now, read between two batches.
+LOOK = """
+import json
+def look():
+    probabilities = predict_probabilities(lab.session.trainer.model, test_set.images)
+    return probabilities.argmax(dim=1).tolist(), probabilities.amax(dim=1).tolist()
+predicted, confidences = lab.session.between_batches(look).result(10)
+print(json.dumps([predicted, confidences, test_set.labels.tolist()]))
+"""
+
+
+class Dashboard:
+    """The lab's panels on the page, and its kernel."""
+
+    def __init__(self, lab) -> None:
+        self.lab = lab
+        self.page = lab.page
+        self.grid = lab.page.locator(".mw-image-gallery [role=listbox]")
+        self.images = lab.page.locator(".mw-image-gallery [role=option]")
+        self.sentence = lab.page.locator(".mw-probability-chart .mw-caption")
+        self.state = lab.page.locator(".mw-training-panel .mw-state")
+
+    def press(self, name: str) -> None:
+        self.page.locator(f".mw-training-panel .mw-{name}").click()
+
+    def train(self, epochs: int) -> None:
+        field = self.page.get_by_label("Epochs")
+        field.fill(str(epochs))
+        field.press("Enter")
+        self.press("start")
+
+    def look(self) -> tuple[list[int], list[float], list[int]]:
+        """Return predicted labels, their probabilities and the true labels of all test images."""
+        predicted, confidences, labels = json.loads(self.lab.run_cell(LOOK))
+        return predicted, confidences, labels
+
+    def bars(self) -> list[float]:
+        """Return the heights of the ten bars in pixels."""
+        return self.page.locator(".mw-probability-chart .bar rect").evaluate_all(
+            "bars => bars.map(bar => Number(bar.getAttribute('height')))"
+        )
+
+
+@pytest.fixture
+def dashboard(lab):
+    lab.open_notebook(CELLS)
+    lab.run_all()
+    dashboard = Dashboard(lab)
+    expect(dashboard.sentence).to_contain_text("The network says")
+    return dashboard
+
+
+@pytest.mark.both_front_ends
+def test_an_image_that_is_clicked_shows_what_the_network_makes_of_it(dashboard):
+    dashboard.train(2)
+    expect(dashboard.state).to_have_text("Finished")
+    predicted, confidences, labels = dashboard.look()
+    dashboard.images.nth(12).click()
+    expect(dashboard.sentence).to_contain_text(
+        f"Label {labels[12]}. The network says {predicted[12]} with"
+    )
+    share = round(100 * confidences[12])
+    if 0 < share < 100:
+        expect(dashboard.sentence).to_contain_text(f"{predicted[12]} with {share} %")
+    heights = dashboard.bars()
+    assert len(heights) == 10
+    assert heights.index(max(heights)) == predicted[12]
+
+
+def test_the_bars_follow_the_training(dashboard):
+    dashboard.images.nth(3).click()
+    expect(dashboard.sentence).to_contain_text("Label")
+    before = dashboard.bars()
+    dashboard.train(2000)
+    dashboard.page.wait_for_function(
+        "before => JSON.stringify([...document.querySelectorAll('.mw-probability-chart .bar rect')]"
+        ".map(bar => Number(bar.getAttribute('height')))) !== before",
+        arg=json.dumps(before, separators=(",", ":")),
+    )
+    dashboard.images.nth(5).click()
+    labels = dashboard.look()[2]
+    expect(dashboard.sentence).to_contain_text(f"Label {labels[5]}.")
+    expect(dashboard.state).to_have_text("Training")
+    dashboard.press("stop")
+    expect(dashboard.state).to_have_text("Stopped")
+
+
+@pytest.mark.both_front_ends
+def test_a_confusion_cell_shows_exactly_its_images(dashboard):
+    dashboard.train(2)
+    expect(dashboard.state).to_have_text("Finished")
+    predicted, _, labels = dashboard.look()
+    pairs = list(zip(labels, predicted, strict=True))
+    true, wrong = next(
+        pair
+        for pair in pairs
+        if pair[0] != pair[1] and pairs.count(pair) != pairs.count(pair[::-1])
+    )
+    expected = [index for index, pair in enumerate(pairs) if pair == (true, wrong)]
+    dashboard.page.locator(".mw-confusion-chart .heatmapcell").nth(10 * true + wrong).click()
+    expect(dashboard.images).to_have_count(len(expected))
+    shown = dashboard.lab.run_cell("print(sorted(lab._gallery.visible_indices.tolist()))")
+    assert json.loads(shown) == expected
+    dashboard.page.locator(".mw-confusion-chart .heatmapcell").nth(10 * true + wrong).click()
+    expect(dashboard.images).to_have_count(50)
+
+
+def test_the_keyboard_alone_selects_an_image(dashboard):
+    dashboard.grid.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        dashboard.page.keyboard.press(key)
+    labels = dashboard.look()[2]
+    expect(dashboard.sentence).to_contain_text(f"Label {labels[12]}.")
+    assert dashboard.lab.run_cell("print(lab._gallery.selected_index)").strip() == "12"
+
+
+def test_two_runs_make_two_named_lines(dashboard):
+    dashboard.train(1)
+    expect(dashboard.state).to_have_text("Finished")
+    rate = dashboard.page.get_by_label("Learning rate").first
+    rate.fill("0.01")
+    rate.press("Enter")
+    dashboard.press("reset")
+    expect(dashboard.state).to_have_text("Ready")
+    dashboard.press("start")
+    expect(dashboard.state).to_have_text("Finished")
+    key = dashboard.page.locator(".mw-loss-chart .mw-key-of-runs span")
+    expect(key.filter(has_text="0.001")).to_have_count(1)
+    expect(key.filter(has_text="0.01").last).to_be_visible()
+    dashboard.page.set_viewport_size({"width": 1280, "height": 2000})
+    dashboard.lab.screenshot("dashboard-light")
+    dashboard.lab.set_theme(dark=True)
+    dashboard.lab.screenshot("dashboard-dark")
+
+
+def test_a_narrow_window_folds_the_lab_to_one_column(dashboard):
+    dashboard.page.set_viewport_size({"width": 560, "height": 3000})
+    panels = dashboard.page.locator(".mw-dashboard .mw-panel")
+    dashboard.page.wait_for_function(
+        "[...document.querySelectorAll('.mw-dashboard .mw-panel')]"
+        ".every((panel, i, all) => i === 0 || panel.getBoundingClientRect().top"
+        " >= all[i - 1].getBoundingClientRect().bottom - 1)"
+    )
+    assert panels.count() == 7
+    dashboard.lab.screenshot("dashboard-narrow")
