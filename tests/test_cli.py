@@ -93,7 +93,7 @@ class TestTrain:
         while "Epoch  3/" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        report, errors = process.communicate(timeout=30)
+        report, errors = process.communicate(timeout=120)
 
         assert process.returncode == 130
         assert "Interrupted after" in report

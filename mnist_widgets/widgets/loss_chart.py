@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
 from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
@@ -80,13 +81,14 @@ class LossChart(Panel, Callback):
         """What the chart draws: the trainer's history, or what was added by hand."""
         return self._history
 
-    def add_batch(self, loss: float) -> None:
+    def add_batch(self, loss: float | torch.Tensor) -> None:
         """Draw one more batch of a loop of your own.
 
         Args:
             loss: a number, or a tensor that holds one.
         """
-        self._own_history().add_batch(float(loss))
+        number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+        self._own_history().add_batch(number)
         publisher.request(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:

@@ -57,7 +57,7 @@ class TrainingPanel(Panel):
         check_epochs(epochs)
         if epochs > MAX_EPOCHS:
             raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
-        self._complaint: BaseException | None = None
+        self._complaint: tuple[State, BaseException] | None = None  # and when it arose
         self._described_error: BaseException | None = None
         self._drawn_state: State | None = None
         self._build_controls(epochs)
@@ -139,7 +139,7 @@ class TrainingPanel(Panel):
             layout={"width": "130px"},
         )
         self._bar = FloatProgress(
-            min=0, max=1, tooltip="How much of this training is done", layout={"width": "260px"}
+            min=0, max=1, tooltip="How much of this training is done", layout={"width": "200px"}
         )
         self._percent = text_line("mw-percent", width="48px")
         self._state = text_line("mw-state-line", width="80px")
@@ -158,7 +158,7 @@ class TrainingPanel(Panel):
         try:
             action()
         except Exception as error:
-            self._complaint = error
+            self._complaint = (self.session.state, error)
         publisher.request(self.redraw, urgent=True)
 
     def _on_session_change(self) -> None:
@@ -189,8 +189,8 @@ class TrainingPanel(Panel):
                 self._described_error = session.error
                 self._notice.value = describe_error(session.error)
             notice = self._notice.value  # each raise of an error lengthens its traceback
-        elif self._complaint is not None:
-            notice = f'<span role="alert">{html.escape(str(self._complaint))}</span>'
+        elif self._complaint is not None and self._complaint[0] == session.state:
+            notice = f'<span role="alert">{html.escape(str(self._complaint[1]))}</span>'
         elif session.state == "stopped" and session.trainer.stop_reason:
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         else:

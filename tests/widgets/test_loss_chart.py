@@ -37,7 +37,7 @@ def child(chart, kind):
 
 
 def test_a_hand_written_loop_draws_every_batch(chart):
-    for loss in (3.0, torch.tensor(2.0), 1.0):
+    for loss in (3.0, torch.tensor(2.0, requires_grad=True), 1.0):
         chart.add_batch(loss)
     x, y = lines_of(chart)
     assert x[0].tolist() == [1, 2, 3]

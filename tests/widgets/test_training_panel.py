@@ -126,7 +126,8 @@ def test_a_click_that_comes_too_late_is_answered_in_words(panel):
     panel._buttons["step"].disabled = False  # as in a browser that has not heard yet
     click(panel, "step")
     assert "Pause it before you step" in panel._notice.value
-    click(panel, "pause")
+    panel.session.stop()
+    settle(panel)
     assert panel._notice.value == ""
 
 
