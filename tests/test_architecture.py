@@ -188,7 +188,14 @@ PUBLIC_NAMES = [
     "train_step",
     "trainer",
 ]
-PUBLIC_WIDGETS = ["LossChart", "ProbabilityChart", "TrainingPanel"]
+PUBLIC_WIDGETS = [
+    "ConfusionChart",
+    "ImageGallery",
+    "LossChart",
+    "ProbabilityChart",
+    "TrainingPanel",
+    "dashboard",
+]
 
 
 @pytest.mark.parametrize(
