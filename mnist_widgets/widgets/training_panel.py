@@ -154,12 +154,15 @@ class TrainingPanel(Panel):
 
     def _do(self, action: Callable[[], None]) -> None:
         """Do what a button asks for, and keep what speaks against it for the notice."""
+        state_before = self.session.state
         self._complaint = None
         try:
             action()
         except Exception as error:
             self._complaint = (self.session.state, error)
-        publisher.request(self.redraw, urgent=True)
+        # what takes a batch to happen is drawn at once when it has happened
+        is_done = self.session.state != state_before or self._complaint is not None
+        publisher.request(self.redraw, urgent=is_done)
 
     def _on_session_change(self) -> None:
         # a training that stands still was stopped or stepped by somebody who waits to see it
