@@ -321,6 +321,7 @@ def test_a_listener_that_fails_does_not_end_the_training(session, caplog):
     session.start(1)
     session.join(TIMEOUT_S)
     assert session.state == "finished"
+    session.close()  # so that the worker has said its last word
     assert "listener" in caplog.text
     caplog.clear()
 
