@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,9 +58,7 @@ def name_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list[
     for index, label, predicted, share in rows:
         name = f"Image {index:,}: label {class_names[label]}"
         if predicted != _UNKNOWN:
-            # a network that has diverged answers with nan
-            words = format_share(share) if math.isfinite(share) else "nan %"
-            name += f", predicted {class_names[predicted]} with {words}"
+            name += f", predicted {class_names[predicted]} with {format_share(share)}"
         names.append(name)
     return names
 
