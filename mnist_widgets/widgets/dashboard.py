@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
-from ipywidgets import HBox, Widget
+from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
 from traitlets import link
@@ -37,8 +37,15 @@ from mnist_widgets.widgets.training_panel import TrainingPanel
 
 LOOK_INTERVAL_S = 0.25
 """Time between two looks at the shown images while the training runs."""
-PANELS = ("settings", "loss", "gallery", "prediction", "confusion", "runs")
-"""What `hide` can name beside the settings of `CONTROLS`."""
+PANELS = {
+    "settings": "Settings",
+    "loss": "Loss",
+    "gallery": "Test images",
+    "prediction": "Prediction",
+    "confusion": "Confusion matrix",
+    "runs": "Runs",
+}
+"""What `hide` can name beside the settings of `CONTROLS`, and the headings on the page."""
 
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
@@ -185,13 +192,15 @@ class Dashboard(Panel):
 
     def _lay_out(self, hidden: set[str]) -> list[Widget]:
         def row(**widths: str) -> HBox:
-            parts = [name for name in widths if name not in hidden]
-            for name in parts:
-                getattr(self, f"_{name}").layout.flex = widths[name]
-            return HBox([getattr(self, f"_{name}") for name in parts], layout=_ROW)
+            parts = [
+                _titled(PANELS[name], getattr(self, f"_{name}"), width)
+                for name, width in widths.items()
+                if name not in hidden
+            ]
+            return HBox(parts, layout=_ROW)
 
         return [
-            self._training,
+            _titled("Training", self._training),
             row(settings="1 1 330px", loss="2 1 560px"),
             row(gallery="1 1 490px", prediction="1 1 420px"),
             row(confusion="1 1 690px"),
@@ -276,6 +285,11 @@ class Dashboard(Panel):
         """Show what the network makes of the whole test set."""
         self._gallery.show_predictions(predictions)
         self._confusion.show_counts(predictions.confusion)
+
+
+def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
+    heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
+    return VBox([heading, panel], layout={"flex": flex})
 
 
 class _EpochTeller(Callback):

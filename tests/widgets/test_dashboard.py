@@ -153,7 +153,26 @@ def test_your_own_train_step_is_used(make_lab):
 def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     lab = make_lab(settings="sgd lr=0.1 hidden=64", hide=["runs", "seed"], lock=["optimizer"])
     assert lab._settings.config.hidden_units == 64
-    assert lab._runs not in [part for row in lab.children for part in getattr(row, "children", ())]
+    shown = set(parts_of(lab))
+    assert {lab._loss, lab._settings} <= shown
+    assert lab._runs not in shown
+
+
+def parts_of(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
+
+
+def test_each_panel_on_the_page_has_its_heading(make_lab):
+    lab = make_lab(hide=["runs"])
+    headings = [part.value for part in parts_of(lab) if "mw-title" in part._dom_classes]
+    assert headings == [
+        f"<h3>{title}</h3>"
+        for title in (
+            *("Training", "Settings", "Loss", "Test images", "Prediction", "Confusion matrix"),
+        )
+    ]
 
 
 def test_what_does_not_go_together_is_named(make_lab):
