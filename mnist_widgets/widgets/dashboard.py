@@ -6,6 +6,7 @@ images is asked between two batches, and only as often as somebody could see a d
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -35,8 +36,10 @@ from mnist_widgets.widgets.publishing import publisher
 from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.training_panel import TrainingPanel
 
-LOOK_INTERVAL_S = 0.25
+LOOK_INTERVAL_S = 0.3
 """Time between two looks at the shown images while the training runs."""
+EPOCH_INTERVAL_S = 1.0
+"""Time between two evaluations shown while the training runs: a small set has ten a second."""
 PANELS = ("settings", "loss", "gallery", "prediction", "confusion", "runs")
 """What `hide` can name beside the settings of `CONTROLS`."""
 
@@ -147,7 +150,7 @@ class Dashboard(Panel):
         self._make_trainer = make_trainer
         self._test_set = test_set
         self._has_own_model = has_own_model
-        self._looked_at_s = -LOOK_INTERVAL_S
+        self._looked_at_s = -math.inf
         self.run_log = RunLog()
         self._settings = HyperparameterPanel(config, lock=lock, hide=hidden - set(PANELS))
         self._loss = LossChart()
@@ -208,15 +211,10 @@ class Dashboard(Panel):
 
     def _on_news(self) -> None:
         """Look at the images again: now and then in a training, and whenever it stands still."""
-        now_s = time.monotonic()
-        is_running = self.session.state == "running"
-        if is_running and now_s - self._looked_at_s < LOOK_INTERVAL_S:
-            return
-        self._looked_at_s = now_s
-        if is_running:
-            self._ask(self._look)
-        else:
+        if self.session.state != "running":
             self._ask(self._look_at_all)
+        elif time.monotonic() - self._looked_at_s >= LOOK_INTERVAL_S:
+            self._ask(self._look)
 
     def _on_selected_index(self, _change: object) -> None:
         self._ask(self._look_urgently)
@@ -255,6 +253,7 @@ class Dashboard(Panel):
 
     def _look(self) -> None:
         """Ask the network for the shown images."""
+        self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
         index, indices = self._gallery.selected_index, self._gallery.visible_indices
         shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
         if len(shown) == 0:
@@ -279,12 +278,17 @@ class Dashboard(Panel):
 
 
 class _EpochTeller(Callback):
-    """Hands on what the evaluator found at the end of each epoch."""
+    """Hands on what the evaluator found at the end of an epoch, unless epochs come too fast."""
 
     def __init__(self, lab: Dashboard) -> None:
         self._lab = lab
+        self._shown_at_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions for all images."""
+        """Show the predictions for all images; at a standstill the lab asks for new ones anyway."""
+        now_s = time.monotonic()
+        if now_s - self._shown_at_s < EPOCH_INTERVAL_S:
+            return
         if isinstance(trainer.evaluator, Evaluator) and trainer.evaluator.predictions is not None:
+            self._shown_at_s = now_s
             self._lab.show_predictions(trainer.evaluator.predictions)
