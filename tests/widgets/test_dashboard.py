@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 
 import ipywidgets.widgets.widget as widget_module
@@ -14,6 +16,7 @@ from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 30
 DATA = load_bundled_digits()
+MODULE = sys.modules["mnist_widgets.widgets.dashboard"]  # the function has the same name
 
 
 @pytest.fixture
@@ -99,6 +102,28 @@ def test_every_standstill_counts_all_images_anew(lab):
         predicted = predict_probabilities(lab.session.trainer.model, DATA[1].images).argmax(dim=1)
         num_right = int((predicted == DATA[1].labels).sum())
         assert int(lab._confusion._counts.trace()) == num_right
+
+
+def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
+    settle(lab)
+    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", math.inf)
+    shown = []
+    monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
+    train(lab, epochs=3)
+    assert len(shown) == 2  # after the first epoch, and when all stood still
+    assert torch.equal(shown[-1], lab.session.trainer.evaluator.confusion)
+
+
+def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
+    settle(lab)
+    monkeypatch.setattr(MODULE, "LOOK_INTERVAL_S", 3600)
+    lab._looked_at_s = -math.inf
+    looks = []
+    monkeypatch.setattr(lab._gallery, "show_visible", lambda *_: looks.append(1))
+    lab._gallery.selected_index = 7
+    settle(lab)
+    train(lab)
+    assert len(looks) == 2  # for the click, and when all stood still
 
 
 def test_a_reset_begins_a_run_with_the_settings_shown(lab):
