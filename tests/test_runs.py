@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from mnist_widgets import Evaluator, RunConfig
+from mnist_widgets import Evaluator, History, RunConfig
 from mnist_widgets.runs import (
     MAX_EARLIER_SHOWN,
     MAX_RUNS,
+    Run,
     RunLog,
-    describe_difference,
     describe_runs,
 )
 
 SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def log(clock):
-    return RunLog(clock)
+def log():
+    return RunLog()
 
 
 @pytest.fixture
@@ -75,7 +62,8 @@ def shown(log):
     ],
 )
 def test_labels_name_only_what_differs(configs, labels):
-    assert describe_difference(configs) == labels
+    runs = [Run(number, config, History()) for number, config in enumerate(configs, start=1)]
+    assert describe_runs(runs) == labels
 
 
 def test_a_run_keeps_what_was_recorded(log, train, batches):
@@ -115,18 +103,28 @@ def test_a_run_without_an_evaluator_has_no_accuracy(log, train):
     assert log.runs[0].best_accuracy is None
 
 
-def test_the_time_counts_batches_and_evaluations_but_no_pause(log, clock, make_trainer, batches):
-    class SlowEvaluator(Evaluator):
-        def evaluate(self, model, device):
-            clock.now_s += 5.0
-            return super().evaluate(model, device)
-
-    trainer = make_trainer(callbacks=[log.record(SLOW)], evaluator=SlowEvaluator(batches))
+def test_the_time_is_that_of_the_batches_and_of_no_pause(log, make_trainer):
+    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    reports = []
     for report in trainer.iterate(1):
-        if report.step in (1, 3):
-            clock.now_s += 600.0  # a pause; no hook tells of it
-        clock.now_s += 0.2
-    assert log.runs[0].duration_s == pytest.approx(4 * 0.2 + 5.0, abs=0.5)
+        reports.append(report)
+        time.sleep(0.02)  # whoever drives the trainer lets it stand still
+    assert log.runs[0].duration_s == pytest.approx(sum(report.duration_s for report in reports))
+    assert log.runs[0].duration_s < len(reports) * 0.02
+
+
+def test_a_run_has_the_learning_rate_of_its_first_batch(log, make_trainer):
+    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    trainer.optimizer.param_groups[0]["lr"] = 0.5
+    trainer.fit(1)
+    assert log.runs[0].config == RunConfig(learning_rate=0.5)
+    assert describe_runs(log.runs) == ["run 1"]
+
+
+def test_runs_without_settings_are_told_apart_by_their_numbers(log, make_trainer):
+    for _ in range(2):
+        make_trainer(callbacks=[log.record(None)]).fit(1)
+    assert describe_runs(log.runs) == ["run 1", "run 2"]
 
 
 def test_a_learning_rate_that_was_changed_is_part_of_the_label(log, train, make_trainer):
@@ -135,7 +133,7 @@ def test_a_learning_rate_that_was_changed_is_part_of_the_label(log, train, make_
     for report in trainer.iterate(1):
         trainer.optimizer.param_groups[0]["lr"] = 0.001 if report.step < 3 else 0.5
     assert log.runs[1].learning_rates == [0.01, 0.001, 0.5]
-    assert describe_runs(log.runs) == ["lr 0.1", "lr 0.01 → 0.5"]
+    assert describe_runs(log.runs) == ["lr 0.1", "lr 0.01 → 0.001 → 0.5"]
 
 
 def test_the_log_keeps_the_last_runs_and_never_gives_a_number_twice(log, train):

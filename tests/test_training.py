@@ -159,7 +159,9 @@ def test_reports_are_frozen_plain_numbers(make_trainer):
         "num_batches": 5,
         "loss": pytest.approx(report.loss),
         "num_images": 8,
+        "duration_s": report.duration_s,
     }
+    assert 0 < report.duration_s < 60
     assert type(report.loss) is float
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.step = 2

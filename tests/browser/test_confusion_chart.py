@@ -54,7 +54,9 @@ class ChartOnPage:
 
     def expect_pair(self, pair: tuple[int, int] | None, outlined: tuple[int, int] | None) -> None:
         """Expect a pair in the lists, the kernel and, as row and column, outlined."""
-        for name, label in zip(("True", "Predicted"), pair or ("any", "any"), strict=True):
+        for name, label in zip(
+            ("Or pick: true", "predicted"), pair or ("choose", "choose"), strict=True
+        ):
             expect(self.setting(name).locator("option:checked")).to_have_text(str(label))
         assert self.lab.run_cell("chart.selected_pair or 'none'").strip("'") == str(pair or "none")
         outlines = self.root.locator(".heatmapcell").evaluate_all(

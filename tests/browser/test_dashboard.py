@@ -75,7 +75,7 @@ def test_an_image_that_is_clicked_shows_what_the_network_makes_of_it(dashboard):
     predicted, confidences, labels = dashboard.look()
     dashboard.images.nth(12).click()
     expect(dashboard.sentence).to_contain_text(
-        f"Label {labels[12]}. The network says {predicted[12]} with"
+        f"True {labels[12]}. The network says {predicted[12]} with"
     )
     share = round(100 * confidences[12])
     if 0 < share < 100:
@@ -87,7 +87,7 @@ def test_an_image_that_is_clicked_shows_what_the_network_makes_of_it(dashboard):
 
 def test_the_bars_follow_the_training(dashboard):
     dashboard.images.nth(3).click()
-    expect(dashboard.sentence).to_contain_text("Label")
+    expect(dashboard.sentence).to_contain_text("True")
     before = dashboard.bars()
     dashboard.train(2000)
     dashboard.page.wait_for_function(
@@ -97,7 +97,7 @@ def test_the_bars_follow_the_training(dashboard):
     )
     dashboard.images.nth(5).click()
     labels = dashboard.look()[2]
-    expect(dashboard.sentence).to_contain_text(f"Label {labels[5]}.")
+    expect(dashboard.sentence).to_contain_text(f"True {labels[5]}.")
     expect(dashboard.state).to_have_text("Training")
     dashboard.press("stop")
     expect(dashboard.state).to_have_text("Stopped")
@@ -128,7 +128,7 @@ def test_the_keyboard_alone_selects_an_image(dashboard):
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         dashboard.page.keyboard.press(key)
     labels = dashboard.look()[2]
-    expect(dashboard.sentence).to_contain_text(f"Label {labels[12]}.")
+    expect(dashboard.sentence).to_contain_text(f"True {labels[12]}.")
     assert dashboard.lab.run_cell("print(lab._gallery.selected_index)").strip() == "12"
 
 

@@ -56,7 +56,7 @@ class Gallery:
         predicted = self.predictions.predicted_labels
         names = [
             re.compile(
-                f"^Image {index}: label {self.digits.labels[index]}, predicted {predicted[index]} "
+                f"^Image {index}: true {self.digits.labels[index]}, predicted {predicted[index]} "
             )
             for index in positions
         ]

@@ -32,7 +32,7 @@ def panel(lab):
     lab.open_notebook([CHART, CLOTHES])
     lab.run_all()
     panel = lab.page.locator(PANEL).first
-    expect(panel.locator(".mw-caption")).to_contain_text("Label 4.")
+    expect(panel.locator(".mw-caption")).to_contain_text("True 4.")
     lab.scroll_to(PANEL)
     return panel
 
@@ -60,7 +60,7 @@ def test_the_mouse_over_a_bar_shows_its_value(panel, lab):
 
 def test_a_new_prediction_moves_bars_and_frame_and_clearing_takes_them_away(panel, lab):
     lab.run_cell("chart.show_prediction(test_set.images[0], probabilities.roll(1), 7)")
-    expect(panel.locator(".mw-caption")).to_contain_text("Label 7. The network says 6")
+    expect(panel.locator(".mw-caption")).to_contain_text("True 7. The network says 6")
     frame, bars = boxes_of(panel)
     assert bars[6]["height"] / frame["height"] == pytest.approx(0.86, abs=0.02)
     assert frame["x"] == pytest.approx(bars[7]["x"], abs=1)

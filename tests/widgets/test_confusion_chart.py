@@ -78,7 +78,7 @@ def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_
     click_cell(chart._cells, *cell)
     assert chart.selected_pair is None
     assert outlined(chart) is None
-    assert chosen(chart) == ("any", "any")
+    assert chosen(chart) == ("choose", "choose")
     assert "Click a cell" in chart._sentence.value
 
 
@@ -101,13 +101,13 @@ def test_another_cell_takes_the_place_of_the_first(chart):
 def test_two_lists_choose_a_pair_and_one_alone_none(chart):
     chart._true.label = "dog"
     assert chart.selected_pair is None
-    assert chosen(chart) == ("dog", "any")
+    assert chosen(chart) == ("dog", "choose")
     chart._predicted.label = "hen"
     assert chart.selected_pair == (1, 2)
     assert outlined(chart) == [[1, 2]]
-    chart._true.label = "any"
+    chart._true.label = "choose"
     assert chart.selected_pair is None
-    assert chosen(chart) == ("any", "hen")
+    assert chosen(chart) == ("choose", "hen")
     assert outlined(chart) is None
 
 
@@ -116,7 +116,7 @@ def test_a_pair_set_from_outside_shows_without_a_detour(chart):
     chart.observe(lambda change: pairs.append(change["new"]), names="selected_pair")
     for pair in ((2, 0), (0, 1), None):
         chart.selected_pair = pair
-        names = ("any", "any") if pair is None else (NAMES[pair[0]], NAMES[pair[1]])
+        names = ("choose", "choose") if pair is None else (NAMES[pair[0]], NAMES[pair[1]])
         assert chosen(chart) == names
     assert pairs == [(2, 0), (0, 1), None]
 

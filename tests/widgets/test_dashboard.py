@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import threading
+import weakref
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
@@ -62,7 +64,7 @@ def test_without_arguments_it_is_a_complete_lab(lab):
     )
     train(lab)
     assert lab.session.state == "finished"
-    assert lab._loss.history is lab.session.trainer.history
+    assert lab._loss_chart.history is lab.session.trainer.history
 
 
 def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
@@ -70,7 +72,7 @@ def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
     lab._gallery.selected_index = 7
     settle(lab)
     before = lab._prediction._bars.y.copy()
-    assert "Label" in lab._prediction._sentence.value
+    assert "True" in lab._prediction._sentence.value
     lab.session.pause()
     settle(lab)
     lab.session.step()
@@ -112,6 +114,9 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
     train(lab, epochs=3)
     assert len(shown) == 2  # after the first epoch, and when all stood still
     assert torch.equal(shown[-1], lab.session.trainer.evaluator.confusion)
+    lab.session.step()
+    settle(lab)
+    assert len(shown) == 3  # and for a step once, not for the command and its end
 
 
 def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
@@ -179,8 +184,27 @@ def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     lab = make_lab(settings="sgd lr=0.1 hidden=64", hide=["runs", "seed"], lock=["optimizer"])
     assert lab._settings.config.hidden_units == 64
     shown = set(parts_of(lab))
-    assert {lab._loss, lab._settings} <= shown
+    assert {lab._loss_chart, lab._settings} <= shown
     assert lab._runs not in shown
+    assert lab._settings.config == RunConfig("sgd", 0.1, 32, 64)  # the lab's own batch size
+    assert not set(lab._settings._controls["optimizer"]) - {
+        control for control in lab._settings._controls["optimizer"] if control.disabled
+    }
+    assert "seed" not in lab._settings._controls
+
+
+@pytest.mark.parametrize("name", ["loss", "loss_chart"])
+def test_the_chart_of_the_loss_and_the_setting_have_names_of_their_own(make_lab, name):
+    lab = make_lab(hide=name)
+    assert ("loss" in lab._settings._controls) == (name == "loss_chart")
+    assert (lab._loss_chart in set(parts_of(lab))) == (name == "loss")
+
+
+def test_the_number_of_epochs_is_given_locked_and_hidden(make_lab):
+    assert make_lab(epochs=3, lock=["epochs"])._training._epochs.value == 3
+    lab = make_lab(lock=["epochs"])
+    assert lab._training._epochs.disabled
+    assert make_lab(hide=["epochs"])._training._epochs.layout.display == "none"
 
 
 def parts_of(widget):
@@ -200,6 +224,111 @@ def test_each_panel_on_the_page_has_its_heading(make_lab):
     ]
 
 
+def test_settings_chosen_before_the_first_batch_are_those_of_the_run(lab):
+    lab._settings.config = RunConfig("sgd", 0.5, 32)
+    train(lab)
+    assert isinstance(lab.session.trainer.optimizer, torch.optim.SGD)
+    (run,) = lab.run_log.runs
+    assert run.config == RunConfig("sgd", 0.5, 32)
+    assert lab._settings.run_config == run.config
+
+
+def test_a_reset_by_code_keeps_the_learning_rate_shown(lab):
+    train(lab)
+    lab._settings.config = RunConfig(batch_size=32, learning_rate=0.5)
+    lab.session.reset()
+    settle(lab)
+    assert lab.session.trainer.optimizer.param_groups[0]["lr"] == 0.5
+    assert lab._settings.run_config.learning_rate == 0.5
+
+
+def test_a_selection_by_code_reaches_the_panels_and_theirs_the_lab(lab):
+    lab.selected_index, lab.selected_pair = 9, (4, 9)
+    assert lab._gallery.selected_index == 9
+    assert lab._confusion.selected_pair == (4, 9)
+    lab._gallery.selected_index = None
+    lab._confusion.selected_pair = None
+    assert (lab.selected_index, lab.selected_pair) == (None, None)
+
+
+def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
+    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", math.inf)
+    lab.session.start(1000)
+    while len(lab.session.trainer.history.batch_losses) < 60:  # past the first epoch's end
+        settle(lab)
+    shown = []
+    monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
+    next(part for part in parts_of(lab) if "mw-count" in part._dom_classes).click()
+    settle(lab)
+    assert len(shown) == 1
+    assert lab.session.state == "running"
+
+
+def test_the_end_of_an_epoch_brings_its_counts_while_the_training_runs(lab, monkeypatch):
+    settle(lab)
+    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", 0.0)
+    counted = threading.Event()
+    monkeypatch.setattr(lab._confusion, "show_counts", lambda _: counted.set())
+    lab.session.start(1000)
+    assert counted.wait(TIMEOUT_S)
+    assert lab.session.state == "running"
+
+
+class OnlySingleImages(torch.nn.Module):
+    """A network that fails on more than 64 images at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(28 * 28, 10)
+
+    def forward(self, images):
+        if len(images) > 64:
+            raise RuntimeError("the planted error")
+        return self.linear(images.flatten(1))
+
+
+def test_an_error_while_looking_at_the_images_is_told(make_lab):
+    lab = make_lab(model=OnlySingleImages())
+    settle(lab)
+    assert "the planted error" in lab._training._notice.value
+
+
+def test_runs_of_your_own_model_are_listed_by_number(make_lab):
+    lab = make_lab(model=SimpleNet(28 * 28, 10, hidden_units=8), batch_size=64)
+    for _ in range(2):
+        train(lab)
+        lab.reset()
+        settle(lab)
+    assert lab.session.trainer.num_batches == 23
+    assert [run.config for run in lab.run_log.runs] == [None, None]
+    assert "your own model" in lab._runs._grid.children[3].value
+    assert "run 1" in lab._loss_chart._earlier_runs.key.value
+
+
+def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
+    labs = [weakref.ref(dashboard(data=DATA)) for _ in range(2)]
+    make_lab()
+    publisher.flush()
+    gc.collect()
+    assert [lab() for lab in labs] == [None, None]
+
+
+def test_a_mistake_in_the_arguments_leaves_the_lab_before_alone(lab):
+    widgets = set(widget_module._instances)
+    for mistake in ({"hide": ["galery"]}, {"epochs": 0}, {"settings": "adam lr=100"}):
+        with pytest.raises(ValueError, match=r"galery|epochs|learning rate"):
+            dashboard(data=DATA, **mistake)
+    assert lab.session.can("start")
+    assert set(widget_module._instances) == widgets
+
+
+def test_data_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="two DigitSets"):
+        dashboard(data=DATA[0])
+    with pytest.raises(ValueError, match="two DigitSets"):
+        dashboard(data=(torch.zeros(1), torch.zeros(1)))
+
+
 def test_what_does_not_go_together_is_named(make_lab):
     with pytest.raises(ValueError, match="model of your own"):
         make_lab(optimizer=object())
@@ -207,6 +336,10 @@ def test_what_does_not_go_together_is_named(make_lab):
         make_lab(model=SimpleNet(784, 10), settings="adam")
     with pytest.raises(ValueError, match="galery"):
         make_lab(hide=["galery"])
+    with pytest.raises(ValueError, match="settings must be"):
+        make_lab(settings=3)
+    with pytest.raises(ValueError, match="lock names 'seed'"):
+        make_lab(model=SimpleNet(784, 10), lock="seed")
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
@@ -218,13 +351,17 @@ def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
                 thread.join(TIMEOUT_S)
         return len(widget_module._instances), sum(thread.is_alive() for thread in threads)
 
-    lab = make_lab()
-    lab.session.start(1000)
-    first = live()
-    for _ in range(19):
+    def make_and_train():
         lab = make_lab()
         lab.session.start(1000)
-    assert live()[0] == first[0]
-    assert live()[1] <= first[1]
+        lab.session.pause()
+        settle(lab)
+        return lab
+
+    lab = make_and_train()
+    first = live()
+    for _ in range(19):
+        lab = make_and_train()
+    assert live() == first
     lab.close()
     assert lab.session.can("start") is False

@@ -162,7 +162,7 @@ def test_the_learning_rate_waits_for_no_reset(panel):
     panel.run_config = RunConfig()
     slider(panel).value = 0.1
     assert drawn(panel._difference) == ""
-    assert panel._effect.value.startswith("Learning rate: at once.")
+    assert panel._effect.value.startswith("In a run, the learning rate changes at once")
 
 
 def test_every_choice_has_its_explanation(panel):
@@ -207,8 +207,8 @@ def test_with_everything_locked_no_reset_is_spoken_of(make_panel):
 
 @pytest.mark.parametrize("argument", ["lock", "hide"])
 def test_an_unknown_control_is_refused_with_the_list_of_the_known(argument):
-    known = "optimizer, learning_rate, batch_size, hidden_units, loss, seed, text"
-    with pytest.raises(ValueError, match=f"{argument} names 'speed', but the controls are {known}"):
+    known = "batch_size, hidden_units, learning_rate, loss, optimizer, seed, text"
+    with pytest.raises(ValueError, match=f"{argument} names 'speed', but here it can name {known}"):
         HyperparameterPanel(**{argument: ["seed", "speed"]})
 
 

@@ -106,12 +106,12 @@ def test_a_page_that_is_not_full_has_a_picture_of_the_same_size(gallery, digit_s
 
 
 def test_images_are_named_by_label_and_prediction(gallery, digit_set):
-    assert gallery._grid.names[3] == "Image 3: label 3"
+    assert gallery._grid.names[3] == "Image 3: true 3"
     assert gallery._grid.verdicts[3] == ""
     probabilities = torch.full((NUM_IMAGES, 10), 0.039)
     probabilities[:, 9] = 0.61
     show(gallery, Predictions(probabilities, digit_set.labels))
-    assert gallery._grid.names[3] == "Image 3: label 3, predicted 9 with 61 %"
+    assert gallery._grid.names[3] == "Image 3: true 3, predicted 9 with 61 %"
     assert gallery._grid.verdicts[3] == "wrong"
     assert gallery._grid.verdicts[9] == "right"
 
@@ -122,7 +122,7 @@ def test_large_positions_read_well():
     gallery = ImageGallery(digit_set, images_per_page=1)
     gallery.selected_index = 1234
     ask(gallery, page=1234)
-    assert gallery._caption.value == "Image 1,234: label 0"
+    assert gallery._caption.value == "Image 1,234: true 0"
     assert page_text(gallery) == "Page 1,235 of 1,300 · 1,300 images"
     gallery.close()
 
@@ -143,8 +143,8 @@ def test_class_names_are_no_html():
     names = ["<b>bold</b>", "plain"]
     images, labels = torch.zeros(2, 28, 28, dtype=torch.uint8), torch.tensor([0, 1])
     gallery = ImageGallery(DigitSet(images, labels, names, "tags"))
-    assert gallery._caption.value == "Image 0: label &lt;b&gt;bold&lt;/b&gt;"
-    assert gallery._grid.names[0] == "Image 0: label <b>bold</b>"
+    assert gallery._caption.value == "Image 0: true &lt;b&gt;bold&lt;/b&gt;"
+    assert gallery._grid.names[0] == "Image 0: true <b>bold</b>"
     gallery.close()
 
 
@@ -153,7 +153,7 @@ def test_class_names_are_no_html():
     [
         ("Right", lambda pair: pair[0] == pair[1]),
         ("Mistakes", lambda pair: pair[0] != pair[1]),
-        ("Label 4", lambda pair: pair[0] == 4),
+        ("True 4", lambda pair: pair[0] == 4),
         ("Predicted 4", lambda pair: pair[1] == 4),
     ],
 )
@@ -214,9 +214,9 @@ def test_another_filter_takes_the_place_of_a_pair(gallery, predictions):
     show(gallery, predictions)
     gallery.selected_pair = (4, 9)
     publisher.flush()
-    choose(gallery, "Label 3")
+    choose(gallery, "True 3")
     assert gallery.selected_pair is None
-    assert gallery._filter_box.label == "Label 3"
+    assert gallery._filter_box.label == "True 3"
     assert set(predictions.labels[ids(gallery)].tolist()) == {3}
 
 
@@ -260,7 +260,7 @@ def test_a_filter_chosen_early_holds_from_the_first_predictions_on(gallery, pred
 
 
 def test_labels_filter_without_predictions(gallery, digit_set):
-    choose(gallery, "Label 4")
+    choose(gallery, "True 4")
     assert ids(gallery) == (digit_set.labels == 4).nonzero().squeeze(1).tolist()
 
 
@@ -320,7 +320,7 @@ def test_a_selected_image_that_no_longer_fits_stays_selected(gallery, digit_set,
     show(gallery, Predictions(right_but_for_one, digit_set.labels))
     assert ids(gallery) == [9]
     assert gallery.selected_index == 5
-    assert gallery._caption.value == "Image 5: label 5, predicted 5 with 100 %"
+    assert gallery._caption.value == "Image 5: true 5, predicted 5 with 100 %"
 
 
 def test_a_page_that_is_no_more_is_replaced_by_the_last(gallery, digit_set):
@@ -359,7 +359,7 @@ def test_newer_answers_change_frames_and_names_of_their_images_only(
     gallery.show_visible(visible[:20], newer[:20])
     publisher.flush()
     assert set(gallery._grid.verdicts[:20]) == {"right"}
-    assert gallery._grid.names[0] == "Image 0: label 0, predicted 0 with 100 %"
+    assert gallery._grid.names[0] == "Image 0: true 0, predicted 0 with 100 %"
     assert gallery._caption.value == gallery._grid.names[0]
     assert gallery._grid.names[20:] == before[20:]
     show(gallery, predictions)
@@ -406,7 +406,10 @@ def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
 def test_a_diverged_network_is_shown_as_such(gallery, digit_set):
     nothing = torch.full((NUM_IMAGES, 10), torch.nan)
     show(gallery, Predictions(nothing, digit_set.labels))
-    assert gallery._caption.value.endswith("with nan %")
+    assert gallery._caption.value.endswith("outputs are no numbers (nan)")
+    assert set(gallery._grid.verdicts) == {""}
+    choose(gallery, "Right")
+    assert gallery._grid.num_images == 0
 
 
 def test_predictions_for_other_images_are_refused(gallery, digit_set):

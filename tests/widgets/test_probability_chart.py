@@ -38,7 +38,7 @@ def png_of(chart) -> bytes:
 def test_bars_sentence_and_picture_show_the_same_prediction(chart):
     show(chart, IMAGE, PROBABILITIES, true_label=7)
     assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
-    assert chart._sentence.value == "Label 7. The network says 7 with 93 %, then 2 with 5 %."
+    assert chart._sentence.value == "True 7. The network says 7 with 93 %, then 2 with 5 %."
     assert png_of(chart) == to_png(IMAGE, scale=IMAGE_SCALE)
     assert 'alt="' in chart._image.value
 
@@ -49,7 +49,7 @@ def test_the_true_class_is_framed_and_named(chart, true_label):
     assert chart._frame.visible
     assert chart._frame_title.visible
     assert chart._frame.x.tolist() == chart._frame_title.x.tolist() == [str(true_label)]
-    assert chart._frame_title.text.tolist() == ["label"]
+    assert chart._frame_title.text.tolist() == ["true"]
 
 
 def test_without_a_label_nothing_is_framed(chart):
@@ -66,7 +66,7 @@ def test_classes_have_their_own_names():
     chart = ProbabilityChart(class_names=["<cat>", "dog"])
     show(chart, IMAGE, torch.tensor([0.2, 0.8]), 0)
     assert chart._bars.x.tolist() == ["<cat>", "dog"]
-    assert chart._sentence.value.startswith("Label &lt;cat&gt;. The network says dog with 80 %")
+    assert chart._sentence.value.startswith("True &lt;cat&gt;. The network says dog with 80 %")
     chart.close()
 
 
