@@ -234,8 +234,9 @@ def read_cells(name: str, cell_type: str) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == cell_type]
 
 
-def test_the_first_lesson_is_among_the_notebooks():
-    assert "notebooks/01_training_a_neural_network.ipynb" in NOTEBOOKS
+def test_the_lessons_are_among_the_notebooks():
+    lessons = ["01_training_a_neural_network.ipynb", "02_experiments.ipynb"]
+    assert {f"notebooks/{lesson}" for lesson in lessons} <= set(NOTEBOOKS)
 
 
 @each_notebook

@@ -17,6 +17,9 @@ from torch import Tensor
 from traitlets import Int, TraitError, TraitType, Tuple, validate
 
 from mnist_widgets.data import DIGIT_NAMES
+from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.reports import EpochReport
+from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.widgets.class_axis import class_axis, widest_px
 from mnist_widgets.widgets.confusion_view import (
     SET_ASIDE,
@@ -47,16 +50,18 @@ _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _CELL_HEIGHT_PX = 34
 
 
-class ConfusionChart(Panel):
+class ConfusionChart(Panel, Callback):
     """The confusion matrix as a heat map, with accuracy, recall and precision beside it.
 
     A click on a cell, or the two lists below, picks a pair of a true and a predicted class; a
-    second click lets it go.
+    second click lets it go. As a callback of a `Trainer` it shows what its `Evaluator` counted
+    after each epoch.
 
     Example:
         ```python
         chart = ConfusionChart()
         chart.show_counts(evaluator.confusion)
+        trainer.callbacks.append(chart)
         chart.observe(lambda change: print(change["new"]), names="selected_pair")
         chart
         ```
@@ -132,6 +137,15 @@ class ConfusionChart(Panel):
             counts = counts.detach().cpu().clone() if counts.any() else None
         self._counts = counts
         publisher.request(self.redraw)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Show what the trainer's `Evaluator` counted; nothing happens without one."""
+        if isinstance(trainer.evaluator, Evaluator):
+            self.show_counts(trainer.evaluator.confusion)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Empty the chart."""
+        self.show_counts(None)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with counts and choices; called by the publisher."""

@@ -19,9 +19,11 @@ from torch.nn import functional
 from traitlets import Instance, Int, TraitError, Tuple, validate
 
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import Predictions
+from mnist_widgets.evaluation import Evaluator, Predictions
 from mnist_widgets.images import to_sprite
+from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
+from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.widgets.image_grid import ImageGrid
 from mnist_widgets.widgets.image_words import (
     Answers,
@@ -44,14 +46,17 @@ _ORDERS: list[tuple[str, Order]] = [
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
 
-class ImageGallery(Panel):
+class ImageGallery(Panel, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
+
+    As a callback of a `Trainer` it shows what its `Evaluator` found after each epoch.
 
     Example:
         ```python
         gallery = ImageGallery(test_set)
         probabilities = predict_probabilities(model, test_set.images)
         gallery.show_predictions(Predictions(probabilities, test_set.labels))
+        trainer.callbacks.append(gallery)
         gallery
         ```
 
@@ -129,6 +134,19 @@ class ImageGallery(Panel):
         """
         self._answers = self._answers.updated(indices, probabilities)
         publisher.request(self.redraw)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Show what the trainer's `Evaluator` found; nothing happens without one.
+
+        Raises:
+            ValueError: if it looks at other images, or in another order.
+        """
+        if isinstance(trainer.evaluator, Evaluator):
+            self.show_predictions(trainer.evaluator.predictions)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Show the images without predictions."""
+        self.show_predictions(None)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with predictions and choices; called by the publisher."""

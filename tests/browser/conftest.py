@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from get_chromium import find_chromium, is_required
 from lab import Lab, LabServer
-from playwright.sync_api import Browser, Error, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Error, ViewportSize, expect, sync_playwright
 
 HERE = Path(__file__).parent
 WINDOW = ViewportSize(width=1280, height=1000)
@@ -42,6 +42,7 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         give_up = pytest.fail if is_required() else pytest.skip
         give_up("NO CHROMIUM: run tests/browser/get_chromium.py, or set MNIST_WIDGETS_CHROMIUM")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield browser

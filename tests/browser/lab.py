@@ -197,6 +197,7 @@ class Lab:
         self._excused = list(EXCUSED[server.front_end])
         self._server = server
         self._screenshots = screenshots
+        page.add_init_script(TELL_STACKS)
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self._note_page_error(str(error)))
         page.on("request", lambda request: self._note_address(request.url))
@@ -303,6 +304,12 @@ class Lab:
         if not url.startswith((f"http{host}/", f"ws{host}/", "data:", "blob:")):
             self.complaints.append(f"request off the server: {url}")
 
+
+# What is written to the console names an error without saying where it arose.
+TELL_STACKS = """
+const report = console.error;
+console.error = (...parts) => report(...parts.map(part => part?.stack ?? part));
+"""
 
 # JupyterLab drops the error message of a handler that ran outside of any cell.
 REPORT_HANDLER_ERRORS = """() => {

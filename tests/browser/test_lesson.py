@@ -1,7 +1,8 @@
-"""The first lesson in a real JupyterLab: what a student sees and steers during a training."""
+"""The first lesson in a real JupyterLab: what a student sees and steers, and what clicks open."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ def look():
 print(*session.between_batches(look).result(10))
 """
 
+# What the network says of all test images now: their labels, its answers, and its answer to one of
+# them as a sentence.
+ASK = """
+import json
+from mnist_widgets.widgets.probability_chart import describe_prediction
+def ask():
+    probabilities = predict_probabilities(model, test_set.images)
+    sentence = describe_prediction(probabilities[gallery.selected_index], test_set.class_names)
+    return test_set.labels.tolist(), probabilities.argmax(dim=1).tolist(), sentence
+print(json.dumps(session.between_batches(ask).result(10)))
+"""
+
 
 class Lesson:
     """The lesson's panel and chart on the page, and its training in the kernel."""
@@ -29,6 +42,9 @@ class Lesson:
         self.caption = lab.page.locator(f"{CHART} .mw-caption")
         self.state = lab.page.locator(f"{PANEL} .mw-state")
         self.epochs = lab.page.get_by_label("Epochs")
+        # Two views of one gallery and of one chart: below the matrix they are shown once more.
+        self.galleries = lab.page.locator(".mw-image-gallery")
+        self.sentences = lab.page.locator(".mw-probability-chart .mw-caption")
 
     def click(self, name: str) -> None:
         self.lab.page.locator(f"{PANEL} .mw-{name}").click()
@@ -40,6 +56,16 @@ class Lesson:
         """Return the number of batches trained and a fingerprint of the weights."""
         num_batches, weights = self.lab.run_cell(LOOK).split()
         return int(num_batches), weights
+
+    def images(self, view: int):
+        """Return the images on the page of the first or the second view of the gallery."""
+        return self.galleries.nth(view).locator("[role=option]:visible")
+
+    def expect_answer(self, index: int) -> None:
+        """Expect both charts to say what the network makes of the selected image."""
+        labels, _, answer = json.loads(self.lab.run_cell(ASK))
+        sentence = f"True {labels[index]}. The network says {answer}."
+        expect(self.sentences).to_have_text([sentence] * 2)
 
     def drawn(self) -> str:
         """Return the path of the loss lines as the chart draws them."""
@@ -75,11 +101,60 @@ def test_run_all_trains_the_network_and_draws_its_loss(lesson):
     assert num_batches == 3 * 45
     lesson.expect_drawn(num_batches)
     assert lesson.drawn()
-    expect(lesson.lab.page.locator(".mw-probability-chart .mw-caption")).to_contain_text(" with ")
+    lesson.expect_answer(0)
     lesson.lab.screenshot("lesson-light")
     lesson.lab.set_theme(dark=True)
     lesson.lab.scroll_to(PANEL)
     lesson.lab.screenshot("lesson-dark")
+
+
+def test_clicks_lead_from_the_confusion_matrix_to_images_and_to_probabilities(lesson):
+    lesson.images(0).nth(12).click()
+    lesson.expect_answer(12)
+    lesson.lab.screenshot("lesson-ask-light")
+
+    labels, answers, _ = json.loads(lesson.lab.run_cell(ASK))
+    pairs = list(zip(labels, answers, strict=True))
+    true, wrong = next(
+        pair
+        for pair in pairs
+        if pair[0] != pair[1] and pairs.count(pair) != pairs.count(pair[::-1])
+    )
+    expected = [index for index, pair in enumerate(pairs) if pair == (true, wrong)]
+    matrix = lesson.lab.page.locator(".mw-confusion-chart")
+    cell = matrix.locator(".heatmapcell").nth(10 * true + wrong)
+    cell.click()
+    expect(lesson.images(1)).to_have_count(len(expected))
+    shown = lesson.lab.run_cell("print(sorted(gallery.visible_indices.tolist()))")
+    assert json.loads(shown) == expected
+    lesson.images(1).first.click()
+    lesson.expect_answer(expected[0])
+    lesson.lab.page.set_viewport_size({"width": 1280, "height": 1300})
+    lesson.lab.scroll_to(".mw-confusion-chart")
+    lesson.lab.screenshot("lesson-confusion-light")
+    lesson.lab.set_theme(dark=True)
+    lesson.lab.screenshot("lesson-confusion-dark")
+    cell.click()
+    expect(lesson.images(1)).to_have_count(30)
+
+
+def test_what_the_network_makes_of_the_images_follows_the_training(lesson):
+    matrix = lesson.lab.page.locator(".mw-confusion-chart")
+    counted = matrix.locator(".mw-accuracy").inner_text()
+    lesson.epochs.fill("2000")
+    lesson.epochs.press("Enter")
+    lesson.click("start")
+    expect(matrix.locator(".mw-accuracy")).not_to_have_text(counted)
+    lesson.images(0).nth(5).click()
+    labels, _, _ = json.loads(lesson.lab.run_cell(ASK))
+    expect(lesson.sentences.first).to_contain_text(f"True {labels[5]}.")
+    lesson.click("stop")
+    lesson.expect_state("Stopped")
+    lesson.expect_answer(5)
+    lesson.click("reset")
+    lesson.expect_state("Ready")
+    lesson.expect_answer(5)
+    expect(matrix.locator(".mw-caption")).to_contain_text("Nothing has been evaluated yet")
 
 
 def test_the_buttons_steer_a_training_that_runs(lesson):

@@ -10,6 +10,7 @@ import torch
 from bqplot_events import click_cell
 from traitlets import TraitError
 
+from mnist_widgets import Evaluator
 from mnist_widgets.widgets import ConfusionChart
 from mnist_widgets.widgets.confusion_view import SET_ASIDE
 from mnist_widgets.widgets.publishing import publisher
@@ -181,6 +182,24 @@ def test_counts_that_go_on_counting_do_not_change_the_chart(chart):
     chart.show_counts(counts)
     counts[0, 0] = 99
     assert texts_of(chart)[0][0] == "6"
+
+
+def test_as_a_callback_it_shows_the_counts_of_each_epoch_until_a_reset(
+    chart, make_trainer, batches
+):
+    evaluator = Evaluator(batches)
+    trainer = make_trainer(evaluator=evaluator, callbacks=[chart])
+    beginning = trainer.snapshot()
+    for _ in range(2):
+        trainer.fit(1)
+        assert texts_of(chart) == [[str(n) for n in row] for row in evaluator.confusion.tolist()]
+    trainer.restore(beginning)
+    assert texts_of(chart) == [[""] * 3] * 3
+
+
+def test_as_a_callback_without_an_evaluator_it_stays_as_it_is(chart, make_trainer):
+    make_trainer(callbacks=[chart]).fit(1)
+    assert texts_of(chart)[0] == ["6", "2", "0"]
 
 
 def test_what_stays_the_same_is_not_sent_again(chart):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from traitlets import TraitError
 
+from mnist_widgets import RunConfig
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Predictions
 from mnist_widgets.widgets import ImageGallery
@@ -401,6 +402,37 @@ def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
     assert heard == []
     ask(gallery, page=2)
     assert heard == [list(range(100, 130))]
+
+
+def test_as_a_callback_it_shows_what_was_found_after_each_epoch_until_a_reset(gallery, digit_set):
+    trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=[gallery])
+    beginning = trainer.snapshot()
+    for _ in range(2):
+        trainer.fit(1)
+        publisher.flush()
+        verdicts = {True: "right", False: "wrong"}
+        are_right = trainer.evaluator.predictions.are_right[:50].tolist()
+        assert gallery._grid.verdicts == [verdicts[is_right] for is_right in are_right]
+    trainer.restore(beginning)
+    publisher.flush()
+    assert set(gallery._grid.verdicts) == {""}
+
+
+def test_as_a_callback_without_an_evaluator_it_stays_as_it_is(gallery, digit_set, predictions):
+    show(gallery, predictions)
+    verdicts = gallery._grid.verdicts
+    trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=[gallery])
+    trainer.evaluator = None
+    trainer.fit(1)
+    publisher.flush()
+    assert gallery._grid.verdicts == verdicts
+
+
+def test_a_trainer_that_is_tested_on_other_images_is_refused(gallery, digit_set):
+    others = DigitSet(digit_set.images[:60], digit_set.labels[:60], "0123456789", "others")
+    trainer = RunConfig(hidden_units=8).build(digit_set, others, callbacks=[gallery])
+    with pytest.raises(ValueError, match="60 images"):
+        trainer.fit(1)
 
 
 def test_a_diverged_network_is_shown_as_such(gallery, digit_set):
