@@ -11,17 +11,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
-import tempfile
-from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "browser"))
-
-from get_chromium import find_chromium  # noqa: E402
-from lab import Lab, LabServer  # noqa: E402
+from playwright.sync_api import Page
+from real_lab import ROOT, describe_load, open_lab
 
 LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
 CLICK_AND_WAIT = """([button, words, rest]) => new Promise((resolve, reject) => {
@@ -65,23 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=40)
     num_rounds = parser.parse_args().rounds
-    folder = Path(tempfile.mkdtemp())
-    server, chromium = LabServer(folder), find_chromium()
-    try:
-        server.start()
-        with sync_playwright() as playwright:
-            arguments = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-            lab = Lab(browser.new_page(viewport={"width": 1280, "height": 1000}), server, folder)
-            lab.open_notebook(LESSON)
-            lab.run_all()
-            lab.page.get_by_label("Epochs").fill("9999")
-            lab.page.get_by_label("Epochs").press("Enter")
-            times = measure(lab.page, num_rounds)
-            batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
-            browser.close()
-    finally:
-        server.stop()
+    print(describe_load())
+    with open_lab(LESSON) as lab:
+        lab.page.get_by_label("Epochs").fill("9999")
+        lab.page.get_by_label("Epochs").press("Enter")
+        times = measure(lab.page, num_rounds)
+        batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
     print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} each:")
     for button, values in times.items():
         p95 = statistics.quantiles(values, n=20)[-1]

@@ -68,14 +68,14 @@ class Predictions:
 
     @cached_property
     def are_right(self) -> Tensor:
-        """Whether each image's prediction is its label, bool (N,)."""
-        return self.predicted_labels == self.labels
+        """Whether each image's prediction is its label, bool (N,); what is NaN is not right."""
+        return (self.predicted_labels == self.labels) & ~self.confidences.isnan()
 
     @cached_property
     def confusion(self) -> Tensor:
-        """The counts[true, predicted], int64 (C, C)."""
-        num_classes = self.probabilities.shape[1]
-        return confusion_matrix(self.labels, self.predicted_labels, num_classes)
+        """The counts[true, predicted], int64 (C, C), of all images that were given numbers."""
+        num_classes, answered = self.probabilities.shape[1], ~self.confidences.isnan()
+        return confusion_matrix(self.labels[answered], self.predicted_labels[answered], num_classes)
 
 
 class Evaluator:
@@ -125,7 +125,7 @@ class Evaluator:
         num_images = len(self.predictions.labels)
         return {
             "test_loss": loss_sum / num_images,
-            "test_accuracy": accuracy(self.predictions.confusion),
+            "test_accuracy": int(self.predictions.are_right.sum()) / num_images,
         }
 
 

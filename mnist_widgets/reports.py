@@ -17,6 +17,7 @@ class BatchReport:
         num_batches: batches in an epoch.
         loss: the loss of this batch, before its update.
         num_images: inputs in this batch; 0 where the batch does not say.
+        duration_s: seconds it took to get the batch and to train it.
     """
 
     step: int
@@ -25,6 +26,7 @@ class BatchReport:
     num_batches: int
     loss: float
     num_images: int = 0
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True)

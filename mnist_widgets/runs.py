@@ -5,12 +5,10 @@ The settings themselves are left to `run_config`, drawing to the panels.
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mnist_widgets.history import History
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -29,15 +27,15 @@ class Run:
 
     Attributes:
         number: its place among all runs of its log, from 1; never given again.
-        config: the settings it began with.
+        config: the settings it began with; None if they are the user's own.
         history: its losses and metrics.
-        duration_s: seconds of training and evaluation, without pauses.
+        duration_s: seconds of training, without evaluations and pauses.
         learning_rates: those it was trained with, in turn; several if it was changed meanwhile.
         is_shown: whether it is to be seen in the chart.
     """
 
     number: int
-    config: RunConfig
+    config: RunConfig | None
     history: History
     duration_s: float = 0.0
     learning_rates: list[float] = field(default_factory=list)
@@ -50,25 +48,19 @@ class Run:
 
     def to_words(self) -> dict[str, str]:
         """Return its settings as `RunConfig.to_words` does, with a change of the learning rate."""
-        words = self.config.to_words()
+        words = dict.fromkeys(SETTINGS, "") if self.config is None else self.config.to_words()
         rates = list(self.learning_rates)
         if len(rates) > 1:
-            words["learning_rate"] = f"lr {format_number(rates[0])} → {format_number(rates[-1])}"
+            words["learning_rate"] = f"lr {' → '.join(map(format_number, rates))}"
         return words
 
 
-def describe_difference(configs: Sequence[RunConfig]) -> list[str]:
-    """Name for each of several configurations only what sets it apart, such as `lr 0.1`.
+def describe_runs(runs: Sequence[Run]) -> list[str]:
+    """Name for each of several runs only what sets it apart, such as `lr 0.1`.
 
     Returns:
         A label for each, no two alike: where the settings are, a number such as `run 2` is added.
     """
-    words = [config.to_words() for config in configs]
-    return _label_differences(words, range(1, len(configs) + 1))
-
-
-def describe_runs(runs: Sequence[Run]) -> list[str]:
-    """Label runs as `describe_difference` does, with their own numbers."""
     return _label_differences([run.to_words() for run in runs], [run.number for run in runs])
 
 
@@ -92,12 +84,9 @@ class RunLog:
         log.runs[-1].best_accuracy
         ```
 
-    Args:
-        clock: gives seconds; another one in tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._changing = threading.RLock()  # runs begin in one thread and are deleted in another
         self._runs: tuple[Run, ...] = ()
         self._num_begun = 0
@@ -119,19 +108,19 @@ class RunLog:
         """The runs to be seen beside the current one, `MAX_EARLIER_SHOWN` at most."""
         return tuple(run for run in self._runs if run.is_shown and run is not self._current)
 
-    def record(self, config: RunConfig) -> Callback:
+    def record(self, config: RunConfig | None) -> Callback:
         """Return a callback that enters into this log what becomes of a trainer.
 
         A run begins with the trainer's first batch, and another one with the first batch after a
         reset. The run before is not the current one any more.
 
         Args:
-            config: what the trainer was built from.
+            config: what the trainer was built from; None for the user's own parts.
         """
         self.close_current()
-        return _Recorder(self, config, self._clock)
+        return _Recorder(self, config)
 
-    def begin(self, config: RunConfig, history: History) -> Run:
+    def begin(self, config: RunConfig | None, history: History) -> Run:
         """Enter a new run, the current one from now on, and return it."""
         with self._changing:
             self._num_begun += 1
@@ -199,36 +188,25 @@ class RunLog:
 class _Recorder(Callback):
     """Enters into a log what becomes of one trainer."""
 
-    def __init__(self, log: RunLog, config: RunConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, log: RunLog, config: RunConfig | None) -> None:
         self._log = log
         self._config = config
-        self._clock = clock
         self._run: Run | None = None
-        self._looked_at_s = 0.0
-
-    def on_train_begin(self, trainer: Trainer) -> None:
-        """Look at the clock."""
-        self._time_passed_s()
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Begin the run with its first batch; add the time, and a learning rate that is new."""
-        passed_s = self._time_passed_s()
-        if self._run is None or self._run.history is not trainer.history:
-            self._run = self._log.begin(self._config, trainer.history)
-        run = self._run
-        num_earlier = len(trainer.history.batch_losses) - 1
-        usual_s = run.duration_s / num_earlier if num_earlier else math.inf
-        is_pause = passed_s > max(1.0, 10 * usual_s)  # no hook tells of pauses
-        run.duration_s += usual_s if is_pause else passed_s
         rate = float(trainer.optimizer.param_groups[0]["lr"])
+        if self._run is None or self._run.history is not trainer.history:
+            config = self._config and replace(self._config, learning_rate=rate)
+            self._run = self._log.begin(config, trainer.history)
+        run = self._run
+        run.duration_s += report.duration_s
         if run.learning_rates[-1:] != [rate]:
             run.learning_rates.append(rate)
             self._log.notify()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Add the time of the evaluation."""
-        if self._run is not None:
-            self._run.duration_s += self._time_passed_s()
+        """Tell of what the epoch brought."""
         self._log.notify()
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -239,7 +217,3 @@ class _Recorder(Callback):
         """Let the next batch begin another run."""
         self._run = None
         self._log.close_current()
-
-    def _time_passed_s(self) -> float:
-        before, self._looked_at_s = self._looked_at_s, self._clock()
-        return self._looked_at_s - before

@@ -136,6 +136,11 @@ class TrainingSession:
         trained = self._num_batches_trained
         return trained / (trained + self.num_batches_left) if trained else 0.0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session was closed, for good."""
+        return self._is_closed
+
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""
         return not self._is_closed and self._goal in _LEADS_TO[action]
@@ -201,12 +206,12 @@ class TrainingSession:
             try:
                 self._end_run()
             finally:
+                self._num_batches_trained = 0  # first: with it, `progress` asks for nothing else
+                self.error = self.last_report = None
+                self.pace = Pace()
                 if trainer is not None:
                     self.trainer, self._beginning = trainer, trainer.snapshot()
                 self.trainer.restore(self._beginning)
-            self.error = self.last_report = None
-            self.pace = Pace()
-            self._num_batches_trained = 0
             self._state = "idle"
 
         self._command("reset", restore_beginning)

@@ -6,6 +6,7 @@ wants to decide when the next batch is trained drives `Trainer.iterate` himself.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sized
 from contextlib import ExitStack
 from copy import deepcopy
@@ -271,10 +272,19 @@ class Trainer:
         batch_index = 0
         self.model.train()
         self._tell("on_epoch_begin", epoch)
+        began_s = time.perf_counter()
         for batch_index, batch in enumerate(self.train_batches, start=1):
             loss = self._train_on(batch)
             step = self.history.add_batch(loss)
-            report = BatchReport(step, epoch, batch_index, num_batches, loss, _count_images(batch))
+            report = BatchReport(
+                step,
+                epoch,
+                batch_index,
+                num_batches,
+                loss,
+                _count_images(batch),
+                time.perf_counter() - began_s,
+            )
             self._tell("on_batch_end", report)
             is_last = batch_index == num_batches
             if is_last and not self._stop_requested:
@@ -282,6 +292,7 @@ class Trainer:
             yield report
             if is_last or self._stop_requested:
                 return
+            began_s = time.perf_counter()
         raise RuntimeError(
             f"train_batches gave {batch_index} batches in epoch {epoch}, but its length is "
             f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a "

@@ -7,12 +7,12 @@ decided elsewhere.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
-from ipywidgets import Checkbox, Dropdown, HBox, VBox
+from ipywidgets import Button, Checkbox, Dropdown, HBox, VBox
 from torch import Tensor
 from traitlets import Int, TraitError, TraitType, Tuple, validate
 
@@ -20,6 +20,7 @@ from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.training import Callback, Trainer
+from mnist_widgets.widgets.class_axis import class_axis, widest_px
 from mnist_widgets.widgets.confusion_view import (
     SET_ASIDE,
     Pair,
@@ -44,10 +45,9 @@ _OUTLINE = {
     "transform-box": "fill-box",
     "transform-origin": "center",
 }
-_ANY = -1  # a list whose value is None shows no option at all
+_NONE = -1  # a list whose value is None shows no option at all
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _CELL_HEIGHT_PX = 34
-_CHARACTER_WIDTH_PX = 6.5
 
 
 class ConfusionChart(Panel, Callback):
@@ -68,6 +68,8 @@ class ConfusionChart(Panel, Callback):
 
     Args:
         class_names: what the classes are called, in their order; no two alike.
+        count: asks for new counts, which `show_counts` then brings; a button calls it. Without it
+            there is no button.
 
     Attributes:
         selected_pair: (true, predicted), the classes of the picked cell; None for no cell. A trait.
@@ -75,7 +77,11 @@ class ConfusionChart(Panel, Callback):
 
     selected_pair: TraitType[Any, Any] = Tuple(Int(), Int(), default_value=None, allow_none=True)
 
-    def __init__(self, class_names: Sequence[str] = DIGIT_NAMES) -> None:
+    def __init__(
+        self,
+        class_names: Sequence[str] = DIGIT_NAMES,
+        count: Callable[[], None] | None = None,
+    ) -> None:
         self._class_names = tuple(class_names)
         self._noun = "digit" if self._class_names == DIGIT_NAMES else "class"
         self._counts: Tensor | None = None
@@ -96,7 +102,15 @@ class ConfusionChart(Panel, Callback):
         super().__init__(
             "mw-confusion-chart",
             [
-                HBox([self._numbers, self._stand_out, self._swap], layout=_ROW),
+                HBox(
+                    [
+                        self._numbers,
+                        self._stand_out,
+                        self._swap,
+                        *(() if count is None else (_build_button(count),)),
+                    ],
+                    layout=_ROW,
+                ),
                 HBox([matrix, measures], layout={"flex_flow": "row wrap"}),
             ],
         )
@@ -161,8 +175,8 @@ class ConfusionChart(Panel, Callback):
                 (False, "Swap axes", "110px"),
             )
         )
-        longest_px = _CHARACTER_WIDTH_PX * max(len(name) for name in self._class_names)
-        options = [("any", _ANY), *((name, label) for label, name in enumerate(self._class_names))]
+        longest_px = widest_px(self._class_names)
+        options = [("choose", _NONE), *((name, at) for at, name in enumerate(self._class_names))]
         self._true, self._predicted = (
             Dropdown(
                 description=name,
@@ -170,7 +184,7 @@ class ConfusionChart(Panel, Callback):
                 style={"description_width": f"{width_px}px"},
                 layout={"width": f"{width_px + max(longest_px, 60) + 40:.0f}px"},
             )
-            for name, width_px in (("True", 62), ("Predicted", 76))
+            for name, width_px in (("Or pick: true", 86), ("predicted", 72))
         )
         for setting in (self._numbers, self._stand_out, self._swap):
             setting.observe(self._on_change, names="value")
@@ -207,17 +221,11 @@ class ConfusionChart(Panel, Callback):
             font_weight="normal",
             align="middle",
         )
-        longest_px = _CHARACTER_WIDTH_PX * max(len(name) for name in self._class_names)
+        longest_px = widest_px(self._class_names)
         self._row_axis = Axis(
             scale=rows, side="left", grid_lines="none", label_offset=f"{longest_px + 20:.0f}px"
         )
-        self._column_axis = Axis(scale=columns, grid_lines="none", label_offset="32px")
-        bottom = 42
-        if longest_px > 20:
-            bottom += round(0.64 * longest_px)
-            self._column_axis.tick_rotate = -40
-            self._column_axis.tick_style = {"text-anchor": "end"}
-            self._column_axis.label_offset = f"{bottom - 14}px"
+        self._column_axis, bottom = class_axis(columns, self._class_names)
         return Figure(
             marks=[self._cells, self._texts],
             axes=[self._column_axis, self._row_axis],
@@ -268,16 +276,21 @@ class ConfusionChart(Panel, Callback):
         if counts is None:
             sentence = "Nothing has been evaluated yet. The numbers come at the end of an epoch."
         elif pair is None:
-            sentence = "Click a cell to pick it, and once more to let it go."
+            is_half = (self._true.value == _NONE) != (self._predicted.value == _NONE)
+            sentence = (
+                f"Choose the {'true' if self._true.value == _NONE else 'predicted'} one as well."
+                if is_half
+                else "Click a cell to see its images, and once more to let it go."
+            )
         else:
             sentence = describe_pair(
                 counts, pair, self._numbers.value, self._class_names, self._noun
             )
         self._sentence.value = sentence
         chosen = (self._true.value, self._predicted.value)
-        if pair is not None or _ANY not in chosen:  # half a pair that is chosen stays
+        if pair is not None or _NONE not in chosen:  # half a pair that is chosen stays
             self._drawing_thread = threading.get_ident()
-            self._true.value, self._predicted.value = pair or (_ANY, _ANY)
+            self._true.value, self._predicted.value = pair or (_NONE, _NONE)
             self._drawing_thread = None
 
     def _on_cell(self, _mark: GridHeatMap, content: Mapping[str, Mapping[str, int]]) -> None:
@@ -289,7 +302,8 @@ class ConfusionChart(Panel, Callback):
         if threading.get_ident() == self._drawing_thread:
             return  # the lists follow a pair that is selected already
         chosen = (self._true.value, self._predicted.value)
-        self.selected_pair = None if _ANY in chosen else chosen
+        self.selected_pair = None if _NONE in chosen else chosen
+        self._on_change(None)  # half a pair changes nothing but the sentence
 
     def _on_change(self, _change: object) -> None:
         publisher.request(self.redraw, urgent=True)
@@ -302,3 +316,13 @@ class ConfusionChart(Panel, Callback):
                 f"selected_pair must be (true, predicted), each from 0 to {size - 1}, not {pair}"
             )
         return pair
+
+
+def _build_button(count: Callable[[], None]) -> Button:
+    button = Button(
+        description="Count now",
+        tooltip="Ask the network about all test images now, not only when an epoch ends",
+        layout={"width": "96px"},
+    )
+    button.on_click(lambda _button: count())
+    return button.add_class("mw-count")

@@ -6,20 +6,24 @@ images is asked between two batches, and only as often as somebody could see a d
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import torch
-from ipywidgets import HBox, Widget
+from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
-from traitlets import link
+from traitlets import Int, Tuple, link
 
 from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
+from mnist_widgets.history import History
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.runs import RunLog, describe_runs
@@ -29,29 +33,41 @@ from mnist_widgets.widgets.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
 from mnist_widgets.widgets.loss_chart import LossChart
-from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.publishing import publisher
 from mnist_widgets.widgets.run_table import RunTable
+from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
 from mnist_widgets.widgets.training_panel import TrainingPanel
 
-LOOK_INTERVAL_S = 0.25
+LOOK_INTERVAL_S = 0.3
 """Time between two looks at the shown images while the training runs."""
-PANELS = ("settings", "loss", "gallery", "prediction", "confusion", "runs")
-"""What `hide` can name beside the settings of `CONTROLS`."""
+EPOCH_INTERVAL_S = 1.0
+"""Time between two evaluations shown while the training runs: a small set has ten a second."""
+PANELS = {
+    "settings": "Settings",
+    "loss_chart": "Loss",
+    "gallery": "Test images",
+    "prediction": "Prediction",
+    "confusion": "Confusion matrix",
+    "runs": "Runs",
+}
+"""The panels that `hide` can name, and their headings on the page."""
 
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
 
-def dashboard(
+def dashboard(  # noqa: PLR0913 - all but two by name
     model: nn.Module | None = None,
     data: tuple[DigitSet, DigitSet] | None = None,
     loss_fn: LossFunction | None = None,
     optimizer: Optimizer | None = None,
     *,
     train_step: TrainStep = train_step,
+    batch_size: int | None = None,
     settings: RunConfig | str | None = None,
+    epochs: int = 10,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
 ) -> Dashboard:
@@ -60,56 +76,31 @@ def dashboard(
     A notebook has one lab at a time: a new one ends the training of the one before and closes it.
 
     Args:
-        model: your own network, whose outputs are raw scores (B, 10); then the settings are yours
+        model: your own network, whose outputs are raw scores (B, C); then the settings are yours
             too, and their panel is left out.
         data: training and test set; by default `load_digits()`.
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; your own replaces the usual one.
+        batch_size: goes with `model`; by default 512, or 32 for a small set.
         settings: what to begin with, a `RunConfig` or its string; not with `model`.
-        hide: names of panels (`PANELS`) or of settings that are not to be seen.
-        lock: names of settings that are to be seen but not changed.
+        epochs: what the field beside the buttons says at first.
+        hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
+        lock: names of settings, or `epochs`: to be seen but not changed.
 
     Raises:
-        ValueError: if something does not go together, or `hide` or `lock` name what is not there.
+        ValueError: if something does not go together, or `hide` or `lock` name what is not there;
+            the lab before is then left as it is.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
-    if _open_dashboard is not None:
-        _open_dashboard.close()
-    if model is None and (loss_fn is not None or optimizer is not None):
-        raise ValueError("loss_fn and optimizer go with a model of your own; give that too.")
-    if model is not None and settings is not None:
-        raise ValueError("settings describe the lab's own networks; leave them out with a model.")
-    train_set, test_set = data or load_digits()
-    if isinstance(settings, str):
-        settings = RunConfig.from_string(settings)
-    config = settings or RunConfig(batch_size=512 if len(train_set) > 10_000 else 32)
-
-    def make_trainer(config: RunConfig) -> Trainer:
-        trainer = config.build(train_set, test_set)
-        trainer.train_step = train_step
-        return trainer
-
-    def make_own_trainer(config: RunConfig) -> Trainer:
-        assert model is not None  # noqa: S101 - for the type checker
-        return Trainer(
-            model,
-            loss_fn or nn.CrossEntropyLoss(),
-            optimizer or torch.optim.Adam(model.parameters(), lr=config.learning_rate),
-            train_set.batches(config.batch_size, shuffle=True),
-            evaluator=Evaluator(test_set.batches(512)),
-            train_step=train_step,
-        )
-
-    hidden = {*hide, *(() if model is None else ("settings", "runs"))}
-    _open_dashboard = Dashboard(
-        make_trainer if model is None else make_own_trainer,
-        test_set,
-        config,
-        has_own_model=model is not None,
-        hide=hidden,
-        lock=lock,
+    train_set, test_set = load_digits() if data is None else check_data(data)
+    source = TrainerSource(
+        train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size
     )
+    before = _open_dashboard
+    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock)
+    if before is not None:
+        before.close()
     return _open_dashboard
 
 
@@ -117,89 +108,118 @@ class Dashboard(Panel):
     """The panels of a lab; `dashboard()` makes one.
 
     Args:
-        make_trainer: gives a trainer with fresh weights for a run.
-        test_set: the images to look at.
-        config: the settings to begin with.
-        has_own_model: whether a reset goes back to the first weights of the same model, instead of
-            making a new network.
-        hide: names of panels or settings.
-        lock: names of settings.
+        source: what to train, and on what.
+        epochs: what the field beside the buttons says at first.
+        hide: names of what is not to be seen.
+        lock: names of what is not to be changed.
 
     Attributes:
         session: the training.
         run_log: the runs so far.
+        selected_index: the position in the test set of the selected image, or None; a trait.
+        selected_pair: (true, predicted), the classes of the picked cell, or None; a trait.
     """
+
+    selected_index = Int(0, allow_none=True)
+    selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
 
     def __init__(
         self,
-        make_trainer: Callable[[RunConfig], Trainer],
-        test_set: DigitSet,
-        config: RunConfig,
+        source: TrainerSource,
         *,
-        has_own_model: bool = False,
+        epochs: int = 10,
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
     ) -> None:
-        hidden = set(hide)
-        if unknown := hidden - {*PANELS, *CONTROLS}:
-            names = ", ".join((*PANELS, *CONTROLS))
-            raise ValueError(f"hide names {sorted(unknown)}; what can be hidden is {names}.")
-        self._make_trainer = make_trainer
-        self._test_set = test_set
-        self._has_own_model = has_own_model
-        self._looked_at_s = -LOOK_INTERVAL_S
+        self._has_settings = source.model is None
+        settings = {*(CONTROLS if self._has_settings else ()), "epochs"}
+        panels = set(PANELS) if self._has_settings else set(PANELS) - {"settings"}
+        hidden = check_names("hide", hide, panels | settings)
+        locked = check_names("lock", lock, settings)
+        self._source, self._test_set = source, source.test_set
+        trainer = source.make_trainer(source.config)
+        self.session = TrainingSession(trainer)  # what fails so far leaves no widget behind
+        self._looked_at_s = -math.inf
+        self._is_look_due = False
+        self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self.run_log = RunLog()
-        self._settings = HyperparameterPanel(config, lock=lock, hide=hidden - set(PANELS))
-        self._loss = LossChart()
-        self._gallery = ImageGallery(test_set)
-        self._prediction = ProbabilityChart(test_set.class_names)
-        self._confusion = ConfusionChart(test_set.class_names)
+        self._training = TrainingPanel(
+            self.session,
+            epochs,
+            reset=self.reset if self._has_settings else None,
+            lock_epochs="epochs" in locked,
+            hide_epochs="epochs" in hidden,
+        )
+        self._settings = HyperparameterPanel(
+            source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+        )
+        self._loss_chart = LossChart()
+        self._gallery = ImageGallery(self._test_set)
+        self._prediction = ProbabilityChart(self._test_set.class_names)
+        self._confusion = ConfusionChart(self._test_set.class_names, count=self._count_now)
         self._runs = RunTable(self.run_log)
-        self.session = TrainingSession(self._new_trainer(config))
-        self._training = TrainingPanel(self.session, reset=self.reset)
-        super().__init__("mw-dashboard", self._lay_out(hidden))
+        self._furnish(trainer, source.config)
+        super().__init__(
+            "mw-dashboard",
+            self._lay_out(hidden if self._has_settings else {*hidden, "settings"}),
+        )
         self._parts_off_page = tuple(getattr(self, f"_{name}") for name in PANELS)
         self._wire()
         self._on_news()
 
     def close(self) -> None:
         """End the training and take the lab off the page, with all that belongs to it."""
-        if hasattr(self, "session"):
+        if hasattr(self, "session"):  # else it was refused before there was one
             self.session.close()
         super().close()
 
     def reset(self) -> None:
-        """Begin a new run with the settings shown, from fresh weights."""
-        if self._has_own_model:
+        """Begin a new run from fresh weights, with the settings shown."""
+        if not self._has_settings:
             self.session.reset()
             return
         config = self._settings.config
-        self.session.reset(self._new_trainer(config))
+        trainer = self._source.make_trainer(config)
+        self._furnish(trainer, config)
+        self.session.reset(trainer)
 
-    def _new_trainer(self, config: RunConfig) -> Trainer:
-        trainer = self._make_trainer(config)
-        recorder = self.run_log.record(config)
-        trainer.callbacks += [self._loss, DivergenceGuard(), recorder, _EpochTeller(self)]
+    def show_predictions(self, predictions: Predictions) -> None:
+        """Show what the network makes of the whole test set."""
+        self._gallery.show_predictions(predictions)
+        self._confusion.show_counts(predictions.confusion)
+
+    def _furnish(self, trainer: Trainer, config: RunConfig) -> None:
+        """Have the lab told of a trainer that is to make the next run."""
+        recorder = self.run_log.record(config if self._has_settings else None)
+        trainer.callbacks += [self._loss_chart, DivergenceGuard(), recorder, _Teller(self)]
         self._settings.run_config = config
-        return trainer
 
     def _lay_out(self, hidden: set[str]) -> list[Widget]:
-        def row(**widths: str) -> HBox:
-            parts = [name for name in widths if name not in hidden]
-            for name in parts:
-                getattr(self, f"_{name}").layout.flex = widths[name]
-            return HBox([getattr(self, f"_{name}") for name in parts], layout=_ROW)
+        def panels(**widths: str) -> list[Widget]:
+            return [
+                _titled(PANELS[name], getattr(self, f"_{name}"), width)
+                for name, width in widths.items()
+                if name not in hidden
+            ]
 
+        # A cell of the matrix and the images behind it are to be seen together.
+        images = VBox(panels(gallery="0 0 auto", prediction="0 0 auto"))
+        images.layout.flex = "1 1 440px"
         return [
-            self._training,
-            row(settings="1 1 330px", loss="2 1 560px"),
-            row(gallery="1 1 490px", prediction="1 1 420px"),
-            row(confusion="1 1 690px"),
-            row(runs="1 1 690px"),
+            _titled("Training", self._training),
+            HBox(panels(settings="1 1 330px", loss_chart="2 1 560px"), layout=_ROW),
+            HBox(
+                [*([images] if images.children else []), *panels(confusion="1.4 1 600px")],
+                layout=_ROW,
+            ),
+            *panels(runs="0 0 auto"),
         ]
 
     def _wire(self) -> None:
-        link((self._confusion, "selected_pair"), (self._gallery, "selected_pair"))
+        """Let the panels hear of each other."""
+        link((self._gallery, "selected_index"), (self, "selected_index"))
+        link((self._gallery, "selected_pair"), (self, "selected_pair"))
+        link((self._gallery, "selected_pair"), (self._confusion, "selected_pair"))
         self._gallery.observe(self._on_selected_index, "selected_index")
         self._gallery.observe(self._on_visible_indices, "visible_indices")
         self._settings.observe(self._on_config, "config")
@@ -208,15 +228,12 @@ class Dashboard(Panel):
 
     def _on_news(self) -> None:
         """Look at the images again: now and then in a training, and whenever it stands still."""
-        now_s = time.monotonic()
-        is_running = self.session.state == "running"
-        if is_running and now_s - self._looked_at_s < LOOK_INTERVAL_S:
-            return
-        self._looked_at_s = now_s
-        if is_running:
+        if self.session.state != "running":
+            if not self._is_look_due:
+                self._is_look_due = True
+                self._ask(self._look_at_all)
+        elif time.monotonic() - self._looked_at_s >= LOOK_INTERVAL_S:
             self._ask(self._look)
-        else:
-            self._ask(self._look_at_all)
 
     def _on_selected_index(self, _change: object) -> None:
         self._ask(self._look_urgently)
@@ -224,30 +241,51 @@ class Dashboard(Panel):
     def _on_visible_indices(self, _change: object) -> None:
         self._ask(self._look)
 
-    def _on_config(self, change: dict[str, RunConfig]) -> None:
-        rate, run_config = change["new"].learning_rate, self._settings.run_config
-        if run_config is None or run_config.learning_rate == rate:
-            return
-        self._settings.run_config = replace(run_config, learning_rate=rate)
-
-        def change_learning_rate() -> None:
-            for group in self.session.trainer.optimizer.param_groups:
-                group["lr"] = rate
-
-        self._ask(change_learning_rate)
+    def _on_config(self, _change: object) -> None:
+        session = self.session
+        is_ready = session.can("start") and session.state == "idle"
+        if is_ready and not session.trainer.history.batch_losses:
+            self.reset()  # nothing is trained yet that the run would have to stand by
+        else:
+            self._ask(lambda: self.follow_learning_rate(session.trainer))
 
     def _on_runs(self) -> None:
-        current = [run for run in self.run_log.runs if run is self.run_log.current]
-        earlier = self.run_log.earlier_shown
-        labels = describe_runs([*earlier, *current])
-        histories = [run.history for run in earlier]
-        self._loss.show_runs(
-            list(zip(labels, histories, strict=False)), labels[-1] if current else ""
+        runs, shown = self.run_log.runs, self.run_log.earlier_shown
+        names = {
+            run.number: label if label.endswith(number) else f"{number}: {label}"
+            for run, label in zip(runs, describe_runs(runs), strict=True)
+            for number in [f"run {run.number}"]
+        }
+        current = self.run_log.current
+        self._loss_chart.show_runs(
+            [(names[run.number], run.history) for run in shown if run.number in names],
+            names.get(current.number, "") if current else "",
         )
 
+    def follow_learning_rate(self, trainer: Trainer) -> None:
+        """Let a trainer of the lab's own networks go on with the learning rate shown."""
+        if not self._has_settings:
+            return
+        rate = self._settings.config.learning_rate
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = rate
+        if self._settings.run_config is not None:
+            self._settings.run_config = replace(self._settings.run_config, learning_rate=rate)
+
     def _ask(self, job: Callable[[], None]) -> None:
-        if self.session.can("reset"):  # it is open
-            self.session.between_batches(job)
+        if not self.session.is_closed:
+            self.session.between_batches(job).add_done_callback(self._on_answer)
+
+    def _on_answer(self, answer: Future[None]) -> None:
+        if error := answer.exception():
+            self._training.show_complaint(
+                "What the network makes of the images cannot be shown: "
+                f"{type(error).__name__}: {error}"
+            )
+
+    def _count_now(self) -> None:
+        self._shown_step = None
+        self._ask(self._look_at_all)
 
     def _look_urgently(self) -> None:
         self._look()
@@ -255,6 +293,7 @@ class Dashboard(Panel):
 
     def _look(self) -> None:
         """Ask the network for the shown images."""
+        self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
         index, indices = self._gallery.selected_index, self._gallery.visible_indices
         shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
         if len(shown) == 0:
@@ -267,24 +306,49 @@ class Dashboard(Panel):
             self._prediction.show_prediction(images[-1], probabilities[-1], label)
 
     def _look_at_all(self) -> None:
-        """Ask the network for all images: nothing moves, so what is drawn is what is true."""
-        probabilities = predict_probabilities(self.session.trainer.model, self._test_set.images)
-        self.show_predictions(Predictions(probabilities, self._test_set.labels))
+        """Ask the network for all images, so that what is drawn is what is true."""
+        self._is_look_due = False
+        history = self.session.trainer.history
+        if not self._shows(history):
+            probabilities = predict_probabilities(self.session.trainer.model, self._test_set.images)
+            self.show_predictions(Predictions(probabilities, self._test_set.labels))
+            self._shown_step = (history, len(history.batch_losses))
         self._look()
 
-    def show_predictions(self, predictions: Predictions) -> None:
-        """Show what the network makes of the whole test set."""
-        self._gallery.show_predictions(predictions)
-        self._confusion.show_counts(predictions.confusion)
+    def _shows(self, history: History) -> bool:
+        """Return whether the predictions on the page are those of the newest weights."""
+        if self._shown_step is None:
+            return False
+        shown, num_batches = self._shown_step
+        return shown is history and num_batches == len(history.batch_losses)
+
+    def show_epoch(self, trainer: Trainer) -> None:
+        """Show what the evaluator found at the end of an epoch."""
+        evaluator = trainer.evaluator
+        if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
+            self.show_predictions(evaluator.predictions)
+            self._shown_step = (trainer.history, len(trainer.history.batch_losses))
 
 
-class _EpochTeller(Callback):
-    """Hands on what the evaluator found at the end of each epoch."""
+def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
+    heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
+    return VBox([heading, panel], layout={"flex": flex})
+
+
+class _Teller(Callback):
+    """Tells a lab what its panels cannot know by themselves."""
 
     def __init__(self, lab: Dashboard) -> None:
         self._lab = lab
+        self._shown_at_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions for all images."""
-        if isinstance(trainer.evaluator, Evaluator) and trainer.evaluator.predictions is not None:
-            self._lab.show_predictions(trainer.evaluator.predictions)
+        """Show the predictions for all images, unless epochs come too fast for that."""
+        now_s = time.monotonic()
+        if now_s - self._shown_at_s >= EPOCH_INTERVAL_S:
+            self._shown_at_s = now_s
+            self._lab.show_epoch(trainer)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Keep the learning rate that is shown."""
+        self._lab.follow_learning_rate(trainer)

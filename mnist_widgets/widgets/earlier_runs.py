@@ -12,11 +12,14 @@ from ipywidgets import HTML
 from mnist_widgets.history import History
 from mnist_widgets.runs import MAX_EARLIER_SHOWN
 from mnist_widgets.widgets.curves import Numbers, smooth, thin_out
+from mnist_widgets.widgets.data_axis import DataAxis
 
 MAX_POINTS = 250
 """Points of one line: enough for its shape, and four cost no more than the present run."""
 
 Drawable = Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
+
+_Line = tuple[int, Numbers, Numbers]  # its slot, positions (M,) and losses (M,)
 
 
 class EarlierRuns:
@@ -31,7 +34,7 @@ class EarlierRuns:
         mark: the lines.
         key: names them, and the present run.
         num_batches: of the longest run drawn.
-        losses: all that is drawn, in no order; what the chart's scale has to make room for.
+        losses: all that is drawn, in no order; what the chart's axis has to make room for.
     """
 
     def __init__(self, scales: Mapping[str, object]) -> None:
@@ -43,10 +46,12 @@ class EarlierRuns:
         self._runs: tuple[tuple[str, History], ...] = ()
         self._label = ""
         self._slots: list[History | None] = [None] * MAX_EARLIER_SHOWN
-        self._drawn: object = None
+        self._made_of: object = None
+        self._lines: list[_Line] = []
+        self._drawn_between: object = None
 
     def show(self, runs: Sequence[tuple[str, History]], label: str) -> None:
-        """Draw these runs from the next `redraw` on; the last four if there are more.
+        """Draw these runs from the next `update` on; the last four if there are more.
 
         Args:
             runs: a label and the history of each.
@@ -54,18 +59,18 @@ class EarlierRuns:
         """
         self._runs, self._label = tuple(runs)[-MAX_EARLIER_SHOWN:], label
 
-    def redraw(self, smoothing: float, is_log: bool, drawable: Drawable) -> None:
-        """Bring lines and key up to date.
+    def update(self, smoothing: float, is_log: bool, drawable: Drawable) -> None:
+        """Bring the key, `num_batches` and `losses` up to date; `draw` then draws the lines.
 
         Args:
             smoothing: strength, as of the present run's line.
-            is_log: whether the scale is logarithmic.
-            drawable: picks the points that the scale has a place for.
+            is_log: whether the losses are drawn on a logarithmic axis.
+            drawable: picks the points that have a place on it.
         """
         runs = self._runs
         self._give_slots([history for _, history in runs])
         self.key.value = self._write_key(runs)
-        drawn = (
+        made_of = (
             [
                 (slot, id(history), len(history.batch_losses))
                 for slot, history in enumerate(self._slots)
@@ -73,10 +78,10 @@ class EarlierRuns:
             ],
             (smoothing, is_log),
         )
-        if drawn == self._drawn:  # most redraws are about the present run
+        if made_of == self._made_of:  # most updates are about the present run
             return
-        self._drawn = drawn
-        lines = []
+        self._made_of, self._drawn_between = made_of, None
+        lines: list[_Line] = []
         for slot, history in enumerate(self._slots):
             if history is None:
                 continue
@@ -84,9 +89,28 @@ class EarlierRuns:
             positions, losses = drawable(np.arange(1.0, len(losses) + 1), losses)
             if len(losses):
                 lines.append((slot, *thin_out(positions, smooth(losses, smoothing), MAX_POINTS)))
+        self._lines = lines
         self.num_batches = int(max((positions[-1] for _, positions, _ in lines), default=0))
         self.losses = np.concatenate([np.zeros(0), *(losses for _, _, losses in lines)])
-        self._show_lines(lines)
+
+    def draw(self, x_axis: DataAxis, y_axis: DataAxis) -> None:
+        """Draw the lines that `update` made, if they or the axes have changed since."""
+        ends = (x_axis.ends, y_axis.ends)
+        if self._drawn_between == ends:
+            return
+        self._drawn_between = ends
+        num_points = max((len(losses) for _, _, losses in self._lines), default=0)
+        rows = [
+            [np.pad(values, (0, num_points + 1 - len(values)), mode="edge") for values in line]
+            for _, *line in self._lines
+        ]
+        with self.mark.hold_sync():
+            if rows:
+                positions, losses = np.stack(rows, axis=1)
+                self.mark.x, self.mark.y = x_axis.place(positions), y_axis.place(losses)
+                self.mark.colors = [f"var(--mw-run-{slot})" for slot, _, _ in self._lines]
+            else:
+                self.mark.x = self.mark.y = np.zeros(0)
 
     def _give_slots(self, histories: Sequence[History]) -> None:
         # by identity: two histories may well hold the same numbers
@@ -95,19 +119,6 @@ class EarlierRuns:
         for history in histories:
             if not any(slot is history for slot in self._slots):
                 self._slots[self._slots.index(None)] = history
-
-    def _show_lines(self, lines: Sequence[tuple[int, Numbers, Numbers]]) -> None:
-        num_points = max((len(losses) for _, _, losses in lines), default=0)
-        rows = [
-            [np.pad(values, (0, num_points + 1 - len(values)), mode="edge") for values in line]
-            for _, *line in lines
-        ]
-        with self.mark.hold_sync():
-            if rows:
-                self.mark.x, self.mark.y = np.stack(rows, axis=1)
-                self.mark.colors = [f"var(--mw-run-{slot})" for slot, _, _ in lines]
-            else:
-                self.mark.x = self.mark.y = np.zeros(0)
 
     def _write_key(self, runs: Sequence[tuple[str, History]]) -> str:
         if not runs:

@@ -29,7 +29,7 @@ from ipywidgets import (
 from traitlets import Instance
 
 from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
-from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
 
 CONTROLS = (*SETTINGS, "text")
@@ -99,8 +99,8 @@ class HyperparameterPanel(Panel):
         lock: Iterable[str] = (),
         hide: Iterable[str] = (),
     ) -> None:
-        hidden = _check_names("hide", hide)
-        self._fixed = hidden | _check_names("lock", lock)
+        hidden = check_names("hide", hide, CONTROLS)
+        self._fixed = hidden | check_names("lock", lock, CONTROLS)
         self._complaint = ""  # what speaks against the text that was typed
         self._is_listing = False
         self._controls: dict[str, list[Widget]] = {}
@@ -206,7 +206,7 @@ class HyperparameterPanel(Panel):
             return "These settings belong to the lesson."
         if "learning_rate" not in free:
             return "Changes take effect with the next Reset."
-        return "Learning rate: at once. Everything else: with the next Reset."
+        return "In a run, the learning rate changes at once, all else with the next Reset."
 
     def _describe_difference(self) -> str:
         config, run_config = self.config, self.run_config
@@ -273,14 +273,3 @@ def _setting_of(control: Widget) -> object:
     """Return what a control stands for: the steps of the slider are rounded to two digits."""
     is_slider = isinstance(control, FloatLogSlider)
     return float(f"{control.value:.2g}") if is_slider else control.value
-
-
-def _check_names(argument: str, names: Iterable[str]) -> set[str]:
-    chosen = {names} if isinstance(names, str) else set(names)
-    unknown = chosen - set(CONTROLS)
-    if unknown:
-        raise ValueError(
-            f"{argument} names {', '.join(sorted(map(repr, unknown)))}, but the controls are "
-            f"{', '.join(CONTROLS)}."
-        )
-    return chosen

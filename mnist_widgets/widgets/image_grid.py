@@ -39,8 +39,9 @@ class ImageGrid(AnyWidget):
         notice: a sentence to show in place of the images when there are none.
     """
 
-    _esm = _STATIC / "image_grid.js"
-    _css = _STATIC / "image_grid.css"
+    # as text: to follow a file, anywidget keeps every grid ever made, and what belongs to it
+    _esm = (_STATIC / "image_grid.js").read_text(encoding="utf-8")
+    _css = (_STATIC / "image_grid.css").read_text(encoding="utf-8")
 
     sprite = Bytes().tag(sync=True)
     num_columns = Int().tag(sync=True)

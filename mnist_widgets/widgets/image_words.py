@@ -21,7 +21,8 @@ class Answers(NamedTuple):
     """The network's newest answer to each of N images.
 
     Attributes:
-        labels: int64 (N,), the predicted classes; -1 where there is no answer yet.
+        labels: int64 (N,), the predicted classes; -1 where there is no answer yet, or none that is
+            a number, as from a network that has diverged.
         shares: float32 (N,), the probabilities of these classes.
     """
 
@@ -36,17 +37,19 @@ class Answers(NamedTuple):
     @classmethod
     def of(cls, predictions: Predictions) -> Answers:
         """Return the answers that these predictions hold."""
-        return cls(predictions.predicted_labels, predictions.confidences)
+        shares = predictions.confidences
+        return cls(predictions.predicted_labels.masked_fill(shares.isnan(), _UNKNOWN), shares)
 
     def updated(self, indices: Tensor, probabilities: Tensor) -> Answers:
         """Return these answers, but for the images at `indices` those of `probabilities` (M, C)."""
         labels, shares = self.labels.clone(), self.shares.clone()
-        shares[indices], labels[indices] = probabilities.max(dim=1)
+        shares[indices], predicted = probabilities.max(dim=1)
+        labels[indices] = predicted.masked_fill(shares[indices].isnan(), _UNKNOWN)
         return Answers(labels, shares)
 
 
 def name_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list[str]:
-    """Return for each image a name such as `Image 1,234: label 4, predicted 9 with 61 %`."""
+    """Return for each image a name such as `Image 1,234: true 4, predicted 9 with 61 %`."""
     class_names = digit_set.class_names
     rows = zip(
         indices.tolist(),
@@ -57,11 +60,11 @@ def name_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list[
     )
     names = []
     for index, label, predicted, share in rows:
-        name = f"Image {index:,}: label {class_names[label]}"
+        name = f"Image {index:,}: true {class_names[label]}"
         if predicted != _UNKNOWN:
-            # a network that has diverged answers with nan
-            words = format_share(share) if math.isfinite(share) else "nan %"
-            name += f", predicted {class_names[predicted]} with {words}"
+            name += f", predicted {class_names[predicted]} with {format_share(share)}"
+        elif math.isnan(share):
+            name += ", the network's outputs are no numbers (nan)"
         names.append(name)
     return names
 
@@ -76,14 +79,14 @@ def judge_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list
 
 
 def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:
-    """Return a filter's name, such as `Mistakes`, `Label 4` or `True 4, predicted 9`."""
+    """Return a filter's name, such as `Mistakes`, `True 4` or `True 4, predicted 9`."""
     if wanted.is_right is not None:
         return "Right" if wanted.is_right else "Mistakes"
     if wanted.pair is not None:
         label, predicted = wanted.pair
         return f"True {class_names[label]}, predicted {class_names[predicted]}"
     if wanted.label is not None:
-        return f"Label {class_names[wanted.label]}"
+        return f"True {class_names[wanted.label]}"
     if wanted.predicted is not None:
         return f"Predicted {class_names[wanted.predicted]}"
     return "All"
@@ -97,5 +100,5 @@ def explain_absence(wanted: ImageFilter, class_names: Sequence[str]) -> str:
         label, predicted = wanted.pair
         return f"No {class_names[label]} is taken for {class_names[predicted]} at present."
     if wanted.label is not None:
-        return f"No image has the label {class_names[wanted.label]}."
+        return f"No image shows a true {class_names[wanted.label]}."
     return f"No image is taken for {class_names[wanted.predicted or 0]} at present."

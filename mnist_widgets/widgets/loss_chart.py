@@ -1,7 +1,7 @@
 """The loss as it falls: every batch, a smoothed line, and the epochs' means and test losses.
 
-The chart draws a `History`. How lines are smoothed and thinned out is `curves`, when they are
-redrawn is `publishing`, runs to compare with are `earlier_runs`.
+The chart draws a `History`. How lines are smoothed and thinned out is `curves`, where they lie is
+`data_axis`, when they are redrawn is `publishing`, runs to compare with are `earlier_runs`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from bqplot import Axis, Figure, LinearScale, Lines, LogScale, Scatter
+from bqplot import Figure, Lines, Scatter
 from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.history import History
 from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.curves import (
-    Numbers,
-    linear_ticks,
-    log_ticks,
-    round_up,
-    smooth,
-    thin_out,
-)
+from mnist_widgets.widgets.curves import Numbers, round_up, smooth, thin_out
+from mnist_widgets.widgets.data_axis import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -32,6 +26,12 @@ from mnist_widgets.widgets.publishing import publisher
 
 MAX_POINTS = 1000
 """Points of one line: a browser takes 20 to 25 ms to draw two thousand, and soon much more."""
+
+EARLIER_RUNS_ROOM = 2
+"""How many times the greatest loss of the present run the chart reaches up for earlier ones.
+
+One that diverged would flatten all others.
+"""
 
 _KEY = """<div class="mw-key">
 <span><i class="mw-key-faint"></i>each batch</span>
@@ -145,15 +145,12 @@ class LossChart(Panel, Callback):
         smoothed = smooth(losses, self.smoothing)
         means = self._drawable(epoch_ends, np.array(history.get("train", [])))
         test_losses = self._drawable(epoch_ends, np.array(history.get("test_loss", [])))
-        earlier = self._earlier_runs
-        earlier.redraw(self.smoothing, self.log_scale, self._drawable)
-        self._show_scales(
-            max(len(steps), earlier.num_batches),
-            np.concatenate([losses, test_losses[1], earlier.losses]),
-        )
+        self._earlier_runs.update(self.smoothing, self.log_scale, self._drawable)
+        self._show_axes(len(steps), np.concatenate([losses, test_losses[1]]))
+        self._earlier_runs.draw(self._x_axis, self._y_axis)
         self._show_batches(positions, losses, smoothed)
-        _show_points(self._epoch_means, *thin_out(*means, MAX_POINTS))
-        _show_points(self._test_losses, *thin_out(*test_losses, MAX_POINTS))
+        self._show_points(self._epoch_means, *means)
+        self._show_points(self._test_losses, *test_losses)
         self._caption.value = _describe(history, smoothed)
 
     def _own_history(self) -> History:
@@ -163,20 +160,12 @@ class LossChart(Panel, Callback):
         return self._history
 
     def _build_figure(self) -> Figure:
-        # The scales' ends are set with each redraw: left to bqplot, one infinite loss would break
-        # them.
-        self._batch_scale = LinearScale(min=0, max=1)
-        self._linear_scale = LinearScale(min=0, max=1)
-        self._log_scale = LogScale(min=0.1, max=1)
-        self._batch_axis = Axis(scale=self._batch_scale, label="Batch", tick_format=",d")
-        # An axis that is given another scale keeps its old numbers: hence one for each scale.
-        self._linear_axis, self._log_axis = (
-            Axis(scale=scale, label="Loss", label_offset="46px", side="left", tick_format="~g")
-            for scale in (self._linear_scale, self._log_scale)
+        self._x_axis = DataAxis("Batch", "{:,.0f}".format, margin=0.01)
+        self._y_axis = DataAxis(
+            "Loss", "{:g}".format, margin=0.02, side="left", label_offset="46px"
         )
-        self._parts_off_page = (self._linear_axis, self._log_axis)
         nothing = np.zeros(0)
-        scales = {"x": self._batch_scale, "y": self._linear_scale}
+        scales = {"x": self._x_axis.scale, "y": self._y_axis.scale}
         self._earlier_runs = EarlierRuns(scales)
         # One mark for both lines: a second one would cost the browser a second redraw.
         self._batches = Lines(
@@ -207,11 +196,9 @@ class LossChart(Panel, Callback):
         )
         return Figure(
             marks=[self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
-            axes=[self._batch_axis, self._linear_axis],
+            axes=[self._x_axis.axis, self._y_axis.axis],
             fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
             layout={"width": "auto", "height": "300px", "margin": "0"},
-            padding_x=0.01,
-            padding_y=0.02,
             animation_duration=0,
             display_toolbar=False,
         )
@@ -236,33 +223,33 @@ class LossChart(Panel, Callback):
         link((self, "log_scale"), (log_scale, "value"))
         return [field, slider, log_scale]
 
-    def _show_scales(self, num_batches: int, losses: Numbers) -> None:
-        self._batch_scale.max = round_up(max(num_batches, 10))
-        low, high = (losses.min(), losses.max()) if len(losses) else (1.0, 1.0)
+    def _show_axes(self, num_batches: int, losses: Numbers) -> None:
+        earlier = self._earlier_runs
+        self._x_axis.show(0, round_up(max(num_batches, earlier.num_batches, 10)))
+        all_losses = np.concatenate([losses, earlier.losses])
+        low, high = (all_losses.min(), all_losses.max()) if len(all_losses) else (1.0, 1.0)
         if self.log_scale:
-            axis, low, high, find_ticks = self._log_axis, low * 0.9, high * 1.1, log_ticks
-        else:
-            axis, low, high, find_ticks = (
-                self._linear_axis,
-                min(low, 0.0),
-                round_up(high),
-                linear_ticks,
-            )
-        with axis.scale.hold_sync():
-            axis.scale.min, axis.scale.max = low, high
-        axis.tick_values = find_ticks(low, high)
-        if self._figure.axes[1] is not axis:
-            for mark in self._figure.marks:
-                mark.scales = {"x": self._batch_scale, "y": axis.scale}
-            self._figure.axes = [self._batch_axis, axis]
+            self._y_axis.show(low * 0.9, high * 1.1, is_log=True)
+            return
+        if len(losses) and losses.max() > 0:
+            high = min(high, EARLIER_RUNS_ROOM * losses.max())
+        self._y_axis.show(min(low, 0.0), round_up(high))
 
     def _show_batches(self, positions: Numbers, losses: Numbers, smoothed: Numbers) -> None:
         lines = [thin_out(positions, values, MAX_POINTS) for values in (losses, smoothed)]
         x, y = (np.stack(rows) for rows in zip(*lines, strict=True))
+        x, y = self._x_axis.place(x), self._y_axis.place(y)
         if len(positions) == 1:  # a single point becomes a dot: a line between two equal ones
             x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
         with self._batches.hold_sync():
             self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))
+
+    def _show_points(self, mark: Lines | Scatter, positions: Numbers, values: Numbers) -> None:
+        positions, values = thin_out(positions, values, MAX_POINTS)
+        x, y = self._x_axis.place(positions), self._y_axis.place(values)
+        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
+            with mark.hold_sync():
+                mark.x, mark.y = x, y
 
     def _drawable(self, positions: Numbers, losses: Numbers) -> tuple[Numbers, Numbers]:
         """Return the points (M,), (M,) that the present scale has a place for."""
@@ -281,12 +268,6 @@ class LossChart(Panel, Callback):
 
     def _on_setting(self, _change: object) -> None:
         publisher.request(self.redraw)
-
-
-def _show_points(mark: Lines | Scatter, positions: Numbers, values: Numbers) -> None:
-    if not (np.array_equal(mark.x, positions) and np.array_equal(mark.y, values)):
-        with mark.hold_sync():
-            mark.x, mark.y = positions, values
 
 
 def _describe(history: History, smoothed: Numbers) -> str:

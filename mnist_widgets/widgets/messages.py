@@ -37,8 +37,8 @@ def describe_error(error: BaseException) -> str:
 
 def format_share(share: float) -> str:
     """Return a share of 1 in per cent, such as `93 %`; no `0 %` or `100 %` that are not exact."""
-    if math.isnan(share):
-        return "no number"
+    if math.isnan(share):  # what a network says that has diverged
+        return "nan %"
     percent = round(100 * share)
     if percent == 0 and share > 0:
         return "under 1 %"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ipywidgets import HTML, VBox, Widget
 
@@ -36,6 +36,21 @@ class Panel(VBox):
 def text_line(css_class: str, **layout: str) -> HTML:
     """Return an empty line of text under a CSS class of its own."""
     return HTML(layout=layout).add_class(css_class)
+
+
+def check_names(argument: str, names: Iterable[str], known: Collection[str]) -> set[str]:
+    """Return the names that an argument holds, which may also be a single one.
+
+    Raises:
+        ValueError: if one of them is not `known`.
+    """
+    chosen = {names} if isinstance(names, str) else set(names)
+    if unknown := chosen - set(known):
+        raise ValueError(
+            f"{argument} names {', '.join(sorted(map(repr, unknown)))}, but here it can name "
+            f"{', '.join(sorted(known))}."
+        )
+    return chosen
 
 
 def _collect_parts(widget: Widget, parts: set[Widget]) -> None:

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from bqplot import Axis, Bars, Figure, Label, LinearScale, OrdinalScale, Tooltip
+from bqplot import Axis, Bars, Figure, Label, LinearScale, OrdinalScale
 from ipywidgets import HTML, HBox
 from torch import Tensor
 
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
+from mnist_widgets.widgets.class_axis import class_axis
 from mnist_widgets.widgets.messages import format_share
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -37,8 +38,8 @@ class _Shown(NamedTuple):
 class ProbabilityChart(Panel):
     """The probabilities of one image's classes, beside the image enlarged.
 
-    The true class stands in a frame, which a network fills that is sure and right. The mouse over a
-    bar shows its value.
+    The true class stands in a frame, which a network fills that is sure and right. The mouse over
+    the chart shows all values.
 
     Example:
         ```python
@@ -108,10 +109,12 @@ class ProbabilityChart(Panel):
             self._sentence.value = "No image has been picked yet."
             self._show_label(None)
             self._bars.y = np.zeros(len(self._class_names))
+            self._values.value = ""
             return
         self._image.value = shown.picture
         self._show_label(shown.true_label)
         self._bars.y = shown.probabilities.cpu().double().numpy()
+        self._values.value = _tabulate(shown.probabilities, self._class_names)
         self._sentence.value = html.escape(self._describe(shown))
 
     def _build_figure(self) -> Figure:
@@ -125,7 +128,17 @@ class ProbabilityChart(Panel):
             scales=scales,
             colors=["var(--mw-strong)"],
             padding=0.25,
-            tooltip=Tooltip(fields=["x", "y"], labels=[noun, "Probability"], formats=["", ".1%"]),
+            interactions={},
+        )
+        # A bar may be too small to be hit by the mouse, so the values belong to its whole column.
+        self._values = HTML()
+        columns = Bars(
+            x=list(names),
+            y=np.ones(len(names)),
+            scales=scales,
+            colors=["transparent"],
+            padding=0,
+            tooltip=self._values,
             tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
         self._frame = Bars(
@@ -141,7 +154,7 @@ class ProbabilityChart(Panel):
         self._frame_title = Label(
             x=[names[0]],
             y=np.ones(1),
-            text=["label"],
+            text=["true"],
             scales=scales,
             colors=["var(--mw-text)"],
             default_size=11,
@@ -151,7 +164,7 @@ class ProbabilityChart(Panel):
             apply_clip=False,  # it stands above the plot
             visible=False,
         )
-        class_axis = Axis(scale=classes, label=noun, grid_lines="none", label_offset="32px")
+        axis, bottom = class_axis(classes, names, noun)
         share_axis = Axis(
             scale=share,
             label="Probability",
@@ -160,16 +173,9 @@ class ProbabilityChart(Panel):
             tick_values=np.linspace(0, 1, 5),
             label_offset="46px",
         )
-        longest_px = 6.5 * max(len(name) for name in names)
-        bottom = 42
-        if longest_px > 20:
-            bottom += round(0.64 * longest_px)
-            class_axis.tick_rotate = -40
-            class_axis.tick_style = {"text-anchor": "end"}
-            class_axis.label_offset = f"{bottom - 14}px"
         return Figure(
-            marks=[self._frame, self._bars, self._frame_title],
-            axes=[class_axis, share_axis],
+            marks=[self._frame, self._bars, self._frame_title, columns],
+            axes=[axis, share_axis],
             fig_margin={"top": 22, "bottom": bottom, "left": 66, "right": 12},
             layout={
                 "width": "auto",
@@ -191,10 +197,14 @@ class ProbabilityChart(Panel):
             mark.visible = true_label is not None
 
     def _describe(self, shown: _Shown) -> str:
-        prediction = describe_prediction(shown.probabilities, self._class_names)
+        if shown.probabilities.isnan().any():
+            words = "The network's outputs are no numbers any more (nan)."
+        else:
+            prediction = describe_prediction(shown.probabilities, self._class_names)
+            words = f"The network says {prediction}."
         if shown.true_label is None:
-            return f"The network says {prediction}."
-        return f"Label {self._class_names[shown.true_label]}. The network says {prediction}."
+            return words
+        return f"True {self._class_names[shown.true_label]}. {words}"
 
 
 def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> str:
@@ -204,6 +214,14 @@ def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> st
         f"{class_names[label]} with {format_share(share)}"
         for share, label in zip(shares.tolist(), labels.tolist(), strict=True)
     )
+
+
+def _tabulate(probabilities: Tensor, class_names: Sequence[str]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{100 * share:.2f} %</td></tr>"
+        for name, share in zip(class_names, probabilities.tolist(), strict=True)
+    )
+    return f'<table class="mw-values">{rows}</table>'
 
 
 def _are_equal(image: Tensor, other: Tensor) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 Redraw = Callable[[], None]
@@ -19,8 +20,9 @@ Redraw = Callable[[], None]
 class Publisher:
     """Calls requested redraws in a background thread that lives while there are any.
 
-    There is one round of redraws in each interval. What is urgent need not wait for it, but comes
-    first, by itself, and once in an interval at most.
+    There is one round of redraws in each interval. What is urgent need not wait for it: between two
+    rounds, each redraw may come once by itself. A click is thus answered at once, even if it asks
+    for another redraw when the first has been drawn.
 
     Args:
         interval_s: time in seconds from one round of redraws to the next.
@@ -30,7 +32,7 @@ class Publisher:
 
     def __init__(
         self,
-        interval_s: float = 0.1,
+        interval_s: float = 0.125,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
@@ -38,6 +40,7 @@ class Publisher:
         self._drawing = threading.RLock()
         self._asking = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
+        self._hurried: set[Redraw] = set()  # drawn by themselves since the last round
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -50,7 +53,7 @@ class Publisher:
         """
         with self._asking:
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
-            if urgent:
+            if urgent and redraw not in self._hurried:
                 self._has_urgent.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
@@ -65,7 +68,12 @@ class Publisher:
             with self._asking:
                 redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
                 if only_urgent:
-                    redraws = [redraw for redraw in redraws if self._requested[redraw]]
+                    redraws = [
+                        redraw
+                        for redraw in redraws
+                        if self._requested[redraw] and redraw not in self._hurried
+                    ]
+                self._hurried = self._hurried.union(redraws) if only_urgent else set()
                 for redraw in redraws:
                     del self._requested[redraw]
                 self._has_urgent.clear()
@@ -78,9 +86,9 @@ class Publisher:
     def _publish(self) -> None:
         while True:
             self.flush()
-            if self._wait(self._has_urgent, self.interval_s):
+            next_round_s = time.monotonic() + self.interval_s
+            while self._wait(self._has_urgent, max(next_round_s - time.monotonic(), 0)):
                 self._draw(only_urgent=True)
-                self._wait(threading.Event(), self.interval_s)
             with self._asking:
                 if not self._requested:
                     self._thread = None

@@ -139,7 +139,7 @@ class _Row:
 
 def _describe(run: Run, label: str, is_best: bool) -> str:
     """Return a run's settings and what became of it, as a row in HTML."""
-    settings = html.escape(run.config.to_string())
+    settings = "your own model" if run.config is None else html.escape(run.config.to_string())
     if len(run.learning_rates) > 1:
         settings += f" ({run.to_words()['learning_rate']})"
     if label != f"run {run.number}":
@@ -159,7 +159,7 @@ def _describe(run: Run, label: str, is_best: bool) -> str:
 def _describe_all(runs: Sequence[Run]) -> str:
     if not runs:
         return _NO_RUN
-    have_different_losses = len({run.config.loss for run in runs}) > 1
+    have_different_losses = len({run.config and run.config.loss for run in runs}) > 1
     return f"{_LIMITS} {_DIFFERENT_LOSSES}" if have_different_losses else _LIMITS
 
 

@@ -40,7 +40,9 @@ class TrainingPanel(Panel):
     Args:
         session: what the buttons steer.
         epochs: how many epochs Start trains, until another number is typed in.
-        reset: what Reset does, if not `session.reset()`.
+        reset: begins a new run, instead of `session.reset()`.
+        lock_epochs: whether the number of epochs can be seen but not changed.
+        hide_epochs: whether it cannot be seen either.
 
     Raises:
         ValueError: if `epochs` is not a whole number from 1 to 10,000.
@@ -51,16 +53,26 @@ class TrainingPanel(Panel):
         session: TrainingSession,
         epochs: int = 10,
         reset: Callable[[], None] | None = None,
+        *,
+        lock_epochs: bool = False,
+        hide_epochs: bool = False,
     ) -> None:
         self.session = session
         self._reset = reset or session.reset
+        self._reset_tooltip = (
+            "Stop, and put the weights back to where they began"
+            if reset is None
+            else "Stop, and begin a new run from fresh weights, with the settings shown"
+        )
         check_epochs(epochs)
         if epochs > MAX_EPOCHS:
             raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
-        self._complaint: tuple[State, BaseException] | None = None  # and when it arose
+        self._complaint: tuple[State, str] | None = None  # and when it arose
         self._described_error: BaseException | None = None
         self._drawn_state: State | None = None
         self._build_controls(epochs)
+        self._epochs.disabled = lock_epochs
+        self._epochs.layout.display = "none" if hide_epochs else None
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
         super().__init__(
             "mw-training-panel",
@@ -77,6 +89,11 @@ class TrainingPanel(Panel):
         """Take the panel off the page; the training goes on."""
         self.session.remove_listener(self._on_session_change)
         super().close()
+
+    def show_complaint(self, words: str) -> None:
+        """Show a sentence as an alert until the training changes its state; from any thread."""
+        self._complaint = (self.session.state, words)
+        publisher.request(self.redraw)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with the session; called by the publisher."""
@@ -125,9 +142,7 @@ class TrainingPanel(Panel):
                 "Step", "Train exactly one batch", lambda: session.step(self._epochs.value)
             ),
             "stop": button("Stop", "End this training; what was learnt stays", session.stop),
-            "reset": button(
-                "Reset", "Stop, and put the weights back to where they began", self._reset
-            ),
+            "reset": button("Reset", self._reset_tooltip, self._reset),
         }
         self._epochs = BoundedIntText(
             value=epochs,
@@ -159,7 +174,7 @@ class TrainingPanel(Panel):
         try:
             action()
         except Exception as error:
-            self._complaint = (self.session.state, error)
+            self._complaint = (self.session.state, str(error))
         # what takes a batch to happen is drawn at once when it has happened
         is_done = self.session.state != state_before or self._complaint is not None
         publisher.request(self.redraw, urgent=is_done)
@@ -193,7 +208,7 @@ class TrainingPanel(Panel):
                 self._notice.value = describe_error(session.error)
             notice = self._notice.value  # each raise of an error lengthens its traceback
         elif self._complaint is not None and self._complaint[0] == session.state:
-            notice = f'<span role="alert">{html.escape(str(self._complaint[1]))}</span>'
+            notice = f'<span role="alert">{html.escape(self._complaint[1])}</span>'
         elif session.state == "stopped" and session.trainer.stop_reason:
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         else:

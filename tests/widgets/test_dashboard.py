@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 
 import ipywidgets.widgets.widget as widget_module
@@ -14,6 +16,7 @@ from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 30
 DATA = load_bundled_digits()
+MODULE = sys.modules["mnist_widgets.widgets.dashboard"]  # the function has the same name
 
 
 @pytest.fixture
@@ -101,6 +104,28 @@ def test_every_standstill_counts_all_images_anew(lab):
         assert int(lab._confusion._counts.trace()) == num_right
 
 
+def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
+    settle(lab)
+    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", math.inf)
+    shown = []
+    monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
+    train(lab, epochs=3)
+    assert len(shown) == 2  # after the first epoch, and when all stood still
+    assert torch.equal(shown[-1], lab.session.trainer.evaluator.confusion)
+
+
+def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
+    settle(lab)
+    monkeypatch.setattr(MODULE, "LOOK_INTERVAL_S", 3600)
+    lab._looked_at_s = -math.inf
+    looks = []
+    monkeypatch.setattr(lab._gallery, "show_visible", lambda *_: looks.append(1))
+    lab._gallery.selected_index = 7
+    settle(lab)
+    train(lab)
+    assert len(looks) == 2  # for the click, and when all stood still
+
+
 def test_a_reset_begins_a_run_with_the_settings_shown(lab):
     train(lab)
     first_model = lab.session.trainer.model
@@ -153,7 +178,26 @@ def test_your_own_train_step_is_used(make_lab):
 def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     lab = make_lab(settings="sgd lr=0.1 hidden=64", hide=["runs", "seed"], lock=["optimizer"])
     assert lab._settings.config.hidden_units == 64
-    assert lab._runs not in [part for row in lab.children for part in getattr(row, "children", ())]
+    shown = set(parts_of(lab))
+    assert {lab._loss, lab._settings} <= shown
+    assert lab._runs not in shown
+
+
+def parts_of(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
+
+
+def test_each_panel_on_the_page_has_its_heading(make_lab):
+    lab = make_lab(hide=["runs"])
+    headings = [part.value for part in parts_of(lab) if "mw-title" in part._dom_classes]
+    assert headings == [
+        f"<h3>{title}</h3>"
+        for title in (
+            *("Training", "Settings", "Loss", "Test images", "Prediction", "Confusion matrix"),
+        )
+    ]
 
 
 def test_what_does_not_go_together_is_named(make_lab):

@@ -26,10 +26,22 @@ def chart():
     chart.close()
 
 
+def drawn(chart, mark):
+    """Return the batch numbers and the losses of a mark's points, read off the chart's axes."""
+    publisher.flush()
+    return read_off(chart._x_axis, mark.x), read_off(chart._y_axis, mark.y)
+
+
+def read_off(axis, places):
+    low, high, is_log = axis.ends
+    shares = (places - axis.place(np.array(low))) / np.ptp(axis.place(np.array([low, high])))
+    values = low * (high / low) ** shares if is_log else low + (high - low) * shares
+    return values.round(9)
+
+
 def lines_of(chart):
     """Return positions and values of the line of all batches and of the smoothed one."""
-    publisher.flush()
-    return chart._batches.x, chart._batches.y
+    return drawn(chart, chart._batches)
 
 
 def child(chart, kind):
@@ -48,11 +60,12 @@ def test_a_hand_written_loop_draws_every_batch(chart):
 def test_training_in_the_foreground_draws_the_trainers_history(chart, make_trainer, batches):
     trainer = make_trainer(callbacks=[chart], evaluator=Evaluator(batches))
     trainer.fit(2)
-    _, y = lines_of(chart)
-    assert y[0].tolist() == trainer.history.batch_losses
-    assert chart._epoch_means.x.tolist() == [5, 10]
-    assert chart._epoch_means.y.tolist() == trainer.history["train"]
-    assert chart._test_losses.y.tolist() == trainer.history["test_loss"]
+    history = trainer.history
+    assert lines_of(chart)[1][0] == pytest.approx(history.batch_losses)
+    positions, means = drawn(chart, chart._epoch_means)
+    assert positions.tolist() == [5, 10]
+    assert means == pytest.approx(history["train"])
+    assert drawn(chart, chart._test_losses)[1] == pytest.approx(history["test_loss"])
     assert f"Epoch 2: mean {format_loss(trainer.history['train'][-1])}" in chart._caption.value
 
 
@@ -103,7 +116,7 @@ def test_thousands_of_epochs_are_thinned_out_too(chart):
     lines_of(chart)
     for mark in (chart._epoch_means, chart._test_losses):
         assert len(mark.x) <= MAX_POINTS
-        assert mark.x[-1] == 3000
+        assert drawn(chart, mark)[0][-1] == 3000
 
 
 def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
@@ -126,7 +139,7 @@ def test_a_loss_that_is_no_number_is_left_out_and_named(chart, bad):
     x, y = lines_of(chart)
     assert set(x[0]) == {1}
     assert set(y[0]) == {2}
-    assert np.isfinite([chart._linear_scale.max, chart._batch_scale.max]).all()
+    assert np.isfinite([chart._x_axis.ends, chart._y_axis.ends]).all()
     assert f"loss {bad}" in chart._caption.value
 
 
@@ -140,18 +153,34 @@ def test_the_log_scale_leaves_out_what_has_no_logarithm(chart):
     for loss in (1.0, 0.0, 0.1):
         chart.add_batch(loss)
     assert lines_of(chart)[1][0].tolist() == [1.0, 0.1]
-    assert chart._log_scale.min > 0
+    assert chart._y_axis.ends[0] > 0
 
 
 def test_the_log_switch_changes_marks_and_axis_together(chart):
-    chart.add_batch(1.0)
+    for loss in (1.0, 0.5):
+        chart.add_batch(loss)
     checkbox = child(chart, Checkbox)
     for is_log in (True, False):
         checkbox.value = is_log
-        publisher.flush()
-        scale = chart._log_scale if is_log else chart._linear_scale
-        assert all(mark.scales["y"] is scale for mark in chart._figure.marks)
-        assert chart._figure.axes[1].scale is scale
+        assert lines_of(chart)[1][0].tolist() == [1.0, 0.5]
+        assert chart._y_axis.ends[2] is is_log
+
+
+def test_no_scale_ever_changes(chart):
+    # bqplot draws wrongly for good when one does while the page builds the chart
+    scales = {scale for mark in chart._figure.marks for scale in mark.scales.values()}
+    changes = []
+    for scale in scales:
+        scale.observe(changes.append)
+    for mark in chart._figure.marks:
+        mark.observe(changes.append, names="scales")
+    chart.show_runs([("a", history_of(*[9.0] * 300))])
+    for loss in (1.0, 500.0):
+        for is_log in (True, False):
+            chart.log_scale = is_log
+            chart.add_batch(loss)
+            publisher.flush()
+    assert not changes
 
 
 def test_slider_and_field_change_the_smoothed_line_only(chart):
@@ -199,18 +228,20 @@ def earlier(chart):
 
 def test_earlier_runs_lie_beside_the_present_one_and_are_named(chart):
     chart.smoothing = 0
-    chart.add_batch(1.0)
+    chart.add_batch(2.0)
     chart.show_runs([("lr <1", history_of(3, 2)), ("lr 5", history_of(4, 1, 2))], "lr 0.1")
     lines, key = earlier(chart)
-    assert [sorted({*zip(x, y, strict=True)}) for x, y in zip(lines.x, lines.y, strict=True)] == [
+    assert [
+        sorted({*zip(x, y, strict=True)}) for x, y in zip(*drawn(chart, lines), strict=True)
+    ] == [
         [(1, 3), (2, 2)],
         [(1, 4), (2, 1), (3, 2)],
     ]
     assert lines.colors == ["var(--mw-run-0)", "var(--mw-run-1)"]
-    assert lines_of(chart)[1][0].tolist() == [1, 1]
+    assert lines_of(chart)[1][0].tolist() == [2, 2]
     for name in ("lr &lt;1<", "lr 5<", "lr 0.1 (this run)<"):
         assert name in key
-    assert chart._linear_scale.max >= 4
+    assert chart._y_axis.ends[1] >= 4
     assert key.index("--mw-run-0") < key.index("lr &lt;1") < key.index("--mw-run-1")
 
 
@@ -218,7 +249,19 @@ def test_the_axes_have_room_for_the_longest_run(chart):
     chart.add_batch(1.0)
     chart.show_runs([("long", history_of(*[1.0] * 77))])
     earlier(chart)
-    assert chart._batch_scale.max >= 77
+    assert chart._x_axis.ends[1] >= 77
+
+
+def test_an_earlier_run_that_diverged_does_not_flatten_the_present_one(chart):
+    chart.show_runs([("diverged", history_of(2.0, 1e6))])
+    publisher.flush()
+    assert chart._y_axis.ends[1] >= 1e5  # there is nothing else to see yet
+    chart.add_batch(2.0)
+    publisher.flush()
+    assert chart._y_axis.ends[1] == 4
+    chart.log_scale = True
+    publisher.flush()
+    assert chart._y_axis.ends[1] >= 1e5
 
 
 def test_an_empty_list_takes_earlier_runs_away(chart):
@@ -228,7 +271,7 @@ def test_an_empty_list_takes_earlier_runs_away(chart):
     lines, key = earlier(chart)
     assert lines.x.size == lines.y.size == 0
     assert key == ""
-    assert chart._linear_scale.max < 9
+    assert chart._y_axis.ends[1] < 9
 
 
 def test_a_run_keeps_its_colour_while_others_come_and_go(chart):
@@ -255,30 +298,33 @@ def test_earlier_runs_are_thinned_out_and_redrawn_only_when_they_change(chart):
     chart.show_runs([("long", long)])
     lines, _ = earlier(chart)
     assert len(lines.x) <= EARLIER_POINTS + 1
-    drawn = []
-    lines.observe(drawn.append, names=["x", "y", "colors"])
+    chart.add_batch(3.0)
+    publisher.flush()
+    redraws = []
+    lines.observe(redraws.append, names=["x", "y", "colors"])
     for loss in (3.0, 2.0):
         chart.add_batch(loss)
         publisher.flush()
-    assert not drawn
-    chart.smoothing = 0.5
-    publisher.flush()
-    assert drawn
+    assert not redraws
+    for change in (lambda: setattr(chart, "smoothing", 0.5), lambda: chart.add_batch(30.0)):
+        change()  # the latter moves the axis
+        publisher.flush()
+        assert redraws
+        redraws.clear()
 
 
 def test_smoothing_and_log_scale_hold_for_earlier_runs_too(chart):
     chart.show_runs([("a", history_of(1.0, 0.0, math.nan, 0.5)), ("b", history_of(math.nan))])
     chart.smoothing = 0
     lines, key = earlier(chart)
-    assert set(lines.y) == {1.0, 0.0, 0.5}  # nothing of the other run can be drawn
+    # nothing of the other run can be drawn
+    assert set(drawn(chart, lines)[1]) == {1.0, 0.0, 0.5}
     chart.log_scale = True
-    lines, _ = earlier(chart)
-    assert set(lines.y) == {1.0, 0.5}
-    assert lines.scales["y"] is chart._log_scale
+    assert set(drawn(chart, lines)[1]) == {1.0, 0.5}
     assert "b<" in key
 
 
 def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
     chart.show_runs([("a", history_of(1.0))])
     lines, _ = earlier(chart)
-    assert lines.x.tolist() == [1, 1]
+    assert drawn(chart, lines)[0].tolist() == [1, 1]

@@ -146,7 +146,7 @@ def test_a_label_outside_the_classes_is_refused(chart, true_label):
         (0.5, "50 %"),
         (0.9999, "over 99 %"),
         (1.0, "100 %"),
-        (float("nan"), "no number"),
+        (float("nan"), "nan %"),
     ],
 )
 def test_a_share_is_not_rounded_to_certainty(share, words):

@@ -98,6 +98,17 @@ def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval():
     assert drawn == ["patient"]
 
 
+def test_one_urgent_redraw_after_the_other_is_drawn_within_an_interval():
+    begun, first, second = (threading.Event() for _ in range(3))
+    publisher = Publisher(interval_s=TIMEOUT_S)
+    publisher.request(begun.set)
+    assert begun.wait(TIMEOUT_S / 2)
+    publisher.request(first.set, urgent=True)
+    assert first.wait(TIMEOUT_S / 2)
+    publisher.request(second.set, urgent=True)
+    assert second.wait(TIMEOUT_S / 2)
+
+
 def test_urgent_requests_without_end_do_not_break_the_rate():
     drawn, interval_s, num_intervals = {"chart": 0, "panel": 0}, 0.05, 8
     publisher = Publisher(interval_s)

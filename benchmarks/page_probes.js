@@ -1,0 +1,135 @@
+// What a page shows of a training dashboard, timed and counted in the page itself.
+//
+// Times are those of `performance.now()`, in milliseconds.
+
+(() => {
+  const CHARTS = {
+    loss: ".mw-loss-chart .bqplot",
+    prediction: ".mw-probability-chart .bqplot",
+    confusion: ".mw-confusion-chart .bqplot",
+    gallery: ".mw-image-gallery .mw-grid",
+  };
+  const EVERYTHING = { subtree: true, childList: true, characterData: true, attributes: true };
+  const SENTENCE = /Label (\S+)\. The network says (\S+) with (?:over |under )?(\d+) %/;
+
+  // --- From a click to the chart of the image that was clicked
+
+  // Whether picture, sentence and bars are all those of one image: its picture tells it from the
+  // others, and the highest bar must be as high as the sentence says.
+  function shows({ picture, label }) {
+    const panel = document.querySelector(".mw-probability-chart");
+    if (panel.querySelector("img")?.src !== picture) return false;
+    const words = SENTENCE.exec(panel.querySelector(".mw-caption").textContent);
+    if (words?.[1] !== label) return false;
+    const [frame, ...bars] = panel.querySelectorAll("rect.bar");
+    const heights = bars.map((bar) => Number(bar.getAttribute("height")));
+    const share = (100 * Math.max(...heights)) / Number(frame.getAttribute("height"));
+    const isHighest = heights[Number(words[2])] === Math.max(...heights);
+    return isHighest && Math.abs(share - Number(words[3])) <= 1;
+  }
+
+  // Return a function that tells, once the click has come, how long its chart took; null if it was
+  // not there within the time. To be called before the click.
+  function awaitClick(image, position, timeoutMs) {
+    const options = [...document.querySelectorAll(".mw-image-gallery [role=option]")];
+    const panel = document.querySelector(".mw-probability-chart");
+    let began = null;
+    const answer = new Promise((resolve, reject) => {
+      const observer = new MutationObserver(check);
+      observer.observe(panel, EVERYTHING);
+      window.addEventListener("pointerdown", note, { capture: true, once: true });
+      const timeout = setTimeout(() => finish(null), timeoutMs);
+
+      function note(event) {
+        // when the button went down, not when the page found the time to hear of it
+        began = event.timeStamp;
+        const hit = options.indexOf(event.target.closest("[role=option]"));
+        if (hit !== position) reject(new Error(`clicked ${hit} in place of ${position}`));
+      }
+
+      function check() {
+        if (began !== null && shows(image)) finish(performance.now() - began);
+      }
+
+      function finish(milliseconds) {
+        observer.disconnect();
+        clearTimeout(timeout);
+        if (began === null) reject(new Error("the page has heard of no click"));
+        else resolve(milliseconds);
+      }
+    });
+    answer.catch(() => {}); // whoever asks for it will hear of it
+    return () => answer;
+  }
+
+  // --- Redraws and messages
+
+  const counts = { redraws: {}, messages: 0, bytes: 0 };
+  let since = performance.now();
+
+  // A redraw is a frame in which a chart looks other than in the frame before.
+  function countRedraws(name, chart) {
+    let isCounted = false;
+    const observer = new MutationObserver(() => {
+      if (isCounted) return;
+      isCounted = true;
+      counts.redraws[name].push(performance.now());
+      // what is changed until the frame is painted belongs to the same redraw
+      requestAnimationFrame(() => setTimeout(() => (isCounted = false)));
+    });
+    observer.observe(chart, EVERYTHING);
+  }
+
+  function countMessage(_, { header, content, buffers }) {
+    if (header.msg_type !== "comm_msg") return;
+    counts.messages += 1;
+    counts.bytes += JSON.stringify(content).length;
+    for (const buffer of buffers ?? []) counts.bytes += buffer.byteLength;
+  }
+
+  function takeCounts() {
+    const seconds = (performance.now() - since) / 1000;
+    const taken = { seconds, ...counts, redraws: { ...counts.redraws } };
+    reset();
+    return taken;
+  }
+
+  function reset() {
+    for (const name of Object.keys(CHARTS)) counts.redraws[name] = [];
+    counts.messages = counts.bytes = 0;
+    since = performance.now();
+  }
+
+  function untilState(word) {
+    const line = document.querySelector(".mw-training-panel .mw-state-line");
+    return new Promise((resolve) => {
+      const observer = new MutationObserver(check);
+      observer.observe(line, EVERYTHING);
+      check();
+
+      function check() {
+        if (line.textContent.trim() !== word) return;
+        observer.disconnect();
+        resolve();
+      }
+    });
+  }
+
+  // Return what was counted from the beginning of a training to its end, and in the second after.
+  async function countTraining() {
+    await untilState("Training");
+    reset();
+    await untilState("Finished");
+    const during = takeCounts();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return { during, after: takeCounts() };
+  }
+
+  for (const [name, selector] of Object.entries(CHARTS)) {
+    countRedraws(name, document.querySelector(selector));
+  }
+  const context = window.jupyterapp.shell.currentWidget.sessionContext;
+  context.iopubMessage.connect(countMessage);
+  reset();
+  window.probes = { awaitClick, countTraining, takeCounts, reset };
+})();

@@ -1,0 +1,59 @@
+"""A notebook in a real JupyterLab and Chromium, opened for a measurement.
+
+The machinery is that of the browser tests; what is measured is left to the benchmarks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import ViewportSize, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from get_chromium import find_chromium  # noqa: E402
+from lab import Lab, LabServer  # noqa: E402
+
+WINDOW = ViewportSize(width=1280, height=1000)
+
+
+@contextmanager
+def open_lab(source: Path | Iterable[str]) -> Iterator[Lab]:
+    """Yield the page of a notebook whose cells have run; close everything afterwards.
+
+    Args:
+        source: a notebook, or the code of a new one's cells.
+
+    Raises:
+        RuntimeError: if there is no Chromium.
+    """
+    chromium = find_chromium()
+    if chromium is None:
+        raise RuntimeError("No Chromium: run tests/browser/get_chromium.py")
+    folder = Path(tempfile.mkdtemp())
+    server = LabServer(folder)
+    try:
+        server.start()
+        with sync_playwright() as playwright:
+            arguments = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+            lab = Lab(browser.new_page(viewport=WINDOW), server, folder)
+            lab.open_notebook(source)
+            lab.run_all()
+            yield lab
+            browser.close()
+    finally:
+        server.stop()
+
+
+def describe_load() -> str:
+    """Return in words how busy the machine is, for whoever compares two results."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return "load unknown"
+    return "load {:.2f} {:.2f} {:.2f}".format(*os.getloadavg())

@@ -1,0 +1,100 @@
+"""Where the trainers of a lab come from: from its settings, or from the user's own parts.
+
+What they do with it is left to the session, what is drawn of it to the panels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from mnist_widgets.digit_set import DigitSet
+from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.run_config import TEST_BATCH_SIZE, RunConfig
+from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
+
+
+@dataclass(frozen=True)
+class TrainerSource:
+    """What the trainers of one lab are made of.
+
+    Args:
+        train_set: what to train on.
+        test_set: what to judge by, and to look at.
+        settings: what the lab's own networks begin with, or its string, whose gaps the lab fills;
+            not with `model`.
+        train_step: trains one batch.
+        model: the user's own network, whose outputs are raw scores (B, C).
+        loss_fn: goes with `model`; by default cross-entropy.
+        optimizer: goes with `model`; by default Adam.
+        batch_size: goes with `model`; by default 512, or 32 for a small set.
+
+    Raises:
+        ValueError: if parts do not go together, or a setting is out of range.
+    """
+
+    train_set: DigitSet
+    test_set: DigitSet
+    settings: RunConfig | str | None = None
+    train_step: TrainStep = train_step
+    model: nn.Module | None = None
+    loss_fn: LossFunction | None = None
+    optimizer: Optimizer | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        own = (self.loss_fn, self.optimizer, self.batch_size)
+        if self.model is None and any(part is not None for part in own):
+            raise ValueError(
+                "loss_fn, optimizer and batch_size go with a model of your own; give that too, or "
+                'settings such as settings="sgd lr=0.1 batch=64".'
+            )
+        if self.model is not None and self.settings is not None:
+            raise ValueError(
+                "settings describe the lab's own networks; with a model of your own give loss_fn, "
+                "optimizer and batch_size instead."
+            )
+        if not isinstance(self.settings, (RunConfig, str, type(None))):
+            raise ValueError(  # noqa: TRY004 - one kind of error for whatever does not fit
+                f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
+                f"{self.settings!r}"
+            )
+        _ = self.config  # what is wrong with it is said now
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings that a lab of its own networks begins with."""
+        if isinstance(self.settings, RunConfig):
+            return self.settings
+        defaults = RunConfig(batch_size=512 if len(self.train_set) > 10_000 else 32)
+        return RunConfig.from_string(self.settings or "", defaults=defaults)
+
+    def make_trainer(self, config: RunConfig) -> Trainer:
+        """Return a trainer: of fresh weights as `config` says, or of the user's own parts."""
+        if self.model is None:
+            trainer = config.build(self.train_set, self.test_set)
+            trainer.train_step = self.train_step
+            return trainer
+        loss_fn = self.loss_fn or nn.CrossEntropyLoss()
+        return Trainer(
+            self.model,
+            loss_fn,
+            self.optimizer or torch.optim.Adam(self.model.parameters()),
+            self.train_set.batches(self.batch_size or config.batch_size, shuffle=True),
+            evaluator=Evaluator(self.test_set.batches(TEST_BATCH_SIZE), loss_fn),
+            train_step=self.train_step,
+        )
+
+
+def check_data(data: object) -> tuple[DigitSet, DigitSet]:
+    """Return training and test set, or raise a `ValueError` that says what was given instead."""
+    match data:
+        case (DigitSet() as train_set, DigitSet() as test_set):
+            return train_set, test_set
+    raise ValueError(
+        "data must be two DigitSets, one to train on and one to test with, as load_mnist() gives "
+        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors."
+    )
