@@ -64,7 +64,7 @@ class Lesson:
     def expect_answer(self, index: int) -> None:
         """Expect both charts to say what the network makes of the selected image."""
         labels, _, answer = json.loads(self.lab.run_cell(ASK))
-        sentence = f"Label {labels[index]}. The network says {answer}."
+        sentence = f"True {labels[index]}. The network says {answer}."
         expect(self.sentences).to_have_text([sentence] * 2)
 
     def drawn(self) -> str:
@@ -147,7 +147,7 @@ def test_what_the_network_makes_of_the_images_follows_the_training(lesson):
     expect(matrix.locator(".mw-accuracy")).not_to_have_text(counted)
     lesson.images(0).nth(5).click()
     labels, _, _ = json.loads(lesson.lab.run_cell(ASK))
-    expect(lesson.sentences.first).to_contain_text(f"Label {labels[5]}.")
+    expect(lesson.sentences.first).to_contain_text(f"True {labels[5]}.")
     lesson.click("stop")
     lesson.expect_state("Stopped")
     lesson.expect_answer(5)
