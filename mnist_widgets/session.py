@@ -114,6 +114,7 @@ class TrainingSession:
         self._is_closed = False
         self._worker: threading.Thread | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._sleepers: list[Callable[[], None]] = []  # woken after each task, as `_changed` is
         _sessions.add(self)
 
     @property
@@ -294,14 +295,14 @@ class TrainingSession:
         def react() -> None:
             loop.call_soon_threadsafe(next(reactions, task.cancel if task else self.stop))
 
-        self.add_listener(wake)
+        self._sleepers.append(wake)  # no listener: these do not hear of a job that was the last
         try:
             with interrupts_call(react):
                 while not self._rests_within(0):
                     await changed.wait()
                     changed.clear()
         finally:
-            self.remove_listener(wake)
+            self._sleepers.remove(wake)
         self._raise_error()
 
     def close(self) -> None:
@@ -395,6 +396,8 @@ class TrainingSession:
                 if not self._inbox:
                     self._goal = self._state
                 self._changed.notify_all()
+            for wake in tuple(self._sleepers):
+                wake()
             if (self._state, self.last_report) != before:  # a job alone is no news
                 self._notify()
 

@@ -407,6 +407,32 @@ def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
     assert session.state == "running"
 
 
+def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
+    bring_to(session, "paused")
+    stopping, working, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        working.set()
+        done.wait(TIMEOUT_S)
+
+    async def wait_through_the_job() -> None:
+        waiting = asyncio.create_task(session.finished())
+        await asyncio.sleep(0)  # it looks, and sees a training under way
+        session.between_batches(lambda: stopping.wait(TIMEOUT_S))
+        session.stop()
+        session.between_batches(work)
+        stopping.set()
+        await asyncio.to_thread(working.wait, TIMEOUT_S)
+        for _ in range(3):
+            await asyncio.sleep(0)  # it looks again, and sees the job
+        assert not waiting.done()
+        done.set()
+        await asyncio.wait_for(waiting, TIMEOUT_S)
+
+    asyncio.run(wait_through_the_job())
+    assert session.state == "stopped"
+
+
 @needs_signals
 def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was(
     make_session, send_interrupts

@@ -39,7 +39,7 @@ def test_runs_made_by_code_and_in_the_lab_lie_over_each_other(lab):
     expect(state).to_have_text("Ready")
     start.click()
     expect(state).to_have_text("Finished")
-    expect(in_lab.locator(KEY)).to_have_text(["Adam", "SGD with momentum (this run)"])
+    expect(in_lab.locator(KEY)).to_have_text(["run 1: Adam", "run 2: SGD with momentum (this run)"])
     expect(in_lab.locator(".mw-run-table .mw-run")).to_have_count(3)  # the header among them
     page.set_viewport_size({"width": 1280, "height": 1300})
     lab.scroll_to(LAB)
