@@ -96,9 +96,9 @@ class ConfusionChart(Panel, Callback):
         choices = HBox([self._true, self._predicted], layout=_ROW)
         matrix = VBox(
             [self._build_figure(), self._key, choices, self._sentence],
-            layout={"flex": "1 1 380px", "max_width": "660px"},
+            layout={"flex": "1 1 376px", "max_width": "660px"},
         ).add_class("mw-matrix")
-        measures = VBox([self._accuracy, self._measures], layout={"flex": "0 1 290px"})
+        measures = VBox([self._accuracy, self._measures], layout={"flex": "0 1 226px"})
         super().__init__(
             "mw-confusion-chart",
             [

@@ -23,7 +23,7 @@ from mnist_widgets.widgets.messages import format_share
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
-IMAGE_SCALE = 6  # screen pixels for each of the image's 28
+IMAGE_SCALE = 5  # screen pixels for each of the image's 28
 
 
 class _Shown(NamedTuple):
@@ -181,7 +181,7 @@ class ProbabilityChart(Panel):
                 "width": "auto",
                 "height": f"{188 + bottom}px",
                 "margin": "0",
-                "flex": "1 1 240px",
+                "flex": "1 1 230px",
             },
             animation_duration=0,
             display_toolbar=False,
