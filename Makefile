@@ -22,7 +22,7 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== Unit tests"
 	@$(BIN)/pytest tests --ignore=tests/browser
 	@echo "== Browser tests"
-	@$(BIN)/pytest tests/browser
+	@$(BIN)/pytest tests/browser --numprocesses=2
 	@echo "== Notebooks"
 	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 notebooks
 
