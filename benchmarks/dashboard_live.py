@@ -40,7 +40,7 @@ CHARTS = ("loss", "prediction", "confusion")
 PROBES = Path(__file__).with_name("page_probes.js").read_text(encoding="utf-8")
 
 SETUP = f"""
-import importlib.metadata, json, os, re, threading, time
+import importlib.metadata, json, os, re, time
 import torch
 data = {os.environ.get("MNIST_WIDGETS_DATA")!r}
 if data is not None:

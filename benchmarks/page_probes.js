@@ -10,7 +10,7 @@
     gallery: ".mw-image-gallery .mw-grid",
   };
   const EVERYTHING = { subtree: true, childList: true, characterData: true, attributes: true };
-  const SENTENCE = /Label (\S+)\. The network says (\S+) with (?:over |under )?(\d+) %/;
+  const SENTENCE = /True (\S+)\. The network says (\S+) with (?:over |under )?(\d+) %/;
 
   // --- From a click to the chart of the image that was clicked
 
@@ -21,7 +21,8 @@
     if (panel.querySelector("img")?.src !== picture) return false;
     const words = SENTENCE.exec(panel.querySelector(".mw-caption").textContent);
     if (words?.[1] !== label) return false;
-    const [frame, ...bars] = panel.querySelectorAll("rect.bar");
+    const [frame, ...others] = panel.querySelectorAll("rect.bar");
+    const bars = others.slice(0, 10); // behind them lie the columns that the mouse is over
     const heights = bars.map((bar) => Number(bar.getAttribute("height")));
     const share = (100 * Math.max(...heights)) / Number(frame.getAttribute("height"));
     const isHighest = heights[Number(words[2])] === Math.max(...heights);

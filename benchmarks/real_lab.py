@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 from get_chromium import find_chromium  # noqa: E402
 from lab import Lab, LabServer  # noqa: E402
 
-WINDOW = ViewportSize(width=1280, height=1000)
+WINDOW = ViewportSize(width=1280, height=1600)  # the whole lab in view: the most to draw
 
 
 @contextmanager

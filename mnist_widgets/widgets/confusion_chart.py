@@ -321,7 +321,7 @@ class ConfusionChart(Panel, Callback):
 def _build_button(count: Callable[[], None]) -> Button:
     button = Button(
         description="Count now",
-        tooltip="Ask the network about all test images now, not only when an epoch ends",
+        tooltip="Count during an epoch; at its end, and at a standstill, it happens by itself",
         layout={"width": "96px"},
     )
     button.on_click(lambda _button: count())

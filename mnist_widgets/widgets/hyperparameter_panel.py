@@ -7,6 +7,7 @@ panel.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -139,7 +140,10 @@ class HyperparameterPanel(Panel):
         self._difference.value = self._describe_difference()
         alert = f'<span role="alert">{html.escape(self._complaint)}</span>'
         self._notice.value = alert if self._complaint else ""
-        self._code.value = f'<pre class="mw-code">{html.escape(config.to_code())}</pre>'
+        self._code.value = (
+            "<div>The same in code; put in your number of epochs:</div>"
+            f'<pre class="mw-code">{html.escape(config.to_code())}</pre>'
+        )
 
     def _build_setting(self, name: str, layout: Layout) -> VBox:
         """Return the controls of one setting above the line that explains it."""
@@ -157,10 +161,20 @@ class HyperparameterPanel(Panel):
             return [Dropdown(layout={"width": "290px"}, options=_options(name), **options)]
         least, greatest = LIMITS[name]
         if name != "learning_rate":
-            limits = {"min": int(least), "max": int(greatest)}
+            limits = {
+                "min": int(least),
+                "max": int(greatest),
+                "tooltip": f"A whole number from {least:,} to {greatest:,}",
+            }
             return [BoundedIntText(layout={"width": "190px"}, **limits, **options)]
         # The field has the name that the slider cannot give to screen readers.
-        field = BoundedFloatText(min=least, max=greatest, layout={"width": "190px"}, **options)
+        field = BoundedFloatText(
+            min=least,
+            max=greatest,
+            tooltip="From 0.00001 to 10",
+            layout={"width": "190px"},
+            **options,
+        )
         slider = FloatLogSlider(min=-5, max=1, readout=False, layout={"flex": "1 1 90px"})
         return [field, slider]
 
@@ -191,7 +205,7 @@ class HyperparameterPanel(Panel):
             for control in controls:
                 if name == "batch_size" and value not in control.options:
                     self._add_batch_size(control, value)
-                if _setting_of(control) != value:
+                if not _agrees(control, value):
                     control.value = value
         self._text.value = self.config.to_string()
 
@@ -205,8 +219,11 @@ class HyperparameterPanel(Panel):
         if not free:
             return "These settings belong to the lesson."
         if "learning_rate" not in free:
-            return "Changes take effect with the next Reset."
-        return "In a run, the learning rate changes at once, all else with the next Reset."
+            return "Choose, then press Start. During a run: changes wait for the next Reset."
+        return (
+            "Choose, then press Start. During a run: the learning rate changes at once, all else "
+            "waits for the next Reset."
+        )
 
     def _describe_difference(self) -> str:
         config, run_config = self.config, self.run_config
@@ -221,14 +238,14 @@ class HyperparameterPanel(Panel):
         if not awaiting:
             return ""
         return (
-            '<span role="status">Reset to begin a run with these settings: '
-            f"{html.escape(', '.join(awaiting))}.</span>"
+            '<span role="status">Press Reset to begin a run with these settings: '
+            f"{html.escape(', '.join(awaiting))}. The present run goes on without them.</span>"
         )
 
     def _on_control(self, name: str, change: dict[str, Any]) -> None:
         control = change["owner"]
         # a control that follows the settings has nothing to say
-        if not self._is_listing and control.value != getattr(self.config, name):
+        if not self._is_listing and not _agrees(control, getattr(self.config, name)):
             setting: dict[str, Any] = {name: _setting_of(control)}
             self.config = replace(self.config, **setting)
 
@@ -267,6 +284,17 @@ def _options(name: str) -> list[Any]:
     if name == "loss":
         return [(words[0].upper() + words[1:], key) for key, words in LOSSES.items()]
     return list(_BATCH_SIZES)
+
+
+def _agrees(control: Widget, setting: float | str) -> bool:
+    """Return whether a control shows a setting, as near as it can.
+
+    The page moves a log slider to its nearest step and says so, as if somebody had dragged it.
+    """
+    if isinstance(control, FloatLogSlider):
+        distance = math.log10(control.value) - math.log10(float(setting))
+        return abs(distance) <= control.step / 2 + 1e-9
+    return bool(control.value == setting)
 
 
 def _setting_of(control: Widget) -> object:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.evaluation import Evaluator, predict_probabilities
 from mnist_widgets.run_config import TEST_BATCH_SIZE, RunConfig
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 
@@ -57,12 +57,38 @@ class TrainerSource:
                 "settings describe the lab's own networks; with a model of your own give loss_fn, "
                 "optimizer and batch_size instead."
             )
+        if self.model is not None:
+            self._check_model(self.model)
         if not isinstance(self.settings, (RunConfig, str, type(None))):
             raise ValueError(  # noqa: TRY004 - one kind of error for whatever does not fit
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
                 f"{self.settings!r}"
             )
         _ = self.config  # what is wrong with it is said now
+
+    def _check_model(self, model: object) -> None:
+        """Raise a `ValueError` if this is no network for these images, or the optimizer's other."""
+        num_classes = len(self.test_set.class_names)
+        wanted = f"model must be a network that gives {num_classes} scores for each image"
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
+        try:
+            shape = tuple(predict_probabilities(model, self.test_set.images[:2]).shape)
+        except Exception as error:
+            raise ValueError(
+                f"{wanted}; images of shape (B, 1, 28, 28) made it fail: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if shape != (2, num_classes):
+            raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
+        own = {id(parameter) for parameter in model.parameters()}
+        groups = [] if self.optimizer is None else self.optimizer.param_groups
+        trained = {id(parameter) for group in groups for parameter in group["params"]}
+        if groups and not own & trained:
+            raise ValueError(
+                "The optimizer holds the parameters of another network, so this one would never "
+                "learn. Make the optimizer anew, of model.parameters()."
+            )
 
     @property
     def config(self) -> RunConfig:

@@ -157,12 +157,12 @@ def test_two_runs_make_two_named_lines(dashboard):
     expect(dashboard.state).to_have_text("Finished")
     dashboard.press("reset")
     expect(dashboard.state).to_have_text("Ready")
-    rate.fill("0.002")
+    rate.fill("0.003")  # between two steps of the slider
     rate.press("Enter")
     dashboard.press("start")
     expect(dashboard.state).to_have_text("Finished")
     key = dashboard.page.locator(".mw-loss-chart .mw-key-of-runs span")
-    expect(key).to_have_text(["run 1: lr 0.05", "run 2: lr 0.002 (this run)"])
+    expect(key).to_have_text(["run 1: lr 0.05", "run 2: lr 0.003 (this run)"])
     assert dashboard.lines() == 3  # each batch and smoothed, and the earlier run
     if dashboard.lab.front_end == "notebook":
         return  # the pictures are the same there

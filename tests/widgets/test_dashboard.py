@@ -338,6 +338,15 @@ def test_what_does_not_go_together_is_named(make_lab):
         make_lab(hide=["galery"])
     with pytest.raises(ValueError, match="settings must be"):
         make_lab(settings=3)
+    with pytest.raises(ValueError, match="10 scores for each image, such as"):
+        make_lab(model=SimpleNet)
+    with pytest.raises(ValueError, match="made it fail: RuntimeError"):
+        make_lab(model=torch.nn.Linear(100, 10))
+    with pytest.raises(ValueError, match=r"shape \(2, 5\)"):
+        make_lab(model=SimpleNet(784, 5))
+    other = torch.optim.SGD(SimpleNet(784, 10).parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="another network"):
+        make_lab(model=SimpleNet(784, 10), optimizer=other)
     with pytest.raises(ValueError, match="lock names 'seed'"):
         make_lab(model=SimpleNet(784, 10), lock="seed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import ipywidgets.widgets.widget as widget_module
@@ -80,7 +81,7 @@ def test_the_slider_chooses_round_rates_and_the_field_exact_ones(panel):
     slider(panel).value = 0.0012589254117941675
     assert panel.config.learning_rate == control(panel, "learning_rate").value == 0.0013
     control(panel, "learning_rate").value = 0.0012345
-    assert panel.config.learning_rate == slider(panel).value == 0.0012345
+    assert panel.config.learning_rate == control(panel, "learning_rate").value == 0.0012345
 
 
 @pytest.mark.parametrize("learning_rate", [1e-5, 0.012345, 10])
@@ -162,7 +163,16 @@ def test_the_learning_rate_waits_for_no_reset(panel):
     panel.run_config = RunConfig()
     slider(panel).value = 0.1
     assert drawn(panel._difference) == ""
-    assert panel._effect.value.startswith("In a run, the learning rate changes at once")
+    assert panel._effect.value.startswith("Choose, then press Start.")
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.0003, 0.3, 0.007, 0.015])
+def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
+    control(panel, "learning_rate").value = rate
+    slider(panel).value = 10 ** (round(10 * math.log10(rate)) / 10)  # as the page answers
+    assert panel.config.learning_rate == rate
+    slider(panel).value = 1.0  # somebody drags it
+    assert panel.config.learning_rate == 1.0
 
 
 def test_every_choice_has_its_explanation(panel):
@@ -178,7 +188,9 @@ def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
     assert slider(panel).disabled
     assert not control(panel, "optimizer").disabled
     assert panel._explanations["seed"].value.endswith("Locked.")
-    assert panel._effect.value == "Changes take effect with the next Reset."
+    assert panel._effect.value == (
+        "Choose, then press Start. During a run: changes wait for the next Reset."
+    )
     panel._text.value = "sgd seed=5"
     assert panel.config == RunConfig(seed=4)
     assert "Seed is locked here: seed 4." in drawn(panel._notice)
