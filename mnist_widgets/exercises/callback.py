@@ -73,7 +73,7 @@ class _Trial:
         refuse_nothing(callback, self._make)
         if isinstance(callback, type) or not isinstance(callback, Callback):
             raise Mistake("not_a_callback", f"expected a Callback, found {describe(callback)}")
-        return f"make(2) gave a {type(callback).__name__}"
+        return f"make(2) gave {describe(callback)}"
 
     def judge_falling(self) -> str:
         """The training loss rises meanwhile, so that whoever watches that one shows."""

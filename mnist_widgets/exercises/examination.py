@@ -44,7 +44,8 @@ def examine(exercise: str, hints: Hints, aspects: Aspects) -> Verdict:
                 raise
             except BaseException as error:  # SystemExit too: a student's code may raise anything
                 mistake = find_mistake(error)
-                details.append(Detail(claim, passed=False, numbers=mistake.found))
+                is_tried = mistake.name != "unsolved"  # else there is nothing to blame
+                details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
     if mistake is None:
         forget_mistakes(exercise)
         return Verdict(passed=True, details=tuple(details), exercise=exercise)

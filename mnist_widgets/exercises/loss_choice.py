@@ -84,7 +84,7 @@ class _Trial:
             loss: Any = self._choice.compute_loss(scores, targets)
         except (RuntimeError, ValueError, IndexError) as error:
             found = describe_error(error)
-            raise Mistake(name_misfit(self._choice), found, error=found) from error
+            raise Mistake(name_misfit(self._choice, scores), found, error=found) from error
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise Mistake("no_single_number", f"expected one number, found {describe(loss)}")
         if not loss.requires_grad:

@@ -54,7 +54,7 @@ class _Trial:
 
     def judge_building(self) -> str:
         self._model = _build(self._build, _NUM_PIXELS, _NUM_CLASSES)
-        return f"build(784, 10) gave a {type(self._model).__name__}"
+        return f"build(784, 10) gave {describe(self._model)}"
 
     def judge_shape(self) -> str:
         images = torch.rand(_NUM_IMAGES, 1, 28, 28).to(device_of(self._model))

@@ -51,8 +51,9 @@ def check_run(
     | small batches, learning rate rising and falling     | 97.7 to 97.9 % | 95.8 to 96.9 % |
     | strided CNN with batch normalization                | 98.3 to 99.0 % | 97.2 to 98.6 % |
 
-    Measured by `benchmarks/exercise_targets.py`, which names the settings: the least and the most
-    of seeds 0 to 4 on MNIST, of 0 to 19 on the bundled digits (of 0 to 4 with batches of 512).
+    The least and the most of seeds 0 to 4 on MNIST and of 0 to 19 on the bundled digits, measured
+    by `benchmarks/exercise_targets.py`, which names the settings. A lucky run of merely smaller
+    batches with larger steps may pass as well: 3 of 5 on MNIST, 15 of 20 on the bundled digits.
 
     The evidence is the trainer's `logbook`, which counts what is really trained, and the network
     itself, which the check asks for its answers to a test set that it loads anew. So it sees

@@ -14,8 +14,9 @@ _WIDTH = 88
 # The words carry the meaning; the symbols, which a screen reader skips, and the colours only help.
 _WORDS = {True: ("passed", "✓"), False: ("not passed", "✗"), None: ("not reached", "·")}
 # Okabe-Ito's green and vermilion: told apart with any eyes, visible on light and on dark
-_ACCENTS = {True: "#009e73", False: "#d55e00"}
+_ACCENTS = {True: "#009e73", False: "#d55e00", None: "var(--jp-border-color1, #9e9e9e)"}
 _FAINT = "color:var(--jp-content-font-color2, inherit)"
+_ITEM = "margin:0.2em 0 0 1.5em;text-indent:-1.5em"  # all but the symbol stands under the claim
 _CARD = (
     "max-width:60em;padding:0.6em 1em;border:1px solid var(--jp-border-color2, #9e9e9e);"
     "border-left:5px solid {accent};border-radius:3px;color:var(--jp-content-font-color1, inherit);"
@@ -48,11 +49,10 @@ class Detail:
         """The aspect's item in the card's list."""
         word, symbol = _WORDS[self.passed]
         mark = f'<span aria-hidden="true">{symbol}</span> <strong>{word}</strong>'
-        numbers = (
-            f'<br><span style="{_FAINT}">{_mark_code(self.numbers)}</span>' if self.numbers else ""
-        )
-        style = f' style="{_FAINT}"' if self.passed is None else ""
-        return f"<li{style}>{mark}: {_mark_code(self.aspect)}{numbers}</li>"
+        item = f"{mark}: {_mark_code(self.aspect)}"
+        if self.numbers:
+            item += f'<br><span style="{_FAINT}">{_mark_code(self.numbers)}</span>'
+        return f'<li style="{_ITEM}">{item}</li>'
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +101,8 @@ class Verdict:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        symbol = _WORDS[self.passed][1]
+        state = None if self.mistake == "unsolved" else self.passed
+        symbol = _WORDS[state][1]
         title = f'<span aria-hidden="true">{symbol}</span> {escape(self._title)}'
         items = "".join(detail.to_html() for detail in self.details)
         hint = (
@@ -112,20 +113,22 @@ class Verdict:
         )
         return (
             f'<div role="group" aria-label="{escape(self._title)}" '
-            f'style="{_CARD.format(accent=_ACCENTS[self.passed])}">'
+            f'style="{_CARD.format(accent=_ACCENTS[state])}">'
             f'<p style="margin:0 0 0.4em;font-size:1.1em"><strong>{title}</strong></p>'
-            f'<ul style="list-style:none;margin:0;padding:0">{items}</ul>{hint}</div>'
+            f'<ul role="list" style="list-style:none;margin:0;padding:0">{items}</ul>{hint}</div>'
         )
 
     @property
     def _title(self) -> str:
         num_passed = sum(detail.passed is True for detail in self.details)
-        result = "passed" if self.passed else "not there yet"
+        result = "not solved yet" if self.mistake == "unsolved" else "not there yet"
+        if self.passed:
+            result = "passed"
         return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} points hold"
 
     @property
     def _hint_title(self) -> str:
-        return f"Hint {self.hint_number} of {self.num_hints}:"
+        return f"Hint {self.hint_number} of {self.num_hints}:" if self.num_hints > 1 else "Hint:"
 
 
 def _mark_code(text: str) -> str:

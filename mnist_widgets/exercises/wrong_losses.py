@@ -31,8 +31,12 @@ class Choice:
         return self.loss_fn(self.output(scores), targets)
 
 
-def name_misfit(choice: Choice) -> str:
-    """Name the mistake of a choice that ends in an error."""
+def name_misfit(choice: Choice, scores: Tensor) -> str:
+    """Name the mistake of a choice that ends in an error with these scores."""
+    try:
+        choice.output(scores)
+    except Exception:
+        return "does_not_fit"
     if choice.problem == "regression":
         return _name_bad_output(choice) or "classification_loss"
     if choice.problem == "many classes":
