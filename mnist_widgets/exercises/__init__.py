@@ -5,10 +5,12 @@ terminal. It never raises because of the student's code and leaves no trace outs
 prints meanwhile is not shown. A loop without an end that prints nothing has to be interrupted.
 """
 
+from mnist_widgets.exercises.answers import check_answer
 from mnist_widgets.exercises.callback import check_callback
 from mnist_widgets.exercises.confident_mistakes import check_confident_mistakes
 from mnist_widgets.exercises.confusion import check_confusion_matrix
 from mnist_widgets.exercises.loss_choice import check_loss_choice
+from mnist_widgets.exercises.marks import award, once_solved
 from mnist_widgets.exercises.mistakes import start_over
 from mnist_widgets.exercises.network import check_network
 from mnist_widgets.exercises.probabilities import check_predict_probabilities
@@ -21,6 +23,8 @@ from mnist_widgets.exercises.verdict import Detail, Verdict
 __all__ = [
     "Detail",
     "Verdict",
+    "award",
+    "check_answer",
     "check_callback",
     "check_confident_mistakes",
     "check_confusion_matrix",
@@ -31,5 +35,6 @@ __all__ = [
     "check_scores",
     "check_train_step",
     "check_trainer",
+    "once_solved",
     "start_over",
 ]
