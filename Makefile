@@ -8,7 +8,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # a proxy that is not there: tests download nothing
 OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
 
-.PHONY: help lab test quick lint format clean
+# the students' exercises are run, as nbgrader does, by tests/test_exercise_notebooks.py
+NOTEBOOKS := notebooks --ignore=notebooks/exercises
+
+.PHONY: help lab test quick lint format exercises clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -24,7 +27,7 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== Browser tests"
 	@$(BIN)/pytest tests/browser --numprocesses=2
 	@echo "== Notebooks"
-	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 notebooks
+	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 $(NOTEBOOKS)
 
 quick: .venv/test-installed ## the unit tests alone
 	@$(BIN)/pytest tests --ignore=tests/browser
@@ -40,6 +43,9 @@ lint: .venv/test-installed ## ruff and mypy
 format: .venv/test-installed ## let ruff mend and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+exercises: .venv/test-installed ## make the students' notebooks from the solved ones
+	@$(BIN)/python scripts/make_exercises.py
 
 clean: ## remove caches and builds; the environment stays (rm -r .venv)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

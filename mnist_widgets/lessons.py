@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-NOT_FOR_STUDENTS = {"solutions", ".ipynb_checkpoints"}
+NOT_FOR_STUDENTS = {"solutions", "README.md", ".ipynb_checkpoints"}
 
 
 def lessons_folder() -> Path:

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, pick_device
 from mnist_widgets.history import History
+from mnist_widgets.logbook import Logbook
 from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -165,6 +166,7 @@ class Trainer:
         self.last_epoch = 0
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
+        self._logbook = Logbook()
         self._is_running = False
         self._stop_requested = False
 
@@ -216,6 +218,11 @@ class Trainer:
         return self._stop_requested
 
     @property
+    def logbook(self) -> Logbook:
+        """What was really trained since the history began; nothing but training writes it."""
+        return self._logbook
+
+    @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
         return _count_batches(self.train_batches)
@@ -237,6 +244,7 @@ class Trainer:
         self.optimizer.load_state_dict(deepcopy(dict(snapshot.optimizer)))
         self.optimizer.zero_grad()
         self.history = History()
+        self._logbook = Logbook()
         self.ending = self.stop_reason = None
         self._tell("on_reset")
 
@@ -248,6 +256,8 @@ class Trainer:
             at_the_end.callback(setattr, self, "_is_running", False)
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
+            self._logbook.begin_run(self.model)
+            at_the_end.callback(self._logbook.end_run, self.model)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
                 at_the_end.callback(callback.on_train_end, self)
@@ -272,18 +282,16 @@ class Trainer:
         batch_index = 0
         self.model.train()
         self._tell("on_epoch_begin", epoch)
+        source = self.train_batches
         began_s = time.perf_counter()
-        for batch_index, batch in enumerate(self.train_batches, start=1):
+        for batch_index, batch in enumerate(source, start=1):
             loss = self._train_on(batch)
             step = self.history.add_batch(loss)
+            num_images = _count_images(batch)
+            self._logbook.add_batch(source, num_images)
+            duration_s = time.perf_counter() - began_s
             report = BatchReport(
-                step,
-                epoch,
-                batch_index,
-                num_batches,
-                loss,
-                _count_images(batch),
-                time.perf_counter() - began_s,
+                step, epoch, batch_index, num_batches, loss, num_images, duration_s
             )
             self._tell("on_batch_end", report)
             is_last = batch_index == num_batches
@@ -314,6 +322,7 @@ class Trainer:
         found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
+        self._logbook.add_epoch()
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
     def _tell(self, hook: str, *arguments: object) -> None:

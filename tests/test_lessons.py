@@ -26,9 +26,24 @@ def test_what_is_there_is_never_overwritten(tmp_path):
     assert (tmp_path / first).read_text() == "my own notes"
 
 
-@pytest.mark.parametrize("folder", ["solutions", "exercises/solutions", ".ipynb_checkpoints"])
-def test_students_get_no_solutions_and_no_leftovers(tmp_path, monkeypatch, folder):
-    for name in ("01_lesson.ipynb", "exercises/01_exercise.ipynb", f"{folder}/01_other.ipynb"):
+def test_students_get_the_exercises_too():
+    exercises = [lesson.name for lesson in lessons.find_lessons() if lesson.parts[0] == "exercises"]
+    assert [name[:2] for name in exercises] == [f"{number:02}" for number in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "solutions/01_other.ipynb",
+        "exercises/solutions/01_other.ipynb",
+        ".ipynb_checkpoints/01_other.ipynb",
+        "README.md",
+    ],
+)
+def test_students_get_no_solutions_no_advice_for_teachers_and_no_leftovers(
+    tmp_path, monkeypatch, other
+):
+    for name in ("01_lesson.ipynb", "exercises/01_exercise.ipynb", other):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.setattr(lessons, "lessons_folder", lambda: tmp_path)

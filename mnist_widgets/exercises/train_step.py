@@ -1,0 +1,240 @@
+"""Judges a training step that a student wrote, by what becomes of a tiny network.
+
+The words of its hints are in hints/train_step.md.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mnist_widgets.exercises.examination import examine
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.trying import describe, refuse_nothing
+from mnist_widgets.exercises.verdict import Verdict
+from mnist_widgets.training import TrainStep
+
+_LEARNING_RATE = 0.5
+_SMALL = 1e-5  # what two ways of adding the same numbers may differ by
+
+
+def check_train_step(train_step: TrainStep) -> Verdict:
+    """Check one step of training: forward, loss, backward, update, gradients back to zero.
+
+    Args:
+        train_step: called as `train_step(model, batch, loss_fn, optimizer, device)`, where `batch`
+            is a pair of inputs and targets on the CPU and `model` is on `device`; returns the loss
+            of the batch, from before the update, as a float. Gradients may be set to zero first
+            or last.
+
+    Returns:
+        The verdict; nothing the student's code does is raised.
+    """
+    trial = _Trial(train_step)
+    return examine(
+        "check_train_step",
+        read_hints("train_step"),
+        {
+            "It takes a batch and asks the network": trial.judge_call,
+            "`loss_fn` compares the raw scores with the targets": trial.judge_loss,
+            "The weights move against the gradients": trial.judge_first_update,
+            "The next batch starts from fresh gradients": trial.judge_second_update,
+            "It returns the loss as a plain number": trial.judge_result,
+            "The batch goes to the device of the network": trial.judge_device,
+        },
+    )
+
+
+class _Trial:
+    """Two calls with a watched network, loss function and optimizer."""
+
+    def __init__(self, train_step: TrainStep) -> None:
+        self._train_step = train_step
+        self._events: list[str] = []
+        self._losses: list[float] = []
+
+    def judge_call(self) -> str:
+        self._network = _Network()
+        self._right, self._forgetful = _Twin(self._network), _Twin(self._network)
+        self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
+        self._optimizer = _WatchedSGD(self._network, self._events)
+        try:
+            self._results = [self._call(self._batches[0])]
+        except AttributeError as error:
+            if "'float' object has no attribute 'backward'" not in str(error):
+                raise
+            raise Mistake("item_too_early", "the loss is a plain number, not a tensor") from error
+        except RuntimeError as error:
+            if "does not require grad" not in str(error):  # torch's words
+                raise
+            raise Mistake("no_graph", "the loss does not know how it was computed") from error
+        if not self._network.num_calls:
+            refuse_nothing(self._results[0], self._train_step)
+            raise Mistake("network_not_asked", "the network was never called")
+        if not self._network.is_training:
+            raise Mistake("eval_mode", "expected training mode, found evaluation mode")
+        return f"the network was asked for the scores of {len(self._batches[0][0])} inputs"
+
+    def judge_loss(self) -> str:
+        if not self._losses:
+            raise Mistake("ignores_loss_fn", "`loss_fn` was never called")
+        return f"the loss of the first batch is {self._losses[0]:.4f}"
+
+    def judge_first_update(self) -> str:
+        untouched = deepcopy(self._right)
+        self._right.train(self._batches[0])
+        self._forgetful.train(self._batches[0])
+        found = self._right.compare_with(self._network)
+        if self._right.equals(self._network):
+            return found
+        raise Mistake(self._name_wrong_update(untouched.equals(self._network)), found)
+
+    def judge_second_update(self) -> str:
+        self._right.optimizer.zero_grad()
+        self._right.train(self._batches[1])
+        self._forgetful.train(self._batches[1])
+        self._results.append(self._call(self._batches[1]))
+        found = self._right.compare_with(self._network)
+        if self._right.equals(self._network):
+            return found
+        is_forgetful = self._forgetful.equals(self._network)
+        raise Mistake("forgot_zero_grad" if is_forgetful else "wrong_update", found)
+
+    def judge_result(self) -> str:
+        result: Any = self._results[1]
+        refuse_nothing(result, self._train_step)
+        if isinstance(result, Tensor):
+            raise Mistake("returns_tensor", f"expected a float, found {describe(result)}")
+        if isinstance(result, bool) or not isinstance(result, Real):
+            raise Mistake("returns_no_number", f"expected a float, found {describe(result)}")
+        expected = self._losses[1]
+        found = f"expected {expected:.4f}, found {float(result):.4f}"
+        if abs(float(result) - expected) <= _SMALL:
+            return found
+        after = functional.cross_entropy(self._network(self._batches[1][0]), self._batches[1][1])
+        if abs(float(result) - after.item()) <= _SMALL:
+            raise Mistake("loss_after_update", found)
+        raise Mistake("wrong_loss", found)
+
+    def judge_device(self) -> str:
+        """Let the step train on PyTorch's `meta` device, which every machine has."""
+        meta = torch.device("meta")
+        seen: dict[str, str] = {}
+
+        def compare_nothing(_scores: Tensor, targets: Tensor) -> Tensor:
+            seen["targets"] = targets.device.type
+            return torch.tensor(1.0, requires_grad=True)  # `meta` has no values to return
+
+        class Elsewhere(nn.Linear):
+            def forward(self, inputs: Tensor) -> Tensor:
+                seen["inputs"] = inputs.device.type
+                return torch.empty(len(inputs), 3, device=meta)
+
+        model = Elsewhere(4, 3, device=meta)
+        optimizer = torch.optim.SGD(model.parameters(), lr=_LEARNING_RATE)
+        self._train_step(model, tuple(self._batches[0]), compare_nothing, optimizer, meta)
+        places = ", ".join(f"{name} on {seen.get(name)}" for name in ("inputs", "targets"))
+        found = f"expected inputs on meta, targets on meta, found {places}"
+        if set(seen.values()) != {"meta"}:
+            raise Mistake("device_ignored", found)
+        return found
+
+    def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - whatever the student returns
+        device = torch.device("cpu")
+        return self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
+
+    def _loss_fn(self, scores: Tensor, targets: Tensor) -> Tensor:
+        self._refuse_other_arguments(scores, targets)
+        loss = functional.cross_entropy(scores, targets)
+        self._losses.append(loss.item())
+        if loss.requires_grad:
+            loss.register_hook(lambda _: self._events.append("backward"))
+        return loss
+
+    def _refuse_other_arguments(self, scores: Any, targets: Any) -> None:  # noqa: ANN401 - any
+        raw = self._network.scores
+        found = f"expected scores and targets, found {describe(scores)} and {describe(targets)}"
+        if raw is None:
+            raise Mistake("network_not_asked", "the loss was asked for before the network was")
+        if not isinstance(scores, Tensor) or not isinstance(targets, Tensor):
+            raise Mistake("wrong_loss_arguments", found)
+        if scores.dtype == torch.int64 and targets.is_floating_point():
+            raise Mistake("loss_arguments_swapped", found)
+        if not scores.is_floating_point() or scores.dim() == 1:
+            raise Mistake("argmax_before_loss", found)
+        for name, variant in {
+            "softmax_before_loss": raw.softmax(1),
+            "softmax_over_batch": raw.softmax(0),
+            "log_softmax_before_loss": raw.log_softmax(1),
+        }.items():
+            if scores.shape == raw.shape and torch.allclose(scores, variant, atol=_SMALL):
+                row = ", ".join(f"{value:.2f}" for value in scores[0])
+                raise Mistake(name, f"`loss_fn` was given {row} for the first input", row=row)
+
+    def _name_wrong_update(self, is_unchanged: bool) -> str:
+        events = self._events
+        if not is_unchanged:
+            return "wrong_update" if "step" in events else "own_update"
+        if "backward" not in events:
+            return "forgot_backward"
+        if "step" not in events:
+            return "forgot_step"
+        is_early = events.index("step") < events.index("backward")
+        return "update_before_backward" if is_early else "gradients_erased"
+
+
+class _Network(nn.Module):
+    """Four numbers in, three scores out; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(4, 6)
+        self.linear2 = nn.Linear(6, 3)
+        self.num_calls = 0
+        self.is_training = True
+        self.scores: Tensor | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        scores: Tensor = self.linear2(self.linear1(inputs).relu())
+        self.num_calls += 1
+        self.is_training &= self.training
+        self.scores = scores.detach()
+        return scores
+
+
+class _Twin:
+    """A copy of the network, trained as it should be, or without setting gradients to zero."""
+
+    def __init__(self, network: _Network) -> None:
+        self.network = deepcopy(network)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=_LEARNING_RATE)
+
+    def train(self, batch: list[Tensor]) -> None:
+        functional.cross_entropy(self.network(batch[0]), batch[1]).backward()
+        self.optimizer.step()
+
+    def equals(self, network: nn.Module) -> bool:
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        return all(torch.allclose(ours, theirs, atol=_SMALL) for ours, theirs in pairs)
+
+    def compare_with(self, network: _Network) -> str:
+        ours, theirs = (float(net.linear2.bias[0]) for net in (self.network, network))
+        return f"expected a weight to become {ours:.4f}, found {theirs:.4f}"
+
+
+class _WatchedSGD(torch.optim.SGD):
+    """Notes its steps."""
+
+    def __init__(self, model: nn.Module, events: list[str]) -> None:
+        super().__init__(model.parameters(), lr=_LEARNING_RATE)
+        self._events = events
+
+    def step(self, closure: Any = None) -> Any:  # noqa: ANN401 - as in torch
+        self._events.append("step")
+        return super().step(closure)

@@ -1,0 +1,191 @@
+"""How a check runs a student's code: quietly, without traces, and whatever happens in it.
+
+What the code should do is left to the checks; here is only what can go wrong with any code.
+"""
+
+from __future__ import annotations
+
+import dis
+import io
+import random
+import re
+import reprlib
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from inspect import unwrap
+from numbers import Number
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_widgets.exercises.mistakes import Mistake
+
+_MOST_OUTPUT = 100_000  # characters; a talkative training loop prints some thousand
+_MOST_SHOWN = 300
+_NOT_THE_STUDENTS = {*sys.stdlib_module_names, "mnist_widgets", "numpy", "torch", "tqdm"}
+
+
+class EndlessOutput(BaseException):
+    """Raised inside a student's `print` when there has been more output than makes sense.
+
+    It is no `Exception`, so that the student's `except Exception` does not go on printing.
+    """
+
+
+class _QuietOutput(io.TextIOBase):
+    """Swallows what is printed, and puts an end to a loop that prints for ever."""
+
+    def __init__(self) -> None:
+        self._num_characters = 0
+        self._has_limit = True
+
+    def write(self, text: str) -> int:
+        self._num_characters += len(text)
+        if self._has_limit and self._num_characters > _MOST_OUTPUT:
+            raise EndlessOutput
+        return len(text)
+
+    def lift_limit(self) -> None:
+        """Let those go on who keep this output for longer, such as a training in the background."""
+        self._has_limit = False
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within this context code can be tried that nobody outside will hear of.
+
+    The random numbers of torch, numpy and Python begin at the same seed each time and go on outside
+    as if nothing had been drawn. What is printed or warned of is swallowed: a check calls a
+    student's function often, and its verdict should be the first thing to be read. Gradients are
+    computed, even where the notebook has turned them off.
+    """
+    output = _QuietOutput()
+    with ExitStack() as afterwards:
+        afterwards.callback(output.lift_limit)
+        afterwards.callback(random.setstate, random.getstate())
+        afterwards.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - students may
+        # asking a device that nobody has used for its random numbers would start it
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+        afterwards.enter_context(torch.random.fork_rng(list(devices)))
+        afterwards.enter_context(torch.enable_grad())
+        afterwards.enter_context(warnings.catch_warnings())
+        afterwards.enter_context(redirect_stdout(output))
+        afterwards.enter_context(redirect_stderr(output))
+        warnings.simplefilter("ignore")
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        torch.default_generator.manual_seed(0)  # torch.manual_seed reaches unused devices too
+        yield
+
+
+def find_mistake(error: BaseException) -> Mistake:
+    """Put into a mistake what was raised while a student's code was tried.
+
+    An error whose traceback shows none of the student's lines comes from what the code returned.
+    """
+    words = describe_error(error)
+    frames = _students_frames(error)
+    if isinstance(error, Mistake):
+        mistake = error
+    elif isinstance(error, EndlessOutput):
+        mistake = Mistake("endless_output", f"more than {_MOST_OUTPUT:,} characters printed")
+    elif isinstance(error, SystemExit):
+        mistake = Mistake("exits", "the code asked Python to quit")
+    elif _means_unsolved(error, words, frames):
+        mistake = Mistake("unsolved", "there is nothing to look at yet")
+    elif frames:
+        frame, line_number = frames[-1]
+        [line] = traceback.StackSummary.extract([(frame, line_number)])
+        where = f"line {line_number}" + (f", `{line.line}`" if line.line else "")
+        mistake = Mistake("raises", f"{words} (in {where})", error=words, where=where)
+    elif isinstance(error, TypeError) and "argument" in words:
+        mistake = Mistake("wrong_arguments", words, error=words)
+    else:
+        mistake = Mistake("unusable", words, error=words)
+    return mistake
+
+
+def refuse_nothing(result: object, function: object) -> None:
+    """Recognize that a function returned nothing.
+
+    Raises:
+        Mistake: `unsolved` if the function is still empty, `returns_none` if it just returns
+            nothing.
+    """
+    if result is None or result is Ellipsis:
+        if result is Ellipsis or _is_empty(function):
+            raise Mistake("unsolved", "there is nothing to look at yet")
+        raise Mistake("returns_none", "expected a result, found None")
+
+
+def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code gave
+    """Return a tensor, an array or nested lists of numbers as a tensor on the CPU.
+
+    Raises:
+        Mistake: `not_numbers` for anything else.
+    """
+    try:
+        tensors = isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) for v in value)
+        result = torch.stack([torch.as_tensor(v) for v in value]) if tensors else value
+        return torch.as_tensor(result).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Mistake("not_numbers", f"expected numbers, found {describe(value)}") from error
+
+
+def describe(value: object) -> str:
+    """Return in a few words what a student's code gave."""
+    if isinstance(value, Tensor):
+        kind = str(value.dtype).removeprefix("torch.")
+        return f"a tensor ({kind}) of shape {tuple(value.shape)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself"
+    name = type(value).__name__
+    if isinstance(value, (str, bool, Number, list, tuple, dict, set)):
+        return f"{_shorten(reprlib.repr(value))} ({name})"
+    return f"an object of the class {name}"
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error as the last line of its traceback, shortened."""
+    try:
+        return _shorten(f"{type(error).__name__}: {error}".rstrip(": "))
+    except Exception:
+        return type(error).__name__
+
+
+def _students_frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    frames = traceback.walk_tb(error.__traceback__)
+    return [
+        (frame, line_number)
+        for frame, line_number in frames
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _NOT_THE_STUDENTS
+    ]
+
+
+def _means_unsolved(error: BaseException, words: str, frames: list[tuple[FrameType, int]]) -> bool:
+    """Whether the error comes from a `raise NotImplementedError` or a `...` left standing."""
+    if isinstance(error, NotImplementedError):  # torch raises it too, for types it cannot take
+        innermost = list(traceback.walk_tb(error.__traceback__))[-1:]
+        return frames[-1:] == innermost
+    return isinstance(error, (TypeError, AttributeError)) and "ellipsis" in words
+
+
+def _is_empty(function: object) -> bool:
+    """Whether a function reads none of its arguments and calls nothing."""
+    code = getattr(unwrap(function) if callable(function) else function, "__code__", None)
+    reads = ("LOAD_FAST", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")
+    return code is not None and not any(
+        instruction.opname.startswith(reads) for instruction in dis.get_instructions(code)
+    )
+
+
+def _shorten(text: str) -> str:
+    """Return one line of `text`, without addresses in memory, which differ each time."""
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

@@ -1,0 +1,136 @@
+"""What a check says: what holds, what does not, and one hint; as text and as a card.
+
+How a check comes to its verdict is left to `examination`.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from html import escape
+
+_WIDTH = 88
+# The words carry the meaning; the symbols, which a screen reader skips, and the colours only help.
+_WORDS = {True: ("passed", "✓"), False: ("not passed", "✗"), None: ("not reached", "·")}
+# Okabe-Ito's green and vermilion: told apart with any eyes, visible on light and on dark
+_ACCENTS = {True: "#009e73", False: "#d55e00", None: "var(--jp-border-color1, #9e9e9e)"}
+_FAINT = "color:var(--jp-content-font-color2, inherit)"
+_ITEM = "margin:0.2em 0 0 1.5em;text-indent:-1.5em"  # all but the symbol stands under the claim
+_CARD = (
+    "max-width:60em;padding:0.6em 1em;border:1px solid var(--jp-border-color2, #9e9e9e);"
+    "border-left:5px solid {accent};border-radius:3px;color:var(--jp-content-font-color1, inherit);"
+    "font-family:var(--jp-ui-font-family, sans-serif);font-size:var(--jp-ui-font-size1, 13px);"
+    "line-height:1.5"
+)
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One aspect that a check looks at.
+
+    Attributes:
+        aspect: what should hold, as a claim.
+        passed: whether it holds; None where an earlier aspect failed, so that it was not reached.
+        numbers: what was expected and found; empty where it was not reached.
+    """
+
+    aspect: str
+    passed: bool | None = None
+    numbers: str = ""
+
+    def __str__(self) -> str:
+        """The aspect's line in a terminal, wrapped under itself."""
+        word = f"{_WORDS[self.passed][0]:12s}"
+        text = f"{self.aspect}: {self.numbers}" if self.numbers else self.aspect
+        return textwrap.fill(f"{word}{text}", _WIDTH, subsequent_indent=" " * 12)
+
+    def to_html(self) -> str:
+        """The aspect's item in the card's list."""
+        word, symbol = _WORDS[self.passed]
+        mark = f'<span aria-hidden="true">{symbol}</span> <strong>{word}</strong>'
+        item = f"{mark}: {_mark_code(self.aspect)}"
+        if self.numbers:
+            item += f'<br><span style="{_FAINT}">{_mark_code(self.numbers)}</span>'
+        return f'<li style="{_ITEM}">{item}</li>'
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What a check found. True in a condition if everything holds.
+
+    In a notebook it shows as a card, in a terminal as text. For graded cells,
+    `check(...).raise_if_failed()` fails with the hint as its message.
+
+    Attributes:
+        passed: whether everything holds.
+        hint: where to look; empty when passed.
+        details: what was looked at, in this order, up to the first that did not hold and beyond.
+        exercise: what was checked.
+        mistake: a name for what was wrong that stays the same for programs; empty when passed.
+        hint_number: counts from 1; a further call for the same mistake gives the next.
+        num_hints: how many there are for this mistake.
+    """
+
+    passed: bool
+    hint: str = ""
+    details: tuple[Detail, ...] = ()
+    exercise: str = ""
+    mistake: str = ""
+    hint_number: int = 0
+    num_hints: int = 0
+
+    def raise_if_failed(self) -> None:
+        """Do nothing if passed.
+
+        Raises:
+            AssertionError: with the verdict as its message, if not passed.
+        """
+        if not self.passed:
+            raise AssertionError(str(self))
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        """The verdict for a terminal."""
+        hint = [f"{self._hint_title} {self.hint}"] if self.hint else []
+        wrapped = [textwrap.fill(line, _WIDTH) for text in hint for line in text.splitlines()]
+        return "\n".join([self._title, *map(str, self.details), *wrapped])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        state = None if self.mistake == "unsolved" else self.passed
+        symbol = _WORDS[state][1]
+        title = f'<span aria-hidden="true">{symbol}</span> {escape(self._title)}'
+        items = "".join(detail.to_html() for detail in self.details)
+        hint = (
+            f'<p style="margin:0.4em 0 0;white-space:pre-line"><strong>{self._hint_title}</strong> '
+            f"{_mark_code(self.hint)}</p>"
+            if self.hint
+            else ""
+        )
+        return (
+            f'<div role="group" aria-label="{escape(self._title)}" '
+            f'style="{_CARD.format(accent=_ACCENTS[state])}">'
+            f'<p style="margin:0 0 0.4em;font-size:1.1em"><strong>{title}</strong></p>'
+            f'<ul role="list" style="list-style:none;margin:0;padding:0">{items}</ul>{hint}</div>'
+        )
+
+    @property
+    def _title(self) -> str:
+        num_passed = sum(detail.passed is True for detail in self.details)
+        result = "not solved yet" if self.mistake == "unsolved" else "not there yet"
+        if self.passed:
+            result = "passed"
+        return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} points hold"
+
+    @property
+    def _hint_title(self) -> str:
+        return f"Hint {self.hint_number} of {self.num_hints}:" if self.num_hints > 1 else "Hint:"
+
+
+def _mark_code(text: str) -> str:
+    """Return `text` as HTML, with what stands between backticks marked as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -1,0 +1,98 @@
+"""Puts a name to an output and a loss function that do not fit their problem.
+
+That they do not fit is found out by `loss_choice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+TensorFunction: TypeAlias = Callable[..., Tensor]
+
+_SMALL = 1e-4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a student chose for a problem."""
+
+    problem: str
+    output: TensorFunction
+    loss_fn: TensorFunction
+
+    def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of raw scores."""
+        return self.loss_fn(self.output(scores), targets)
+
+
+def name_misfit(choice: Choice, scores: Tensor) -> str:
+    """Name the mistake of a choice that ends in an error with these scores."""
+    try:
+        choice.output(scores)
+    except Exception:
+        return "does_not_fit"
+    if choice.problem == "regression":
+        return _name_bad_output(choice) or "classification_loss"
+    if choice.problem == "many classes":
+        name = _name_elementwise_loss(choice)
+        return "does_not_fit" if name == "other_choice" else name
+    try:
+        choice.loss_fn(torch.full((8, 1), 0.5), torch.ones(8, 1))
+    except Exception:
+        return "loss_of_many_classes"
+    return "needs_probabilities"
+
+
+def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
+    """Name the mistake of a choice that pushes these scores the wrong way."""
+    with torch.no_grad():
+        if choice.problem == "regression":
+            return _name_bad_output(choice) or "classification_loss"
+        answers = choice.output(scores)
+        if scores.shape[1] == 1 and answers.std() < _SMALL:
+            return "softmax_of_one_score"
+        column_sums = (answers.sum(0), answers.exp().sum(0))
+        if any(torch.allclose(sums, torch.ones(1)) for sums in column_sums):
+            return "softmax_over_batch"
+        loss = choice.compute_loss(scores, targets)
+        if choice.problem == "two classes":
+            twice = functional.binary_cross_entropy_with_logits(scores.sigmoid(), targets)
+            if torch.isclose(loss, twice):
+                return "sigmoid_twice"
+            is_constant = torch.equal(loss, choice.compute_loss(-scores, targets))
+            return "loss_of_many_classes" if is_constant else _name_elementwise_loss(choice)
+        values = {
+            "softmax_before_cross_entropy": functional.cross_entropy(scores.softmax(1), targets),
+            "nll_of_raw_scores": functional.nll_loss(scores, targets),
+            "nll_of_probabilities": functional.nll_loss(scores.softmax(1), targets),
+            "activation_before_cross_entropy": functional.cross_entropy(answers, targets),
+        }
+        names = (name for name, value in values.items() if torch.isclose(loss, value))
+        return next(names, "other_choice")
+
+
+def _name_elementwise_loss(choice: Choice) -> str:
+    """Name a loss that compares numbers one by one: a distance, or made for yes and no."""
+    targets = torch.full((8, 4), 0.3)
+    try:
+        at_target = float(choice.loss_fn(targets, targets))
+        off_target = float(choice.loss_fn(targets + 0.3, targets))
+    except Exception:
+        return "other_choice"
+    if abs(at_target) < _SMALL < off_target:
+        return "distance_for_classes"
+    return "other_choice" if choice.problem == "two classes" else "binary_loss_for_many"
+
+
+def _name_bad_output(choice: Choice) -> str:
+    """Name what keeps the output from being any number."""
+    answers = choice.output(torch.linspace(-500, 500, 9).unsqueeze(1))
+    if answers.max() - answers.min() < 10:
+        return "output_is_limited"
+    return "output_is_never_negative" if answers.min() > -10 else ""

@@ -1,0 +1,146 @@
+"""The hints: one at a time, in order, and one for everything that a check can recognize."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import mnist_widgets.exercises.hints
+from mnist_widgets.exercises import check_train_step, start_over
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake, choose_hint, forget_mistakes
+
+FOLDER = Path(mnist_widgets.exercises.hints.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
+LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
+SOURCES = {
+    "network": ["network"],
+    "train_step": ["train_step"],
+    "trainer": ["trainer", "watched"],
+    "loss_choice": ["loss_choice", "wrong_losses"],
+    "probabilities": ["probabilities"],
+    "confident_mistakes": ["confident_mistakes"],
+    "confusion": ["confusion"],
+    "scores": ["scores"],
+    "callback": ["callback"],
+    "run": ["run"],
+    "common": ["trying"],
+}
+
+
+def test_the_next_call_gives_the_next_hint_and_then_the_last():
+    mistake = Mistake("late", "5 minutes")
+    hints = [choose_hint("bus", mistake, LADDER) for _ in range(4)]
+    assert hints == [
+        ("first", 1, 3),
+        ("second 5 minutes", 2, 3),
+        ("third", 3, 3),
+        ("third", 3, 3),
+    ]
+
+
+def test_each_mistake_and_each_exercise_has_a_count_of_its_own():
+    for exercise, name in (("bus", "late"), ("bus", "early"), ("train", "late")):
+        assert choose_hint(exercise, Mistake(name, ""), LADDER)[1] == 1
+    assert choose_hint("bus", Mistake("late", ""), LADDER)[1] == 2
+
+
+def test_forgetting_concerns_one_exercise():
+    for exercise in ("bus", "train"):
+        choose_hint(exercise, Mistake("late", ""), LADDER)
+    forget_mistakes("bus")
+    numbers = [choose_hint(each, Mistake("late", ""), LADDER)[1] for each in ("bus", "train")]
+    assert numbers == [1, 2]
+
+
+def forgets_step(model, batch, loss_fn, optimizer, device):
+    loss = loss_fn(model(batch[0].to(device)), batch[1].to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def right(model, batch, loss_fn, optimizer, device):
+    loss = loss_fn(model(batch[0].to(device)), batch[1].to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def test_a_check_gives_one_hint_at_a_time():
+    verdicts = [check_train_step(forgets_step) for _ in range(4)]
+    assert [verdict.hint_number for verdict in verdicts] == [1, 2, 3, 3]
+    assert verdicts[0].hint != verdicts[1].hint != verdicts[2].hint == verdicts[3].hint
+    assert "optimizer.step()" not in verdicts[0].hint
+    assert "optimizer.step()" in verdicts[2].hint
+
+
+@pytest.mark.parametrize("reset", [start_over, lambda: check_train_step(right)])
+def test_passing_and_starting_over_begin_with_the_first_hint_again(reset):
+    check_train_step(forgets_step)
+    check_train_step(forgets_step)
+    reset()
+    assert check_train_step(forgets_step).hint_number == 1
+
+
+def find_named_mistakes(module: str) -> set[str]:
+    """Find the strings of a module that look like the names of mistakes and are used as such."""
+    path = FOLDER.parent / f"{module}.py"
+    strings = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {string for string in strings if re.fullmatch(r"[a-z]+(_[a-z]+)+", string)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_hint_belongs_to_a_mistake_that_is_recognized_somewhere(name):
+    named = set().union(*map(find_named_mistakes, SOURCES[name]))
+    generated = {"recall_from_the_wrong_axis", "precision_from_the_wrong_axis"}
+    single = {"raises", "exits", "unsolved", "unusable", "percent", "reversed", "transposed"}
+    assert set(read_hints(name)) - named <= generated | single
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mistake_that_is_raised_has_its_hints(name):
+    hints = {**read_hints("common"), **read_hints(name)}
+    for module in SOURCES[name]:
+        tree = ast.parse((FOLDER.parent / f"{module}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            is_mistake = isinstance(node, ast.Call) and ast.unparse(node.func) == "Mistake"
+            if is_mistake and isinstance(node.args[0], ast.Constant):
+                assert node.args[0].value in hints
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hints_are_sentences_and_no_two_of_a_mistake_are_alike(name):
+    for mistake, ladder in read_hints(name).items():
+        assert ladder, mistake
+        assert len(set(ladder)) == len(ladder), mistake
+        for hint in ladder:
+            assert hint.endswith((".", "?", ")", "{error}")), f"{mistake}: {hint}"
+            assert hint.count("`") % 2 == 0, f"{mistake}: {hint}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_known_figures_are_filled_in(name):
+    known = {"found", "error", "where", "name", "part", "row", "score", "most", "least"}
+    known |= {"shape", "expected", "num_found", "num_layers", "num_hidden", "num_seen"}
+    for ladder in read_hints(name).values():
+        for hint in ladder:
+            assert {field for _, field, *_ in Formatter().parse(hint) if field} <= known
+
+
+LONELY = {"unsolved", "exits", "unknown_problem", "not_a_run", "not_ended", "never_trained"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistake_has_a_second_hint_for_those_who_need_it(name):
+    short = {mistake for mistake, ladder in read_hints(name).items() if len(ladder) < 2}
+    assert short <= LONELY

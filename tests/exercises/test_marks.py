@@ -1,0 +1,74 @@
+"""Marks that nbgrader reads and students see, and cells that wait for a solution."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from mnist_widgets.exercises import Detail, Verdict, award, once_solved
+
+PASSED = Verdict(passed=True, details=(Detail("It runs", passed=True),), exercise="check_it")
+FAILED = Verdict(passed=False, hint="Look again.", exercise="check_it", hint_number=1, num_hints=1)
+
+
+def unsolved():
+    raise NotImplementedError
+
+
+class Unsolved:
+    def __init__(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("verdict", "marks"), [(PASSED, "5"), (FAILED, "0")])
+def test_nbgrader_reads_all_the_points_or_none(verdict, marks):
+    assert repr(award(verdict, points=5)) == marks
+
+
+def test_half_points_are_read_too():
+    assert float(repr(award(PASSED, points=2.5))) == 2.5
+
+
+def test_a_student_sees_the_card_and_the_marks():
+    card = award(FAILED, points=5)._repr_html_()
+    assert FAILED._repr_html_() in card
+    assert "Marks: 0 of 5" in card
+    assert str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5"
+
+
+def test_a_check_may_be_called_late():
+    assert award(lambda: PASSED, points=2).verdict is PASSED
+
+
+@pytest.mark.parametrize(
+    ("check", "mistake"),
+    [(unsolved, "unsolved"), (lambda: int("x"), "raises"), (lambda: unknown, "raises")],  # noqa: F821
+)
+def test_an_error_on_the_way_to_a_check_costs_the_marks_and_is_not_raised(check, mistake):
+    marks = award(check, points=2)
+    assert repr(marks) == "0"
+    assert marks.verdict.mistake == mistake
+
+
+@pytest.mark.parametrize(("function", "name"), [(unsolved, "unsolved"), (Unsolved, "Unsolved")])
+def test_a_cell_waits_for_what_is_unsolved_and_names_it(capsys, function, name):
+    with once_solved():
+        function()
+        pytest.fail("the lines after it are not run")
+    assert f"This waits for your {name}. " in capsys.readouterr().out
+
+
+def test_solved_cells_run_as_if_nothing_were_around_them(capsys):
+    with once_solved():
+        print("solved")
+    assert capsys.readouterr().out == "solved\n"
+
+
+def test_other_errors_are_the_students_to_see():
+    with pytest.raises(ZeroDivisionError), once_solved():
+        1 / 0  # noqa: B018
+
+
+def test_a_network_without_forward_does_not_count_as_unsolved():
+    with pytest.raises(NotImplementedError, match="forward"), once_solved():
+        nn.Module()(1)

@@ -1,0 +1,322 @@
+"""`check_run`: what a run has to show, and what typing does not change."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import ConcatDataset, DataLoader, Subset
+
+from mnist_widgets import (
+    Callback,
+    DataError,
+    DigitSet,
+    Evaluator,
+    SimpleNet,
+    Trainer,
+    TrainingSession,
+    load_bundled_digits,
+    load_mnist,
+    train_step,
+)
+from mnist_widgets.exercises import check_run
+from mnist_widgets.history import History
+
+TRAIN_SET, TEST_SET = load_bundled_digits()
+
+
+class OneCycle(Callback):
+    """Lets the learning rate rise and fall within the run."""
+
+    def on_train_begin(self, trainer):
+        num_steps = trainer.last_epoch * trainer.num_batches
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(trainer.optimizer, 5e-3, num_steps + 1)
+
+    def on_batch_end(self, trainer, report):
+        self.schedule.step()
+
+
+def make_trainer(model=None, batches=None, **options):
+    """Make a trainer of a small network."""
+    model = model or SimpleNet(28 * 28, 10, hidden_units=62)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    batches = batches or TRAIN_SET.batches(32, shuffle=True)
+    return Trainer(model, nn.CrossEntropyLoss(), optimizer, batches, **options)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A trainer that has reached the goal in five epochs."""
+    torch.manual_seed(0)
+    batches = TRAIN_SET.batches(16, shuffle=True)
+    evaluator = Evaluator(TEST_SET.batches(512))
+    trainer = make_trainer(batches=batches, evaluator=evaluator, callbacks=[OneCycle()])
+    trainer.fit(5)
+    trainer.callbacks.clear()
+    return trainer
+
+
+@pytest.fixture
+def good_trainer(trained):
+    """A copy of it, to do something to."""
+    return deepcopy(trained)
+
+
+def test_a_run_with_better_settings_passes(good_trainer):
+    verdict = check_run(good_trainer)
+    assert verdict.passed, verdict
+    assert "found 49,300" in str(verdict)
+    assert "found 5: 7,190 images seen" in str(verdict)
+
+
+def test_a_session_is_judged_like_its_trainer():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 5, stride=2), nn.BatchNorm2d(32), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10)),
+    )
+    loader = DataLoader(TRAIN_SET, batch_size=32, shuffle=True)
+    trainer = make_trainer(model, loader, callbacks=[OneCycle()])
+    session = TrainingSession(trainer)
+    session.start(5)
+    session.join()
+    verdict = check_run(session)
+    session.close()
+    assert verdict.passed, verdict
+    assert check_run(session).passed  # closed
+
+
+def test_the_lessons_settings_do_not_reach_the_goal():
+    torch.manual_seed(0)
+    trainer = make_trainer()
+    trainer.fit(5)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "too_inaccurate"
+    assert "expected at least 95.50% of the UCI digits test images" in verdict.hint
+    assert check_run(trainer, min_accuracy=0.9).passed
+
+
+def test_what_is_no_run_is_named():
+    assert check_run(History()).mistake == "not_a_run"
+    assert check_run(SimpleNet(4, 2)).mistake == "not_a_run"
+    assert check_run(...).mistake == "unsolved"
+
+
+def test_before_the_training_there_is_nothing_to_judge():
+    trainer = make_trainer()
+    assert check_run(trainer).mistake == "never_trained"
+    assert check_run(TrainingSession(trainer)).mistake == "never_trained"
+
+
+def test_a_training_under_way_is_not_judged():
+    trainer = make_trainer()
+    session = TrainingSession(trainer)
+    session.step(5)
+    session.between_batches(lambda: None).result()
+    assert session.state == "paused"
+    assert check_run(session).mistake == "not_ended"
+    assert check_run(trainer).mistake == "not_ended"
+    session.close()
+
+
+def test_too_many_parameters_are_counted():
+    trainer = make_trainer(SimpleNet(28 * 28, 10))
+    trainer.fit(1)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "too_many_parameters"
+    assert "407,050" in verdict.hint
+    assert check_run(trainer, max_parameters=407_050).mistake != "too_many_parameters"
+
+
+def test_parameters_hidden_from_the_network_are_counted_too():
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(28 * 28, 60)
+            self.layers = [nn.Linear(60, 100), nn.Linear(100, 10)]
+
+        def forward(self, images):
+            hidden = self.linear(images.flatten(1)).relu()
+            return self.layers[1](self.layers[0](hidden).relu())
+
+    model = Hidden()
+    trainer = make_trainer(model)
+    for layer in model.layers:
+        trainer.optimizer.add_param_group({"params": layer.parameters()})
+    trainer.fit(1)
+    assert sum(parameter.numel() for parameter in model.parameters()) < 50_000
+    assert check_run(trainer).mistake == "too_many_parameters"
+
+
+def test_epochs_of_several_runs_add_up(good_trainer):
+    good_trainer.fit(1)
+    verdict = check_run(good_trainer)
+    assert verdict.mistake == "too_many_epochs"
+    assert "found 6: 8,628 images seen, 1,438 in the set" in verdict.hint
+    assert check_run(good_trainer, max_epochs=6).passed
+
+
+def test_batches_that_go_through_the_images_repeatedly_count_as_epochs():
+    loader = DataLoader(ConcatDataset([TRAIN_SET] * 3), batch_size=64)
+    trainer = make_trainer(batches=loader)
+    trainer.fit(2)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "too_many_epochs"
+    assert "found 6:" in verdict.hint
+
+
+def test_many_epochs_of_a_few_images_count_too():
+    trainer = make_trainer(batches=DataLoader(Subset(TRAIN_SET, range(100)), batch_size=50))
+    trainer.fit(6)
+    assert check_run(trainer).mistake == "too_many_epochs"
+
+
+def types_a_history(trainer):
+    trainer.history = History()
+    for _ in range(5):
+        trainer.history.add_epoch(0.01, {"test_accuracy": 0.99})
+
+
+def appends_epochs(trainer):
+    trainer.history["train"].append(0.001)
+
+
+def puts_a_dict_there(trainer):
+    trainer.history = {"train": [0.1] * 5}
+
+
+def removes_an_epoch(trainer):
+    trainer.history.epoch_ends.pop()
+    trainer.history["train"].pop()
+
+
+@pytest.mark.parametrize(
+    "meddle", [types_a_history, appends_epochs, puts_a_dict_there, removes_an_epoch]
+)
+def test_a_history_that_was_typed_is_noticed(good_trainer, meddle):
+    meddle(good_trainer)
+    assert check_run(good_trainer).mistake == "history_changed"
+
+
+def test_epochs_removed_from_the_history_are_still_counted(good_trainer):
+    good_trainer.fit(1)
+    removes_an_epoch(good_trainer)
+    assert check_run(good_trainer).mistake == "too_many_epochs"
+
+
+def test_a_bad_network_does_not_pass_with_typed_metrics():
+    trainer = make_trainer(evaluator=Evaluator(TEST_SET.batches(512)))
+    trainer.fit(1)
+    trainer.history["test_accuracy"][:] = [0.99]
+    assert check_run(trainer).mistake == "too_inaccurate"
+
+
+def test_a_network_that_could_read_before_is_noticed(good_trainer):
+    again = make_trainer(good_trainer.model)
+    again.fit(1)
+    verdict = check_run(again)
+    assert verdict.mistake == "trained_before"
+
+
+def test_restoring_what_was_learnt_does_not_hide_it(good_trainer):
+    good_trainer.restore(good_trainer.snapshot())
+    assert check_run(good_trainer).mistake == "never_trained"
+    good_trainer.fit(1)
+    assert check_run(good_trainer).mistake == "trained_before"
+
+
+def test_training_elsewhere_afterwards_is_noticed(good_trainer):
+    batch = next(iter(TRAIN_SET.batches(64)))
+    cpu = torch.device("cpu")
+    train_step(good_trainer.model, batch, good_trainer.loss_fn, good_trainer.optimizer, cpu)
+    assert check_run(good_trainer).mistake == "changed_elsewhere"
+
+
+def test_another_network_put_in_its_place_is_noticed(good_trainer):
+    good_trainer.model = SimpleNet(28 * 28, 10, hidden_units=60)
+    assert check_run(good_trainer, max_parameters=100_000).mistake == "changed_elsewhere"
+
+
+def test_a_network_that_learns_nothing_is_noticed():
+    trainer = make_trainer(train_step=lambda *_: 0.5)
+    trainer.fit(1)
+    assert check_run(trainer).mistake == "learnt_nothing"
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        TEST_SET.batches(32),
+        DataLoader(TEST_SET, batch_size=32),
+        DataLoader(ConcatDataset([TRAIN_SET, Subset(TEST_SET, range(50))]), batch_size=64),
+        DigitSet(TEST_SET.images, TEST_SET.labels, "0123456789", "UCI digits").batches(64),
+    ],
+)
+def test_training_on_test_images_is_noticed(batches):
+    trainer = make_trainer(batches=batches)
+    trainer.fit(1)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "trained_on_test_images"
+    assert verdict.hint.startswith(("359 of the test images", "50 of the test images"))
+
+
+def test_exchanging_the_batches_afterwards_hides_nothing():
+    trainer = make_trainer(batches=TEST_SET.batches(32))
+    trainer.fit(1)
+    trainer.train_batches = TRAIN_SET.batches(32)
+    assert check_run(trainer).mistake == "trained_on_test_images"
+
+
+def test_images_of_unknown_origin_need_the_name_of_their_data():
+    trainer = make_trainer(batches=list(TRAIN_SET.batches(16)))
+    trainer.fit(1)
+    assert check_run(trainer).mistake == "unknown_data"
+    named = check_run(trainer, data_name="UCI digits", min_accuracy=0.5)
+    assert named.passed, named
+
+
+def test_images_of_another_kind_are_refused():
+    clothes = DigitSet(TRAIN_SET.images, TRAIN_SET.labels, "0123456789", "Fashion-MNIST")
+    trainer = make_trainer(batches=clothes.batches(64))
+    trainer.fit(1)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "unknown_data"
+    assert "found Fashion-MNIST" in verdict.hint
+
+
+def test_missing_test_images_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
+    trainer = make_trainer()
+    trainer.fit(1)
+    assert check_run(trainer, data_name="MNIST").mistake == "no_test_set"
+
+
+def test_the_network_is_left_as_it_was(good_trainer):
+    before = good_trainer.snapshot().model
+    good_trainer.model.train()
+    check_run(good_trainer)
+    assert good_trainer.model.training
+    after = good_trainer.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_network_that_fails_is_told():
+    trainer = make_trainer()
+    trainer.fit(1)
+    trainer.model.forward = lambda images: images / "planted"
+    assert check_run(trainer).mistake == "raises"
+
+
+def test_mnist_is_judged_by_its_own_goal():
+    try:
+        train_set, _ = load_mnist(download=False)
+    except DataError as error:
+        pytest.skip(str(error))
+    trainer = make_trainer(batches=train_set.batches(512, shuffle=True))
+    trainer.fit(1)
+    verdict = check_run(trainer)
+    assert verdict.mistake == "too_inaccurate"
+    assert "expected at least 97.00% of the MNIST test images" in verdict.hint

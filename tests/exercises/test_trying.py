@@ -1,0 +1,240 @@
+"""Running a student's code: no trace outside, and whatever happens gets a name."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from tqdm import tqdm
+
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.trying import (
+    as_tensor,
+    describe,
+    find_mistake,
+    refuse_nothing,
+    undisturbed,
+)
+
+
+def draw() -> list[float]:
+    return [torch.rand(1).item(), random.random(), np.random.rand()]  # noqa: NPY002 - students may
+
+
+def test_random_numbers_outside_go_on_as_if_nothing_had_been_drawn():
+    torch.manual_seed(7)
+    random.seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    expected = draw()
+    torch.manual_seed(7)
+    random.seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    with undisturbed():
+        draw()
+    assert draw() == expected
+
+
+def test_random_numbers_inside_are_the_same_each_time():
+    drawn = []
+    for _ in range(2):
+        with undisturbed():
+            drawn.append(draw())
+        draw()
+    assert drawn[0] == drawn[1]
+
+
+def test_a_student_who_seeds_disturbs_nobody():
+    state = torch.get_rng_state()
+    with undisturbed():
+        torch.manual_seed(42)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_output_and_warnings_are_swallowed(capfd):
+    with undisturbed():
+        print("hello")
+        print("hello", file=sys.stderr)
+        warnings.warn("hello", stacklevel=1)
+        for _ in tqdm(range(3), desc="hello"):
+            pass
+    print("after")
+    assert capfd.readouterr() == ("after\n", "")
+
+
+def test_gradients_are_computed_even_where_they_are_turned_off():
+    with torch.no_grad():
+        with undisturbed():
+            assert torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()
+
+
+def test_a_student_who_turns_gradients_off_turns_them_off_for_nobody():
+    with undisturbed():
+        torch.set_grad_enabled(False)
+    assert torch.is_grad_enabled()
+
+
+def catch(function, *arguments) -> Mistake:
+    with undisturbed():
+        try:
+            function(*arguments)
+        except BaseException as error:
+            return find_mistake(error)
+    raise AssertionError("nothing was raised")
+
+
+def prints_for_ever():
+    while True:
+        print("again and again")
+
+
+def prints_for_ever_and_ignores_errors():
+    while True:
+        try:
+            print("again and again")
+        except Exception:
+            continue
+
+
+def divides_by_zero():
+    return 1 / 0
+
+
+def quits():
+    sys.exit("bye")
+
+
+def is_unsolved():
+    raise NotImplementedError
+
+
+def has_dots():
+    first, second = ...
+    return first + second
+
+
+def uses_dots():
+    return torch.zeros(3) + ...
+
+
+def calls_torch_wrongly():
+    return torch.nn.functional.nll_loss(torch.zeros(2, 2).long(), torch.zeros(2).long())
+
+
+def recurses():
+    return recurses()
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raises_the_unspeakable():
+    raise UnspeakableError
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (prints_for_ever, "endless_output"),
+        (prints_for_ever_and_ignores_errors, "endless_output"),
+        (divides_by_zero, "raises"),
+        (quits, "exits"),
+        (is_unsolved, "unsolved"),
+        (has_dots, "unsolved"),
+        (uses_dots, "unsolved"),
+        (calls_torch_wrongly, "raises"),
+        (recurses, "raises"),
+        (raises_the_unspeakable, "raises"),
+    ],
+)
+def test_whatever_is_raised_gets_a_name(function, name):
+    assert catch(function).name == name
+
+
+def test_an_error_is_told_with_the_students_line():
+    mistake = catch(divides_by_zero)
+    assert mistake.figures["error"] == "ZeroDivisionError: division by zero"
+    assert mistake.figures["where"].endswith("`return 1 / 0`")
+
+
+def test_the_line_is_the_students_even_if_torch_raised():
+    assert "nll_loss(" in catch(calls_torch_wrongly).figures["where"]
+
+
+def test_arguments_that_do_not_fit_are_no_error_in_the_code():
+    error = TypeError("f() takes 1 positional argument but 2 were given")
+    assert find_mistake(error).name == "wrong_arguments"
+
+
+def test_an_error_without_a_line_of_the_student_comes_from_the_result():
+    assert find_mistake(ValueError("too many dimensions 'str'")).name == "unusable"
+
+
+def test_a_mistake_stays_what_it_is():
+    mistake = Mistake("transposed", "rows and columns")
+    assert find_mistake(mistake) is mistake
+
+
+def test_long_messages_are_cut_and_addresses_left_out():
+    error = ValueError("x" * 10_000)
+    assert len(find_mistake(error).found) < 400
+    assert find_mistake(ValueError(f"bad {object()!r}")).found == "ValueError: bad <object object>"
+
+
+def is_empty(argument):
+    """Do something."""
+
+
+def forgets_return(argument):
+    argument + 1
+
+
+def test_nothing_returned_is_unsolved_only_if_nothing_was_written():
+    for function, name in ((is_empty, "unsolved"), (forgets_return, "returns_none")):
+        with pytest.raises(Mistake) as caught:
+            refuse_nothing(None, function)
+        assert caught.value.name == name
+    refuse_nothing(0, is_empty)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.tensor([1, 2]),
+        np.array([1, 2]),
+        [1, 2],
+        (torch.tensor(1), torch.tensor(2)),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+    ],
+)
+def test_numbers_in_any_form_become_a_tensor(value):
+    assert as_tensor(value).tolist() == [1, 2]
+    assert not as_tensor(value).requires_grad
+
+
+@pytest.mark.parametrize("value", ["text", {"a": 1}, [1, "b"], object(), [torch.ones(2), 1]])
+def test_what_cannot_become_a_tensor_is_named(value):
+    with pytest.raises(Mistake) as caught:
+        as_tensor(value)
+    assert caught.value.name == "not_numbers"
+
+
+def test_values_are_described_in_a_few_words():
+    assert describe(torch.zeros(2, 3)) == "a tensor (float32) of shape (2, 3)"
+    assert describe(3.5) == "3.5 (float)"
+    assert describe(torch.nn.ReLU) == "the class ReLU itself"
+    assert describe(torch.nn.ReLU()) == "an object of the class ReLU"
+    assert len(describe(list(range(10_000)))) < 100
+
+
+def test_who_keeps_the_quiet_output_for_longer_is_not_stopped():
+    with undisturbed():
+        kept = sys.stdout
+    for _ in range(20):
+        kept.write("x" * 10_000)
