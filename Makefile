@@ -9,6 +9,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
 
 # the students' exercises are run, as nbgrader does, by tests/test_exercise_notebooks.py
+# what tests of one file share is made once
+IN_PARALLEL := --numprocesses=2 --dist=loadfile
 NOTEBOOKS := notebooks --ignore=notebooks/exercises
 
 .PHONY: help lab test quick lint format exercises clean
@@ -23,14 +25,14 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== A browser for the tests"
 	@$(BIN)/python tests/browser/get_chromium.py
 	@echo "== Unit tests"
-	@$(BIN)/pytest tests --ignore=tests/browser
+	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
 	@echo "== Browser tests"
-	@$(BIN)/pytest tests/browser --numprocesses=2
+	@$(BIN)/pytest tests/browser $(IN_PARALLEL)
 	@echo "== Notebooks"
 	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 $(NOTEBOOKS)
 
 quick: .venv/test-installed ## the unit tests alone
-	@$(BIN)/pytest tests --ignore=tests/browser
+	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
 
 lint: .venv/test-installed ## ruff and mypy
 	@echo "== Lint"
