@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for sixteen g
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = ROOT / "notebooks/solutions"
 EXERCISES = ROOT / "notebooks/exercises"
+TEACHERS_PAGE = ROOT / "notebooks/README.md"
 NAMES = sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
 each_exercise = pytest.mark.parametrize("name", NAMES)
 POINTS = 10
@@ -166,6 +167,17 @@ def test_graded_cells_award_the_points_that_nbgrader_expects(name):
         if marks_of(cell)["grade"]:
             last_line = source_of(cell).splitlines()[-1]
             assert re.fullmatch(rf"award\(.*points={marks_of(cell)['points']}\)", last_line)
+
+
+@each_exercise
+def test_the_teachers_table_says_what_stands_in_the_exercise(name):
+    introduction = source_of(read_cells(EXERCISES / f"{name}.ipynb")[0])
+    number, title = re.match(r"# Exercise (\d): (.+)", introduction).groups()
+    minutes = re.search(r"about (\d+) minutes", introduction)[1]
+    [row] = [line for line in TEACHERS_PAGE.read_text("utf-8").splitlines() if name in line][:1]
+    assert f"[{number} {title}](exercises/{name}.ipynb)" in row
+    assert f"| {minutes} |" in row
+    assert 20 <= int(minutes) <= 40
 
 
 @each_exercise
