@@ -27,7 +27,7 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== Unit tests"
 	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
 	@echo "== Browser tests"
-	@$(BIN)/pytest tests/browser $(IN_PARALLEL)
+	@$(BIN)/pytest tests/browser
 	@echo "== Notebooks"
 	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 $(NOTEBOOKS)
 
