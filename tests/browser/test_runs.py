@@ -125,7 +125,8 @@ def test_what_waits_for_a_reset_is_said(runs):
     expect(difference).to_have_text("")
     runs.lab.page.get_by_label("Batch size").select_option("256")
     expect(difference.get_by_role("status")).to_have_text(
-        "Reset to begin a run with these settings: batch size 256."
+        "Press Reset to begin a run with these settings: batch size 256. "
+        "The present run goes on without them."
     )
     runs.lab.screenshot("settings-awaiting-reset", PANEL)
 
