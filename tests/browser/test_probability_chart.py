@@ -55,7 +55,7 @@ def test_bars_are_as_high_as_probabilities_and_the_label_is_framed(panel, lab):
 
 def test_the_mouse_over_a_bar_shows_its_value(panel, lab):
     panel.locator("rect.bar").nth(11 + 5).hover()
-    expect(lab.page.locator(".bqplot_mark_tooltip").filter(has_text="86.00 %")).to_be_visible()
+    expect(lab.page.locator(".mw-values:visible")).to_contain_text("86.00 %")
 
 
 def test_a_new_prediction_moves_bars_and_frame_and_clearing_takes_them_away(panel, lab):
