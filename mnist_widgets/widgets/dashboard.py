@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from ipywidgets import HTML, HBox, VBox, Widget
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from traitlets import Int, Tuple, link
 
@@ -40,7 +40,7 @@ from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
 from mnist_widgets.widgets.training_panel import TrainingPanel
 
-LOOK_INTERVAL_S = 0.3
+LOOK_INTERVAL_S = 0.5
 """Time between two looks at the shown images while the training runs."""
 EPOCH_INTERVAL_S = 1.0
 """Time between two evaluations shown while the training runs: a small set has ten a second."""
@@ -142,6 +142,7 @@ class Dashboard(Panel):
         self._looked_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
+        self._probabilities: Tensor | None = None  # the newest for each image (N, C)
         self.run_log = RunLog()
         self._training = TrainingPanel(
             self.session,
@@ -185,6 +186,7 @@ class Dashboard(Panel):
 
     def show_predictions(self, predictions: Predictions) -> None:
         """Show what the network makes of the whole test set."""
+        self._probabilities = predictions.probabilities
         self._gallery.show_predictions(predictions)
         self._confusion.show_counts(predictions.confusion)
 
@@ -236,7 +238,10 @@ class Dashboard(Panel):
             self._ask(self._look)
 
     def _on_selected_index(self, _change: object) -> None:
-        self._ask(self._look_urgently)
+        """Show at once what is known of the image, then ask the network again."""
+        self._show_selected()
+        publisher.request(self._prediction.redraw, urgent=True)
+        self._ask(self._look)
 
     def _on_visible_indices(self, _change: object) -> None:
         self._ask(self._look)
@@ -287,10 +292,6 @@ class Dashboard(Panel):
         self._shown_step = None
         self._ask(self._look_at_all)
 
-    def _look_urgently(self) -> None:
-        self._look()
-        publisher.request(self._prediction.redraw, urgent=True)
-
     def _look(self) -> None:
         """Ask the network for the shown images."""
         self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
@@ -298,12 +299,17 @@ class Dashboard(Panel):
         shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
         if len(shown) == 0:
             return
-        images = self._test_set.images[shown]
-        probabilities = predict_probabilities(self.session.trainer.model, images)
-        self._gallery.show_visible(shown, probabilities)
-        if index is not None:
-            label = int(self._test_set.labels[index])
-            self._prediction.show_prediction(images[-1], probabilities[-1], label)
+        answers = predict_probabilities(self.session.trainer.model, self._test_set.images[shown])
+        self._gallery.show_visible(shown, answers)
+        if self._probabilities is not None:
+            self._probabilities = self._probabilities.index_copy(0, shown, answers)
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        index, probabilities = self._gallery.selected_index, self._probabilities
+        if index is not None and probabilities is not None:
+            image, label = self._test_set.images[index], int(self._test_set.labels[index])
+            self._prediction.show_prediction(image, probabilities[index], label)
 
     def _look_at_all(self) -> None:
         """Ask the network for all images, so that what is drawn is what is true."""

@@ -163,9 +163,17 @@ class ImageGallery(Panel, Callback):
         self._show_page(page_index, len(indices), note)
         visible = indices[page_index * self._page_size :][: self._page_size]
         self._show_images(visible, page_index, len(indices), wanted)
-        self._show_caption()
+        self.redraw_selection()
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
+
+    def redraw_selection(self) -> None:
+        """Mark the selected image and name it; called by the publisher."""
+        index, caption = self.selected_index, "No image is selected."
+        if index is not None:
+            caption = name_images(self._digit_set, self._answers, torch.tensor([index]))[0]
+        self._grid.selected = -1 if index is None else index
+        self._caption.value = html.escape(caption)
 
     @property
     def _wanted(self) -> ImageFilter:
@@ -235,7 +243,6 @@ class ImageGallery(Panel, Callback):
         self, visible: Tensor, page_index: int, num_images: int, wanted: ImageFilter
     ) -> None:
         grid, digit_set, answers = self._grid, self._digit_set, self._answers
-        selected = self.selected_index
         with grid.hold_sync():
             if len(visible) and not torch.equal(visible, self.visible_indices):
                 images = digit_set.images[visible]
@@ -244,17 +251,9 @@ class ImageGallery(Panel, Callback):
             grid.image_ids = visible.tolist()
             grid.names = name_images(digit_set, answers, visible)
             grid.verdicts = judge_images(digit_set, answers, visible)
-            grid.selected = -1 if selected is None else selected
             grid.page_index, grid.num_images = page_index, num_images
             grid.label = f"{digit_set.name}, page {page_index + 1:,} of {self._num_pages:,}"
             grid.notice = "" if num_images else explain_absence(wanted, digit_set.class_names)
-
-    def _show_caption(self) -> None:
-        caption = "No image is selected."
-        if self.selected_index is not None:
-            selected = torch.tensor([self.selected_index])
-            caption = name_images(self._digit_set, self._answers, selected)[0]
-        self._caption.value = html.escape(caption)
 
     def _turn_by(self, num_pages: int) -> None:
         self._turn_to(min(self._page_index, self._num_pages - 1) + num_pages)
@@ -283,7 +282,7 @@ class ImageGallery(Panel, Callback):
         self._begin_anew()
 
     def _on_selected_index(self, _change: object) -> None:
-        publisher.request(self.redraw, urgent=True)
+        publisher.request(self.redraw_selection, urgent=True)
 
     def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
         if change["new"] is not None:

@@ -32,7 +32,7 @@ class Publisher:
 
     def __init__(
         self,
-        interval_s: float = 0.125,
+        interval_s: float = 0.2,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s

@@ -57,10 +57,13 @@ function render({ model, el }) {
     shown = { ids, page: model.get("page_index") };
     options.forEach((option, position) => {
       option.toggleAttribute("data-empty", position >= ids.length);
-      option.title = names[position] ?? "";
-      option.setAttribute("aria-label", option.title);
-      option.dataset.verdict = verdicts[position] ?? "";
-      option.setAttribute("aria-selected", ids[position] === model.get("selected"));
+      const name = names[position] ?? "";
+      describe(option, {
+        title: name,
+        "aria-label": name,
+        "data-verdict": verdicts[position] ?? "",
+        "aria-selected": String(ids[position] === model.get("selected")),
+      });
     });
     list.setAttribute("aria-label", model.get("label"));
     notice.textContent = ids.length ? "" : model.get("notice");
@@ -144,6 +147,13 @@ function makeOption(position, numColumns) {
   option.style.setProperty("--column", position % numColumns);
   option.style.setProperty("--row", Math.floor(position / numColumns));
   return option;
+}
+
+// Write only what is new: what is written is laid out and painted again, changed or not.
+function describe(option, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (option.getAttribute(name) !== value) option.setAttribute(name, value);
+  }
 }
 
 async function decode(url) {
