@@ -11,6 +11,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.trying import (
     as_tensor,
@@ -174,6 +175,26 @@ def test_arguments_that_do_not_fit_are_no_error_in_the_code():
 
 def test_an_error_without_a_line_of_the_student_comes_from_the_result():
     assert find_mistake(ValueError("too many dimensions 'str'")).name == "unusable"
+
+
+def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
+    for judge in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
+        verdict = examine("odd", {}, {"It runs": judge})
+        assert verdict.mistake == "not_defined"
+        assert "`unknown`" in verdict.hint
+
+
+def misspells():
+    return unknown  # noqa: F821
+
+
+def misspells_in_a_row():
+    return [unknown for _ in range(2)]  # noqa: F821
+
+
+@pytest.mark.parametrize("function", [misspells, misspells_in_a_row])
+def test_a_name_that_a_students_function_does_not_find_is_one(function):
+    assert catch(function).name == "raises"
 
 
 def test_a_mistake_stays_what_it_is():
