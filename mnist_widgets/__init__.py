@@ -24,6 +24,7 @@ from mnist_widgets.data import (
     load_kmnist,
     load_mnist,
 )
+from mnist_widgets.diagnosis import Diagnosis, doctor
 from mnist_widgets.evaluation import (
     Evaluator,
     Predictions,
@@ -50,6 +51,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "DataError",
+    "Diagnosis",
     "DigitSet",
     "DivergenceGuard",
     "EarlyStopping",
@@ -64,6 +66,7 @@ __all__ = [
     "TrainingSession",
     "accuracy",
     "confusion_matrix",
+    "doctor",
     "load_bundled_digits",
     "load_digits",
     "load_fashion_mnist",

@@ -1,32 +1,31 @@
 """Is everything here that a lesson needs, and does it fit together? One line for each answer.
 
 It looks and tells; it changes nothing, and whatever goes wrong while it looks becomes an answer
-too.
+too. Where the page's parts and the places are told from each other is left to `front_end_parts`
+and `places`.
 """
 
 from __future__ import annotations
 
 import html
-import json
+import importlib
 import os
 import platform
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from mnist_widgets import runtime
-from mnist_widgets.data import data_root
+from mnist_widgets.data import data_root, load_bundled_digits
 from mnist_widgets.downloads import find_answering_mirror, find_faults
+from mnist_widgets.front_end_parts import FRONT_END_PARTS, find_front_end_part, find_misfit
+from mnist_widgets.places import choose_driver, find_front_end, find_hosts
 
-FRONT_END_PARTS = ("@jupyter-widgets/jupyterlab-manager", "bqplot", "bqscales", "anywidget")
-"""What JupyterLab and Notebook 7 load to show the panels, by its folder among the extensions."""
-SAME_VERSION = ("bqscales", "anywidget")  # these two number both sides alike
 _INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
-_VISIBLE_NETWORK_S = 3.0
-
-Environment = Mapping[str, str]
+_SLOW_TO_IMPORT = ("torchvision", "ipywidgets", "bqplot", "anywidget")
+_NETWORK_TIMEOUT_S = 3.0
 
 
 class Finding(NamedTuple):
@@ -45,7 +44,8 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-class Diagnosis(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Diagnosis:
     """All answers; prints as a table, and shows as one in a notebook."""
 
     findings: tuple[Finding, ...]
@@ -58,8 +58,8 @@ class Diagnosis(NamedTuple):
             return "All is well: the lessons will run."
         return f"Look at this first: {', '.join(ill)}."
 
-    def __str__(self) -> str:
-        width = max(len(finding.topic) for finding in self.findings)
+    def __repr__(self) -> str:
+        width = max((len(finding.topic) for finding in self.findings), default=0)
         lines = []
         for topic, is_well, words, advice in self.findings:
             lines.append(f"{'ok' if is_well else '!!'}  {topic:<{width}}  {words}")
@@ -78,39 +78,35 @@ class Diagnosis(NamedTuple):
         return f"<p><strong>{html.escape(self.verdict)}</strong></p><table>{rows}</table>"
 
 
-def doctor(environ: Environment = os.environ) -> Diagnosis:
-    """Look at versions, front end, threads, data and network; takes seconds and never raises.
+def doctor() -> Diagnosis:
+    """Look whether the lessons will run here, and say what to do about each thing that is wrong.
 
-    Args:
-        environ: the environment variables to go by.
+    It takes some seconds, changes nothing and never raises. To see whether MNIST could be fetched
+    it asks the servers that hold it, and tells nobody anything else.
+
+    Returns:
+        The findings on versions, front end, place, threads, data and network. As the last line of
+        a cell it shows as a table; `print` writes it as text.
     """
-    looks: list[Callable[[], Iterable[Finding]]] = [
-        look_at_versions,
-        look_at_front_end_parts,
-        lambda: [look_at_place(environ)],
-        lambda: [look_at_threads(environ)],
-        lambda: [look_at_data()],
-        lambda: [look_at_network()],
-    ]
-    findings: list[Finding] = []
-    for topic, look in zip(
-        ("versions", "front end", "place", "threads", "data", "network"), looks, strict=True
-    ):
-        try:
-            findings += look()
-        except Exception as error:  # noqa: BLE001 - what it cannot look at is an answer too
-            words = f"could not be looked at: {type(error).__name__}: {error}"
-            findings.append(Finding(topic, False, words, "Report this with the table."))
-    return Diagnosis(tuple(findings))
+    looks: dict[str, Callable[[], Finding]] = {
+        "versions": look_at_versions,
+        "imports": look_at_imports,
+        "page": look_at_front_end_parts,
+        "place": look_at_place,
+        "threads": look_at_threads,
+        "data": look_at_data,
+        "network": look_at_network,
+    }
+    return Diagnosis(tuple(_look(topic, look) for topic, look in looks.items()))
 
 
-def look_at_versions() -> list[Finding]:
+def look_at_versions() -> Finding:
     """Compare what is installed with what the package asks for."""
     from packaging.requirements import Requirement
 
-    asked = [Requirement(line) for line in metadata.requires("mnist_widgets") or []]
-    found, faults = [f"Python {platform.python_version()}"], []
-    for requirement in asked:
+    own = metadata.version("mnist_widgets")
+    found, faults = [f"mnist_widgets {own}", f"Python {platform.python_version()}"], []
+    for requirement in map(Requirement, metadata.requires("mnist_widgets") or []):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
@@ -121,99 +117,116 @@ def look_at_versions() -> list[Finding]:
         found.append(f"{requirement.name} {version}")
         if not requirement.specifier.contains(version, prereleases=True):
             faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
-    if faults:
-        return [Finding("versions", False, "; ".join(faults), _INSTALL)]
-    return [Finding("versions", True, ", ".join(found))]
+    return _judge("versions", found, faults, f"{_INSTALL}, then restart the kernel.")
 
 
-def look_at_front_end_parts(folders: Iterable[str | Path] | None = None) -> list[Finding]:
-    """Look for the parts that a page loads, beside this Python.
+def look_at_imports() -> Finding:
+    """Import what the package itself loads only when it is needed."""
+    faults = []
+    for name in _SLOW_TO_IMPORT:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            faults.append(f"{name}: {_describe(error)}")
+    # wheels of torch and torchvision from two places do not fit each other
+    advice = "pip install --upgrade --force-reinstall torch torchvision bqplot anywidget"
+    return _judge("imports", [", ".join(_SLOW_TO_IMPORT) + " load"], faults, advice)
+
+
+def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
+    """Compare the parts that a page loads with their Python sides.
+
+    A Jupyter that runs in another environment than this Python loads its own parts, unseen here.
 
     Args:
         folders: where Jupyter keeps its extensions; by default its own list.
     """
-    from jupyter_core.paths import jupyter_path
-
-    places = [Path(folder) for folder in folders or jupyter_path("labextensions")]
+    places = None if folders is None else list(folders)
     found, faults = [], []
     for name in FRONT_END_PARTS:
-        files = [place / name / "package.json" for place in places]
-        manifest = next((file for file in files if file.is_file()), None)
-        if manifest is None:
+        part = find_front_end_part(name, places)
+        if part is None:
             faults.append(f"{name} is missing")
             continue
-        version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-        found.append(f"{name} {version}")
-        if wanted := _find_fault(name, version):
-            faults.append(f"{name} {version} does not fit {wanted}")
-    if faults:
-        advice = f"{_INSTALL}, then restart Jupyter and reload the page"
-        return [Finding("front end", False, "; ".join(faults), advice)]
-    return [Finding("front end", True, ", ".join(found))]
+        found.append(f"{name} {part.version}")
+        if misfit := find_misfit(part):
+            faults.append(f"{name} {part.version} in {part.folder} does not fit {misfit}")
+    advice = f"Remove older copies; {_INSTALL}; restart Jupyter and reload the page."
+    return _judge("page", found, faults, advice)
 
 
-def _find_fault(name: str, version: str) -> str:
-    """Return which version the Python side wants instead; nothing if it is content."""
-    if name in SAME_VERSION:
-        wanted = metadata.version(name)
-        return "" if wanted == version else f"{name} {wanted} for Python"
-    if name == "bqplot":
-        from bqplot._version import __frontend_version__, __version__
-        from packaging.specifiers import SpecifierSet
-
-        wanted = __frontend_version__.removeprefix("^")  # npm's word for compatible
-        compatible = SpecifierSet(f"~={wanted}").contains(version, prereleases=True)
-        return "" if compatible else f"bqplot {__version__} for Python, which wants {wanted}"
-    return ""
+def look_at_place() -> Finding:
+    """Say where this runs, as far as it can be told, and how a session trains there."""
+    front_end = find_front_end()
+    words = [front_end, *find_hosts(), f"sessions train in the {choose_driver(front_end)}"]
+    return Finding("place", True, ", ".join(words))
 
 
-def look_at_place(environ: Environment) -> Finding:
-    """Say where this runs, as far as it can be told."""
-    signs = {
-        "Google Colab": "COLAB_RELEASE_TAG",
-        "Binder": "BINDER_SERVICE_HOST",
-        "GitHub Codespaces": "CODESPACES",
-        "JupyterHub": "JUPYTERHUB_USER",
-        "VS Code": "VSCODE_PID",
-    }
-    kernel = "a Jupyter kernel" if "ipykernel" in sys.modules else "no Jupyter kernel"
-    places = [place for place, sign in signs.items() if environ.get(sign)]
-    return Finding("place", True, ", ".join([*places, kernel]))
-
-
-def look_at_threads(environ: Environment) -> Finding:
+def look_at_threads() -> Finding:
     """Compare torch's threads with the CPUs that this process may use."""
     import torch
 
-    cpus, threads = runtime.effective_cpu_count(environ=environ), torch.get_num_threads()
-    policy = environ.get("OMP_WAIT_POLICY", "not set")
-    words = f"{threads} for torch, {cpus:g} CPUs to use, idle threads: {policy.lower()}"
-    if threads > max(1.0, cpus):
-        advice = "Import mnist_widgets before you set threads, or unset OMP_NUM_THREADS."
-        return Finding("threads", False, words, advice)
-    return Finding("threads", True, words)
+    cpus, threads = runtime.effective_cpu_count(), torch.get_num_threads()
+    policy = os.environ.get("OMP_WAIT_POLICY", "passive").lower()
+    found = [f"{threads} for torch, {cpus:g} CPUs to use, idle ones are {policy}"]
+    faults = found if threads > max(1.0, cpus) else []
+    advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS, and set no threads of torch yourself."
+    return _judge("threads", found, faults, advice)
 
 
 def look_at_data() -> Finding:
-    """Say whether MNIST is on this computer and whole."""
+    """Say whether MNIST is on this computer and whole, and the bundled digits with it."""
     from torchvision.datasets import MNIST
 
-    folder = data_root() / "MNIST" / "raw"
+    num_bundled = sum(map(len, load_bundled_digits()))
+    bundled = f"the {num_bundled:,} bundled digits are whole"
+    root = data_root()
+    folder = root / "MNIST" / "raw"
     faults = find_faults(MNIST, folder)
     if not faults:
-        return Finding("data", True, f"MNIST is whole, in {folder}")
-    if not folder.exists():
-        return Finding("data", True, "MNIST is not here yet; the lessons fetch it when they can")
-    words = f"MNIST in {folder}: " + "; ".join(f"{name} {why}" for name, why in faults.items())
-    return Finding("data", False, words, "mnist-widgets data")
+        return Finding("data", True, f"MNIST is whole, in {folder}; {bundled}")
+    if folder.exists():
+        damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
+        return Finding("data", False, f"MNIST in {folder}: {damage}", "Run: mnist-widgets data")
+    if os.environ.get("MNIST_WIDGETS_DATA") and not root.exists():
+        words = f"MNIST_WIDGETS_DATA names {root}, which does not exist; {bundled}"
+        return Finding("data", False, words, "Mend the variable, or run: mnist-widgets data")
+    return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")
 
 
-def look_at_network() -> Finding:
-    """Say whether MNIST could be fetched; a room without a network is well too."""
+def look_at_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
+    """Say whether MNIST could be fetched; a room without a network is well too.
+
+    Args:
+        timeout_s: how long to wait for an answer, in seconds.
+    """
     from torchvision.datasets import MNIST
 
-    archive = MNIST.resources[0][0]
-    mirror = find_answering_mirror(MNIST.mirrors, archive, timeout_s=_VISIBLE_NETWORK_S)
+    mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
+    hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
     if mirror is None:
-        return Finding("network", True, "none to fetch MNIST from; the bundled digits need none")
-    return Finding("network", True, "MNIST can be fetched")
+        words = f"asked {hosts} for MNIST, no answer in {timeout_s:g} s; bundled digits need none"
+    else:
+        words = f"asked {hosts} for MNIST, {urlsplit(mirror).hostname} answers"
+    return Finding("network", True, words)
+
+
+def _look(topic: str, look: Callable[[], Finding]) -> Finding:
+    """Return what `look` finds; what it cannot look at is a finding too."""
+    try:
+        return look()
+    except Exception as error:
+        words = f"could not be looked at: {_describe(error)}"
+        return Finding(topic, False, words, "See to the other findings first; else report this.")
+
+
+def _judge(topic: str, found: list[str], faults: list[str], advice: str) -> Finding:
+    if faults:
+        return Finding(topic, False, "; ".join(faults), advice)
+    return Finding(topic, True, ", ".join(found))
+
+
+def _describe(error: Exception) -> str:
+    """Return an error in one line."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
