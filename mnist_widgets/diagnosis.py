@@ -157,8 +157,7 @@ def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
 
 def look_at_place() -> Finding:
     """Say where this runs, as far as it can be told, and how a session trains there."""
-    front_end = find_front_end()
-    words = [front_end, *find_hosts(), f"sessions train in the {choose_driver(front_end)}"]
+    words = [find_front_end(), *find_hosts(), f"sessions train in the {choose_driver()}"]
     return Finding("place", True, ", ".join(words))
 
 
@@ -168,7 +167,7 @@ def look_at_threads() -> Finding:
 
     cpus, threads = runtime.effective_cpu_count(), torch.get_num_threads()
     policy = os.environ.get("OMP_WAIT_POLICY", "passive").lower()
-    found = [f"{threads} for torch, {cpus:g} CPUs to use, idle ones are {policy}"]
+    found = [f"torch computes with {threads}, CPUs to use: {cpus:g}, idle threads: {policy}"]
     faults = found if threads > max(1.0, cpus) else []
     advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS, and set no threads of torch yourself."
     return _judge("threads", found, faults, advice)
@@ -204,11 +203,10 @@ def look_at_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
 
     mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
     hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
-    if mirror is None:
-        words = f"asked {hosts} for MNIST, no answer in {timeout_s:g} s; bundled digits need none"
-    else:
-        words = f"asked {hosts} for MNIST, {urlsplit(mirror).hostname} answers"
-    return Finding("network", True, words)
+    answer = f"no answer within {timeout_s:g} s; the bundled digits need none"
+    if mirror is not None:
+        answer = f"{urlsplit(mirror).hostname} answers"
+    return Finding("network", True, f"asked {hosts} for MNIST, {answer}")
 
 
 def _look(topic: str, look: Callable[[], Finding]) -> Finding:

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal
 
-COLAB, TERMINAL = "Google Colab", "terminal"
-
 HOSTS = {
     "Binder": "BINDER_SERVICE_HOST",
     "GitHub Codespaces": "CODESPACES",
@@ -19,15 +17,15 @@ HOSTS = {
 }
 """Whose computer it may be, by the variable that is set there."""
 
-# What the command of a server contains; JupyterLab's and Notebook's pages share one server, and
-# only the page knows which of them it is.
 SERVERS = {
+    "jupyter-lab": "JupyterLab's server",
+    "jupyterlab": "JupyterLab's server",
+    "jupyter-notebook": "Notebook's server",
+    "notebook": "Notebook's server",
+    "jupyterhub-singleuser": "JupyterHub's server",
     "voila": "Voila",
-    "notebook": "Notebook",
-    "jupyterhub-singleuser": "JupyterLab",
-    "labhub": "JupyterLab",
-    "lab": "JupyterLab",
 }
+"""Who starts kernels, by its command. One server shows pages of JupyterLab and of Notebook."""
 
 
 def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
@@ -37,14 +35,14 @@ def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
         environ: the environment variables to go by.
 
     Returns:
-        `Google Colab`, `VS Code`, `Voila`, `JupyterLab`, `Notebook`, `a Jupyter kernel` where
-        nothing tells which, or `terminal`, where there is no kernel.
+        `Google Colab`, `VS Code`, one of `SERVERS`, `a Jupyter kernel` where nothing tells whose,
+        or `terminal`, where there is no kernel.
     """
-    if "google.colab" in sys.modules or environ.get("COLAB_RELEASE_TAG"):
-        return COLAB
+    if is_in_colab():
+        return "Google Colab"
     shell = _find_shell()
     if getattr(shell, "kernel", None) is None:
-        return TERMINAL
+        return "terminal"
     if environ.get("VSCODE_PID") or "__vsc_ipynb_file__" in shell.user_ns:
         return "VS Code"
     if environ.get("VOILA_REQUEST_URL"):
@@ -57,13 +55,14 @@ def find_hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
     return [host for host, sign in HOSTS.items() if environ.get(sign)]
 
 
-def choose_driver(front_end: str) -> Literal["background", "foreground"]:
-    """Say where a session trains: Colab draws nothing that a thread sends (colabtools#3373).
+def is_in_colab() -> bool:
+    """Return whether this is a notebook in Google Colab."""
+    return "google.colab" in sys.modules
 
-    Args:
-        front_end: as `find_front_end` names it.
-    """
-    return "foreground" if front_end == COLAB else "background"
+
+def choose_driver() -> Literal["background", "foreground"]:
+    """Say where a session trains: Colab draws nothing that a thread sends (colabtools#3373)."""
+    return "foreground" if is_in_colab() else "background"
 
 
 def _find_shell() -> Any:  # noqa: ANN401 - IPython carries no types
@@ -73,12 +72,12 @@ def _find_shell() -> Any:  # noqa: ANN401 - IPython carries no types
 
 
 def _find_server(pid: str) -> str | None:
-    """Name the server that started this kernel by its command."""
+    """Name the server that started this kernel, as far as its command tells."""
     import psutil  # ipykernel brings it
 
     try:
-        words = psutil.Process(int(pid)).cmdline()[:4]
+        words = psutil.Process(int(pid)).cmdline()[:4]  # at most python, -m, its name
     except (ValueError, psutil.Error):
         return None
-    command = " ".join(word.replace("\\", "/").rpartition("/")[2] for word in words)
-    return next((name for sign, name in SERVERS.items() if sign in command), None)
+    names = (word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe") for word in words)
+    return next((SERVERS[name] for name in names if name in SERVERS), None)

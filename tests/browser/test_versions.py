@@ -33,3 +33,10 @@ def test_page_kernel_and_tests_go_by_the_same_packages(lab):
     misfits = json.loads(lab.run_cell(MISFITS.format(loaded=lab.page.evaluate(LOADED))))
     assert len(misfits) == 4
     assert not any(misfits.values()), misfits
+
+
+def test_the_kernel_knows_whose_server_started_it(lab):
+    lab.open_notebook(["1 + 1"])
+    words = lab.run_cell("print(__import__('mnist_widgets').doctor())")
+    assert "JupyterLab's server, sessions train in the background" in words
+    assert words.strip().endswith("All is well: the lessons will run.")
