@@ -109,12 +109,12 @@ def measure(data: str | None) -> None:
             seconds = time.perf_counter() - began
             num_images = lab.run_cell("print(len(train_set), end='')")
             peaks = server.measure_peaks_mb()
-        is_limited = group is not None
+        limit = f", limited to {LIMIT_BYTES / 1e9:g} GB" if group else ""
     parts = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
     print(
         f"{int(num_images):6,} images: {sum(peaks.values()):5.0f} MB at the peak ({parts}; "
         f"before any cell {before:.0f}), {seconds:.0f} s for Run All on one core"
-        f"   (memory to stay under {BOUND_MB:,} MB{', limited to 2 GB' if is_limited else ''})"
+        f"   (memory to stay under {BOUND_MB:,} MB{limit})"
     )
 
 

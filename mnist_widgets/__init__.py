@@ -24,7 +24,7 @@ from mnist_widgets.data import (
     load_kmnist,
     load_mnist,
 )
-from mnist_widgets.diagnosis import Diagnosis, doctor
+from mnist_widgets.diagnosis import doctor
 from mnist_widgets.evaluation import (
     Evaluator,
     Predictions,
@@ -51,7 +51,6 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "DataError",
-    "Diagnosis",
     "DigitSet",
     "DivergenceGuard",
     "EarlyStopping",

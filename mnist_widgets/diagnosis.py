@@ -122,15 +122,17 @@ def look_at_versions() -> Finding:
 
 def look_at_imports() -> Finding:
     """Import what the package itself loads only when it is needed."""
-    faults = []
+    faults = {}
     for name in _SLOW_TO_IMPORT:
         try:
             importlib.import_module(name)
         except Exception as error:
-            faults.append(f"{name}: {_describe(error)}")
-    # wheels of torch and torchvision from two places do not fit each other
-    advice = "pip install --upgrade --force-reinstall torch torchvision bqplot anywidget"
-    return _judge("imports", [", ".join(_SLOW_TO_IMPORT) + " load"], faults, advice)
+            faults[name] = f"{name}: {_describe(error)}"
+    # a torch and a torchvision from two places do not fit each other
+    broken = ["torch"] * ("torchvision" in faults) + list(faults)
+    advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
+    found = [f"{', '.join(_SLOW_TO_IMPORT)} load"]
+    return _judge("imports", found, list(faults.values()), advice)
 
 
 def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,8 @@ else:
 ROOT = Path(__file__).parents[1]
 BINDER = ROOT / "binder"
 CONDA_NAMES = {"torch": "pytorch-cpu"}
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Binder's machines run Linux")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,23 @@ def test_both_scripts_run(dockerfile):
     assert re.search(r'^ENV R2D_ENTRYPOINT="?.*binder/start"?$', dockerfile, re.MULTILINE)
     for name in ("postBuild", "start"):
         assert os.access(BINDER / name, os.X_OK)
+
+
+def test_without_mnist_the_build_goes_on_and_warns(tmp_path):
+    """All runs as in Binder's build, but for pip, which must not touch the environment here."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/bash\necho "$@" > {tmp_path}/installed\n')
+    python.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), sysconfig.get_path("scripts"), os.environ["PATH"]])
+    environ = {**os.environ, "PATH": path, "MNIST_WIDGETS_DATA": str(tmp_path)}
+    build = subprocess.run(
+        [BINDER / "postBuild"], env=environ, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "WARNING" in build.stderr
+    assert "bundled digits" in build.stderr
+    installed = (tmp_path / "installed").read_text().split()
+    assert installed[:3] == ["-m", "pip", "install"]
+    assert installed[-3:] == ["--no-deps", "-e", "."]
 
 
 def test_start_sets_one_quiet_thread_and_becomes_what_it_is_given():

@@ -72,6 +72,7 @@ class TestAll:
         assert sum(line.strip().startswith("->") for line in lines) == len(ill)
         assert re.search(r"torch computes with [2-9], CPUs to use: 1,", answer.stdout)
         assert "torchvision: RuntimeError: no such operator: nms" in answer.stdout
+        assert "--force-reinstall torch torchvision," in answer.stdout
 
     def test_in_a_notebook_it_is_a_table_whose_words_are_no_markup(self):
         found = Diagnosis((Finding("data", False, "<script>", "a < b"), Finding("page", True, "")))
@@ -98,7 +99,7 @@ class TestVersions:
         monkeypatch.delitem(sys.modules, "anywidget", raising=False)
         finding = diagnosis.look_at_imports()
         assert finding.words == "anywidget: ImportError: two"
-        assert finding.advice
+        assert "--force-reinstall anywidget," in finding.advice
 
 
 class TestPage:
