@@ -85,8 +85,8 @@ def doctor() -> Diagnosis:
     it asks the servers that hold it, and tells nobody anything else.
 
     Returns:
-        The findings on versions, front end, place, threads, data and network. As the last line of
-        a cell it shows as a table; `print` writes it as text.
+        The findings on versions, imports, the page's parts, place, threads, data and network. As
+        the last line of a cell it shows as a table; `print` writes it as text.
     """
     looks: dict[str, Callable[[], Finding]] = {
         "versions": look_at_versions,

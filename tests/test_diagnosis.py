@@ -31,6 +31,13 @@ TOPICS = ["versions", "imports", "page", "place", "threads", "data", "network"]
 ASK_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
 
 
+@pytest.fixture(autouse=True)
+def no_parts_of_the_user(tmp_path_factory, monkeypatch):
+    """Look for the page's parts in this environment alone, whatever its user has installed."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("user")))
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
+
+
 def run_doctor(**environ: object) -> subprocess.CompletedProcess[str]:
     """Run `mnist-widgets doctor` in a process of its own."""
     names = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "CPU_LIMIT"}
