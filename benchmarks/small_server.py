@@ -24,7 +24,7 @@ import psutil
 from real_lab import ROOT, LabServer, describe_load, open_page
 
 LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
-LIMIT_BYTES = 2_000_000_000  # Binder's, https://mybinder.readthedocs.io/en/latest/about/faq.html
+LIMIT_BYTES = 2_000_000_000  # the most that mybinder.org gives to one user
 BOUND_MB = 1_200
 TIMEOUT_S = 600
 JOIN_AND_BECOME = 'if [ -n "$0" ]; then echo $$ > "$0"/cgroup.procs; fi; exec taskset -c 0 "$@"'
