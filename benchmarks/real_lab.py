@@ -33,20 +33,29 @@ def open_lab(source: Path | Iterable[str]) -> Iterator[Lab]:
     Raises:
         RuntimeError: if there is no Chromium.
     """
+    with open_page(LabServer(Path(tempfile.mkdtemp()))) as lab:
+        lab.open_notebook(source)
+        lab.run_all()
+        yield lab
+
+
+@contextmanager
+def open_page(server: LabServer) -> Iterator[Lab]:
+    """Start a server and yield an empty page; close everything afterwards.
+
+    Raises:
+        RuntimeError: if there is no Chromium.
+    """
     chromium = find_chromium()
     if chromium is None:
         raise RuntimeError("No Chromium: run tests/browser/get_chromium.py")
-    folder = Path(tempfile.mkdtemp())
-    server = LabServer(folder)
     try:
         server.start()
         with sync_playwright() as playwright:
             arguments = ["--no-sandbox", "--disable-gpu"]
             browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-            lab = Lab(browser.new_page(viewport=WINDOW), server, folder)
-            lab.open_notebook(source)
-            lab.run_all()
-            yield lab
+            screenshots = Path(tempfile.mkdtemp())
+            yield Lab(browser.new_page(viewport=WINDOW), server, screenshots)
             browser.close()
     finally:
         server.stop()

@@ -24,6 +24,7 @@ from mnist_widgets.data import (
     load_kmnist,
     load_mnist,
 )
+from mnist_widgets.diagnosis import doctor
 from mnist_widgets.evaluation import (
     Evaluator,
     Predictions,
@@ -64,6 +65,7 @@ __all__ = [
     "TrainingSession",
     "accuracy",
     "confusion_matrix",
+    "doctor",
     "load_bundled_digits",
     "load_digits",
     "load_fashion_mnist",

@@ -1,4 +1,4 @@
-"""The `mnist-widgets` command: open the lessons, train in the terminal, fetch the data.
+"""The `mnist-widgets` command: open the lessons, train in the terminal, fetch data, find faults.
 
 Options and what is printed; the work is done elsewhere.
 """
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _train(options)
             case "data":
                 return _fetch(options)
+            case "doctor":
+                return _examine()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -114,6 +116,15 @@ def _fetch(options: argparse.Namespace) -> int:
         f"whole, in {data_root(options.root)}"
     )
     return 0
+
+
+def _examine() -> int:
+    """Print what is well and what is not; fail if anything is not."""
+    from mnist_widgets.diagnosis import doctor
+
+    diagnosis = doctor()
+    print(diagnosis)
+    return 0 if all(finding.is_well for finding in diagnosis.findings) else 1
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
@@ -190,6 +201,7 @@ def _build_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--root", type=Path, help="folder (default: $MNIST_WIDGETS_DATA, else the user's cache)"
     )
+    commands.add_parser("doctor", help="look whether everything is here and fits together")
     return parser
 
 

@@ -35,6 +35,8 @@ LAYERS = [
     {"tutorial", "session", "run_config", "selection"},
     {"runs"},
     {"exercises"},
+    {"front_end_parts", "places"},
+    {"diagnosis"},
     {"__init__"},
     {"widgets"},
     {"cli"},

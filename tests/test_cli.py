@@ -36,7 +36,7 @@ def test_the_installed_command_says_its_version():
 def test_without_arguments_the_help_is_printed(capsys):
     assert main([]) == 0
     help_text = capsys.readouterr().out
-    assert all(command in help_text for command in ("lab", "train", "data"))
+    assert all(command in help_text for command in ("lab", "train", "data", "doctor"))
 
 
 @pytest.mark.parametrize(

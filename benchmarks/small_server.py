@@ -1,0 +1,130 @@
+"""What the first lesson needs on a small server such as Binder's: memory and time of Run All.
+
+It starts JupyterLab by `binder/start`, on one core and, where a cgroup can be made, within 2 GB,
+as Binder does; opens the lesson in a Chromium outside of these limits, and runs all its cells.
+What counts is the sum of the peaks of the server's and the kernel's resident memory, each as
+Linux keeps it.
+
+    python benchmarks/small_server.py
+
+It runs on Linux alone, once on the bundled digits and once on MNIST if `MNIST_WIDGETS_DATA` is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from real_lab import ROOT, LabServer, describe_load, open_page
+
+LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
+LIMIT_BYTES = 2_000_000_000  # the most that mybinder.org gives to one user
+BOUND_MB = 1_200
+TIMEOUT_S = 600
+JOIN_AND_BECOME = 'if [ -n "$0" ]; then echo $$ > "$0"/cgroup.procs; fi; exec taskset -c 0 "$@"'
+
+
+class SmallServer(LabServer):
+    """A server on one core, in a group whose memory is limited.
+
+    Args:
+        group: the folder of its cgroup, if there is one.
+        data: the folder of the data sets, if it may use them.
+    """
+
+    def __init__(self, group: Path | None, data: str | None) -> None:
+        self._room = Path(tempfile.mkdtemp())
+        super().__init__(self._room)
+        self._group = group
+        self._data = data
+
+    def start(self) -> None:
+        """Start it, with MNIST where a lesson looks for it."""
+        super().start()
+        if self._data:
+            (self._room / "no-data" / "MNIST").symlink_to(Path(self._data).resolve() / "MNIST")
+
+    def measure_peaks_mb(self) -> dict[str, float]:
+        """Return the peak of the resident memory of the server and of its kernels, in MB."""
+        server = psutil.Process(self._process.pid)
+        kernels = server.children(recursive=True)
+        return {"server": read_peak_mb(server), "kernel": sum(map(read_peak_mb, kernels))}
+
+    def _command(self) -> list[str]:
+        limits = ["sh", "-c", JOIN_AND_BECOME, str(self._group or "")]
+        return [*limits, str(ROOT / "binder" / "start"), *super()._command()]
+
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment(), "CPU_LIMIT": "1"}
+
+
+def read_peak_mb(process: psutil.Process) -> float:
+    """Return the largest resident memory that a process ever had, in MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / 1e6
+
+
+@contextmanager
+def limit_memory() -> Iterator[Path | None]:
+    """Yield the folder of a cgroup below our own that holds no more than Binder's; None if none.
+
+    Both versions of cgroups are tried: the first has a hierarchy of its own for memory.
+    """
+    lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    paths = {name: path for _, name, path in (line.split(":", 2) for line in lines)}
+    mount = Path("/sys/fs/cgroup")
+    if "memory" in paths:
+        parent, file = mount / "memory" / paths["memory"].lstrip("/"), "memory.limit_in_bytes"
+    else:
+        parent, file = mount / paths.get("", "").lstrip("/"), "memory.max"
+    group = parent / f"mnist_widgets_{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        print(f"memory is measured, not limited: {error}")
+        yield None
+        return
+    try:
+        (group / file).write_text(str(LIMIT_BYTES))
+        yield group
+    finally:
+        group.rmdir()
+
+
+def measure(data: str | None) -> None:
+    """Run the lesson and print what it took, beside its bound."""
+    with limit_memory() as group:
+        server = SmallServer(group, data)
+        with open_page(server) as lab:
+            lab.open_notebook(LESSON)
+            before = sum(server.measure_peaks_mb().values())
+            began = time.perf_counter()
+            lab.run_all(TIMEOUT_S)
+            seconds = time.perf_counter() - began
+            num_images = lab.run_cell("print(len(train_set), end='')")
+            peaks = server.measure_peaks_mb()
+        limit = f", limited to {LIMIT_BYTES / 1e9:g} GB" if group else ""
+    parts = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
+    print(
+        f"{int(num_images):6,} images: {sum(peaks.values()):5.0f} MB at the peak ({parts}; "
+        f"before any cell {before:.0f}), {seconds:.0f} s for Run All on one core"
+        f"   (memory to stay under {BOUND_MB:,} MB{limit})"
+    )
+
+
+def main() -> None:
+    """Measure on the bundled digits, and on MNIST where it is."""
+    print(describe_load())
+    measure(None)
+    if data := os.environ.get("MNIST_WIDGETS_DATA"):
+        measure(data)
+
+
+if __name__ == "__main__":
+    main()

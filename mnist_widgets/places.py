@@ -1,0 +1,83 @@
+"""Where this runs: what shows the output, whose computer it is, and how a session trains there.
+
+Only signs that these places leave are read, in the environment and in the running kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
+
+HOSTS = {
+    "Binder": "BINDER_SERVICE_HOST",
+    "GitHub Codespaces": "CODESPACES",
+    "JupyterHub": "JUPYTERHUB_USER",
+}
+"""Whose computer it may be, by the variable that is set there."""
+
+SERVERS = {
+    "jupyter-lab": "JupyterLab's server",
+    "jupyterlab": "JupyterLab's server",
+    "jupyter-notebook": "Notebook's server",
+    "notebook": "Notebook's server",
+    "jupyterhub-singleuser": "JupyterHub's server",
+    "voila": "Voila",
+}
+"""Who starts kernels, by its command. One server shows pages of JupyterLab and of Notebook."""
+
+
+def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
+    """Name what shows the output of this process, as far as a kernel can know it.
+
+    Args:
+        environ: the environment variables to go by.
+
+    Returns:
+        `Google Colab`, `VS Code`, one of `SERVERS`, `a Jupyter kernel` where nothing tells whose,
+        or `terminal`, where there is no kernel.
+    """
+    if is_in_colab():
+        return "Google Colab"
+    shell = _find_shell()
+    if getattr(shell, "kernel", None) is None:
+        return "terminal"
+    if environ.get("VSCODE_PID") or "__vsc_ipynb_file__" in shell.user_ns:
+        return "VS Code"
+    if environ.get("VOILA_REQUEST_URL"):
+        return "Voila"
+    return _find_server(environ.get("JPY_PARENT_PID", "")) or "a Jupyter kernel"
+
+
+def find_hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Name whose computer this is, if it tells; Binder, say, runs on a JupyterHub."""
+    return [host for host, sign in HOSTS.items() if environ.get(sign)]
+
+
+def is_in_colab() -> bool:
+    """Return whether this is a notebook in Google Colab."""
+    return "google.colab" in sys.modules
+
+
+def choose_driver() -> Literal["background", "foreground"]:
+    """Say where a session trains: Colab draws nothing that a thread sends (colabtools#3373)."""
+    return "foreground" if is_in_colab() else "background"
+
+
+def _find_shell() -> Any:  # noqa: ANN401 - IPython carries no types
+    """Return IPython's shell, if it was started; whoever did has imported it."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def _find_server(pid: str) -> str | None:
+    """Name the server that started this kernel, as far as its command tells."""
+    import psutil  # ipykernel brings it
+
+    try:
+        words = psutil.Process(int(pid)).cmdline()[:4]  # at most python, -m, its name
+    except (ValueError, psutil.Error):
+        return None
+    names = (word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe") for word in words)
+    return next((SERVERS[name] for name in names if name in SERVERS), None)

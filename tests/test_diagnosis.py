@@ -1,0 +1,297 @@
+"""The doctor among things that are really broken: folders, variables, packages, a network."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+from jupyter_core.paths import jupyter_path
+
+import mnist_widgets
+from mnist_widgets import diagnosis
+from mnist_widgets.diagnosis import Diagnosis, Finding, doctor
+from mnist_widgets.front_end_parts import (
+    FRONT_END_PARTS,
+    FrontEndPart,
+    find_front_end_part,
+    find_misfit,
+)
+from mnist_widgets.places import find_front_end, find_hosts
+
+TOPICS = ["versions", "imports", "page", "place", "threads", "data", "network"]
+ASK_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
+
+
+@pytest.fixture(autouse=True)
+def no_parts_of_the_user(tmp_path_factory, monkeypatch):
+    """Look for the page's parts in this environment alone, whatever its user has installed."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("user")))
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
+
+
+def run_doctor(**environ: object) -> subprocess.CompletedProcess[str]:
+    """Run `mnist-widgets doctor` in a process of its own."""
+    names = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "CPU_LIMIT"}
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    given = {name: str(value) for name, value in environ.items()}
+    command = [sys.executable, "-c", ASK_DOCTOR]
+    return subprocess.run(
+        command, env={**inherited, **given}, capture_output=True, text=True, check=False
+    )
+
+
+def add_package(folder, name, installed, requires=()):
+    """Put the metadata of a package where Python finds them first."""
+    metadata = folder / f"{name}-{installed}.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    lines = [f"Name: {name}", f"Version: {installed}", *(f"Requires-Dist: {r}" for r in requires)]
+    metadata.write_text("\n".join(["Metadata-Version: 2.1", *lines]))
+
+
+class TestAll:
+    def test_here_all_is_well(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
+        found = mnist_widgets.doctor()
+        assert [finding.topic for finding in found.findings] == TOPICS
+        assert found.verdict == "All is well: the lessons will run.", found
+        assert not [finding.advice for finding in found.findings if finding.advice]
+
+    def test_much_may_be_broken_at_once_and_each_thing_gets_its_line_and_its_advice(self, tmp_path):
+        add_package(tmp_path, "bqplot", "0.11.0")
+        (tmp_path / "torchvision.py").write_text("raise RuntimeError('no such operator: nms')")
+        (tmp_path / "psutil.py").write_text("nonsense!")
+        answer = run_doctor(PYTHONPATH=_first(tmp_path), CPU_LIMIT="1", OMP_NUM_THREADS="8")
+        lines = answer.stdout.splitlines()
+        ill = [line.split()[1] for line in lines if line.startswith("!!")]
+        assert answer.returncode == 1
+        assert "Traceback" not in answer.stderr
+        assert ill == ["versions", "imports", "threads", "data", "network"]
+        assert lines[-1] == f"Look at this first: {', '.join(ill)}."
+        assert sum(line.strip().startswith("->") for line in lines) == len(ill)
+        assert re.search(r"torch computes with [2-9], CPUs to use: 1,", answer.stdout)
+        assert "torchvision: RuntimeError: no such operator: nms" in answer.stdout
+        assert "--force-reinstall torch torchvision," in answer.stdout
+
+    def test_in_a_notebook_it_is_a_table_whose_words_are_no_markup(self):
+        found = Diagnosis((Finding("data", False, "<script>", "a < b"), Finding("page", True, "")))
+        page = found._repr_html_()
+        assert "&lt;script&gt;" in page
+        assert "<strong>a &lt; b</strong>" in page
+        assert found.verdict == "Look at this first: data."
+        assert repr(found) == str(found)
+
+
+class TestVersions:
+    def test_what_is_missing_or_too_old_is_named(self, tmp_path, monkeypatch):
+        wanted = ["no-such-charts>=1", "bqplot<0.13", "torch>=2.4", "other; extra == 'lab'"]
+        add_package(tmp_path, "mnist_widgets", "9.9", wanted)
+        add_package(tmp_path, "bqplot", "0.14.1")
+        monkeypatch.syspath_prepend(tmp_path)
+        finding = diagnosis.look_at_versions()
+        assert finding.words == "no-such-charts is missing; bqplot 0.14.1 is not <0.13"
+        assert "pip install" in finding.advice
+
+    def test_what_cannot_be_imported_is_named_with_its_error(self, tmp_path, monkeypatch):
+        (tmp_path / "anywidget.py").write_text("raise ImportError('two\\nlines')")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "anywidget", raising=False)
+        finding = diagnosis.look_at_imports()
+        assert finding.words == "anywidget: ImportError: two"
+        assert "--force-reinstall anywidget," in finding.advice
+
+
+class TestPage:
+    @pytest.fixture
+    def user_folder(self, tmp_path, monkeypatch):
+        """A folder that Jupyter looks into before the environment's own."""
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+        return tmp_path / "labextensions"
+
+    def add_part(self, folder, name, part_version):
+        (folder / name).mkdir(parents=True)
+        manifest = json.dumps({"name": name, "version": part_version})
+        (folder / name / "package.json").write_text(manifest)
+
+    def test_an_older_copy_that_shadows_the_fitting_one_is_found(self, user_folder):
+        assert diagnosis.look_at_front_end_parts().is_well
+        self.add_part(user_folder, "bqplot", "0.4.2")
+        self.add_part(user_folder, "anywidget", "0.1.0")
+        finding = diagnosis.look_at_front_end_parts()
+        assert not finding.is_well
+        assert f"bqplot 0.4.2 in {user_folder / 'bqplot'} does not fit" in finding.words
+        assert f"anywidget 0.1.0 in {user_folder / 'anywidget'} does not fit" in finding.words
+        assert "bqscales" not in finding.words
+        assert "reload the page" in finding.advice
+
+    def test_the_manager_of_another_ipywidgets_does_not_fit(self, user_folder):
+        name = "@jupyter-widgets/jupyterlab-manager"
+        self.add_part(user_folder, name, "3.1.1")
+        assert f"{name} 3.1.1" in diagnosis.look_at_front_end_parts().words
+
+    def test_a_missing_part_is_named(self, tmp_path):
+        finding = diagnosis.look_at_front_end_parts([str(tmp_path)])
+        assert finding.words.count(" is missing") == len(FRONT_END_PARTS)
+        assert not finding.is_well
+
+    def test_a_broken_manifest_is_an_answer_too(self, user_folder):
+        self.add_part(user_folder, "bqplot", "0")
+        (user_folder / "bqplot" / "package.json").write_text("{")
+        page = doctor().findings[TOPICS.index("page")]
+        assert not page.is_well
+        assert page.words.startswith("could not be looked at: JSONDecodeError")
+
+    def test_each_part_of_this_environment_is_the_one_that_its_package_brought(self):
+        for name in FRONT_END_PARTS:
+            part = find_front_end_part(name, jupyter_path("labextensions"))
+            assert not find_misfit(part)
+            major, minor, _ = part.version.split(".")
+            wrong = [f"{major}.{int(minor) + 1}.0", f"{int(major) + 1}.0.0"]
+            kept = [FrontEndPart(name, number, part.folder) for number in wrong]
+            assert find_misfit(kept[1])
+            assert bool(find_misfit(kept[0])) == (name != "@jupyter-widgets/jupyterlab-manager")
+
+
+SIGNS = """
+import json, sys
+from mnist_widgets.diagnosis import look_at_place
+from mnist_widgets.places import find_front_end
+seen = [find_front_end({}), find_front_end({"VSCODE_PID": "1"})]
+seen.append(find_front_end({"VOILA_REQUEST_URL": "http://127.0.0.1/"}))
+__vsc_ipynb_file__ = "lesson.ipynb"
+seen.append(find_front_end({}))
+sys.modules["google.colab"] = sys
+print(json.dumps([*seen, look_at_place().words]))
+"""
+
+
+class TestPlace:
+    def test_a_kernel_knows_its_front_end_by_the_signs_that_are_left_there(self):
+        manager, client = start_new_kernel(kernel_name="python3", extra_arguments=[])
+        printed = []
+        try:
+            reply = client.execute_interactive(SIGNS, output_hook=printed.append, timeout=60)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+        assert reply["content"]["status"] == "ok", reply["content"]
+        text = "".join(message["content"].get("text", "") for message in printed)
+        *seen, words = json.loads(text)
+        assert seen == ["a Jupyter kernel", "VS Code", "Voila", "VS Code"]
+        assert words == "Google Colab, sessions train in the foreground"
+
+    def test_without_a_kernel_it_is_a_terminal_wherever_that_is(self):
+        assert find_front_end({"VSCODE_PID": "1"}) == "terminal"
+
+    def test_hosts_tell_of_themselves(self):
+        environ = {"JUPYTERHUB_USER": "ada", "BINDER_SERVICE_HOST": "10.0.0.1", "CODESPACES": ""}
+        assert find_hosts(environ) == ["Binder", "JupyterHub"]
+
+
+class TestThreads:
+    def test_more_threads_than_the_quota_are_too_many(self, monkeypatch):
+        monkeypatch.setenv("CPU_LIMIT", "0.5")
+        import torch
+
+        before = torch.get_num_threads()
+        try:
+            torch.set_num_threads(2)
+            finding = diagnosis.look_at_threads()
+            torch.set_num_threads(1)
+            assert diagnosis.look_at_threads().is_well
+        finally:
+            torch.set_num_threads(before)
+        assert not finding.is_well
+        assert finding.words.startswith("torch computes with 2, CPUs to use: 0.5,")
+        assert "OMP_NUM_THREADS" in finding.advice
+
+
+class TestData:
+    @pytest.fixture
+    def raw(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
+        return tmp_path / "MNIST" / "raw"
+
+    def test_no_data_yet_is_well_since_the_bundled_digits_are_there(self, raw):
+        finding = diagnosis.look_at_data()
+        assert finding.is_well
+        assert "1,797 bundled digits are whole" in finding.words
+
+    def test_files_that_are_damaged_or_missing_are_named(self, raw):
+        raw.mkdir(parents=True)
+        (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x09only")
+        finding = diagnosis.look_at_data()
+        assert not finding.is_well
+        assert "train-images-idx3-ubyte is damaged: it has 12 bytes, not 17" in finding.words
+        assert "t10k-labels-idx1-ubyte is missing" in finding.words
+        assert "mnist-widgets data" in finding.advice
+
+    def test_a_variable_that_leads_nowhere_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path / "mnits"))
+        finding = diagnosis.look_at_data()
+        assert not finding.is_well
+        assert str(tmp_path / "mnits") in finding.words
+
+    @pytest.mark.skipif("MNIST_WIDGETS_DATA" not in os.environ, reason="needs the real MNIST")
+    def test_the_real_data_are_found_whole(self):
+        assert diagnosis.look_at_data().words.startswith("MNIST is whole, in ")
+
+
+class TestNetwork:
+    def test_no_network_is_well_and_it_says_what_it_tried(self):
+        finding = diagnosis.look_at_network()
+        assert finding.is_well
+        assert "asked ossci-datasets.s3.amazonaws.com and yann.lecun.com" in finding.words
+        assert "no answer" in finding.words
+
+    def test_a_network_that_swallows_everything_is_given_up_in_time(self, monkeypatch):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            _lead_out_through(monkeypatch, silent.getsockname()[1])
+            assert "no answer within 0.3 s" in diagnosis.look_at_network(timeout_s=0.3).words
+
+    def test_only_the_head_of_one_file_is_asked_for(self, monkeypatch):
+        asked = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                asked.append((self.path, self.headers.get("Content-Length")))
+                self.send_response(200)
+                self.end_headers()
+
+            def do_CONNECT(self):
+                self.send_error(403)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+            thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
+            thread.start()
+            _lead_out_through(monkeypatch, proxy.server_address[1])
+            finding = diagnosis.look_at_network()
+            proxy.shutdown()
+            thread.join()
+        assert finding.words.endswith("yann.lecun.com answers")
+        assert asked == [("http://yann.lecun.com/exdb/mnist/train-images-idx3-ubyte.gz", None)]
+
+
+def test_versions_name_this_package_and_this_python():
+    words = diagnosis.look_at_versions().words
+    assert f"mnist_widgets {version('mnist_widgets')}, Python {sys.version_info.major}." in words
+
+
+def _first(folder) -> str:
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _lead_out_through(monkeypatch, port: int) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
