@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Literal, TypeAlias, TypeVar
 
-from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver
+from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import interrupts_call
 from mnist_widgets.pace import Pace
 from mnist_widgets.reports import BatchReport
@@ -292,8 +292,12 @@ class TrainingSession:
         cancels the wait.
 
         Raises:
+            ActionRefusedError: if the training is paused and this is Colab, where no button is
+                heard before the cell ends.
             BaseException: what ended the run, if it failed.
         """
+        if is_in_colab():
+            self._refuse_to_wait_for_ever()
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         changed = asyncio.Event()
         reactions = iter([self.stop])

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from itertools import product
+from types import ModuleType
 
 import pytest
 import torch
@@ -271,6 +272,13 @@ def test_waiting_for_a_paused_training_is_refused(session):
     bring_to(session, "paused")
     with pytest.raises(ActionRefusedError, match="Resume or stop"):
         session.join()
+
+
+def test_in_colab_awaiting_a_paused_training_is_refused_too(session, monkeypatch):
+    bring_to(session, "paused")
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    with pytest.raises(ActionRefusedError, match="Resume or stop"):
+        asyncio.run(session.finished())
 
 
 def test_join_gives_up_after_its_timeout(session):
