@@ -50,8 +50,8 @@ class Duties:
 
     Args:
         do: does a task, with all that follows from it; raises nothing.
-        find_batch: returns the task of training the next batch, if one is due.
-        is_paused: returns whether an open run stands still.
+        find_batch: returns the task of training the next batch, if one is due; takes no lock.
+        is_paused: returns whether an open run stands still; takes no lock.
         stop: asks for the end of the run; raises nothing.
     """
 
@@ -65,7 +65,7 @@ class Driver(ABC):
     """An inbox and its worker.
 
     Args:
-        duties: what the session has it do; all but `do` and `stop` are called with `changed` taken.
+        duties: what the session has it do; see there.
 
     Attributes:
         changed: guards the other three, and is notified whenever one of them changes.
@@ -162,8 +162,9 @@ class ForegroundDriver(Driver):
     """Works in the thread of whoever asks.
 
     The first to ask while nobody works becomes the worker: the call returns when nothing is left to
-    do. Others only hand over meanwhile. An interrupt of the kernel stops the run after its current
-    batch; a second one ends the task where it stands, and is raised when the work is done.
+    do. Others only hand over meanwhile. An interrupt of the kernel stops a running training after
+    its current batch. A second one ends the task where it stands; it is raised when the work is
+    done, as is a first one that found nothing to stop, so that loops of jobs and steps end too.
 
     Attributes:
         watchers: told of the work, such as whoever draws between two tasks; must not raise.
@@ -176,6 +177,7 @@ class ForegroundDriver(Driver):
     def __init__(self, duties: Duties) -> None:
         super().__init__(duties)
         self._num_interrupts = 0
+        self._is_stop_heard = False  # by a training that was running
         self._may_raise = False
         self.in_use.add(self)
 
@@ -188,7 +190,7 @@ class ForegroundDriver(Driver):
         """Do all that is to be done, unless somebody is at it already.
 
         Raises:
-            KeyboardInterrupt: if the kernel was interrupted more than once.
+            KeyboardInterrupt: for an interrupt that did more, or less, than stop a training.
         """
         if self.worker is not None:
             return
@@ -196,8 +198,10 @@ class ForegroundDriver(Driver):
             if not self._begin():
                 return
             self._run()
-            num_interrupts = self._num_interrupts
-        if num_interrupts > 1:
+            is_to_raise = self._num_interrupts > self._is_stop_heard
+            for watcher in self.watchers:  # last: what they ask for is work of its own
+                watcher.on_work_end()
+        if is_to_raise:
             raise KeyboardInterrupt
 
     def close(self) -> None:
@@ -211,7 +215,7 @@ class ForegroundDriver(Driver):
             is_first = self.worker is None
             if is_first:
                 self.worker = threading.current_thread()
-                self._num_interrupts = 0
+                self._num_interrupts, self._is_stop_heard = 0, False
         return is_first
 
     def _run(self) -> None:
@@ -219,18 +223,20 @@ class ForegroundDriver(Driver):
             watcher.on_work_begin()
         is_stopping = False
         while True:
-            if self._num_interrupts and not is_stopping:
-                is_stopping = True
+            if self._num_interrupts and self._is_training and not is_stopping:
+                self._is_stop_heard = is_stopping = True
                 self._duties.stop()
             with self.changed:
                 task = self._next_task()
             if task is None:
-                break
+                return
             self._duties.do(self._open_to_interrupts(task))
             for watcher in self.watchers:
                 watcher.on_task_end()
-        for watcher in self.watchers:
-            watcher.on_work_end()
+
+    @property
+    def _is_training(self) -> bool:
+        return self._duties.find_batch() is not None
 
     def _open_to_interrupts(self, task: Task) -> Task:
         def run() -> None:
@@ -244,6 +250,7 @@ class ForegroundDriver(Driver):
 
     def _on_interrupt(self) -> None:
         self._num_interrupts += 1
+        self._is_stop_heard |= self._is_training  # even if this batch turns out to be the last
         if self._num_interrupts > 1 and self._may_raise:
             self._may_raise = False  # once for a task: what follows from it is to be done whole
             raise KeyboardInterrupt

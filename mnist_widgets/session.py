@@ -77,7 +77,8 @@ class TrainingSession:
 
     In the foreground, `start`, `step` and `resume` return when the training has ended or paused;
     callbacks and other threads can steer it meanwhile. One interrupt of the kernel stops it after
-    its current batch, a second one ends it at once and raises a KeyboardInterrupt.
+    its current batch, a second one ends it at once and raises a KeyboardInterrupt. A single step or
+    a job is done first, and then the interrupt raised.
 
     Example:
         ```python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -148,6 +149,69 @@ def test_a_training_inside_a_callback_of_another_one_is_done_there(make_session)
     outer = make_session(lambda report: report.step == 2 and inner.start(1))
     outer.start(1)
     assert (inner.state, outer.state) == ("finished", "finished")
+
+
+def interrupt(*_) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_of_a_loop_of_steps_ends_the_loop_after_a_whole_batch(make_session):
+    session = make_session(lambda report: report.step == 3 and interrupt())
+
+    def step_often() -> None:
+        for _ in range(5):
+            session.step(epochs=2)
+
+    with pytest.raises(KeyboardInterrupt):
+        step_often()
+    assert (session.state, steps_of(session)) == ("paused", 3)
+    session.resume()
+    assert (session.state, steps_of(session)) == ("finished", 10)
+
+
+def test_an_interrupt_of_a_job_is_raised_when_the_job_is_done(make_session):
+    session, done = make_session(), []
+    with pytest.raises(KeyboardInterrupt):
+        session.between_batches(lambda: (interrupt(), done.append(1)))
+    assert done == [1]
+
+
+def test_an_interrupt_of_the_last_batch_comes_too_late_and_is_not_raised(make_session):
+    session = make_session(lambda report: report.step == 5 and interrupt())
+    session.start(1)
+    assert session.state == "finished"
+
+
+def test_an_interrupt_before_the_first_batch_stops_the_run_before_it(make_session):
+    session = make_session()
+    is_first = iter([True])
+    session.add_listener(lambda: next(is_first, False) and interrupt())
+    session.start(1)
+    assert (session.state, steps_of(session)) == ("stopped", 0)
+
+
+def test_a_watcher_that_asks_for_a_job_at_the_end_does_not_hide_a_second_interrupt(
+    make_session, monkeypatch
+):
+    class Asking:
+        has_asked = False
+
+        def on_work_begin(self) -> None:
+            pass
+
+        on_task_end = on_work_begin
+
+        def on_work_end(self) -> None:
+            if not self.has_asked:
+                self.has_asked = True
+                session.between_batches(lambda: None)
+
+    monkeypatch.setattr(ForegroundDriver, "watchers", [Asking()])
+    session = make_session(lambda _: (interrupt(), interrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        session.start(1)
+    assert session.state == "failed"
+    assert isinstance(session.error, KeyboardInterrupt)
 
 
 @pytest.mark.parametrize("wrong", ["thread", "", 3])

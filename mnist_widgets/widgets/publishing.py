@@ -142,6 +142,7 @@ class Publisher:
         """Return the redraws that are due in this thread, as requested no more."""
         with self._asking:
             if self._num_at_work and threading.current_thread() is self._thread:
+                self._has_urgent.clear()
                 return []
             redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
             if only_urgent:

@@ -118,24 +118,29 @@ def test_a_redraw_that_requests_another_one_has_it_drawn_afterwards(make_publish
 
 
 def test_the_publishers_thread_leaves_when_a_training_begins_in_the_foreground(make_publisher):
-    asleep, may_wake = threading.Semaphore(0), threading.Semaphore(0)
+    asleep, may_wake, waits = threading.Event(), threading.Event(), []
 
-    def wait(_has_urgent, _seconds) -> bool:
-        asleep.release()
-        assert may_wake.acquire(timeout=TIMEOUT_S)
-        return False
+    def wait(has_urgent, _seconds) -> bool:
+        waits.append(1)
+        asleep.set()
+        assert may_wake.wait(TIMEOUT_S)
+        assert len(waits) < 5, "the thread spins"
+        return has_urgent.is_set()
 
     publisher, threads = make_publisher(wait=wait), []
     publisher.request(lambda: None)  # no foreground is in use yet
-    assert asleep.acquire(timeout=TIMEOUT_S)
+    assert asleep.wait(TIMEOUT_S)
     thread = publisher._thread
-    publisher.on_work_begin()
-    publisher.request(lambda: threads.append(threading.current_thread()))
-    may_wake.release()
+    for begin in (lambda: None, publisher.on_work_begin):
+        begin()
+        redraw = lambda: threads.append(threading.current_thread())  # noqa: E731
+        publisher.request(redraw, urgent=True)
+    may_wake.set()
     thread.join(TIMEOUT_S)
+    assert not thread.is_alive()
     assert threads == []
     publisher.on_work_end()
-    assert threads == [threading.current_thread()]
+    assert threads == [threading.current_thread()] * 2
 
 
 def test_a_loop_in_a_cell_of_colab_is_drawn_once_an_interval_and_at_its_end(
