@@ -26,8 +26,8 @@ _STATE_WORDS: dict[State, str] = {
 }
 MAX_EPOCHS = 10_000
 _HOW_TO_STOP = (
-    "The buttons cannot be heard while this trains in the foreground: to stop it, interrupt the "
-    "kernel (in Colab: Runtime &gt; Interrupt execution)."
+    "The buttons do not work while this trains: to stop it, interrupt the kernel "
+    "(in Colab: Runtime &gt; Interrupt execution)."
 )
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
