@@ -1,9 +1,9 @@
-"""A training that runs beside the notebook: start, pause, step, stop, reset, and jobs in between.
+"""A training that is steered from a notebook: start, pause, step, stop, reset, and jobs in between.
 
-One worker thread does everything that touches the model, one task after the other: commands and
-jobs in the order in which they were asked for, and between them the batches. It lives only while
-there is something to do. Every other thread just says what it wants and returns at once. How the
-training is drawn is left to whoever listens.
+One thread does everything that touches the model, one task after the other: commands and jobs in
+the order in which they were asked for, and between them the batches. Every other thread just says
+what it wants and returns at once. Which thread it is that works is left to `drivers`; how the
+training is drawn, to whoever listens.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import asyncio
 import atexit
 import logging
 import math
-import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Literal, TypeAlias, TypeVar
 
+from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import interrupts_call
 from mnist_widgets.pace import Pace
 from mnist_widgets.reports import BatchReport
@@ -70,11 +69,16 @@ class ActionRefusedError(RuntimeError):
 
 
 class TrainingSession:
-    """Steers a `Trainer` that works in a background thread.
+    """Steers a `Trainer` that works in a background thread, or in the foreground.
 
     What was asked for takes effect between two batches, in order; whether it is accepted is judged
     by the state in which everything asked for before will leave the session. To wait until that is
     done, wait for a job: `session.between_batches(lambda: None).result()`.
+
+    In the foreground, `start`, `step` and `resume` return when the training has ended or paused;
+    callbacks and other threads can steer it meanwhile. One interrupt of the kernel stops it after
+    its current batch, a second one ends it at once and raises a KeyboardInterrupt. A single step or
+    a job is done first, and then the interrupt raised.
 
     Example:
         ```python
@@ -85,20 +89,25 @@ class TrainingSession:
 
     Args:
         trainer: driven by this session alone while a run is open.
+        driver: `"background"` or `"foreground"`; None takes the foreground in Colab, which draws
+            nothing that comes from another thread, and the background elsewhere.
 
     Raises:
         ActionRefusedError: if the trainer is training.
+        ValueError: if there is no such driver.
 
     Attributes:
         trainer: the same.
+        driver: the name of the driver chosen.
         error: what ended the last run in the state `failed`, else None.
         last_report: the latest batch; None before the first and after a reset.
         pace: how fast the current or last run went.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, driver: DriverName | None = None) -> None:
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
+        self.driver = choose_driver(driver)
         self.trainer = trainer
         self.error: BaseException | None = None
         self.last_report: BatchReport | None = None
@@ -106,13 +115,13 @@ class TrainingSession:
         self._beginning = trainer.snapshot()
         self._batches: Generator[BatchReport, None, None] | None = None
         self._num_batches_trained = 0
-        self._changed = threading.Condition()  # guards goal, inbox and worker
+        self._driver = DRIVERS[self.driver](
+            Duties(self._do, self._find_batch, lambda: self._state == "paused", self._stop_if_open)
+        )
+        self._changed = self._driver.changed  # guards the goal too
         self._state: State = "idle"
         self._goal: State = "idle"  # the state after everything in the inbox
-        self._inbox: deque[Callable[[], None]] = deque()
-        self._is_at_work = False
         self._is_closed = False
-        self._worker: threading.Thread | None = None
         self._listeners: list[Callable[[], None]] = []
         self._sleepers: list[Callable[[], None]] = []  # woken after each task, as `_changed` is
         _sessions.add(self)
@@ -147,7 +156,7 @@ class TrainingSession:
         return not self._is_closed and self._goal in _LEADS_TO[action]
 
     def start(self, epochs: int) -> None:
-        """Train `epochs` more epochs in the background.
+        """Train `epochs` more epochs.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -218,7 +227,7 @@ class TrainingSession:
         self._command("reset", restore_beginning)
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run `job` in the worker thread before the next batch; at once if none is being trained.
+        """Run `job` before the next batch, where that is trained; at once if none is.
 
         Whatever reads the model goes this way, so that it never sees half an update. A callback of
         the training is between two batches already: its job is run on the spot.
@@ -241,11 +250,13 @@ class TrainingSession:
 
         with self._changed:
             self._refuse_if_closed()
-            is_in_between = threading.current_thread() is self._worker
+            is_in_between = self._driver.is_worker_here
             if not is_in_between:
-                self._hand_over(run_job)
+                self._driver.hand_over(run_job)
         if is_in_between:
             run_job()
+        else:
+            self._driver.work_off()
         return future
 
     def join(self, timeout: float | None = None) -> None:
@@ -282,8 +293,12 @@ class TrainingSession:
         cancels the wait.
 
         Raises:
+            ActionRefusedError: if the training is paused and this is Colab, where no button is
+                heard before the cell ends.
             BaseException: what ended the run, if it failed.
         """
+        if is_in_colab():
+            self._refuse_to_wait_for_ever()
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         changed = asyncio.Event()
         reactions = iter([self.stop])
@@ -306,16 +321,15 @@ class TrainingSession:
         self._raise_error()
 
     def close(self) -> None:
-        """End the run and the worker thread for good, and wait for its current batch."""
+        """End the run and its driver for good, and wait for the current batch."""
         with self._changed:
             if not self._is_closed:
                 self._is_closed = True
                 if self._goal in _OPEN:
                     self._goal = "stopped"
-                    self._hand_over(self._end_run)
-            worker = self._worker
-        if worker is not None and worker is not threading.current_thread():
-            worker.join()
+                    self._driver.hand_over(self._end_run)
+        self._driver.work_off()
+        self._driver.close()
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after each batch and each change of state.
@@ -332,33 +346,31 @@ class TrainingSession:
 
     # In the thread of whoever asks
 
-    def _command(self, action: Action, task: Callable[[], None]) -> None:
+    def _command(self, action: Action, task: Task) -> None:
         with self._changed:
             self._refuse_if_closed()
             goal = _LEADS_TO[action].get(self._goal)
             if goal is None:
                 raise ActionRefusedError(_REFUSALS[action])
             self._goal = goal
-            self._hand_over(task)
+            self._driver.hand_over(task)
+        self._driver.work_off()
         self._notify()
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
             raise ActionRefusedError("This session is closed. Make a new TrainingSession.")
 
-    def _hand_over(self, task: Callable[[], None]) -> None:
-        self._inbox.append(task)
-        self._changed.notify_all()
-        if self._worker is None:
-            self._worker = threading.Thread(target=self._work, name="training", daemon=True)
-            self._worker.start()
+    def _stop_if_open(self) -> None:
+        with suppress(ActionRefusedError):  # it is being closed, which ends the run as well
+            self.stop()
 
     def _refuse_to_wait_for_ever(self) -> None:
-        if threading.current_thread() is self._worker:
+        if self._driver.is_worker_here:
             raise ActionRefusedError("A callback cannot wait for the training that it belongs to.")
         with self._changed:
             if self._goal == "paused":  # a step may be about to finish the run
-                self._changed.wait_for(lambda: not self._inbox and not self._is_at_work)
+                self._changed.wait_for(lambda: self._driver.is_done)
             if self._goal == "paused":
                 raise ActionRefusedError(
                     "The training is paused, so this would wait for ever. Resume or stop it first."
@@ -367,8 +379,7 @@ class TrainingSession:
     def _rests_within(self, timeout_s: float) -> bool:
         with self._changed:
             return self._changed.wait_for(
-                lambda: self._goal in _AT_REST and not self._inbox and not self._is_at_work,
-                max(timeout_s, 0),
+                lambda: self._goal in _AT_REST and self._driver.is_done, max(timeout_s, 0)
             )
 
     def _raise_error(self) -> None:
@@ -382,38 +393,26 @@ class TrainingSession:
             except Exception:  # a listener's fault must not end the training
                 logging.getLogger(__name__).exception("A listener of the training failed")
 
-    # In the worker thread
+    # In the thread that works
 
-    def _work(self) -> None:
-        while (task := self._next_task()) is not None:
-            before = (self._state, self.last_report)
-            try:
-                task()
-            except BaseException as error:  # kept, shown, and raised by join()
-                self._settle("failed", error)
-            with self._changed:
-                self._is_at_work = False
-                if not self._inbox:
-                    self._goal = self._state
-                self._changed.notify_all()
-            for wake in tuple(self._sleepers):
-                wake()
-            if (self._state, self.last_report) != before:  # a job alone is no news
-                self._notify()
-
-    def _next_task(self) -> Callable[[], None] | None:
+    def _do(self, task: Task) -> None:
+        before = (self._state, self.last_report)
+        try:
+            task()
+        except BaseException as error:  # kept, shown, and raised by join()
+            self._settle("failed", error)
         with self._changed:
-            while self._state == "paused" and not self._inbox:
-                self._changed.wait()
-            if self._inbox:
-                task = self._inbox.popleft()
-            elif self._state == "running":
-                task = self._train_batch
-            else:
-                self._worker = None
-                return None
-            self._is_at_work = True
-            return task
+            self._driver.is_at_work = False
+            if self._driver.is_done:
+                self._goal = self._state
+            self._changed.notify_all()
+        for wake in tuple(self._sleepers):
+            wake()
+        if (self._state, self.last_report) != before:  # a job alone is no news
+            self._notify()
+
+    def _find_batch(self) -> Task | None:
+        return self._train_batch if self._state == "running" else None
 
     def _change_state(self, before: State, after: State) -> None:
         if self._state == before:

@@ -28,7 +28,7 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook"},
-    {"digit_set", "downloads", "images", "models", "lessons"},
+    {"digit_set", "downloads", "drivers", "images", "models", "lessons"},
     {"data"},
     {"training"},
     {"callbacks", "evaluation"},
@@ -147,7 +147,7 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 
 def test_the_session_knows_the_training_and_threads_alone():
-    assert find_own_imports("session") <= {"training", "reports", "pace", "interrupts"}
+    assert find_own_imports("session") <= {"drivers", "interrupts", "pace", "reports", "training"}
     for in_functions in (True, False):
         assert not find_foreign_imports("session", in_functions=in_functions)
 

@@ -1,4 +1,4 @@
-"""Waiting for a training in a real kernel, and what its interrupt button does then."""
+"""Trainings in a real kernel: waiting for them, what its interrupt button does, what is drawn."""
 
 from __future__ import annotations
 
@@ -91,3 +91,91 @@ await session.finished()
 """
     reply = client.execute_interactive(code, output_hook=lambda _: None, timeout=TIMEOUT_S)
     assert reply["content"]["ename"] == "ZeroDivisionError"
+
+
+IN_THE_FOREGROUND = """
+from mnist_widgets.widgets import LossChart, TrainingPanel
+chart = LossChart()
+trainer = Trainer(model, loss_fn, optimizer, train_set.batches(64), callbacks=[chart])
+foreground = TrainingSession(trainer, driver="foreground")
+panel = TrainingPanel(foreground, epochs=10_000)
+"""
+
+
+@pytest.fixture
+def foreground(kernel):
+    """The kernel, with a chart, a session in the foreground, and its panel."""
+    manager, client = kernel
+    run(client, SET_UP + IN_THE_FOREGROUND)
+    yield manager, client
+    run(client, "foreground.close()")
+
+
+def test_a_training_in_the_foreground_is_drawn_by_its_own_cell(foreground):
+    _, client = foreground
+    drawn = []
+
+    def collect(message) -> None:  # hears of what this cell's own messages led to, as Colab does
+        if message["msg_type"] == "comm_msg":
+            drawn.append(message["content"]["data"].get("state", {}).get("value"))
+
+    reply = client.execute_interactive(
+        "foreground.start(3)", output_hook=collect, timeout=TIMEOUT_S
+    )
+    assert reply["content"]["status"] == "ok"
+    captions = [value for value in drawn if str(value).startswith("Batch ")]
+    assert captions[-1] == run(client, "print(chart._caption.value)")
+    assert captions[-1].startswith(run(client, "print('Batch', foreground.last_report.step)"))
+    assert any("Training</span>" in str(value) for value in drawn)
+    assert any("interrupt the kernel" in str(value) for value in drawn)
+    assert [value for value in drawn if "mw-state" in str(value)][-1].count("Finished")
+
+
+@pytest.mark.parametrize("num_interrupts", [1, 2])
+def test_a_cell_that_trains_is_stopped_by_one_interrupt_and_broken_off_by_two(
+    foreground, num_interrupts
+):
+    manager, client = foreground
+
+    def interrupt(message) -> None:
+        if "now" in message["content"].get("text", ""):
+            manager.interrupt_kernel()
+
+    code = f"""
+from mnist_widgets import train_step
+def hang_at_last(*arguments):
+    if len(trainer.history.batch_losses) == 3:
+        for count in range({num_interrupts}):
+            print("now", flush=True)
+            while foreground._driver._num_interrupts == count:
+                pass
+    return train_step(*arguments)
+trainer.train_step = hang_at_last
+foreground.start(10_000)
+"""
+    reply = client.execute_interactive(code, output_hook=interrupt, timeout=TIMEOUT_S)["content"]
+    printed = run(client, "print(foreground.state, foreground.last_report.step)")
+    if num_interrupts == 1:
+        assert reply["status"] == "ok"
+        assert printed == "stopped 4"
+    else:
+        assert reply["ename"] == "KeyboardInterrupt"
+        assert printed == "failed 3"
+
+
+def test_a_training_that_a_click_began_is_stopped_by_an_interrupt(foreground):
+    manager, client = foreground
+    start = run(client, "print(panel._buttons['start'].model_id)")
+    click = {"comm_id": start, "data": {"method": "custom", "content": {"event": "click"}}}
+    message = client.session.msg("comm_msg", click)
+    client.shell_channel.send(message)
+    told = []
+    while told[-1:] != ["idle"]:
+        heard = client.get_iopub_msg(timeout=TIMEOUT_S)
+        if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            continue
+        if "interrupt the kernel" in str(heard["content"]):
+            manager.interrupt_kernel()
+        told.append(heard["content"].get("execution_state"))
+    assert run(client, "print(foreground.state, trainer.ending)") == "stopped stopped"
+    assert "Stopped" in run(client, "print(panel._state.value)")

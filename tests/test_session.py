@@ -1,4 +1,8 @@
-"""Steering a training from outside: what is accepted when, and what stands still when it should."""
+"""Steering a training from outside: what is accepted when, and what stands still when it should.
+
+All of this holds for both drivers. A training in the foreground is steered from callbacks and from
+other threads; here the test is such another thread.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import sys
 import threading
 import time
 from itertools import product
+from types import ModuleType
 
 import pytest
 import torch
@@ -27,13 +32,21 @@ FOREVER = 10_000
 TIMEOUT_S = 20
 
 
+@pytest.fixture(params=["background", "foreground"])
+def driver(request):
+    return request.param
+
+
+in_the_background = pytest.mark.parametrize("driver", ["background"], indirect=True)
+
+
 @pytest.fixture
-def make_session(make_trainer):
+def make_session(make_trainer, driver):
     """Return a function that makes a session; all are closed at the end."""
     sessions = []
 
     def make(**options) -> TrainingSession:
-        sessions.append(TrainingSession(make_trainer(**options)))
+        sessions.append(TrainingSession(make_trainer(**options), driver))
         return sessions[-1]
 
     yield make
@@ -44,6 +57,18 @@ def make_session(make_trainer):
 @pytest.fixture
 def session(make_session):
     return make_session()
+
+
+def launch(session, action, *arguments) -> None:
+    """Ask for a run that goes on when this returns: one in the foreground gets a thread."""
+    if session.driver == "background":
+        action(*arguments)
+        return
+    begun = threading.Event()
+    session.add_listener(begun.set)
+    threading.Thread(target=action, args=arguments, name="asking", daemon=True).start()
+    assert begun.wait(TIMEOUT_S)
+    session.remove_listener(begun.set)
 
 
 def settle(session) -> None:
@@ -75,7 +100,7 @@ def bring_to(session, state):
         session.start(1)
         session.join(TIMEOUT_S)
     elif state != "idle":
-        session.start(FOREVER)
+        launch(session, session.start, FOREVER)
         if state == "paused":
             session.pause()
         elif state == "stopped":
@@ -111,21 +136,24 @@ def test_every_action_in_every_state_is_legal_or_politely_refused(session, actio
         with pytest.raises(ActionRefusedError, match=r"first|before"):
             getattr(session, action)(*arguments)
         outcome = state
+    elif outcome == "running" != state:
+        launch(session, getattr(session, action), *arguments)
     else:
         getattr(session, action)(*arguments)
     settle(session)
     assert session.state == outcome
 
 
-def test_a_run_to_the_end_equals_one_in_the_foreground(make_session, make_trainer):
-    session, foreground = make_session(), make_trainer()
-    foreground.model.load_state_dict(session.trainer.model.state_dict())
+def test_a_run_to_the_end_equals_one_without_a_session(make_session, make_trainer):
+    session, alone = make_session(), make_trainer()
+    alone.model.load_state_dict(session.trainer.model.state_dict())
     session.start(3)
     session.join(TIMEOUT_S)
     assert session.state == "finished"
-    assert session.trainer.history == foreground.fit(3)
+    assert session.trainer.history == alone.fit(3)
 
 
+@in_the_background
 def test_starting_returns_at_once_and_trains_in_the_background(make_session):
     may_train = threading.Event()
 
@@ -180,7 +208,7 @@ def test_a_step_out_of_a_run_can_be_resumed_to_its_end(session):
 
 
 def test_stop_then_start_in_one_breath_opens_a_second_run(session):
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     session.stop()
     session.start(1)
     session.join(TIMEOUT_S)
@@ -246,8 +274,15 @@ def test_waiting_for_a_paused_training_is_refused(session):
         session.join()
 
 
+def test_in_colab_awaiting_a_paused_training_is_refused_too(session, monkeypatch):
+    bring_to(session, "paused")
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    with pytest.raises(ActionRefusedError, match="Resume or stop"):
+        asyncio.run(session.finished())
+
+
 def test_join_gives_up_after_its_timeout(session):
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
         session.join(timeout=0.05)
 
@@ -277,11 +312,12 @@ def test_no_thread_is_left_when_nothing_is_under_way(session):
 
 
 @pytest.mark.parametrize("state", [*AT_REST, "running", "paused"])
-def test_a_closed_session_has_no_thread_and_refuses_everything(session, state):
+def test_a_closed_session_has_no_worker_and_refuses_everything(session, state):
     bring_to(session, state)
-    worker = session._worker
+    worker = session._driver.worker
     session.close()
-    assert worker is None or not worker.is_alive()
+    assert session._driver.worker is None
+    assert worker is None or worker.name == "asking" or not worker.is_alive()
     for action in ACTIONS:
         assert not session.can(action)
     with pytest.raises(ActionRefusedError, match="closed"):
@@ -291,7 +327,7 @@ def test_a_closed_session_has_no_thread_and_refuses_everything(session, state):
     session.close()
 
 
-def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session):
+def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session, driver):
     heard = []
 
     class Listener(Callback):
@@ -303,7 +339,7 @@ def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session)
 
     session = make_session(callbacks=[Listener()])
     bring_to(session, "stopped")
-    assert heard == ["training", "stopped"]
+    assert heard == ["training" if driver == "background" else "asking", "stopped"]
 
 
 def test_a_listener_hears_of_every_standstill(session):
@@ -363,7 +399,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="os.kill sends no SIG
 
 @needs_signals
 def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     send_interrupts()
     session.join(TIMEOUT_S)
     assert session.state == "stopped"
@@ -371,7 +407,7 @@ def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
 
 @needs_signals
 def test_an_interrupt_while_awaiting_stops_politely(session, send_interrupts):
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     send_interrupts()
     asyncio.run(session.finished())
     assert session.state == "stopped"
@@ -387,7 +423,7 @@ def test_a_second_interrupt_raises(make_session, send_interrupts, wait):
         return train_step(*arguments)
 
     session = make_session(train_step=hanging_step)
-    session.start(1)
+    launch(session, session.start, 1)
     send_interrupts(lambda: not session.can("pause"))  # the first has asked for a stop by then
     try:
         if wait == "join":
@@ -401,7 +437,7 @@ def test_a_second_interrupt_raises(make_session, send_interrupts, wait):
 
 
 def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     with pytest.raises(asyncio.TimeoutError):
         asyncio.run(asyncio.wait_for(session.finished(), 0.05))
     assert session.state == "running"
@@ -409,7 +445,11 @@ def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
 
 def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
     bring_to(session, "paused")
-    stopping, working, done = threading.Event(), threading.Event(), threading.Event()
+    waits, stopping, working, done = (threading.Event() for _ in range(4))
+
+    def wait_to_stop() -> None:
+        waits.set()
+        stopping.wait(TIMEOUT_S)
 
     def work() -> None:
         working.set()
@@ -418,7 +458,8 @@ def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
     async def wait_through_the_job() -> None:
         waiting = asyncio.create_task(session.finished())
         await asyncio.sleep(0)  # it looks, and sees a training under way
-        session.between_batches(lambda: stopping.wait(TIMEOUT_S))
+        asking = asyncio.create_task(asyncio.to_thread(session.between_batches, wait_to_stop))
+        await asyncio.to_thread(waits.wait, TIMEOUT_S)
         session.stop()
         session.between_batches(work)
         stopping.set()
@@ -427,7 +468,7 @@ def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
             await asyncio.sleep(0)  # it looks again, and sees the job
         assert not waiting.done()
         done.set()
-        await asyncio.wait_for(waiting, TIMEOUT_S)
+        await asyncio.wait_for(asyncio.gather(waiting, asking), TIMEOUT_S)
 
     asyncio.run(wait_through_the_job())
     assert session.state == "stopped"
@@ -443,8 +484,8 @@ def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was
     async def wait_for_both() -> None:
         await asyncio.gather(first.finished(), second.finished())
 
-    first.start(FOREVER)
-    second.start(FOREVER)
+    launch(first, first.start, FOREVER)
+    launch(second, second.start, FOREVER)
     send_interrupts()
     asyncio.run(wait_for_both())
     assert (first.state, second.state) == ("stopped", "stopped")
@@ -489,7 +530,7 @@ def test_a_job_alone_is_no_news_to_the_listeners(session):
 def test_listeners_are_called_without_the_sessions_lock(session):
     owned = []
     session.add_listener(lambda: owned.append(session._changed._is_owned()))
-    session.start(FOREVER)
+    launch(session, session.start, FOREVER)
     session.stop()
     session.close()
     assert owned
@@ -523,16 +564,19 @@ def test_a_trainer_that_is_training_gets_no_second_session(session):
         TrainingSession(session.trainer)
 
 
-def test_a_script_that_ends_during_a_training_ends_well():
-    script = """
+@pytest.mark.parametrize(
+    ("driver", "action"), [("background", "start"), ("foreground", "step")], indirect=["driver"]
+)
+def test_a_script_that_ends_during_a_training_ends_well(driver, action):
+    script = f"""
 import torch
 from mnist_widgets import SimpleNet, Trainer, TrainingSession, load_bundled_digits
 train_set, _ = load_bundled_digits()
 model = SimpleNet(28 * 28, 10)
 optimizer = torch.optim.Adam(model.parameters())
 trainer = Trainer(model, torch.nn.CrossEntropyLoss(), optimizer, train_set.batches(64))
-session = TrainingSession(trainer)
-session.start(1000)
+session = TrainingSession(trainer, {driver!r})
+session.{action}(1000)
 session.between_batches(lambda: None).result()
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)

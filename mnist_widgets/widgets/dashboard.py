@@ -22,6 +22,7 @@ from traitlets import Int, Tuple, link
 from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
+from mnist_widgets.drivers import DriverName
 from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
 from mnist_widgets.history import History
 from mnist_widgets.reports import EpochReport
@@ -70,6 +71,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     epochs: int = 10,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
+    driver: DriverName | None = None,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
@@ -87,10 +89,11 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         epochs: what the field beside the buttons says at first.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
         lock: names of settings, or `epochs`: to be seen but not changed.
+        driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
 
     Raises:
-        ValueError: if something does not go together, or `hide` or `lock` name what is not there;
-            the lab before is then left as it is.
+        ValueError: if something does not go together, or `hide`, `lock` or `driver` name what is
+            not there; the lab before is then left as it is.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
@@ -98,7 +101,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size
     )
     before = _open_dashboard
-    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock)
+    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, driver=driver)
     if before is not None:
         before.close()
     return _open_dashboard
@@ -112,6 +115,7 @@ class Dashboard(Panel):
         epochs: what the field beside the buttons says at first.
         hide: names of what is not to be seen.
         lock: names of what is not to be changed.
+        driver: where to train.
 
     Attributes:
         session: the training.
@@ -130,6 +134,7 @@ class Dashboard(Panel):
         epochs: int = 10,
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
+        driver: DriverName | None = None,
     ) -> None:
         self._has_settings = source.model is None
         settings = {*(CONTROLS if self._has_settings else ()), "epochs"}
@@ -138,7 +143,7 @@ class Dashboard(Panel):
         locked = check_names("lock", lock, settings)
         self._source, self._test_set = source, source.test_set
         trainer = source.make_trainer(source.config)
-        self.session = TrainingSession(trainer)  # what fails so far leaves no widget behind
+        self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
         self._looked_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page

@@ -5,20 +5,31 @@ but a training gives hundreds of batches a second. So whoever changes data reque
 the publisher redraws what changed meanwhile. A request is never lost: when the training stands
 still, what is drawn is what is true within one interval. Widgets are not safe in several threads at
 once either, hence one lock around all drawing.
+
+Usually a thread draws. Where a training works in the foreground, no other thread may: it is drawn
+between two batches, and when nobody works, at once.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
+
+from mnist_widgets.drivers import ForegroundDriver, is_in_colab
 
 Redraw = Callable[[], None]
 
 
 class Publisher:
     """Calls requested redraws in a background thread that lives while there are any.
+
+    While a `ForegroundDriver` works, its thread calls them instead, between two tasks and once more
+    at the end. Where such a driver is in use, what the main thread requests while nobody works is
+    drawn before `request` returns; only in a loop of a notebook's cell it may wait for the
+    interval, or for the end of the cell.
 
     There is one round of redraws in each interval. What is urgent need not wait for it: between two
     rounds, each redraw may come once by itself. A click is thus answered at once, even if it asks
@@ -43,6 +54,10 @@ class Publisher:
         self._hurried: set[Redraw] = set()  # drawn by themselves since the last round
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
+        self._num_at_work = 0  # foreground drivers
+        self._is_in_cell = False
+        self._next_round_s = -math.inf  # in the foreground
+        self._drawing_thread: int | None = None
 
     def request(self, redraw: Redraw, urgent: bool = False) -> None:
         """Have `redraw` called soon, once however often it is requested meanwhile.
@@ -51,37 +66,96 @@ class Publisher:
             redraw: brings some widgets up to date.
             urgent: whether somebody waits to see it, as after a click.
         """
+        is_drawn_here = _is_foreground() and threading.current_thread() is threading.main_thread()
         with self._asking:
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
-            if urgent and redraw not in self._hurried:
-                self._has_urgent.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
-                self._thread.start()
+            if self._num_at_work:
+                return
+            if not is_drawn_here:
+                self._call_thread(urgent and redraw not in self._hurried)
+        if is_drawn_here and (urgent or not self._is_in_cell or self._is_round_due()):
+            self._draw_all()
+
+    def on_work_begin(self) -> None:
+        """Leave the drawing to the thread of a foreground driver; called in that thread."""
+        with self._drawing, self._asking:  # the publisher's thread has laid down its brush
+            self._num_at_work += 1
+            self._next_round_s = -math.inf
+
+    def on_task_end(self) -> None:
+        """Draw if an interval has passed since the last time."""
+        if self._is_round_due():
+            self._draw_all()
+
+    def on_work_end(self) -> None:
+        """Draw what is true now that the work is done."""
+        with self._asking:
+            self._num_at_work -= 1
+        self._draw_all()
+
+    def on_cell_begin(self) -> None:
+        """Collect what a loop in this cell of the notebook requests; called in Colab."""
+        self._is_in_cell = True
+
+    def on_cell_end(self) -> None:
+        """Draw what is true at the end of the cell."""
+        self._is_in_cell = False
+        self._draw_all()
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""
         self._draw(only_urgent=False)
 
+    def _call_thread(self, is_urgent: bool) -> None:
+        if is_urgent:
+            self._has_urgent.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
+            self._thread.start()
+
+    def _is_round_due(self) -> bool:
+        return time.monotonic() >= self._next_round_s
+
+    def _draw_all(self) -> None:
+        """Draw in the foreground until nothing is left: who requests it in a redraw is heard."""
+        if self._drawing_thread == threading.get_ident():
+            return  # it goes on with this when the present redraw is done
+        while self._requested:
+            self.flush()
+        self._next_round_s = time.monotonic() + self.interval_s
+
     def _draw(self, *, only_urgent: bool) -> None:
         with self._drawing:
-            with self._asking:
-                redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
-                if only_urgent:
-                    redraws = [
-                        redraw
-                        for redraw in redraws
-                        if self._requested[redraw] and redraw not in self._hurried
-                    ]
-                self._hurried = self._hurried.union(redraws) if only_urgent else set()
-                for redraw in redraws:
-                    del self._requested[redraw]
+            redraws = self._take(only_urgent=only_urgent)
+            before, self._drawing_thread = self._drawing_thread, threading.get_ident()
+            try:
+                while redraws:
+                    _call(redraws[0])
+                    del redraws[0]
+            finally:  # a KeyboardInterrupt leaves some to be drawn later
+                self._drawing_thread = before
+                with self._asking:
+                    for redraw in redraws:
+                        self._requested.setdefault(redraw, False)
+
+    def _take(self, *, only_urgent: bool) -> list[Redraw]:
+        """Return the redraws that are due in this thread, as requested no more."""
+        with self._asking:
+            if self._num_at_work and threading.current_thread() is self._thread:
                 self._has_urgent.clear()
+                return []
+            redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
+            if only_urgent:
+                redraws = [
+                    redraw
+                    for redraw in redraws
+                    if self._requested[redraw] and redraw not in self._hurried
+                ]
+            self._hurried = self._hurried.union(redraws) if only_urgent else set()
             for redraw in redraws:
-                try:
-                    redraw()
-                except Exception:  # one panel's fault must not keep the others from being drawn
-                    logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
+                del self._requested[redraw]
+            self._has_urgent.clear()
+        return redraws
 
     def _publish(self) -> None:
         while True:
@@ -90,10 +164,22 @@ class Publisher:
             while self._wait(self._has_urgent, max(next_round_s - time.monotonic(), 0)):
                 self._draw(only_urgent=True)
             with self._asking:
-                if not self._requested:
+                if self._num_at_work or not self._requested:
                     self._thread = None
                     return
 
 
+def _call(redraw: Redraw) -> None:
+    try:
+        redraw()
+    except Exception:  # one panel's fault must not keep the others from being drawn
+        logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
+
+
+def _is_foreground() -> bool:
+    return is_in_colab() or len(ForegroundDriver.in_use) > 0
+
+
 publisher = Publisher()
 """The one publisher of this kernel, shared by all panels."""
+ForegroundDriver.watchers.append(publisher)

@@ -25,11 +25,17 @@ _STATE_WORDS: dict[State, str] = {
     "failed": "Failed",
 }
 MAX_EPOCHS = 10_000
+_HOW_TO_STOP = (
+    "The buttons do not work while this trains: to stop it, interrupt the kernel "
+    "(in Colab: Runtime &gt; Interrupt execution)."
+)
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
 
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and watch how far it is.
+
+    A training in the foreground hears no button while it runs; then the panel says how to stop it.
 
     Example:
         ```python
@@ -103,7 +109,8 @@ class TrainingPanel(Panel):
             "Resume" if is_open and session.can("step") else "Pause"
         )
         for action, button in self._buttons.items():
-            button.disabled = not (is_open if action == "stop" else session.can(action))
+            is_possible = is_open if action == "stop" else session.can(action)
+            button.disabled = self._is_deaf or not is_possible
         self._bar.value = session.progress
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
         if self._drawn_state != (state := session.state):
@@ -112,6 +119,11 @@ class TrainingPanel(Panel):
             self._state.value = f'<span class="mw-state" role="status">{words}</span>'
         self._status.value = self._describe_progress()
         self._show_notice()
+
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether no click can be heard: the training has the thread that hears them."""
+        return self.session.driver == "foreground" and self.session.state == "running"
 
     def _build_controls(self, epochs: int) -> None:
         def button(
@@ -211,6 +223,8 @@ class TrainingPanel(Panel):
             notice = f'<span role="alert">{html.escape(self._complaint[1])}</span>'
         elif session.state == "stopped" and session.trainer.stop_reason:
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
+        elif self._is_deaf:
+            notice = f'<span role="status">{_HOW_TO_STOP}</span>'
         else:
             notice = ""
         if session.error is None:

@@ -356,7 +356,7 @@ def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
         publisher.flush()
         threads = [t for t in threading.enumerate() if t.name in ("training", "next-batch_0")]
         for thread in threads:
-            if thread.name == "training" and thread is not lab.session._worker:
+            if thread.name == "training" and thread is not lab.session._driver.worker:
                 thread.join(TIMEOUT_S)
         return len(widget_module._instances), sum(thread.is_alive() for thread in threads)
 

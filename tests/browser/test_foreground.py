@@ -1,0 +1,37 @@
+"""A lab that trains in the foreground, in a real JupyterLab: drawn while it trains, interrupted."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+CELLS = [
+    "from mnist_widgets import load_bundled_digits\nfrom mnist_widgets.widgets import dashboard",
+    'lab = dashboard(data=load_bundled_digits(), driver="foreground", epochs=1000)\nlab',
+]
+INTERRUPT = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
+
+
+def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt(lab):
+    lab.open_notebook(CELLS)
+    lab.run_all()
+    page = lab.page
+    state, start, pause, stop = (
+        page.locator(f".mw-{n}") for n in ("state", "start", "pause", "stop")
+    )
+    caption = page.locator(".mw-loss-chart .mw-caption")
+    start.click()
+    expect(state).to_have_text("Training")
+    expect(page.locator(".mw-training-panel .mw-notice")).to_contain_text("interrupt the kernel")
+    expect(pause).to_be_disabled()
+    expect(stop).to_be_disabled()
+    expect(caption).to_contain_text("Epoch 2")  # nobody waits for the end to draw
+    lab.screenshot("foreground-training")
+    page.evaluate(INTERRUPT)
+    expect(state).to_have_text("Stopped")
+    expect(start).to_be_enabled()
+    lab.wait_until_idle()
+    expect(caption).to_have_text(lab.run_cell("print(lab._loss_chart._caption.value)").strip())
+    page.locator(".mw-step").click()
+    expect(state).to_have_text("Paused")
+    expect(pause).to_have_text("Resume")
+    lab.screenshot("foreground-paused")
