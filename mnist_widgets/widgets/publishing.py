@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Redraw = Callable[[], None]
 
@@ -43,6 +43,14 @@ class Publisher:
         self._hurried: set[Redraw] = set()  # drawn by themselves since the last round
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[Sequence[Redraw]], None]] = []
+
+    def add_listener(self, listener: Callable[[Sequence[Redraw]], None]) -> None:
+        """Have `listener` called after redraws, with all that were drawn together.
+
+        It is called in the thread that draws: it should note what it was told, and return.
+        """
+        self._listeners.append(listener)
 
     def request(self, redraw: Redraw, urgent: bool = False) -> None:
         """Have `redraw` called soon, once however often it is requested meanwhile.
@@ -82,6 +90,11 @@ class Publisher:
                     redraw()
                 except Exception:  # one panel's fault must not keep the others from being drawn
                     logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
+            for listener in tuple(self._listeners):
+                try:
+                    listener(redraws)
+                except Exception:
+                    logging.getLogger("mnist_widgets").exception("A listener of redraws failed")
 
     def _publish(self) -> None:
         while True:
