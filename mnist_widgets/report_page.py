@@ -49,10 +49,9 @@ body { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 16px/1.5 sans-se
   background: white; }
 img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; }
-caption { caption-side: bottom; padding-top: .5em; text-align: left; color: #616161; }
 th, td { padding: .1em .9em .1em 0; border-bottom: 1px solid #e0e0e0; text-align: right; }
 th:first-child { text-align: left; }
-pre { overflow-x: auto; padding: .8em; background: #f5f5f5; }
+pre { white-space: pre-wrap; padding: .8em; background: #f5f5f5; }
 h2 { break-after: avoid; }
 img, table, pre { break-inside: avoid; }
 """

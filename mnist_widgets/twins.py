@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ import numpy as np
 from torch import Tensor
 
 from mnist_widgets.canvas import FINENESS
-from mnist_widgets.confusion_view import describe_accuracy, tabulate_measures
+from mnist_widgets.confusion_view import describe_accuracy, format_percent
 from mnist_widgets.curves import smooth
+from mnist_widgets.evaluation import precision, recall
 from mnist_widgets.history import History
 from mnist_widgets.loss_picture import draw_losses
 from mnist_widgets.messages import describe_losses, format_loss
@@ -46,7 +48,8 @@ class Twin:
     def of_code(cls, words: str, code: str) -> Twin:
         """Return a twin of a sentence and of code below it."""
         return cls(
-            f"{words}\n\n{code}", f"<p>{html.escape(words)}</p><pre>{html.escape(code)}</pre>"
+            f"{words}\n\n{code}",
+            f"<p>{html.escape(words)}</p><pre><code>{html.escape(code)}</code></pre>",
         )
 
     def titled(self, title: str) -> Twin:
@@ -95,10 +98,19 @@ def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str)
         draw_confusion(counts, class_names, noun),
         f"Confusion matrix: a row for each true {noun}, a column for each predicted one. {words}",
     )
-    measures = tabulate_measures(counts, class_names, noun)
+    measures = zip(class_names, recall(counts).tolist(), precision(counts).tolist(), strict=True)
+    table = to_table(
+        [noun.title(), "Recall", "Precision"],
+        ([name, _write_share(of_true), _write_share(right)] for name, of_true, right in measures),
+    )
+    key = (
+        f"Recall: the share of a {noun}'s images that were recognized. "
+        "Precision: the share of a prediction that is right."
+    )
+    matrix = _write_confusion(counts, class_names, noun)
     return Twin(
-        f"{words}\n{_write_confusion(counts, class_names, noun)}",
-        f"{picture}<p>{accuracy}.</p>{measures}",
+        f"{words}\n{matrix}\n\n{key}\n{table.text}",
+        f"{picture}<p>{accuracy}.</p><p>{key}</p>{table.html}",
     )
 
 
@@ -204,6 +216,10 @@ def to_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Twin:
 def format_metric(name: str, value: float) -> str:
     """Return an accuracy in per cent, and any other metric as a loss is written."""
     return f"{100 * value:.2f} %" if "accuracy" in name else format_loss(value)
+
+
+def _write_share(share: float) -> str:
+    return "\N{EN DASH}" if math.isnan(share) else f"{format_percent(share)} %"
 
 
 def _write_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> str:

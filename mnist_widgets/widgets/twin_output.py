@@ -27,7 +27,8 @@ CALM_S = 1.0
 
 # JupyterLab says so in place of a panel whose kernel is gone; the twin below says more.
 _HIDE_ERROR = """<style>
-.jp-OutputArea-child:has(> .jupyter-widgets:not(:has(*))):has(+ * > * > .mw-twin) { display: none; }
+.jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets):has(+ * > * > .mw-twin):not(
+:has(> .jupyter-widgets > *)) { display: none; }
 </style>"""
 
 
