@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -92,6 +93,21 @@ def test_a_reopened_dashboard_shows_all_its_panels_in_both_themes(lab):
             twin.locator("img").nth(number).scroll_into_view_if_needed()
             lab.screenshot(f"twin-dashboard-{'dark' if is_dark else 'light'}-{number}")
     lab.complaints.clear()
+
+
+def test_a_notebook_of_somebody_else_shows_the_twins_though_it_is_not_trusted(lab, tmp_path):
+    lab.open_notebook(CHART)
+    lab.run_all()
+    train(lab)
+    notebook = lab.save()
+    notebook.cells[1].source = "chart  # another text, so that the server has not signed it"
+    submission = tmp_path / "submission.ipynb"
+    nbformat.write(notebook, submission)
+    lab.open_notebook(submission)
+    expect(lab.page.get_by_alt_text("Loss curve. Batch 90")).to_be_visible()
+    expect(lab.page.get_by_text("LossChart, live while its kernel runs")).to_be_visible()
+    expect(lab.page.locator(".mw-twin style")).to_have_count(0)
+    lab.screenshot("twin-submission")
 
 
 def test_a_panel_that_was_closed_leaves_its_twin_to_be_seen(lab):
