@@ -57,7 +57,9 @@ class Canvas:
         if corners:
             self._pen.regular_polygon((x, y, 5 * FINENESS), corners, 45, fill=color)
         else:
-            self._pen.circle((x, y), 4 * FINENESS, fill=color, outline="white", width=FINENESS)
+            radius = 4 * FINENESS
+            corner = (x - radius, y - radius, x + radius, y + radius)
+            self._pen.ellipse(corner, fill=color, outline="white", width=FINENESS)
 
     def text(
         self, place: Place, text: str, anchor: str = "mm", color: str = INK, size: int = 12

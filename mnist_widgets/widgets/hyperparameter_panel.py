@@ -134,7 +134,9 @@ class HyperparameterPanel(Panel):
     def twin(self) -> Twin:
         """Return the present run's settings as text and as code; the chosen ones before a run."""
         config = self.run_config or self.config
-        return Twin.of_code(f"{config.to_string()}, in code:", config.to_code())
+        return Twin.of_code(
+            f"{config.to_string()}, in code, for your number of epochs:", config.to_code()
+        )
 
     def redraw(self) -> None:
         """Bring the words up to date with the settings; called by the publisher."""
