@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 from mnist_widgets import runtime
 from mnist_widgets.data import data_root, load_bundled_digits
 from mnist_widgets.downloads import find_answering_mirror, find_faults
+from mnist_widgets.drivers import choose_driver
 from mnist_widgets.front_end_parts import FRONT_END_PARTS, find_front_end_part, find_misfit
-from mnist_widgets.places import choose_driver, find_front_end, find_hosts
+from mnist_widgets.places import find_front_end, find_hosts
 
 _INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
 _SLOW_TO_IMPORT = ("torchvision", "ipywidgets", "bqplot", "anywidget")
@@ -159,7 +160,7 @@ def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
 
 def look_at_place() -> Finding:
     """Say where this runs, as far as it can be told, and how a session trains there."""
-    words = [find_front_end(), *find_hosts(), f"sessions train in the {choose_driver()}"]
+    words = [find_front_end(), *find_hosts(), f"sessions train in the {choose_driver(None)}"]
     return Finding("place", True, ", ".join(words))
 
 

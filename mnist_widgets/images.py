@@ -36,7 +36,7 @@ def to_png(image: Tensor, scale: int = 1, inverted: bool = False) -> bytes:
         )
     if scale < 1:
         raise ValueError(f"scale is {scale}; it must be a whole number of at least 1.")
-    pixels = _to_pixels(image).reshape(28, 28)
+    pixels = to_pixels(image).reshape(28, 28)
     if inverted:
         pixels = 255 - pixels
     return _encode(pixels.repeat_interleave(scale, 0).repeat_interleave(scale, 1))
@@ -66,13 +66,17 @@ def to_sprite(images: Tensor, num_columns: int) -> bytes:
     num_images = len(images)
     num_rows = math.ceil(num_images / num_columns)
     cells = torch.zeros(num_rows * num_columns, 28, 28, dtype=torch.uint8)
-    cells[:num_images] = _to_pixels(images).reshape(num_images, 28, 28)
+    cells[:num_images] = to_pixels(images).reshape(num_images, 28, 28)
     grid = cells.view(num_rows, num_columns, 28, 28).transpose(1, 2)
     return _encode(grid.reshape(num_rows * 28, num_columns * 28))
 
 
-def _to_pixels(images: Tensor) -> Tensor:
-    """Convert images of any shape to uint8 in 0..255, on the CPU."""
+def to_pixels(images: Tensor) -> Tensor:
+    """Convert images of any shape to uint8 in 0..255, on the CPU.
+
+    Raises:
+        ValueError: They are neither uint8 nor floats in [0, 1].
+    """
     images = images.detach().cpu()
     if images.dtype == torch.uint8:
         return images

@@ -1,4 +1,4 @@
-"""Where this runs: what shows the output, whose computer it is, and how a session trains there.
+"""Where this runs: what shows the output, and whose computer it is.
 
 Only signs that these places leave are read, in the environment and in the running kernel.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
+
+from mnist_widgets.drivers import is_in_colab
 
 HOSTS = {
     "Binder": "BINDER_SERVICE_HOST",
@@ -53,16 +55,6 @@ def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
 def find_hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Name whose computer this is, if it tells; Binder, say, runs on a JupyterHub."""
     return [host for host, sign in HOSTS.items() if environ.get(sign)]
-
-
-def is_in_colab() -> bool:
-    """Return whether this is a notebook in Google Colab."""
-    return "google.colab" in sys.modules
-
-
-def choose_driver() -> Literal["background", "foreground"]:
-    """Say where a session trains: Colab draws nothing that a thread sends (colabtools#3373)."""
-    return "foreground" if is_in_colab() else "background"
 
 
 def _find_shell() -> Any:  # noqa: ANN401 - IPython carries no types

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -200,7 +201,7 @@ class RunConfig:
         make_optimizer = getattr(torch.optim, choice.class_name)
         optimizer = make_optimizer(model.parameters(), lr=self.learning_rate, **choice.options)
         order = torch.Generator().manual_seed(self.seed)
-        return Trainer(
+        trainer = Trainer(
             model,
             loss_fn,
             optimizer,
@@ -208,7 +209,16 @@ class RunConfig:
             evaluator=Evaluator(test_set.batches(TEST_BATCH_SIZE), loss_fn),
             callbacks=callbacks,
         )
+        _built_from[trainer] = self
+        return trainer
 
+    @staticmethod
+    def of(trainer: Trainer) -> RunConfig | None:
+        """Return the settings that a trainer was built from; None if it was made by hand."""
+        return _built_from.get(trainer)
+
+
+_built_from: WeakKeyDictionary[Trainer, RunConfig] = WeakKeyDictionary()
 
 SETTINGS = tuple(field.name for field in fields(RunConfig))
 """The names of all settings, in the order in which one reads them."""

@@ -17,13 +17,18 @@ import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import interrupts_call
 from mnist_widgets.pace import Pace
 from mnist_widgets.reports import BatchReport
 from mnist_widgets.training import Trainer, check_epochs
+
+if TYPE_CHECKING:
+    import os
+
+    from mnist_widgets.report_page import ReportPage
 
 State: TypeAlias = Literal["idle", "running", "paused", "finished", "stopped", "failed"]
 Action: TypeAlias = Literal["start", "pause", "resume", "step", "stop", "reset"]
@@ -319,6 +324,19 @@ class TrainingSession:
         finally:
             self._sleepers.remove(wake)
         self._raise_error()
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> ReportPage:
+        """Return one HTML page of what has been trained: curve, matrix, settings, versions.
+
+        Args:
+            path: where to save the page as well, such as `"my_run.html"`.
+        """
+        from mnist_widgets.report_page import write_report  # it draws, which few sessions ask for
+
+        page = write_report(self.trainer, self.state, self.error)
+        if path is not None:
+            page.save(path)
+        return page
 
     def close(self) -> None:
         """End the run and its driver for good, and wait for the current batch."""

@@ -27,12 +27,16 @@ SOURCES = {
 # A module may import what stands in the rows above its own; `__init__` stands for the package's
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
-    {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook"},
-    {"digit_set", "downloads", "drivers", "images", "models", "lessons"},
-    {"data"},
+    {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
+    {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
+    {"data", "loss_picture"},
     {"training"},
     {"callbacks", "evaluation"},
-    {"tutorial", "session", "run_config", "selection"},
+    {"tutorial", "run_config", "selection", "confusion_view"},
+    {"pictures"},
+    {"twins"},
+    {"report_page"},
+    {"session"},
     {"runs"},
     {"exercises"},
     {"front_end_parts", "places"},
@@ -42,7 +46,7 @@ LAYERS = [
     {"cli"},
 ]
 FOLDERS = ("widgets", "exercises")
-CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:8])]
+CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:12])]
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}
@@ -50,7 +54,13 @@ EVERYWHERE = {"numpy", "torch", "tqdm"}
 AT_THE_TOP_OF = {"data": {"platformdirs"}}
 # ... in the functions of any module, because it takes seconds to load, and in those of one module
 IN_FUNCTIONS = {"torchvision"}
-IN_FUNCTIONS_OF = {"history": {"pandas"}, "images": {"PIL"}, "exercises.marks": {"IPython"}}
+IN_FUNCTIONS_OF = {
+    "history": {"pandas"},
+    "curves": {"pandas"},
+    "images": {"PIL"},
+    "canvas": {"PIL"},
+    "exercises.marks": {"IPython"},
+}
 
 
 class Import(NamedTuple):
@@ -147,7 +157,10 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 
 def test_the_session_knows_the_training_and_threads_alone():
-    assert find_own_imports("session") <= {"drivers", "interrupts", "pace", "reports", "training"}
+    assert find_own_imports("session") <= {
+        *{"training", "reports", "pace", "interrupts", "drivers"},
+        "report_page",  # of what has been trained, and only when somebody asks for it
+    }
     for in_functions in (True, False):
         assert not find_foreign_imports("session", in_functions=in_functions)
 

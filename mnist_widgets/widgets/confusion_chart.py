@@ -16,12 +16,7 @@ from ipywidgets import Button, Checkbox, Dropdown, HBox, VBox
 from torch import Tensor
 from traitlets import Int, TraitError, TraitType, Tuple, validate
 
-from mnist_widgets.data import DIGIT_NAMES
-from mnist_widgets.evaluation import Evaluator
-from mnist_widgets.reports import EpochReport
-from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.class_axis import class_axis, widest_px
-from mnist_widgets.widgets.confusion_view import (
+from mnist_widgets.confusion_view import (
     SET_ASIDE,
     Pair,
     color_cells,
@@ -31,6 +26,12 @@ from mnist_widgets.widgets.confusion_view import (
     tabulate_measures,
     write_cells,
 )
+from mnist_widgets.data import DIGIT_NAMES
+from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.reports import EpochReport
+from mnist_widgets.training import Callback, Trainer
+from mnist_widgets.twins import Twin, twin_confusion
+from mnist_widgets.widgets.class_axis import class_axis, widest_px
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -146,6 +147,10 @@ class ConfusionChart(Panel, Callback):
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""
         self.show_counts(None)
+
+    def twin(self) -> Twin:
+        """Return the counts with accuracy, recall and precision, whatever the cells show."""
+        return twin_confusion(self._counts, self._class_names, self._noun)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with counts and choices; called by the publisher."""

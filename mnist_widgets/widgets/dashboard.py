@@ -30,6 +30,7 @@ from mnist_widgets.run_config import RunConfig
 from mnist_widgets.runs import RunLog, describe_runs
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Callback, LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.twins import Twin, join_twins
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
@@ -165,10 +166,12 @@ class Dashboard(Panel):
         self._confusion = ConfusionChart(self._test_set.class_names, count=self._count_now)
         self._runs = RunTable(self.run_log)
         self._furnish(trainer, source.config)
-        super().__init__(
-            "mw-dashboard",
-            self._lay_out(hidden if self._has_settings else {*hidden, "settings"}),
-        )
+        hidden = hidden if self._has_settings else {*hidden, "settings"}
+        self._titled_panels: list[tuple[str, Panel]] = [
+            ("Training", self._training),
+            *((PANELS[name], getattr(self, f"_{name}")) for name in PANELS if name not in hidden),
+        ]
+        super().__init__("mw-dashboard", self._lay_out(hidden))
         self._parts_off_page = tuple(getattr(self, f"_{name}") for name in PANELS)
         self._wire()
         self._on_news()
@@ -178,6 +181,10 @@ class Dashboard(Panel):
         if hasattr(self, "session"):  # else it was refused before there was one
             self.session.close()
         super().close()
+
+    def twin(self) -> Twin:
+        """Return the twins of all panels to be seen, one below the other."""
+        return join_twins(panel.twin().titled(title) for title, panel in self._titled_panels)
 
     def reset(self) -> None:
         """Begin a new run from fresh weights, with the settings shown."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from bqplot import Axis, LinearScale
 
-from mnist_widgets.widgets.curves import Numbers, linear_ticks, log_ticks
+from mnist_widgets.curves import Numbers, linear_ticks, log_ticks
 
 
 class DataAxis:

@@ -9,9 +9,9 @@ import numpy as np
 from bqplot import Lines
 from ipywidgets import HTML
 
+from mnist_widgets.curves import Numbers, smooth, thin_out
 from mnist_widgets.history import History
 from mnist_widgets.runs import MAX_EARLIER_SHOWN
-from mnist_widgets.widgets.curves import Numbers, smooth, thin_out
 from mnist_widgets.widgets.data_axis import DataAxis
 
 MAX_POINTS = 250

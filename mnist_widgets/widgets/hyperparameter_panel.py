@@ -30,6 +30,7 @@ from ipywidgets import (
 from traitlets import Instance
 
 from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
+from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -129,6 +130,13 @@ class HyperparameterPanel(Panel):
         self._text.observe(self._on_text, names="value")
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
+
+    def twin(self) -> Twin:
+        """Return the present run's settings as text and as code; the chosen ones before a run."""
+        config = self.run_config or self.config
+        return Twin.of_code(
+            f"{config.to_string()}, in code, for your number of epochs:", config.to_code()
+        )
 
     def redraw(self) -> None:
         """Bring the words up to date with the settings; called by the publisher."""

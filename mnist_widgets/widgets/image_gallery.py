@@ -24,6 +24,7 @@ from mnist_widgets.images import to_sprite
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
 from mnist_widgets.training import Callback, Trainer
+from mnist_widgets.twins import Twin, twin_images
 from mnist_widgets.widgets.image_grid import ImageGrid
 from mnist_widgets.widgets.image_words import (
     Answers,
@@ -147,6 +148,17 @@ class ImageGallery(Panel, Callback):
     def on_reset(self, trainer: Trainer) -> None:
         """Show the images without predictions."""
         self.show_predictions(None)
+
+    def twin(self) -> Twin:
+        """Return the page of images and what the network gets wrong on it."""
+        digit_set, answers, visible = self._digit_set, self._answers, self.visible_indices
+        return twin_images(
+            digit_set.images[visible],
+            judge_images(digit_set, answers, visible),
+            name_images(digit_set, answers, visible),
+            NUM_COLUMNS,
+            f"{self._grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
+        )
 
     def redraw(self) -> None:
         """Bring the widgets up to date with predictions and choices; called by the publisher."""

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Predictions
+from mnist_widgets.messages import format_share
 from mnist_widgets.selection import ImageFilter
-from mnist_widgets.widgets.messages import format_share
 
 _UNKNOWN = -1
 

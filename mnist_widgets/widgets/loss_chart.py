@@ -14,13 +14,14 @@ from bqplot import Figure, Lines, Scatter
 from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
+from mnist_widgets.curves import Numbers, round_up, smooth, thin_out
 from mnist_widgets.history import History
+from mnist_widgets.messages import describe_losses
 from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.curves import Numbers, round_up, smooth, thin_out
+from mnist_widgets.twins import Twin, join_twins, tabulate_epochs, twin_losses
 from mnist_widgets.widgets.data_axis import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
-from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -135,6 +136,12 @@ class LossChart(Panel, Callback):
         """Empty the chart."""
         self.on_train_begin(trainer)
 
+    def twin(self) -> Twin:
+        """Return the curve, the last losses and the last epochs; earlier runs are left out."""
+        curve = twin_losses(self._history, self.smoothing, self.log_scale)
+        epochs = tabulate_epochs(self._history, max_epochs=10)
+        return join_twins([curve, epochs]) if self._history.num_epochs else curve
+
     def redraw(self) -> None:
         """Bring the widgets up to date with the history; called by the publisher."""
         history = self._history
@@ -151,7 +158,7 @@ class LossChart(Panel, Callback):
         self._show_batches(positions, losses, smoothed)
         self._show_points(self._epoch_means, *means)
         self._show_points(self._test_losses, *test_losses)
-        self._caption.value = _describe(history, smoothed)
+        self._caption.value = describe_losses(history, smoothed)
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer, a new one after a trainer's."""
@@ -268,19 +275,3 @@ class LossChart(Panel, Callback):
 
     def _on_setting(self, _change: object) -> None:
         publisher.request(self.redraw)
-
-
-def _describe(history: History, smoothed: Numbers) -> str:
-    """Return in words what the chart's last points show."""
-    losses = history.batch_losses
-    if not losses:
-        return "No batch has been trained yet."
-    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
-    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
-    if history.num_epochs:
-        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
-        test_losses = history.get("test_loss")
-        sentences.append(
-            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
-        )
-    return " ".join(sentences)

@@ -1,16 +1,22 @@
-"""What all panels share: the style sheet, their CSS classes, and a clean end."""
+"""What all panels share: the style sheet, their CSS classes, a static twin, and a clean end."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
+from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.theme import style_sheet
+from mnist_widgets.widgets.twin_output import hide_twin, new_twin_class, to_bundle, twin_writer
 
 
 class Panel(VBox):
     """A column of widgets under one CSS class, closed together.
+
+    As the last line of a cell it leaves two outputs: itself, and below it its twin, which stands
+    for it where there is no kernel. A panel within another widget leaves none of its own.
 
     Args:
         css_class: names the panel's root for style sheets and tests.
@@ -20,17 +26,38 @@ class Panel(VBox):
     _parts_off_page: Sequence[Widget] = ()  # what a panel keeps ready beside what it shows
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
-        super().__init__(children=[style_sheet(), *children])
+        self._twin_class = new_twin_class()
+        super().__init__(children=[style_sheet(hide_twin(self._twin_class)), *children])
         self.add_class("mw-panel").add_class(css_class)
 
     def close(self) -> None:
-        """Take the panel off the page, with every widget that it is made of."""
-        parts: set[Widget] = set()
-        for widget in (self, *self._parts_off_page):
-            _collect_parts(widget, parts)
+        """Take the panel off the page, with every widget that it is made of; its twin stays."""
+        twin_writer.forget(self)
+        parts = self._parts()
         super().close()
         for part in parts - {self}:
             part.close()
+
+    def twin(self) -> Twin:
+        """Return what the panel shows now, as text and as HTML without widgets; from any thread."""
+        return Twin.of_words(f"A {type(self).__name__}, to be seen while the notebook runs.")
+
+    def _ipython_display_(self) -> None:
+        """Show the panel and its twin; IPython calls it in place of showing a representation."""
+        if self.comm is None:  # closed
+            display(to_bundle(self.twin(), self._twin_class), raw=True)
+            return
+        bundle = dict(self._repr_mimebundle_())
+        bundle["text/plain"] = f"{type(self).__name__}, live while its kernel runs. It showed:"
+        display(bundle, raw=True)
+        panels = [part for part in self._parts() if isinstance(part, Panel)]
+        twin_writer.show(self, self.twin, self._twin_class, panels)
+
+    def _parts(self) -> set[Widget]:
+        parts: set[Widget] = set()
+        for widget in (self, *self._parts_off_page):
+            _collect_parts(widget, parts)
+        return parts
 
 
 def text_line(css_class: str, **layout: str) -> HTML:

@@ -18,12 +18,14 @@ from torch import Tensor
 
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
+from mnist_widgets.messages import format_share
+from mnist_widgets.twins import Twin, twin_prediction
 from mnist_widgets.widgets.class_axis import class_axis
-from mnist_widgets.widgets.messages import format_share
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
 IMAGE_SCALE = 5  # screen pixels for each of the image's 28
+_NO_IMAGE = "No image has been picked yet."
 
 
 class _Shown(NamedTuple):
@@ -101,12 +103,25 @@ class ProbabilityChart(Panel):
         self._shown = None
         publisher.request(self.redraw)
 
+    def twin(self) -> Twin:
+        """Return the image, its probabilities and the sentence."""
+        shown = self._shown
+        if shown is None:
+            return Twin.of_words(_NO_IMAGE)
+        return twin_prediction(
+            shown.image,
+            shown.probabilities.cpu(),
+            self._class_names,
+            shown.true_label,
+            self._describe(shown),
+        )
+
     def redraw(self) -> None:
         """Bring the widgets up to date with the newest prediction; called by the publisher."""
         shown = self._shown
         if shown is None:
             self._image.value = ""
-            self._sentence.value = "No image has been picked yet."
+            self._sentence.value = _NO_IMAGE
             self._show_label(None)
             self._bars.y = np.zeros(len(self._class_names))
             self._values.value = ""

@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mnist_widgets.drivers import ForegroundDriver, is_in_colab
 
@@ -58,6 +58,14 @@ class Publisher:
         self._is_in_cell = False
         self._next_round_s = -math.inf  # in the foreground
         self._drawing_thread: int | None = None
+        self._listeners: list[Callable[[Sequence[Redraw]], None]] = []
+
+    def add_listener(self, listener: Callable[[Sequence[Redraw]], None]) -> None:
+        """Have `listener` called after redraws, with all that were drawn together.
+
+        It is called in the thread that draws: it should note what it was told, and return.
+        """
+        self._listeners.append(listener)
 
     def request(self, redraw: Redraw, urgent: bool = False) -> None:
         """Have `redraw` called soon, once however often it is requested meanwhile.
@@ -66,7 +74,7 @@ class Publisher:
             redraw: brings some widgets up to date.
             urgent: whether somebody waits to see it, as after a click.
         """
-        is_drawn_here = _is_foreground() and threading.current_thread() is threading.main_thread()
+        is_drawn_here = is_foreground() and threading.current_thread() is threading.main_thread()
         with self._asking:
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if self._num_at_work:
@@ -127,16 +135,19 @@ class Publisher:
     def _draw(self, *, only_urgent: bool) -> None:
         with self._drawing:
             redraws = self._take(only_urgent=only_urgent)
+            drawn: list[Redraw] = []
             before, self._drawing_thread = self._drawing_thread, threading.get_ident()
             try:
                 while redraws:
                     _call(redraws[0])
-                    del redraws[0]
+                    drawn.append(redraws.pop(0))
             finally:  # a KeyboardInterrupt leaves some to be drawn later
                 self._drawing_thread = before
                 with self._asking:
                     for redraw in redraws:
                         self._requested.setdefault(redraw, False)
+            for listener in tuple(self._listeners):
+                _call(lambda listener=listener: listener(drawn))
 
     def _take(self, *, only_urgent: bool) -> list[Redraw]:
         """Return the redraws that are due in this thread, as requested no more."""
@@ -176,7 +187,8 @@ def _call(redraw: Redraw) -> None:
         logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
 
 
-def _is_foreground() -> bool:
+def is_foreground() -> bool:
+    """Return whether all drawing is left to the thread that trains."""
     return is_in_colab() or len(ForegroundDriver.in_use) > 0
 
 

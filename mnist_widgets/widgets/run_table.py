@@ -12,8 +12,9 @@ from typing import Any
 
 from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
+from mnist_widgets.messages import format_duration
 from mnist_widgets.runs import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
-from mnist_widgets.widgets.messages import format_duration
+from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -66,6 +67,16 @@ class RunTable(Panel):
         """Take the table off the page; the log stays as it is."""
         self.run_log.remove_listener(self._on_log_change)
         super().close()
+
+    def twin(self) -> Twin:
+        """Return a line for each run."""
+        runs = self.run_log.runs
+        lines = [
+            _describe_in_words(run, label)
+            for run, label in zip(runs, describe_runs(runs), strict=True)
+        ]
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        return Twin("\n".join(lines), f"<ul>{items}</ul>") if lines else Twin.of_words(_NO_RUN)
 
     def redraw(self) -> None:
         """Bring the rows up to date with the log; called by the publisher."""
@@ -154,6 +165,17 @@ def _describe(run: Run, label: str, is_best: bool) -> str:
     numbers = [f'<span><i class="mw-column">{name} </i>{value}</span>' for name, value in cells]
     cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])
     return f'<div class="mw-run">{cells_of_row}</div>'
+
+
+def _describe_in_words(run: Run, label: str) -> str:
+    """Return a run's settings and what became of it, as a line of plain text."""
+    name = f"Run {run.number}" if label == f"run {run.number}" else f"Run {run.number}: {label}"
+    settings = "your own model" if run.config is None else run.config.to_string()
+    accuracy = "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
+    return (
+        f"{name} ({settings}); best accuracy {accuracy}, {run.history.num_epochs} epochs, "
+        f"{_format_time(run.duration_s)}"
+    )
 
 
 def _describe_all(runs: Sequence[Run]) -> str:

@@ -12,6 +12,10 @@ _CSS = "".join(
 )
 
 
-def style_sheet() -> HTML:
-    """Return an invisible widget that brings the panels' style sheet along, as a panel's child."""
-    return HTML(f"<style>{_CSS}</style>", layout={"display": "none"})
+def style_sheet(more_css: str = "") -> HTML:
+    """Return an invisible widget that brings the panels' style sheet along, as a panel's child.
+
+    Args:
+        more_css: what one panel adds to it.
+    """
+    return HTML(f"<style>{_CSS}{more_css}</style>", layout={"display": "none"})

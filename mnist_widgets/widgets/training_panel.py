@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 
+from mnist_widgets.messages import describe_error, format_duration, format_loss
 from mnist_widgets.session import Action, State, TrainingSession
 from mnist_widgets.training import check_epochs
-from mnist_widgets.widgets.messages import describe_error, format_duration, format_loss
+from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -100,6 +101,16 @@ class TrainingPanel(Panel):
         """Show a sentence as an alert until the training changes its state; from any thread."""
         self._complaint = (self.session.state, words)
         publisher.request(self.redraw)
+
+    def twin(self) -> Twin:
+        """Return how the training stands, and why it ended."""
+        session = self.session
+        words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
+        if session.error is not None:
+            words = f"{words} {type(session.error).__name__}: {session.error}"
+        elif session.state == "stopped" and session.trainer.stop_reason:
+            words = f"{words} {session.trainer.stop_reason}"
+        return Twin.of_words(words)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with the session; called by the publisher."""

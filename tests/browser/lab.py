@@ -107,12 +107,16 @@ class LabServer:
 
     def forget(self) -> None:
         """Shut down all kernels; drop notebooks, workspaces, changed settings and the old log."""
-        for session in json.loads(self.request("GET", "api/sessions")):
-            self.request("DELETE", f"api/sessions/{session['id']}")
+        self.shut_kernels_down()
         for name in ("settings", "workspaces", "notebooks"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         self.notebooks.mkdir()
         self._forgotten_size = self._log.stat().st_size
+
+    def shut_kernels_down(self) -> None:
+        """Shut down all kernels."""
+        for session in json.loads(self.request("GET", "api/sessions")):
+            self.request("DELETE", f"api/sessions/{session['id']}")
 
     def request(self, method: str, path: str) -> str:
         """Send a request to the server's REST interface and return the body of the answer."""
@@ -210,12 +214,19 @@ class Lab:
         else:
             name, notebook = "cells.ipynb", _notebook_of(source)
         nbformat.write(notebook, self._server.notebooks / name)
-        path = f"{PATHS[self.front_end]}/{quote(name)}"
-        self.page.goto(f"{self._server.address}/{path}?reset&token={self._server.token}")
-        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
-        self.page.evaluate(REPORT_HANDLER_ERRORS)
-        self.wait_until_idle()
-        self._wait_for_the_curtain()
+        self._go_to(name)
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save the notebook, and return what the file then holds."""
+        name = self.page.evaluate(SAVE)
+        return nbformat.read(self._server.notebooks / name, as_version=4)
+
+    def reopen(self) -> None:
+        """Shut the kernel down and open the notebook as it was saved, with a kernel that is new."""
+        name = self.page.evaluate(NAME_OF_NOTEBOOK)
+        self.page.goto("about:blank")
+        self._server.shut_kernels_down()
+        self._go_to(name)
 
     def run_all(self, timeout_s: float = 120) -> None:
         """Run all cells and wait for the last.
@@ -279,6 +290,14 @@ class Lab:
         shown.screenshot(path=path)
         return path
 
+    def _go_to(self, name: str) -> None:
+        path = f"{PATHS[self.front_end]}/{quote(name)}"
+        self.page.goto(f"{self._server.address}/{path}?reset&token={self._server.token}")
+        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+        self.page.evaluate(REPORT_HANDLER_ERRORS)
+        self.wait_until_idle()
+        self._wait_for_the_curtain()
+
     def raise_complaints(self) -> None:
         """Raise AssertionError with all that was wrong since the page was opened, if anything."""
         self.page.evaluate("0")  # once the page answers, what it said before has arrived
@@ -330,6 +349,14 @@ WAIT_FOR_ALL = """timeout_s => {
     const tooLate = new Error(`the cells still run after ${timeout_s} s`);
     const timeout = new Promise((_, reject) => setTimeout(reject, 1000 * timeout_s, tooLate));
     return Promise.race([window.allCells, timeout]);
+}"""
+
+NAME_OF_NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.context.path"
+
+SAVE = """async () => {
+    const context = window.jupyterapp.shell.currentWidget.context;
+    await context.save();
+    return context.path;
 }"""
 
 CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells

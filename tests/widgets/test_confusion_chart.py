@@ -11,8 +11,8 @@ from bqplot_events import click_cell
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator
+from mnist_widgets.confusion_view import SET_ASIDE
 from mnist_widgets.widgets import ConfusionChart
-from mnist_widgets.widgets.confusion_view import SET_ASIDE
 from mnist_widgets.widgets.publishing import publisher
 
 NAMES = ["cat", "dog", "hen"]

@@ -12,10 +12,10 @@ from ipywidgets import BoundedFloatText, Checkbox, FloatSlider
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
+from mnist_widgets.messages import format_loss
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.loss_chart import MAX_POINTS
-from mnist_widgets.widgets.messages import format_loss
 from mnist_widgets.widgets.publishing import publisher
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mnist_widgets.images import to_png
+from mnist_widgets.messages import format_share
 from mnist_widgets.widgets import ProbabilityChart
-from mnist_widgets.widgets.messages import format_share
 from mnist_widgets.widgets.probability_chart import IMAGE_SCALE, describe_prediction
 from mnist_widgets.widgets.publishing import publisher
 

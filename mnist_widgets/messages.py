@@ -6,6 +6,9 @@ import html
 import math
 import traceback
 
+from mnist_widgets.curves import Numbers
+from mnist_widgets.history import History
+
 
 def format_loss(loss: float) -> str:
     """Return a loss with three significant digits, such as `0.0981`, `2.30` or `nan`."""
@@ -14,6 +17,27 @@ def format_loss(loss: float) -> str:
     return (
         f"{loss:#.3g}".removesuffix(".") if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
     )
+
+
+def describe_losses(history: History, smoothed: Numbers) -> str:
+    """Return in words what the last points of a loss curve show.
+
+    Args:
+        history: what the curve was drawn from.
+        smoothed: (N,), the curve's smoothed losses, as far as they have a place in it.
+    """
+    losses = history.batch_losses
+    if not losses:
+        return "No batch has been trained yet."
+    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
+    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
+    if history.num_epochs:
+        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
+        test_losses = history.get("test_loss")
+        sentences.append(
+            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
+        )
+    return " ".join(sentences)
 
 
 def format_duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_widgets.widgets.curves import linear_ticks, log_ticks, round_up, smooth, thin_out
+from mnist_widgets.curves import linear_ticks, log_ticks, round_up, smooth, thin_out
 
 
 def test_no_smoothing_changes_nothing():

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_widgets.data import DIGIT_NAMES
-from mnist_widgets.widgets.confusion_view import (
+from mnist_widgets.confusion_view import (
     SET_ASIDE,
     STRONGEST_MISTAKE,
     color_cells,
@@ -21,6 +20,7 @@ from mnist_widgets.widgets.confusion_view import (
     tabulate_measures,
     write_cells,
 )
+from mnist_widgets.data import DIGIT_NAMES
 
 DASH = "\N{EN DASH}"
 COUNTS = torch.tensor([[6, 2, 0], [1, 3, 0], [5, 0, 0]])

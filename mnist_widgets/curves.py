@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
@@ -24,9 +23,12 @@ def smooth(values: Numbers, strength: float) -> Numbers:
     Raises:
         ValueError: if `strength` lies outside [0, 1).
     """
+    import pandas as pd  # a second to import, and whoever only trains draws nothing
+
     if not 0 <= strength < 1:
         raise ValueError(f"strength must be at least 0 and below 1, not {strength!r}")
-    return pd.Series(values, dtype=float).ewm(alpha=1 - strength).mean().to_numpy(copy=True)
+    averages: Numbers = pd.Series(values, dtype=float).ewm(alpha=1 - strength).mean().to_numpy()
+    return averages.copy()
 
 
 def thin_out(positions: Numbers, values: Numbers, max_points: int) -> tuple[Numbers, Numbers]:

@@ -1,0 +1,197 @@
+"""One self-contained HTML page of a training: what was trained, how it went and how it ended.
+
+Curve and matrix are those of `twins`. A page reads numbers that are there already: it neither
+waits for the training nor asks the network anything.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from mnist_widgets.data import DIGIT_NAMES
+from mnist_widgets.digit_set import Batches
+from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.run_config import RunConfig, format_number
+from mnist_widgets.training import Trainer
+from mnist_widgets.twins import (
+    Twin,
+    format_metric,
+    tabulate_epochs,
+    to_table,
+    twin_confusion,
+    twin_losses,
+)
+
+if TYPE_CHECKING:
+    import os
+
+_PACKAGES = ("mnist_widgets", "torch", "numpy")
+_ENDINGS: Mapping[str, str] = {
+    "idle": "No training is under way.",
+    "running": "The training was still running when this page was made.",
+    "paused": "The training was paused when this page was made.",
+    "finished": "The training finished: all its epochs were trained.",
+    "stopped": "The training was stopped before its end.",
+    "failed": "The training failed.",
+}
+_CSS = """\
+body { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 16px/1.5 sans-serif; color: #212121;
+  background: white; }
+img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; }
+th, td { padding: .1em .9em .1em 0; border-bottom: 1px solid #e0e0e0; text-align: right; }
+th:first-child { text-align: left; }
+pre { white-space: pre-wrap; padding: .8em; background: #f5f5f5; }
+h2 { break-after: avoid; }
+img, table, pre { break-inside: avoid; }
+"""
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A page to look at in the notebook, to save, or to print.
+
+    Attributes:
+        title: what it is called.
+        body: its content in HTML.
+        text: the same in plain text, without pictures.
+    """
+
+    title: str
+    body: str
+    text: str
+
+    @property
+    def html(self) -> str:
+        """The whole page, which needs no other file."""
+        return (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{html.escape(self.title)}</title>\n<style>\n{_CSS}</style>\n</head>\n"
+            f"<body>\n{self.body}\n</body>\n</html>\n"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole page to a file, whose name should end in `.html`."""
+        Path(path).write_text(self.html, encoding="utf-8")
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.body
+
+
+def write_report(trainer: Trainer, state: str, error: BaseException | None = None) -> ReportPage:
+    """Return a page of what a trainer's history holds.
+
+    Args:
+        trainer: what to report on; its evaluator counts if it is an `Evaluator`.
+        state: of the session that drives it, such as `finished`.
+        error: what ended the run, if it failed.
+    """
+    history = trainer.history
+    sections = [
+        ("How it ended", _describe_ending(trainer, state, error)),
+        ("Loss", twin_losses(history)),
+        ("Epochs", tabulate_epochs(history)),
+        ("Confusion matrix", _show_confusion(trainer)),
+        ("Settings", _describe_settings(trainer)),
+        ("Versions", _describe_versions()),
+    ]
+    title = "Report of a training"
+    when = f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}."
+    body = [f"<h1>{title}</h1>", f"<p>{when}</p>"]
+    text = [f"{title}. {when}"]
+    for heading, twin in sections:
+        body.append(f"<h2>{heading}</h2>{twin.html}")
+        text.append(f"{heading}\n{'-' * len(heading)}\n{twin.text}")
+    return ReportPage(title, "\n".join(body), "\n\n".join(text))
+
+
+def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> Twin:
+    history = trainer.history
+    words = [_ENDINGS[state]]
+    if state == "stopped" and trainer.stop_reason:
+        words.append(trainer.stop_reason)
+    if error is not None:
+        words.append(f"{type(error).__name__}: {error}")
+    num_batches, num_epochs = len(history.batch_losses), history.num_epochs
+    words.append(
+        f"It trained {_count(num_batches, 'batch', 'batches')} in "
+        f"{_count(num_epochs, 'whole epoch', 'whole epochs')}."
+    )
+    if accuracies := history.get("test_accuracy"):
+        last, best = (
+            format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
+        )
+        words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
+    return Twin.of_words(" ".join(words))
+
+
+def _show_confusion(trainer: Trainer) -> Twin:
+    evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
+    if not isinstance(evaluator, Evaluator):
+        return Twin.of_words("No Evaluator judged this training, so there is no matrix.")
+    counts = evaluator.confusion if num_epochs else None  # else of a run before a reset
+    twin = twin_confusion(counts, *_name_classes(evaluator, counts))
+    if counts is None:
+        return twin
+    when = Twin.of_words(f"Counted on the test images at the end of epoch {num_epochs}.")
+    return Twin(f"{when.text}\n{twin.text}", when.html + twin.html)
+
+
+def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
+    """Return the names of the classes, and what a class is."""
+    batches = evaluator.batches
+    if isinstance(batches, Batches):
+        names: Sequence[str] = tuple(batches.digit_set.class_names)
+    else:
+        names = tuple(map(str, range(10 if counts is None else len(counts))))
+    return names, "digit" if names == DIGIT_NAMES else "class"
+
+
+def _describe_settings(trainer: Trainer) -> Twin:
+    batches = trainer.train_batches
+    num_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    rate = float(trainer.optimizer.param_groups[0]["lr"])
+    settings = {
+        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
+        "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
+        "Optimizer": type(trainer.optimizer).__name__,
+        "Learning rate": format_number(rate),
+        "Batches of an epoch": f"{trainer.num_batches:,}",
+        "Device": str(trainer.device),
+    }
+    if isinstance(batches, Batches):
+        settings["Batch size"] = str(batches.batch_size)
+        settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
+    table = to_table(("Setting", "Value"), settings.items())
+    config = RunConfig.of(trainer)
+    if config is None:
+        return table
+    changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
+    code = Twin.of_code(
+        f"The same as text: {config.to_string()}.{changed} As code, with the learning rate of now:",
+        replace(config, learning_rate=rate).to_code(max(trainer.history.num_epochs, 1)),
+    )
+    return Twin(f"{table.text}\n\n{code.text}", table.html + code.html)
+
+
+def _describe_versions() -> Twin:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return Twin.of_words(f"Python {platform.python_version()}, {packages}, {platform.system()}.")
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"

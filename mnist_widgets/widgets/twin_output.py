@@ -1,0 +1,193 @@
+"""Where the twins of panels stand in a notebook: in an output of their own below the live panel.
+
+Nobody can say when a notebook will be saved, so a twin is rewritten soon after its panel has come
+to rest, and at the end of each cell, which is all that a notebook run without a page waits for. In
+the foreground, where no thread waits for a rest, it is at the end of the work. As long as the live
+panel stands on the page, its style sheet hides the twin. What a twin says is the panel's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from IPython import get_ipython
+from IPython.display import display, update_display
+
+from mnist_widgets.drivers import ForegroundDriver
+from mnist_widgets.twins import Twin
+from mnist_widgets.widgets.publishing import Publisher, Redraw, is_foreground, publisher
+
+CALM_S = 1.0
+"""Seconds without a redraw after which a panel is taken to be at rest."""
+
+# JupyterLab says so in place of a panel whose kernel is gone; the twin below says more.
+_HIDE_ERROR = """<style>
+.jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets):has(+ * > * > .mw-twin):not(
+:has(> .jupyter-widgets > *)) { display: none; }
+</style>"""
+
+
+def new_twin_class() -> str:
+    """Return a CSS class for the twin of one panel, like no other."""
+    return f"mw-twin-{uuid.uuid4().hex[:12]}"
+
+
+def hide_twin(twin_class: str) -> str:
+    """Return a style sheet that leaves no trace of a twin, also for screen readers."""
+    output = ".jp-OutputArea-child:has(> .jp-OutputArea-output > .{})"
+    return "".join(
+        f"{selector.format(twin_class)} {{ display: none !important; }}\n"
+        for selector in (".{}", output)  # apart: a browser that knows no :has skips but one
+    )
+
+
+@dataclass(eq=False)
+class _Output:
+    """A twin in the notebook.
+
+    Attributes:
+        make: gives the twin of now.
+        twin_class: its CSS class, and what the front end knows the output by.
+        sources: whose redraws change it.
+        last: what stands in the notebook.
+        changed_s: when a source was redrawn that the twin does not show yet; None if it shows all.
+    """
+
+    make: Callable[[], Twin]
+    twin_class: str
+    sources: frozenset[object]
+    last: Twin
+    changed_s: float | None = None
+
+
+class TwinWriter:
+    """Keeps the twins of all panels that were shown up to date.
+
+    Args:
+        publisher: redraws the panels.
+        clock: tells seconds; another one in tests.
+    """
+
+    def __init__(
+        self, publisher: Publisher = publisher, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._publisher, self._clock = publisher, clock
+        self._outputs: dict[object, _Output] = {}
+        self._writing = threading.RLock()
+        self._shell: object = None  # whose ends of cells are heard of
+        publisher.add_listener(self.on_drawn)
+
+    def show(
+        self,
+        panel: object,
+        make: Callable[[], Twin],
+        twin_class: str,
+        sources: Iterable[object],
+    ) -> None:
+        """Write a panel's twin into the cell that runs, and keep it up to date from now on.
+
+        Args:
+            panel: whose twin it is.
+            make: gives the twin of now; from any thread.
+            twin_class: from `new_twin_class`, always the same for one panel.
+            sources: whose `redraw` methods change what the twin shows.
+        """
+        self._listen()
+        with self._writing:
+            output = _Output(make, twin_class, frozenset(sources), make())
+            self._outputs[panel] = output
+            display(to_bundle(output.last, twin_class), raw=True, display_id=twin_class)
+
+    def forget(self, panel: object) -> None:
+        """Write a panel's twin for the last time."""
+        with self._writing:
+            output = self._outputs.pop(panel, None)
+            if output is not None:
+                self._write(output)
+
+    def redraw(self) -> None:
+        """Write one twin of a panel at rest, if there is one; called by the publisher.
+
+        One at a time: between two rounds of redraws a click may come.
+        """
+        with self._writing:
+            stale = [output for output in self._outputs.values() if output.changed_s is not None]
+            now_s = self._clock()
+            calm = [output for output in stale if now_s - (output.changed_s or 0) >= CALM_S]
+            if calm:
+                self._write(calm[0])
+            if len(stale) > len(calm[:1]):
+                self._publisher.request(self.redraw)
+
+    def write_all(self) -> None:
+        """Write all twins that do not show what is true now, in this thread."""
+        with self._writing:
+            for output in self._outputs.values():
+                if output.changed_s is not None:
+                    self._write(output)
+
+    def on_drawn(self, redraws: Sequence[Redraw]) -> None:
+        """Note which panels were redrawn; called by the publisher."""
+        drawn = {getattr(redraw, "__self__", None) for redraw in redraws}
+        for output in tuple(self._outputs.values()):
+            if not drawn.isdisjoint(output.sources):
+                output.changed_s = self._clock()
+                if not is_foreground():
+                    self._publisher.request(self.redraw)
+
+    def on_work_begin(self) -> None:
+        """Nothing to do before a foreground driver's work."""
+
+    def on_task_end(self) -> None:
+        """Nothing to do within it."""
+
+    def on_work_end(self) -> None:
+        """Write what a foreground driver's work has changed."""
+        self._write_quietly()
+
+    def _write(self, output: _Output) -> None:
+        output.changed_s = None  # first: what changes meanwhile makes it stale again
+        twin = output.make()
+        if twin != output.last:
+            output.last = twin
+            bundle = to_bundle(twin, output.twin_class)
+            update_display(bundle, raw=True, display_id=output.twin_class)
+
+    def _listen(self) -> None:
+        """Hear of the ends of cells."""
+        shell = get_ipython()
+        if shell is not None and shell is not self._shell:
+            shell.events.register("post_run_cell", self._on_cell_end)
+            self._shell = shell
+
+    def _on_cell_end(self, _result: object) -> None:
+        self._publisher.flush()
+        self._write_quietly()
+
+    def _write_quietly(self) -> None:
+        try:
+            self.write_all()
+        except Exception:  # a picture must not fail a cell that has succeeded
+            logging.getLogger("mnist_widgets").exception("A twin could not be written")
+
+
+def to_bundle(twin: Twin, twin_class: str) -> dict[str, str]:
+    """Return a twin as the notebook stores it, with the time of day."""
+    when = f"As it stood on {datetime.now().astimezone():%Y-%m-%d at %H:%M}. "
+    note = f"{when}To see it live, run the notebook."
+    return {
+        "text/plain": f"{twin.text}\n\n{note}",
+        "text/html": f'{_HIDE_ERROR}<div class="mw-twin {twin_class}">{twin.html}'
+        f"<p><small>{note}</small></p></div>",
+    }
+
+
+twin_writer = TwinWriter()
+"""The one writer of this kernel, shared by all panels."""
+ForegroundDriver.watchers.append(twin_writer)  # after the publisher, which draws first

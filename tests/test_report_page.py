@@ -1,0 +1,166 @@
+"""The page that a session writes about what it trained."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_widgets import (
+    Callback,
+    Evaluator,
+    RunConfig,
+    Trainer,
+    TrainingSession,
+    load_bundled_digits,
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_bundled_digits()
+
+
+@pytest.fixture
+def session(data):
+    with_settings = RunConfig(batch_size=256, hidden_units=8, learning_rate=0.01)
+    session = TrainingSession(with_settings.build(*data))
+    yield session
+    session.close()
+
+
+class Tags(HTMLParser):
+    """Keeps what a page is made of, and asks for an end to each tag."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(page)
+        assert not self._open
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("img", "meta"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+
+def test_a_page_holds_curve_matrix_settings_ending_and_versions(session):
+    session.start(2)
+    session.join(60)
+    page = session.report().html
+    tags = Tags(page)
+    pictures = [attrs for tag, attrs in tags.seen if tag == "img"]
+    assert [picture["alt"].partition(".")[0] for picture in pictures] == [
+        "Loss curve",
+        "Confusion matrix: a row for each true digit, a column for each predicted one",
+    ]
+    assert "The training finished" in page
+    assert "2 whole epochs" in page
+    assert "SimpleNet(28 * 28, 10, hidden_units=8)" in page
+    assert "history = trainer.fit(2)" in page
+    assert "at the end of epoch 2" in page
+    assert f"torch {torch.__version__.partition('+')[0]}" in page
+    assert len(re.findall(r"<tr>", page)) == 1 + 2 + 1 + 10 + 1 + 8
+
+
+def test_a_page_needs_no_other_file(session):
+    session.step(3)
+    session.between_batches(lambda: None).result(30)
+    for tag, attrs in Tags(session.report().html).seen:
+        assert tag not in ("script", "link", "iframe")
+        assert all(not value.startswith("http") for value in attrs.values() if value)
+        assert attrs.get("src", "data:").startswith("data:")
+
+
+def test_a_page_is_saved_and_shown(session, tmp_path):
+    path = tmp_path / "run.html"
+    page = session.report(path)
+    assert path.read_text(encoding="utf-8") == page.html
+    assert "<style" not in page._repr_html_()  # it would dress the whole notebook
+    assert "How it ended" in repr(page)
+
+
+def test_before_a_training_the_page_says_so(session):
+    page = session.report().html
+    assert "No batch has been trained yet." in page
+    assert "<img" not in page
+
+
+def test_after_a_reset_the_last_runs_matrix_is_gone(session):
+    session.start(1)
+    session.join(60)
+    assert "Confusion matrix: a row" in session.report().html
+    session.reset()
+    session.between_batches(lambda: None).result(30)
+    assert "Confusion matrix: a row" not in session.report().html
+
+
+def test_the_page_of_a_stop_gives_the_reason(data):
+    class Stopper(Callback):
+        def on_batch_end(self, trainer, report):
+            trainer.request_stop("Enough <seen>.")
+
+    session = TrainingSession(RunConfig(batch_size=256).build(*data, [Stopper()]))
+    session.start(2)
+    session.join(60)
+    page = session.report().html
+    assert (
+        "The training was stopped before its end. Enough &lt;seen&gt;. It trained 1 batch" in page
+    )
+    assert "No epoch has been trained to its end yet." in page
+    session.close()
+
+
+def test_the_page_of_a_failure_names_the_error(make_trainer):
+    class Fault(Callback):
+        def on_batch_end(self, trainer, report):
+            raise ValueError("no good")
+
+    session = TrainingSession(make_trainer(callbacks=[Fault()]))
+    session.start(1)
+    with pytest.raises(ValueError, match="no good"):
+        asyncio.run(session.finished())
+    assert "The training failed. ValueError: no good" in session.report().html
+    session.close()
+
+
+def test_settings_put_together_by_hand_are_read_off_the_trainer(make_trainer, batches):
+    trainer = make_trainer(evaluator=Evaluator(batches))
+    trainer.fit(1)
+    page = TrainingSession(trainer).report().html
+    assert "Linear, 15 parameters" in page
+    assert '<th scope="row">Learning rate</th><td>0.01</td>' in page
+    assert "a row for each true class" in page  # three classes are no ten digits
+    assert "RunConfig" not in page
+    assert "import torch" not in page
+
+
+def test_a_training_without_an_evaluator_has_no_matrix(make_trainer):
+    trainer = make_trainer()
+    trainer.fit(1)
+    assert "No Evaluator judged this training" in TrainingSession(trainer).report().html
+
+
+def test_the_code_repeats_the_learning_rate_of_now(session):
+    for group in session.trainer.optimizer.param_groups:
+        group["lr"] = 0.5
+    page = session.report().html
+    assert "lr=0.01 " in page
+    assert "The learning rate was changed." in page
+    assert "Adam(model.parameters(), lr=0.5)" in page
+
+
+def test_a_trainer_tells_the_settings_it_was_built_from(data):
+    config = RunConfig(batch_size=256)
+    assert RunConfig.of(config.build(*data)) == config
+    model = nn.Linear(4, 3)
+    own = Trainer(model, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters()), [1])
+    assert RunConfig.of(own) is None

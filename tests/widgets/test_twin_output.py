@@ -1,0 +1,295 @@
+"""When and where the twins of panels are written into a notebook."""
+
+from __future__ import annotations
+
+import threading
+
+import nbformat
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+
+from mnist_widgets import RunConfig, TrainingSession, load_bundled_digits
+from mnist_widgets.twins import Twin
+from mnist_widgets.widgets import (
+    ConfusionChart,
+    HyperparameterPanel,
+    ImageGallery,
+    LossChart,
+    ProbabilityChart,
+    TrainingPanel,
+    dashboard,
+)
+from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.publishing import Publisher, publisher
+from mnist_widgets.widgets.twin_output import CALM_S, TwinWriter, hide_twin
+
+
+@pytest.fixture
+def shell():
+    """IPython's shell, which keeps what is displayed."""
+    shell = InteractiveShell.instance()
+    shell.display_pub = CapturingDisplayPublisher(parent=shell)
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def outputs_of(shell) -> list[dict]:
+    return shell.display_pub.outputs
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Source:
+    """Something with a `redraw` method, and a twin that counts."""
+
+    def __init__(self) -> None:
+        self.words = "first"
+
+    def redraw(self) -> None:
+        pass
+
+    def twin(self) -> Twin:
+        return Twin.of_words(self.words)
+
+
+class StillPublisher(Publisher):
+    """One whose rounds the test makes itself."""
+
+    is_asked = False
+
+    def request(self, redraw, urgent=False) -> None:
+        self.is_asked = True
+
+
+class Bench:
+    """A writer whose rounds and clock are moved by hand."""
+
+    def __init__(self) -> None:
+        self.publisher, self.clock = StillPublisher(), Clock()
+        self.writer = TwinWriter(self.publisher, self.clock)
+        self.source = Source()
+        self.writer.show(self.source, self.source.twin, "mw-twin-test", [self.source])
+
+    def change(self, words: str) -> None:
+        self.source.words = words
+        self.writer.on_drawn([self.source.redraw])
+
+    def wait(self, seconds: float) -> None:
+        self.clock.now_s += seconds
+        is_asked, self.publisher.is_asked = self.publisher.is_asked, False
+        if is_asked:
+            self.writer.redraw()
+
+
+@pytest.fixture
+def bench(shell):
+    return Bench()
+
+
+def texts(shell) -> list[str]:
+    return [output["data"]["text/plain"].splitlines()[0] for output in outputs_of(shell)]
+
+
+def test_a_twin_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
+    for number in range(5):
+        bench.change(f"change {number}")
+        bench.wait(CALM_S / 2)
+    assert texts(shell) == ["first"]
+    bench.wait(CALM_S / 2)
+    bench.wait(CALM_S)
+    assert texts(shell) == ["first", "change 4"]
+    first, second = outputs_of(shell)
+    assert second["update"]
+    assert first["transient"] == second["transient"] == {"display_id": "mw-twin-test"}
+
+
+def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
+    bench.change("first")
+    bench.wait(CALM_S)
+    assert texts(shell) == ["first"]
+
+
+def test_redraws_of_others_are_none_of_its_business(shell, bench):
+    bench.source.words = "changed"
+    bench.writer.on_drawn([Source().redraw])
+    bench.writer.write_all()
+    assert texts(shell) == ["first"]
+
+
+def test_one_twin_at_a_time_is_written_between_two_rounds(shell, bench):
+    other = Source()
+    bench.writer.show(other, other.twin, "mw-twin-other", [other])
+    other.words = "other changed"
+    bench.change("changed")
+    bench.writer.on_drawn([other.redraw])
+    bench.wait(CALM_S)
+    assert texts(shell) == ["first", "first", "changed"]
+    bench.wait(0)
+    assert texts(shell)[3:] == ["other changed"]
+
+
+def test_a_panel_that_goes_leaves_its_last_state(shell, bench):
+    bench.change("the end")
+    bench.writer.forget(bench.source)
+    bench.change("too late")
+    bench.writer.write_all()
+    assert texts(shell) == ["first", "the end"]
+
+
+def test_the_end_of_a_cell_does_not_wait_for_rest(shell):
+    chart = LossChart()
+    shell.user_ns["chart"] = chart
+    shell.run_cell("chart", store_history=False)
+    live, twin = outputs_of(shell)
+    assert "application/vnd.jupyter.widget-view+json" in live["data"]
+    assert "text/html" not in live["data"]
+    assert "No batch has been trained yet." in twin["data"]["text/html"]
+    shell.run_cell("for loss in (3, 2, 1): chart.add_batch(loss)", store_history=False)
+    assert "Batch 3: loss 1.00" in outputs_of(shell)[-1]["data"]["text/plain"]
+    chart.close()
+
+
+def test_a_fault_in_a_twin_fails_no_cell(shell, caplog):
+    class Faulty(Panel):
+        is_broken = False
+
+        def __init__(self) -> None:
+            super().__init__("mw-faulty", [])
+
+        def redraw(self) -> None:
+            pass
+
+        def twin(self) -> Twin:
+            if self.is_broken:
+                raise ValueError("no twin")
+            return Twin.of_words("fine")
+
+    panel = shell.user_ns["panel"] = Faulty()
+    shell.run_cell("panel", store_history=False)
+    panel.is_broken = True
+    publisher.request(panel.redraw)
+    assert shell.run_cell("1 + 1", store_history=False).success
+    assert "A twin could not be written" in caplog.text
+    caplog.clear()
+    panel.is_broken = False
+    panel.close()
+
+
+def test_the_panels_own_style_sheet_hides_its_twin_and_no_other(shell):
+    charts = [LossChart(), LossChart()]
+    for chart in charts:
+        chart._ipython_display_()
+    sheets = [chart.children[0].value for chart in charts]
+    for chart, sheet, twin in zip(charts, sheets, outputs_of(shell)[1::2], strict=True):
+        assert hide_twin(chart._twin_class) in sheet
+        assert f'class="mw-twin {chart._twin_class}"' in twin["data"]["text/html"]
+        chart.close()
+    assert charts[0]._twin_class not in sheets[1]
+
+
+def test_a_closed_panel_can_still_be_looked_at(shell):
+    chart = LossChart()
+    chart.add_batch(0.5)
+    chart.close()
+    chart._ipython_display_()
+    assert texts(shell) == ["Batch 1: loss 0.500, smoothed 0.500."]
+
+
+def test_a_twin_may_be_made_in_any_thread(shell, bench):
+    bench.change("from a thread")
+    bench.clock.now_s += CALM_S
+    thread = threading.Thread(target=bench.writer.redraw)
+    thread.start()
+    thread.join()
+    assert texts(shell)[-1] == "from a thread"
+
+
+@pytest.fixture(scope="module")
+def lab():
+    train_set, test_set = load_bundled_digits()
+    lab = dashboard(data=(train_set, test_set), settings="adam batch=256 hidden=16")
+    yield lab
+    lab.close()
+
+
+def test_a_dashboards_twin_holds_what_all_its_panels_show(lab):
+    lab.session.start(1)
+    lab.session.join(60)
+    lab.session.between_batches(lambda: None).result(30)
+    publisher.flush()
+    lab.selected_index = 4
+    lab.session.between_batches(lambda: None).result(30)
+    publisher.flush()
+    twin = lab.twin()
+    assert twin.html.count("<h3>") == 7
+    assert twin.html.count("<img") == 4
+    for words in ("Finished. Epoch 1 of 1", "hidden_units=16", "Batch 6:", "Run 1 (adam lr=0.001"):
+        assert words in twin.text
+    assert f"True {int(lab._test_set.labels[4])}. The network says" in twin.text
+    assert len(twin.html) < 100_000
+
+
+def test_hidden_panels_have_no_twin():
+    lab = dashboard(data=load_bundled_digits(), hide=["settings", "runs", "prediction"])
+    assert "<h3>Loss</h3>" in lab.twin().html
+    assert not {"Settings", "Runs", "Prediction"} & set(lab.twin().text.splitlines())
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (LossChart, "No batch has been trained yet."),
+        (ConfusionChart, "Nothing has been evaluated yet"),
+        (ProbabilityChart, "No image has been picked yet."),
+        (lambda: HyperparameterPanel(RunConfig()), "optimizer = torch.optim.Adam"),
+        (lambda: ImageGallery(load_bundled_digits()[1]), "page 1 of 8, shown: All"),
+    ],
+)
+def test_every_panel_has_a_twin_from_the_start(make, words):
+    panel = make()
+    assert words in panel.twin().text
+    panel.close()
+
+
+def test_the_twin_of_a_failed_training_names_the_error(make_trainer):
+    def fail(*_):
+        raise ValueError("a bad batch")
+
+    session = TrainingSession(make_trainer(train_step=fail))
+    panel = TrainingPanel(session)
+    session.start(1)
+    with pytest.raises(ValueError, match="a bad batch"):
+        session.join(30)
+    assert panel.twin().text.startswith("Failed.")
+    assert "ValueError: a bad batch" in panel.twin().html
+    panel.close()
+
+
+CELLS = [
+    """
+from mnist_widgets import RunConfig, TrainingSession, load_bundled_digits
+from mnist_widgets.widgets import LossChart
+chart = LossChart()
+session = TrainingSession(RunConfig(batch_size=256).build(*load_bundled_digits(), [chart]))
+""",
+    "chart",
+    "session.start(2)\nawait session.finished()",
+]
+
+
+def test_a_notebook_that_is_run_without_a_page_is_saved_with_the_last_state():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    live, twin = notebook.cells[1].outputs
+    assert "LossChart" in live.data["text/plain"]
+    assert "Epoch 2: mean" in twin.data["text/plain"]
+    assert "<img" in twin.data["text/html"]
+    assert not notebook.cells[2].outputs
