@@ -20,7 +20,7 @@ LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
 SOURCES = {
     "network": ["network"],
     "train_step": ["train_step"],
-    "trainer": ["trainer", "watched"],
+    "trainer": ["trainer", "histories", "watched"],
     "loss_choice": ["loss_choice", "wrong_losses"],
     "probabilities": ["probabilities"],
     "confident_mistakes": ["confident_mistakes"],
