@@ -26,7 +26,7 @@ SOURCES = {
     "confident_mistakes": ["confident_mistakes"],
     "confusion": ["confusion"],
     "scores": ["scores"],
-    "callback": ["callback"],
+    "callback": ["callback", "planted"],
     "run": ["run"],
     "common": ["trying"],
 }
