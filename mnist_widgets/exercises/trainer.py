@@ -1,6 +1,7 @@
 """Judges a training loop that a student wrote: what it trains, records and evaluates.
 
-What should stand in its history is left to `histories`. The words of its hints are in hints/trainer.md.
+What should stand in its history is left to `histories`; the words of the hints are in
+hints/trainer.md.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
 LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
 SOURCES = {
     "network": ["network"],
-    "train_step": ["train_step"],
+    "train_step": ["train_step", "watched_step"],
     "trainer": ["trainer", "histories", "watched"],
     "loss_choice": ["loss_choice", "wrong_losses"],
     "probabilities": ["probabilities"],
