@@ -62,6 +62,8 @@ class _Trial:
             raise Mistake("returns_mask", found)
         if self._found.dim() == 2 and self._found.shape[1] == 10:
             raise Mistake("returns_rows", found)
+        if self._found.is_floating_point() and torch.equal(self._found, self._found.round()):
+            raise Mistake("no_whole_numbers", found)
         if self._found.is_floating_point():
             raise Mistake("returns_probabilities", found)
         if tuple(self._found.shape) == (_NUM_MISTAKES,):

@@ -15,7 +15,7 @@ from mnist_widgets.evaluation import confusion_matrix
 from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import as_tensor, refuse_nothing
+from mnist_widgets.exercises.trying import as_tensor, describe, refuse_lists, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 
 
@@ -24,8 +24,8 @@ def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Ve
 
     Args:
         count: called as `count(true_labels, predicted_labels, num_classes)` with two int64 tensors
-            (N,) of labels from 0 to `num_classes` - 1; gives `counts[true, predicted]`, of shape
-            (`num_classes`, `num_classes`).
+            (N,) of labels from 0 to `num_classes` - 1; gives `counts[true, predicted]`, a tensor of
+            whole numbers, of shape (`num_classes`, `num_classes`).
 
     Returns:
         The verdict; nothing the student's code does is raised.
@@ -39,6 +39,7 @@ def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Ve
             "It counts each image once, by true and predicted class": trial.judge_counts,
             "It counts anew each time": trial.judge_second_call,
             "Classes that do not occur have their row and column too": trial.judge_absent_classes,
+            "It gives whole numbers, in a tensor": trial.judge_kind,
         },
     )
 
@@ -110,6 +111,14 @@ class _Trial:
         expected = confusion_matrix(true_labels, predicted_labels, 6)
         if not torch.equal(counts.double(), expected.double()):
             raise Mistake("other_counts", f"{found}, with other counts")
+        return found
+
+    def judge_kind(self) -> str:
+        result = self._call()
+        found = f"expected a tensor of whole numbers, found {describe(result)}"
+        refuse_lists(result)
+        if result.is_floating_point():
+            raise Mistake("no_whole_numbers", found)
         return found
 
     def _call(self) -> Any:  # noqa: ANN401 - whatever the student's code gives

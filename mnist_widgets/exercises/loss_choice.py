@@ -5,6 +5,7 @@ The words of its hints are in hints/loss_choice.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe, describe_error
+from mnist_widgets.exercises.trying import describe, describe_error, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.exercises.wrong_losses import (
     Choice,
@@ -30,8 +31,8 @@ _NUM_STEPS = 200
 _SMALL = 1e-4
 
 
-def check_loss_choice(problem: Problem, output: TensorFunction, loss_fn: TensorFunction) -> Verdict:
-    """Check an output activation and a loss function for one of three problems.
+def check_loss_choice(problem: Problem, choose: Callable[[], Any]) -> Verdict:
+    """Check the output activation and the loss function that a function chooses for a problem.
 
     What counts is what they compute together: the gradient that the raw scores receive. Modules,
     functions and lambdas are judged alike, and choices that compute the same all pass.
@@ -44,17 +45,19 @@ def check_loss_choice(problem: Problem, output: TensorFunction, loss_fn: TensorF
 
     Args:
         problem: one of the three.
-        output: what comes after the last linear layer; `nn.Identity()` if nothing does.
-        loss_fn: called as `loss_fn(output(scores), targets)`, gives one number.
+        choose: called without arguments, gives a pair `(output, loss_fn)`. `output` is what comes
+            after the last linear layer, `nn.Identity()` if nothing does; `loss_fn` is called as
+            `loss_fn(output(scores), targets)` and gives one number.
 
     Returns:
         The verdict; nothing the student's code does is raised.
     """
-    trial = _Trial(Choice(problem, output, loss_fn))
+    trial = _Trial(problem, choose)
     return examine(
         f"check_loss_choice, {problem}",
         read_hints("loss_choice"),
         {
+            "It gives an output and a loss": trial.judge_pair,
             "Output and loss fit together": trial.judge_fit,
             "The loss pushes each score the right way": trial.judge_gradients,
             "A small network learns the problem with them": trial.judge_training,
@@ -63,26 +66,35 @@ def check_loss_choice(problem: Problem, output: TensorFunction, loss_fn: TensorF
 
 
 class _Trial:
-    def __init__(self, choice: Choice) -> None:
-        self._choice = choice
-        self._problem = choice.problem
+    def __init__(self, problem: str, choose: Callable[[], Any]) -> None:
+        self._problem = problem
+        self._choose = choose
 
-    def judge_fit(self) -> str:
+    def judge_pair(self) -> str:
         if self._problem not in _RIGHT_LOSSES:
             found = f"expected one of {', '.join(map(repr, _RIGHT_LOSSES))}, not {self._problem!r}"
             raise Mistake("unknown_problem", found)
-        parts: dict[str, Any] = {"output": self._choice.output, "loss_fn": self._choice.loss_fn}
-        for name, part in parts.items():
+        pair = self._choose()
+        refuse_nothing(pair, self._choose)
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise Mistake("not_a_pair", f"expected a pair, found {describe(pair)}")
+        if pair[0] is None and callable(pair[1]):
+            raise Mistake("none_for_nothing", "The first of the pair is `None`")
+        for name, part in zip(("output", "loss"), pair, strict=True):
             if part is None or part is Ellipsis:
-                raise Mistake("unsolved", f"`{name}` is not chosen yet")
+                raise Mistake("unsolved", f"The {name} is not chosen yet")
             if isinstance(part, type):
-                raise Mistake("class_given", f"`{name}` is {describe(part)}", part=part.__name__)
+                raise Mistake("class_given", f"The {name} is {describe(part)}", part=part.__name__)
             if not callable(part):
-                raise Mistake("not_callable", f"`{name}` is {describe(part)}", part=name)
+                raise Mistake("not_callable", f"The {name} is {describe(part)}")
+        self._choice = Choice(self._problem, *pair)
+        return "expected and found a pair"
+
+    def judge_fit(self) -> str:
         scores, targets = _make_examples(self._problem, 0)
         try:
             loss: Any = self._choice.compute_loss(scores, targets)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
             found = describe_error(error)
             raise Mistake(name_misfit(self._choice, scores), found, error=found) from error
         if not isinstance(loss, Tensor) or loss.numel() != 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from mnist_widgets.exercises.examination import examine
+from mnist_widgets.exercises.trying import is_unsolved
 from mnist_widgets.exercises.verdict import Verdict
 
 _NOTE = (
@@ -55,18 +56,17 @@ class Marks:
 def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:
     """Return what a verdict is worth, as the last line of a graded cell.
 
-    Such a cell does not raise, so that *Run All* goes on in the student's hands. nbgrader takes its
-    value for the marks; the cell's metadata must name the same `points`.
+    nbgrader takes the value of such a cell for the marks; the cell's metadata must name the same
+    `points`. With `lambda` before the check the cell does not raise, even if `SimpleNet` is not
+    there because the student's cell ended in an error, and *Run All* goes on.
 
     Example:
         ```python
-        award(check_network(SimpleNet), points=5)
-        award(lambda: check_loss_choice("two classes", *choose()), points=2)
+        award(lambda: check_network(SimpleNet), points=5)
         ```
 
     Args:
-        check: the verdict, or a function that gives it, for a check that is handed what a student's
-            code returns: what that raises becomes a verdict too.
+        check: a function that gives the verdict, or a verdict.
         points: all or nothing.
     """
     return Marks(check if isinstance(check, Verdict) else _try(check), points)
@@ -79,8 +79,19 @@ def _try(check: Callable[[], Verdict]) -> Verdict:
         verdicts.append(check())
         return ""
 
-    attempt = examine("Your code", {}, {"It runs": judge})
+    attempt = examine(_name(check), {}, {"It runs": judge})
     return verdicts[0] if verdicts else attempt
+
+
+def _name(check: Callable[[], Verdict]) -> str:
+    """Return a name by which the hints of one task are told from those of another.
+
+    Of a `lambda` it is what it calls, such as "check_network, SimpleNet".
+    """
+    code = getattr(check, "__code__", None)
+    if code is None:
+        return "Your code"
+    return ", ".join(code.co_names) if code.co_name == "<lambda>" else str(code.co_name)
 
 
 class Note:
@@ -100,8 +111,8 @@ class Note:
 def once_solved() -> Iterator[None]:
     """Run the lines within; where they meet something unsolved, say so and go on behind them.
 
-    Unsolved is what raises a bare `NotImplementedError`, as nbgrader's stubs do. Any other error is
-    the student's to see.
+    Unsolved is where the student's own lines raise `NotImplementedError`, as nbgrader's stubs do.
+    Any other error is the student's to see.
 
     Example:
         ```python
@@ -112,7 +123,7 @@ def once_solved() -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        if error.args:  # with a message it is PyTorch's: a module without `forward`, for one
+        if not is_unsolved(error):  # it is PyTorch's: a module without `forward`, for one
             raise
         from IPython.display import display
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import as_tensor, describe, refuse_nothing
+from mnist_widgets.exercises.trying import as_tensor, describe, refuse_lists, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_IMAGES = 6
@@ -38,7 +38,7 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
         read_hints("probabilities"),
         {
             "It asks the network, in evaluation mode": trial.judge_call,
-            "It gives ten numbers for each image": trial.judge_shape,
+            "It gives a tensor with ten numbers for each image": trial.judge_shape,
             "They are probabilities: the softmax of each image's scores": trial.judge_values,
             "No gradients are kept": trial.judge_gradients,
             "The network is back in its mode afterwards": trial.judge_mode,
@@ -68,6 +68,7 @@ class _Trial:
         expected, shape = (_NUM_IMAGES, 10), tuple(probabilities.shape)
         found = f"expected shape {expected}, found {shape}"
         if shape == expected:
+            refuse_lists(self._result)
             return found
         if probabilities.numel() == _NUM_IMAGES:
             is_label = not probabilities.is_floating_point()
@@ -128,9 +129,10 @@ class _Network(nn.Module):
         self.linear = nn.Linear(28 * 28, 10)
         nn.init.normal_(self.linear.weight, std=0.1)
         self.modes: list[bool] = []
+        self._note_mode = self.modes.append  # a deep copy of the network notes in the same list
 
     def forward(self, images: Tensor) -> Tensor:
-        self.modes.append(self.training)
+        self._note_mode(self.training)
         return nn.functional.dropout(self.score(images), 0.5, self.training)
 
     def score(self, images: Tensor) -> Tensor:

@@ -91,14 +91,17 @@ def find_mistake(error: BaseException) -> Mistake:
     """
     words = describe_error(error)
     frames = _students_frames(error)
+    is_in_a_lambda = bool(frames) and frames[-1][0].f_code.co_name == "<lambda>"
     if isinstance(error, Mistake):
         mistake = error
     elif isinstance(error, EndlessOutput):
         mistake = Mistake("endless_output", f"more than {_MOST_OUTPUT:,} characters printed")
     elif isinstance(error, SystemExit):
         mistake = Mistake("exits", "the code asked Python to quit")
-    elif _means_unsolved(error, words, frames):
+    elif is_unsolved(error):
         mistake = Mistake("unsolved", "there is nothing to look at yet")
+    elif isinstance(error, NameError) and is_in_a_lambda:  # that of the cell which calls the check
+        mistake = Mistake("not_defined", words, name=error.name)
     elif frames:
         frame, line_number = frames[-1]
         [line] = traceback.StackSummary.extract([(frame, line_number)])
@@ -124,6 +127,16 @@ def refuse_nothing(result: object, function: object) -> None:
         raise Mistake("returns_none", "expected a result, found None")
 
 
+def refuse_lists(result: object) -> None:
+    """Recognize numbers that came in a list or an array where others go on with a tensor.
+
+    Raises:
+        Mistake: `not_a_tensor`.
+    """
+    if not isinstance(result, Tensor):
+        raise Mistake("not_a_tensor", f"expected a tensor, found {describe(result)}")
+
+
 def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code gave
     """Return a tensor, an array or nested lists of numbers as a tensor on the CPU.
 
@@ -136,6 +149,14 @@ def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code
         return torch.as_tensor(result).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise Mistake("not_numbers", f"expected numbers, found {describe(value)}") from error
+
+
+def is_unsolved(error: BaseException) -> bool:
+    """Whether an error comes from a `raise NotImplementedError` or a `...` left standing."""
+    if isinstance(error, NotImplementedError):  # torch raises it too, for types it cannot take
+        innermost = list(traceback.walk_tb(error.__traceback__))[-1:]
+        return _students_frames(error)[-1:] == innermost
+    return isinstance(error, (TypeError, AttributeError)) and "ellipsis" in describe_error(error)
 
 
 def describe(value: object) -> str:
@@ -166,14 +187,6 @@ def _students_frames(error: BaseException) -> list[tuple[FrameType, int]]:
         for frame, line_number in frames
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _NOT_THE_STUDENTS
     ]
-
-
-def _means_unsolved(error: BaseException, words: str, frames: list[tuple[FrameType, int]]) -> bool:
-    """Whether the error comes from a `raise NotImplementedError` or a `...` left standing."""
-    if isinstance(error, NotImplementedError):  # torch raises it too, for types it cannot take
-        innermost = list(traceback.walk_tb(error.__traceback__))[-1:]
-        return frames[-1:] == innermost
-    return isinstance(error, (TypeError, AttributeError)) and "ellipsis" in words
 
 
 def _is_empty(function: object) -> bool:

@@ -35,6 +35,8 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
     """Name the mistake of a choice that ends in an error with these scores."""
     try:
         choice.output(scores)
+    except TypeError:  # as from a loss, which wants two things
+        return "swapped_pair" if _takes_scores_alone(choice.loss_fn, scores) else "does_not_fit"
     except Exception:
         return "does_not_fit"
     if choice.problem == "regression":
@@ -75,6 +77,14 @@ def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
         }
         names = (name for name, value in values.items() if torch.isclose(loss, value))
         return next(names, "other_choice")
+
+
+def _takes_scores_alone(function: TensorFunction, scores: Tensor) -> bool:
+    try:
+        function(scores)
+    except Exception:
+        return False
+    return True
 
 
 def _name_elementwise_loss(choice: Choice) -> str:

@@ -25,6 +25,13 @@ def check(found, expected, **options):
         ("stopped", "stopped"),
         ([1, 2.0], (1, 2)),
         ({"loss": 0.1, "mode": True}, {"mode": True, "loss": 0.1}),
+        (float("nan"), float("nan")),
+        (torch.tensor([0.5, float("nan")]), torch.tensor([0.5, float("nan")])),
+        ({"a", "b"}, {"b", "a"}),
+        (["b", "a"], {"a", "b"}),
+        ((torch.tensor(2), np.int64(1)), (2, 1)),
+        (torch.tensor([2, 1]), (2, 1)),
+        (np.array([0.5, 1.0]), [0.5, 1.0]),
         (torch.tensor([1, 2], dtype=torch.int32), torch.tensor([1, 2])),
         (torch.tensor([0.5], requires_grad=True), torch.tensor([0.5], dtype=torch.float64)),
     ],
@@ -50,7 +57,10 @@ def test_right_answers_pass_however_they_are_written(found, expected):
         (torch.tensor([1.0, 2.0]), torch.tensor([1, 2])),
         (torch.tensor([1, 0]), torch.tensor([True, False])),
         (torch.tensor([0.5, float("nan")]), torch.tensor([0.5, 0.5])),
-        ([1, 2], torch.tensor([1, 2])),
+        (0.5, float("nan")),
+        (torch.tensor([1.0, 2.0, 3.0]), 1.0),
+        (["a"], {"a", "b"}),
+        ("a", {"a"}),
     ],
 )
 def test_wrong_answers_are_told_with_what_was_expected_and_found(found, expected):
@@ -94,6 +104,57 @@ def test_an_error_in_a_students_code_becomes_a_verdict():
     verdict = check_answer("task", "It is right", lambda: int("x"), expected=1)
     assert verdict.mistake == "raises"
     assert "ValueError" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"loss": None, "mode": True}, {"loss": 0.5, "mode": True}),
+        ([None, None], [0.3, 1.4]),
+    ],
+)
+def test_a_part_that_is_none_was_not_returned(found, expected):
+    assert check(found, expected).mistake == "returns_none"
+
+
+@pytest.mark.parametrize(
+    "found", [[2, 0, 9], (2, 0, 9), np.array([2, 0, 9]), 2, "2, 0, 9"], ids=str
+)
+def test_what_should_be_a_tensor_is_told_from_one(found):
+    verdict = check(found, torch.tensor([2, 0, 9]))
+    assert verdict.mistake == "not_a_tensor"
+    assert "expected tensor([2, 0, 9]), found " in verdict.details[0].numbers
+
+
+def test_answers_are_shown_as_python_shows_them():
+    shown = check([2, (0, 9), {"b", "a"}, 0.123456, "x"], torch.tensor([2.5])).details[0].numbers
+    assert shown == "expected tensor([2.5]), found [2, (0, 9), {'a', 'b'}, 0.1235, 'x']"
+
+
+def test_a_long_list_is_shown_by_its_ends():
+    assert "50 values [0, 1, 2, ..., 49]" in str(check(list(range(50)), [1.0]))
+
+
+KNOWN = {"This is the sum {of all}.": [6, 15], "This is the first.": [1, 4]}
+
+
+@pytest.mark.parametrize(("found", "hint"), [(wrong, hint) for hint, wrong in KNOWN.items()])
+def test_a_known_wrong_answer_gets_the_hint_that_fits_it(found, hint):
+    for _ in range(2):
+        verdict = check(found, [2, 5], known=KNOWN, hints=["Divide."])
+        assert verdict.hint == hint
+    assert check([7, 7], [2, 5], known=KNOWN, hints=["Divide."]).hint == "Divide."
+
+
+def test_each_known_answer_has_a_name_of_its_own():
+    names = {check(found, [2, 5], known=KNOWN).mistake for found in KNOWN.values()}
+    assert names == {"known_answer_1", "known_answer_2"}
+
+
+def test_what_is_not_defined_is_not_blamed_on_the_line_that_asks_for_it():
+    verdict = check_answer("add", "It adds", lambda: add(2, 3), expected=5)  # noqa: F821
+    assert verdict.mistake == "not_defined"
+    assert "`add`" in verdict.hint
 
 
 def test_a_large_tensor_does_not_flood_the_card():

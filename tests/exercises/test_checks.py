@@ -26,11 +26,15 @@ from mnist_widgets.exercises.examination import examine
 
 
 def check_output(output):
-    return exercises.check_loss_choice("many classes", output, nn.CrossEntropyLoss())
+    return exercises.check_loss_choice("many classes", lambda: (output, nn.CrossEntropyLoss()))
+
+
+def check_choice(choose):
+    return exercises.check_loss_choice("two classes", choose)
 
 
 def check_loss(loss_fn):
-    return exercises.check_loss_choice("regression", nn.Identity(), loss_fn)
+    return exercises.check_loss_choice("regression", lambda: (nn.Identity(), loss_fn))
 
 
 def find_mistakes(probabilities, labels, count=5):
@@ -45,6 +49,7 @@ RIGHT = {
     exercises.check_trainer: mnist_widgets.trainer,
     check_output: nn.Identity(),
     check_loss: nn.MSELoss(),
+    check_choice: lambda: (nn.Sigmoid(), nn.BCELoss()),
     exercises.check_predict_probabilities: predict_probabilities,
     exercises.check_confident_mistakes: find_mistakes,
     exercises.check_confusion_matrix: confusion_matrix,

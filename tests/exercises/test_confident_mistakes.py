@@ -83,6 +83,10 @@ def returns_confidences(probabilities, labels, count=5):
     return probabilities.amax(dim=1)[right(probabilities, labels, count)]
 
 
+def returns_real_numbers(probabilities, labels, count=5):
+    return right(probabilities, labels, count).float()
+
+
 def returns_rows(probabilities, labels, count=5):
     return probabilities[right(probabilities, labels, count)]
 
@@ -142,6 +146,7 @@ WRONG = [
     (sorts_the_positions, "not_sorted"),
     (takes_some_others, "other_mistakes"),
     (returns_confidences, "returns_probabilities"),
+    (returns_real_numbers, "no_whole_numbers"),
     (returns_rows, "returns_rows"),
     (returns_classes, "returns_classes"),
     (returns_a_mask, "returns_mask"),

@@ -17,22 +17,40 @@ def right(true_labels, predicted_labels, num_classes):
 
 
 def right_with_lists(true_labels, predicted_labels, num_classes):
+    return torch.tensor(counts_in_lists(true_labels, predicted_labels, num_classes))
+
+
+def right_in_short_numbers(true_labels, predicted_labels, num_classes):
+    return right(true_labels, predicted_labels, num_classes).to(torch.int32)
+
+
+def right_at_once(true_labels, predicted_labels, num_classes):
+    pairs = true_labels * num_classes + predicted_labels
+    counts = torch.bincount(pairs, minlength=num_classes * num_classes)
+    return counts.reshape(num_classes, num_classes)
+
+
+@pytest.mark.parametrize(
+    "count", [confusion_matrix, right, right_with_lists, right_at_once, right_in_short_numbers]
+)
+def test_right_answers_pass_however_they_are_written(count):
+    verdict = check_confusion_matrix(count)
+    assert verdict.passed, verdict
+
+
+def counts_in_lists(true_labels, predicted_labels, num_classes):
     counts = [[0] * num_classes for _ in range(num_classes)]
     for true_label, predicted_label in zip(true_labels, predicted_labels, strict=True):
         counts[true_label][predicted_label] += 1
     return counts
 
 
-def right_at_once(true_labels, predicted_labels, num_classes):
-    pairs = true_labels * num_classes + predicted_labels
-    counts = torch.bincount(pairs, minlength=num_classes * num_classes)
-    return counts.reshape(num_classes, num_classes).float()
+def counts_in_an_array(true_labels, predicted_labels, num_classes):
+    return right(true_labels, predicted_labels, num_classes).numpy()
 
 
-@pytest.mark.parametrize("count", [confusion_matrix, right, right_with_lists, right_at_once])
-def test_right_answers_pass_however_they_are_written(count):
-    verdict = check_confusion_matrix(count)
-    assert verdict.passed, verdict
+def counts_in_real_numbers(true_labels, predicted_labels, num_classes):
+    return right(true_labels, predicted_labels, num_classes).float()
 
 
 def transposes(true_labels, predicted_labels, num_classes):
@@ -169,6 +187,9 @@ WRONG = [
     (counts_one_label, "one_count_a_class"),
     (gives_a_long_row, "wrong_shape"),
     (leaves_out_the_last, "other_counts"),
+    (counts_in_lists, "not_a_tensor"),
+    (counts_in_an_array, "not_a_tensor"),
+    (counts_in_real_numbers, "no_whole_numbers"),
     (forgets_return, "returns_none"),
     (is_a_stub, "unsolved"),
 ]

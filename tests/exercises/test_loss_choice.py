@@ -7,10 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mnist_widgets.exercises import check_loss_choice
+from mnist_widgets import exercises
 
 TWO, MANY, NUMBERS = "two classes", "many classes", "regression"
 NOTHING = nn.Identity()
+
+
+def check_loss_choice(problem, output, loss_fn):
+    return exercises.check_loss_choice(problem, lambda: (output, loss_fn))
 
 
 def log_likelihood(scores, labels):
@@ -85,8 +89,17 @@ WRONG = [
     (MANY, nn.LogSoftmax, nn.NLLLoss(), "class_given"),
     (MANY, NOTHING, nn.CrossEntropyLoss, "class_given"),
     (MANY, torch.zeros(3), nn.CrossEntropyLoss(), "not_callable"),
-    (MANY, None, nn.CrossEntropyLoss(), "unsolved"),
+    (MANY, None, nn.CrossEntropyLoss(), "none_for_nothing"),
+    (NUMBERS, None, functional.mse_loss, "none_for_nothing"),
+    (MANY, "nothing", nn.CrossEntropyLoss(), "not_callable"),
+    (MANY, NOTHING, None, "unsolved"),
     (MANY, ..., ..., "unsolved"),
+    (TWO, nn.BCELoss(), nn.Sigmoid(), "swapped_pair"),
+    (TWO, nn.BCEWithLogitsLoss(), NOTHING, "swapped_pair"),
+    (MANY, nn.CrossEntropyLoss(), NOTHING, "swapped_pair"),
+    (MANY, functional.nll_loss, nn.LogSoftmax(dim=1), "swapped_pair"),
+    (NUMBERS, nn.MSELoss(), nn.ReLU(), "swapped_pair"),
+    (MANY, nn.CrossEntropyLoss(), nn.NLLLoss(), "does_not_fit"),
     (NUMBERS, nn.Sigmoid(), nn.MSELoss(), "output_is_limited"),
     (NUMBERS, nn.Tanh(), nn.MSELoss(), "output_is_limited"),
     (NUMBERS, nn.Softmax(dim=1), nn.MSELoss(), "output_is_limited"),
@@ -106,6 +119,53 @@ def test_each_mistake_is_recognized(problem, output, loss_fn, mistake):
     verdict = check_loss_choice(problem, output, loss_fn)
     assert verdict.mistake == mistake, verdict
     assert not verdict.passed
+
+
+def only_the_loss():
+    return nn.MSELoss()
+
+
+def three_things():
+    return NOTHING, nn.MSELoss(), nn.MSELoss()
+
+
+def forgets_return():
+    nn.Identity(), nn.MSELoss()
+
+
+def is_a_stub():
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("choose", "mistake"),
+    [
+        (only_the_loss, "not_a_pair"),
+        (three_things, "not_a_pair"),
+        (forgets_return, "returns_none"),
+        (is_a_stub, "unsolved"),
+    ],
+)
+def test_what_is_no_pair_is_told_apart(choose, mistake):
+    verdict = exercises.check_loss_choice(NUMBERS, choose)
+    assert verdict.mistake == mistake, verdict
+    assert "award" not in str(verdict)
+
+
+def test_a_list_is_a_pair_too():
+    assert exercises.check_loss_choice(MANY, lambda: [NOTHING, nn.CrossEntropyLoss()])
+
+
+def test_an_exchanged_pair_is_told_to_be_exchanged():
+    verdict = check_loss_choice(MANY, nn.CrossEntropyLoss(), NOTHING)
+    assert "The loss stands first" in verdict.hint
+    assert "could not even be called" not in str(verdict)
+
+
+def test_the_hint_on_an_output_without_negative_numbers_holds_for_positive_targets_too():
+    verdict = check_loss_choice(NUMBERS, nn.ReLU(), nn.MSELoss())
+    assert "right answers lie below 0" not in verdict.hint
+    assert "your output never goes below 0" in verdict.hint
 
 
 def test_each_problem_has_hints_of_its_own():

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from mnist_widgets.exercises import Detail, Verdict, award, once_solved
+from mnist_widgets.exercises import (
+    Detail,
+    Verdict,
+    award,
+    check_network,
+    check_train_step,
+    once_solved,
+)
 
 PASSED = Verdict(passed=True, details=(Detail("It runs", passed=True),), exercise="check_it")
 FAILED = Verdict(passed=False, hint="Look again.", exercise="check_it", hint_number=1, num_hints=1)
@@ -42,7 +49,7 @@ def test_a_check_may_be_called_late():
 
 @pytest.mark.parametrize(
     ("check", "mistake"),
-    [(unsolved, "unsolved"), (lambda: int("x"), "raises"), (lambda: unknown, "raises")],  # noqa: F821
+    [(unsolved, "unsolved"), (lambda: int("x"), "raises"), (lambda: unknown, "not_defined")],  # noqa: F821
 )
 def test_an_error_on_the_way_to_a_check_costs_the_marks_and_is_not_raised(check, mistake):
     marks = award(check, points=2)
@@ -50,7 +57,26 @@ def test_an_error_on_the_way_to_a_check_costs_the_marks_and_is_not_raised(check,
     assert marks.verdict.mistake == mistake
 
 
-@pytest.mark.parametrize(("function", "name"), [(unsolved, "unsolved"), (Unsolved, "Unsolved")])
+def test_what_is_missing_in_one_task_does_not_use_up_the_hints_of_another():
+    first = award(lambda: check_network(SimpleNet), points=2).verdict  # noqa: F821
+    other = award(lambda: check_train_step(train_step), points=2).verdict  # noqa: F821
+    again = award(lambda: check_network(SimpleNet), points=2).verdict  # noqa: F821
+    assert [verdict.hint_number for verdict in (first, other, again)] == [1, 1, 2]
+    assert [first.exercise, other.exercise] == [
+        "check_network, SimpleNet",
+        "check_train_step, train_step",
+    ]
+    assert "`SimpleNet`" in first.hint
+
+
+def write_later():
+    raise NotImplementedError("write me")
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(write_later, "write_later"), (unsolved, "unsolved"), (Unsolved, "Unsolved")],
+)
 def test_a_cell_waits_for_what_is_unsolved_and_names_it(capsys, function, name):
     with once_solved():
         function()

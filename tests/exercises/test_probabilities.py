@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def right_by_hand(model, images):
         powers = model.eval()(images).exp()
     finally:
         model.train(mode)
-    return (powers / powers.sum(dim=1, keepdim=True)).numpy()
+    return powers / powers.sum(dim=1, keepdim=True)
 
 
 def right_one_by_one(model, images):
@@ -36,7 +38,15 @@ def right_one_by_one(model, images):
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("predict", [predict_probabilities, right, right_by_hand, right_one_by_one])
+def right_with_a_copy(model, images):
+    with torch.no_grad():
+        return copy.deepcopy(model).eval()(images).softmax(dim=1)
+
+
+RIGHT = [predict_probabilities, right, right_by_hand, right_one_by_one, right_with_a_copy]
+
+
+@pytest.mark.parametrize("predict", RIGHT)
 def test_right_answers_pass_however_they_are_written(predict):
     verdict = check_predict_probabilities(predict)
     assert verdict.passed, verdict
@@ -95,6 +105,19 @@ def forgets_detach(model, images):
     return model.eval()(images).softmax(dim=1).numpy()
 
 
+def forgets_eval_of_a_copy(model, images):
+    with torch.no_grad():
+        return copy.deepcopy(model)(images).softmax(dim=1)
+
+
+def returns_an_array(model, images):
+    return right(model, images).numpy()
+
+
+def returns_lists(model, images):
+    return right(model, images).tolist()
+
+
 def is_a_stub(model, images): ...
 
 
@@ -112,6 +135,9 @@ WRONG = [
     (forgets_detach, "raises"),
     (is_a_stub, "unsolved"),
     (returns_text, "not_numbers"),
+    (forgets_eval_of_a_copy, "forgot_eval"),
+    (returns_an_array, "not_a_tensor"),
+    (returns_lists, "not_a_tensor"),
     (changes_the_result(lambda scores: scores), "raw_scores"),
     (changes_the_result(lambda scores: scores.softmax(dim=0)), "softmax_over_images"),
     (changes_the_result(lambda scores: scores.softmax(dim=1).softmax(dim=1)), "softmax_twice"),

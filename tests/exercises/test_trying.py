@@ -176,6 +176,19 @@ def test_an_error_without_a_line_of_the_student_comes_from_the_result():
     assert find_mistake(ValueError("too many dimensions 'str'")).name == "unusable"
 
 
+def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
+    assert catch(lambda: unknown).name == "not_defined"  # noqa: F821
+    assert catch(lambda: unknown).figures["name"] == "unknown"  # noqa: F821
+
+
+def misspells():
+    return unknown  # noqa: F821
+
+
+def test_a_name_that_a_students_function_does_not_find_is():
+    assert catch(misspells).name == "raises"
+
+
 def test_a_mistake_stays_what_it_is():
     mistake = Mistake("transposed", "rows and columns")
     assert find_mistake(mistake) is mistake
