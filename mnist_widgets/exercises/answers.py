@@ -132,11 +132,11 @@ def _are_alike(found: object, expected: object, tolerance: float) -> bool:
 def _are_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
     """Whether shape, kind of numbers and numbers agree; whole numbers of any length are a kind."""
     kinds = [(each.dtype == torch.bool, each.is_floating_point()) for each in (found, expected)]
-    values = [each.detach().cpu().double() for each in (found, expected)]
+    found_values, values = (each.detach().cpu().double() for each in (found, expected))
     return (
         found.shape == expected.shape
         and kinds[0] == kinds[1]
-        and torch.allclose(*values, rtol=0, atol=tolerance, equal_nan=True)
+        and torch.allclose(found_values, values, rtol=0, atol=tolerance, equal_nan=True)
     )
 
 

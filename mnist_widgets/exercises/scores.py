@@ -64,6 +64,8 @@ class _Trial:
         if self._accuracy.numel() != 1:
             found = f"expected one number, found {describe(self._accuracy)}"
             raise Mistake("accuracy_for_each_class", found)
+        if self._accuracy.dim():  # whoever prints it would have to unpack it first
+            raise Mistake("accuracy_in_brackets", f"found {self._accuracy.tolist()}")
         counts, value = self._counts, float(self._accuracy)
         expected = accuracy(counts)
         found = f"expected {expected:.4f}, found {value:.4f}"

@@ -91,7 +91,8 @@ def find_mistake(error: BaseException) -> Mistake:
     """
     words = describe_error(error)
     frames = _students_frames(error)
-    is_in_a_lambda = bool(frames) and frames[-1][0].f_code.co_name == "<lambda>"
+    # a lambda with which a cell asks a check, and a comprehension in it, are called "<...>"
+    is_before_any_function = all(frame.f_code.co_name.startswith("<") for frame, _ in frames)
     if isinstance(error, Mistake):
         mistake = error
     elif isinstance(error, EndlessOutput):
@@ -100,7 +101,7 @@ def find_mistake(error: BaseException) -> Mistake:
         mistake = Mistake("exits", "the code asked Python to quit")
     elif is_unsolved(error):
         mistake = Mistake("unsolved", "there is nothing to look at yet")
-    elif isinstance(error, NameError) and is_in_a_lambda:  # that of the cell which calls the check
+    elif isinstance(error, NameError) and frames and is_before_any_function:
         mistake = Mistake("not_defined", words, name=error.name)
     elif frames:
         frame, line_number = frames[-1]

@@ -91,6 +91,8 @@ def is_a_stub(counts):
 
 WRONG = [
     (other_accuracy(recall), "accuracy_for_each_class"),
+    (other_accuracy(lambda counts: [accuracy(counts)]), "accuracy_in_brackets"),
+    (other_accuracy(lambda counts: torch.tensor([accuracy(counts)])), "accuracy_in_brackets"),
     (other_accuracy(lambda counts: recall(counts).mean()), "mean_of_recalls"),
     (other_accuracy(lambda counts: precision(counts).mean()), "mean_of_precisions"),
     (other_accuracy(lambda counts: 1 - accuracy(counts)), "error_rate"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.trying import (
     as_tensor,
@@ -177,16 +178,23 @@ def test_an_error_without_a_line_of_the_student_comes_from_the_result():
 
 
 def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
-    assert catch(lambda: unknown).name == "not_defined"  # noqa: F821
-    assert catch(lambda: unknown).figures["name"] == "unknown"  # noqa: F821
+    for judge in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
+        verdict = examine("odd", {}, {"It runs": judge})
+        assert verdict.mistake == "not_defined"
+        assert "`unknown`" in verdict.hint
 
 
 def misspells():
     return unknown  # noqa: F821
 
 
-def test_a_name_that_a_students_function_does_not_find_is():
-    assert catch(misspells).name == "raises"
+def misspells_in_a_row():
+    return [unknown for _ in range(2)]  # noqa: F821
+
+
+@pytest.mark.parametrize("function", [misspells, misspells_in_a_row])
+def test_a_name_that_a_students_function_does_not_find_is_one(function):
+    assert catch(function).name == "raises"
 
 
 def test_a_mistake_stays_what_it_is():

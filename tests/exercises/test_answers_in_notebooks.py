@@ -1,0 +1,308 @@
+"""Students' answers where they stand: in the cells of their notebook, and in those that follow.
+
+A notebook is run solved, in a namespace of its own; then an answer takes the place of a solution.
+What nbgrader makes of the notebooks is shown in tests/test_exercise_notebooks.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from functools import cache
+from math import e
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mnist_widgets import RunConfig, load_bundled_digits, train_step
+from mnist_widgets.exercises import Verdict, award, check_answer, start_over
+
+SOLUTIONS = Path(__file__).parents[2] / "notebooks/solutions"
+
+
+class Notebook:
+    """A solved notebook; `names` holds what its cells have defined."""
+
+    def __init__(self, number: int) -> None:
+        [path] = SOLUTIONS.glob(f"{number:02}_*.ipynb")
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        self.names = {"__name__": "__main__", "display": lambda _shown: None}
+        self._cells = [
+            ("".join(cell["source"]), cell["metadata"].get("nbgrader", {"grade_id": ""}))
+            for cell in cells
+            if cell["cell_type"] == "code"
+        ]
+
+    def run(self, *, after: str = "", until: str = "") -> list[Verdict]:
+        """Run its cells, after one's solution and until another's check, and return the verdicts.
+
+        The solutions in between are left out: what stands in their place is not replaced.
+        """
+        ids = [marks["grade_id"] for _, marks in self._cells]
+        begin = ids.index(after) + 1 if after else 0
+        end = ids.index(f"{until}_check") + 1 if until else len(ids)
+        verdicts = []
+        for source, marks in self._cells[begin:end]:
+            value = None
+            if not (after and marks.get("solution")):
+                value = run_cell(source, self.names)
+            if marks.get("grade"):
+                verdicts.append(value.verdict)
+        return verdicts
+
+    def judge(self, task: str) -> Verdict:
+        """Return the verdict on what is now in the place of a task's solution."""
+        [verdict] = self.run(after=task, until=task)
+        return verdict
+
+
+def run_cell(source: str, names: dict):
+    """Run a cell as a kernel does, and return the value of its last line."""
+    *lines, last = ast.parse(source).body
+    is_value = isinstance(last, ast.Expr)
+    exec(compile(ast.Module(lines if is_value else [*lines, last], []), "<cell>", "exec"), names)
+    return eval(ast.unparse(last), names) if is_value else None
+
+
+@cache
+def solve(number: int) -> Notebook:
+    notebook = Notebook(number)
+    assert all(notebook.run())
+    return notebook
+
+
+def convert(form):
+    """Make of a solution one that gives the same in another form."""
+
+    def wrap(solution):
+        return lambda *arguments, **options: form(solution(*arguments, **options))
+
+    return wrap
+
+
+SAME_IN_OTHER_FORMS = [
+    (1, "read_digits", lambda digits: digits.to(torch.int32)),
+    (1, "count_parameters", torch.tensor),
+    (2, "memorize", tuple),
+    (4, "find_smallest_loss", torch.tensor),
+    (5, "softmax", lambda shares: shares.double()),
+    (5, "predict_probabilities", lambda shares: shares.double()),
+    (5, "find_confident_mistakes", torch.Tensor.tolist),
+    (5, "find_confident_mistakes", torch.Tensor.numpy),
+    (5, "find_confident_mistakes", lambda positions: positions.to(torch.int32)),
+    (5, "find_confident_mistakes", lambda positions: tuple(positions.tolist())),
+    (5, "find_confident_mistakes", list),
+    (6, "count_confusions", lambda counts: counts.to(torch.int32)),
+    (6, "compute_scores", lambda scores: [torch.tensor(scores[0]), *scores[1:]]),
+    (
+        6,
+        "compute_scores",
+        lambda scores: [np.float64(scores[0]), *map(torch.Tensor.numpy, scores[1:])],
+    ),
+    (6, "compute_scores", lambda scores: [scores[0], *(score.tolist() for score in scores[1:])]),
+    (6, "compute_scores", lambda scores: [scores[0], *map(list, scores[1:])]),
+    (6, "find_most_frequent_mistake", torch.tensor),
+    (6, "find_most_frequent_mistake", list),
+]
+
+
+@pytest.mark.parametrize(("number", "task", "form"), SAME_IN_OTHER_FORMS)
+def test_what_passes_serves_the_cells_that_follow(monkeypatch, number, task, form):
+    notebook = solve(number)
+    monkeypatch.setitem(notebook.names, task, convert(form)(notebook.names[task]))
+    assert all(notebook.run(after=task))
+
+
+# each is (number of the notebook, task), in the order in which students meet them
+TASKS = [
+    (1, "count_parameters"),
+    (1, "read_digits"),
+    (2, "walk_downhill"),
+    (2, "train_step"),
+    (2, "memorize"),
+    (4, "choose_for_two_classes"),
+    (4, "choose_for_many_classes"),
+    (4, "choose_for_regression"),
+    (4, "find_smallest_loss"),
+    (4, "decide"),
+    (5, "softmax"),
+    (5, "predict_probabilities"),
+    (5, "find_confident_mistakes"),
+    (6, "count_confusions"),
+    (6, "compute_scores"),
+    (6, "find_most_frequent_mistake"),
+]
+each_task = pytest.mark.parametrize(("number", "task"), TASKS)
+# the others are asked once, and judged by what became of the network, or of their choice
+ASKED_TWICE = [
+    (number, task)
+    for number, task in TASKS
+    if not task.startswith(("choose", "memorize", "predict"))
+]
+
+
+@each_task
+def test_a_forgotten_return_is_told_apart(monkeypatch, number, task):
+    notebook = solve(number)
+    monkeypatch.setitem(notebook.names, task, convert(lambda _result: None)(notebook.names[task]))
+    verdict = notebook.judge(task)
+    assert verdict.mistake == "returns_none", verdict
+
+
+@pytest.mark.parametrize(("number", "task"), ASKED_TWICE)
+def test_no_answer_can_be_written_down_that_was_right_once(monkeypatch, number, task):
+    notebook = solve(number)
+    solution, results = notebook.names[task], []
+
+    def remembers_its_first_result(*arguments, **options):
+        if not results:
+            results.append(solution(*arguments, **options))
+        return results[0]
+
+    monkeypatch.setitem(notebook.names, task, remembers_its_first_result)
+    assert not notebook.judge(task)
+
+
+@pytest.mark.parametrize(("number", "task"), [(1, "simple_net"), *TASKS])
+def test_a_cell_that_ended_in_an_error_costs_the_marks_and_nothing_else(monkeypatch, number, task):
+    notebook = solve(number)
+    name = {"simple_net": "SimpleNet"}.get(task, task)
+    monkeypatch.delitem(notebook.names, name)
+    verdict = notebook.judge(task)
+    assert verdict.mistake == "not_defined", verdict
+    assert f"`{name}`" in verdict.hint
+
+
+def memorize_without_training(model, batch, loss_fn, optimizer, num_steps):
+    return [0.0] * num_steps
+
+
+def memorize_the_last_loss(model, batch, loss_fn, optimizer, num_steps):
+    for _ in range(num_steps):
+        loss = train_step(model, batch, loss_fn, optimizer, torch.device("cpu"))
+    return loss
+
+
+def walk_with_old_gradients(start, learning_rate, num_steps):
+    weight = torch.tensor(start, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=learning_rate)
+    for _ in range(num_steps):
+        ((weight - 5) ** 2).backward()
+        optimizer.step()
+    return weight.item()
+
+
+def find_greatest_count(counts):
+    return divmod(counts.argmax().item(), len(counts))
+
+
+def divide_by_ten(counts):
+    return divmod(counts.clone().fill_diagonal_(0).argmax().item(), 10)
+
+
+WRONG = [
+    (1, "count_parameters", lambda model: len(list(model.parameters())), "how many tensors"),
+    (1, "read_digits", lambda model, images: model(images).argmax(dim=0), "which dim"),
+    (1, "read_digits", lambda model, images: model(images).argmax(dim=1).tolist(), "not a tensor"),
+    (2, "walk_downhill", walk_with_old_gradients, "zero_grad()"),
+    (2, "walk_downhill", lambda start, *_: start, "never moved"),
+    (2, "memorize", memorize_without_training, "append what it returns"),
+    (2, "memorize", memorize_the_last_loss, "last loss alone"),
+    (4, "find_smallest_loss", lambda _num_classes: 0.0, "e to the 0 is 1"),
+    (4, "find_smallest_loss", lambda num_classes: e / (e + num_classes - 1), "probability"),
+    (4, "decide", lambda scores: scores > 0.5, "not the raw score"),
+    (4, "decide", lambda scores: (scores > 0).tolist(), "not a tensor"),
+    (5, "softmax", lambda scores: scores.exp() / scores.exp().sum(1, keepdim=True), "nan comes"),
+    (6, "find_most_frequent_mistake", find_greatest_count, "diagonal"),
+    (6, "find_most_frequent_mistake", divide_by_ten, "len(counts)"),
+]
+
+
+@pytest.mark.parametrize(("number", "task", "answer", "words"), WRONG)
+def test_a_likely_mistake_is_met_by_the_hint_that_fits_it(monkeypatch, number, task, answer, words):
+    notebook = solve(number)
+    monkeypatch.setitem(notebook.names, task, answer)
+    start_over()
+    verdict = notebook.judge(task)
+    assert not verdict
+    assert words in verdict.hint, verdict
+
+
+def read_with_methods(model, images):
+    model.eval()
+    with torch.inference_mode():
+        return model.forward(images).argmax(dim=1)
+
+
+def test_a_network_that_a_check_hands_over_can_do_what_networks_can(monkeypatch):
+    notebook = solve(1)
+    monkeypatch.setitem(notebook.names, "read_digits", read_with_methods)
+    assert notebook.judge("read_digits")
+
+
+def test_the_pairs_do_not_stand_above_the_task_to_find_them():
+    [path] = SOLUTIONS.glob("04_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ids = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in cells]
+    above = cells[: ids.index("choose_for_regression")]
+    lines = "".join("".join(cell["source"]) for cell in above if cell["cell_type"] == "markdown")
+    outputs, losses = (
+        ("Identity", "nothing", "Sigmoid", "LogSoftmax"),
+        ("BCE", "NLL", "MSE", "Cross"),
+    )
+    for line in lines.splitlines():
+        named = [[name for name in names if name in line] for names in (outputs, losses)]
+        assert not all(named), line
+
+
+def judge_changes(answer, run) -> Verdict:
+    """Return the verdict of exercise 8 on named changes, of a run of the bundled digits or None."""
+    notebook = Notebook(8)
+    session = None if run is None else SimpleNamespace(trainer=run)
+    kit = {"award": award, "check_answer": check_answer, "nn": nn, "torch": torch}
+    notebook.names |= {**kit, "usual_batch_size": 32, "session": session}
+    notebook.names["name_changes"] = lambda: answer
+    return notebook.judge("name_changes")
+
+
+def build_run(loss_fn=None, **settings):
+    trainer = RunConfig(**{"batch_size": 32, **settings}).build(*load_bundled_digits())
+    trainer.loss_fn = loss_fn or trainer.loss_fn
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        ({}, set()),
+        ({"hidden_units": 62}, set()),
+        ({"batch_size": 8, "learning_rate": 0.006}, {"batch size", "learning rate"}),
+        ({"optimizer": "sgd"}, {"optimizer"}),
+        ({"loss": "mse"}, {"loss"}),
+        ({"loss_fn": nn.CrossEntropyLoss()}, set()),
+        ({"loss_fn": nn.CrossEntropyLoss(label_smoothing=0.1)}, {"loss"}),
+        ({"loss_fn": nn.CrossEntropyLoss(torch.arange(10.0))}, {"loss"}),
+    ],
+)
+def test_changes_are_those_of_the_run(settings, changes):
+    run = build_run(**settings)
+    assert judge_changes(changes, run)
+    assert judge_changes(list(changes), run)
+    assert not judge_changes(changes ^ {"loss"}, run)
+
+
+def test_the_card_lists_the_changes_that_were_made_and_those_that_were_named():
+    shown = judge_changes({"loss"}, build_run(batch_size=8)).details[0].numbers
+    assert shown == "expected changes {'batch size'}, found changes {'loss'}"
+
+
+def test_changes_without_a_run_wait_for_it():
+    assert judge_changes({"loss"}, None).mistake == "unsolved"
+
+
+def test_changes_that_are_not_returned_are_told_apart():
+    assert judge_changes(None, build_run()).mistake == "returns_none"
