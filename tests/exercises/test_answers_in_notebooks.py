@@ -394,14 +394,32 @@ def test_the_pairs_do_not_stand_above_the_task_to_find_them():
         assert not all(named), line
 
 
-def judge_changes(answer, run) -> Verdict:
-    """Return the verdict of exercise 8 on named changes, of a run of the bundled digits or None."""
+def judge_goal(task, answer, run=None) -> Verdict:
+    """Return the verdict on an answer of exercise 8, with or without a run of the small digits."""
     notebook = Notebook(8)
     session = None if run is None else SimpleNamespace(trainer=run)
     kit = {"award": award, "check_answer": check_answer, "nn": nn, "torch": torch}
-    notebook.names |= {**kit, "usual_batch_size": 32, "session": session}
-    notebook.names["name_changes"] = lambda: answer
-    return notebook.judge("name_changes")
+    notebook.names |= {**kit, "usual_batch_size": 32, "session": session, task: answer}
+    return notebook.judge(task)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda most: most // 794, "Biases"),
+        (lambda most: most // 795, "Biases"),
+        (lambda most: (most - 10) / 795, "rounds down"),
+        (lambda _most: 62, "784 weights"),
+        (lambda _most: None, "handed back nothing"),
+    ],
+)
+def test_a_likely_number_of_hidden_units_is_met_by_the_hint_that_fits_it(answer, words):
+    start_over()
+    assert words in judge_goal("find_most_hidden_units", answer).hint
+
+
+def judge_changes(answer, run) -> Verdict:
+    return judge_goal("name_changes", lambda: answer, run)
 
 
 def build_run(loss_fn=None, **settings):
