@@ -332,7 +332,7 @@ WRONG = [
     (3, "measure_accuracy", measure_accuracy(divide_sums, dim=0), "argmax(dim=1), not dim=0"),
     (3, "measure_accuracy", measure_accuracy(average_shares), "last image count as ten"),
     (3, "measure_accuracy", measure_accuracy(lambda num, _: sum(num)), "a number of images"),
-    (3, "measure_accuracy", measure_accuracy(lambda num, _: average(num)), "not of batches"),
+    (3, "measure_accuracy", measure_accuracy(lambda num, _: average(num)), "not batches"),
     (3, "measure_accuracy", lambda *_: 0.5, "position of its highest score"),
     (7, "patience", PatienceWithoutReturn, "end in a return"),
     (7, "patience", PatienceWithTheLast, "not with the value before"),
