@@ -285,10 +285,12 @@ class Trainer:
         source = self.train_batches
         began_s = time.perf_counter()
         for batch_index, batch in enumerate(source, start=1):
+            self._logbook.begin_batch()
             loss = self._train_on(batch)
             step = self.history.add_batch(loss)
-            num_images = _count_images(batch)
-            self._logbook.add_batch(source, num_images)
+            inputs = _find_inputs(batch)
+            num_images = 0 if inputs is None else len(inputs)
+            self._logbook.add_batch(source, inputs)
             duration_s = time.perf_counter() - began_s
             report = BatchReport(
                 step, epoch, batch_index, num_batches, loss, num_images, duration_s
@@ -322,7 +324,7 @@ class Trainer:
         found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
-        self._logbook.add_epoch()
+        self._logbook.add_epoch(self.model)
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
     def _tell(self, hook: str, *arguments: object) -> None:
@@ -342,6 +344,6 @@ def _count_batches(train_batches: Iterable[Any]) -> int:
     return num_batches
 
 
-def _count_images(batch: object) -> int:
+def _find_inputs(batch: object) -> Tensor | None:
     inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
-    return len(inputs) if isinstance(inputs, Tensor) and inputs.dim() else 0
+    return inputs if isinstance(inputs, Tensor) and inputs.dim() else None

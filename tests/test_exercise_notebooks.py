@@ -16,6 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZipFile
 
 import pytest
 
@@ -113,13 +114,26 @@ def graded(course, tmp_path_factory) -> dict[str, Graded]:
 def grade(released: Path, course: Path, student: str, notebooks: Path) -> Graded:
     """Do what a teacher does with what a student handed in."""
     shutil.copytree(released, course)
-    shutil.copytree(notebooks, course / "submitted" / student / "exercises")
+    archive = course / "downloaded/exercises/archive"
+    archive.mkdir(parents=True)
+    with ZipFile(archive / "from_the_platform.zip", "w") as downloaded:
+        for notebook in notebooks.glob("*.ipynb"):
+            downloaded.write(notebook, f"{student}_{notebook.name}")
+    make_exercises.nbgrader(course, "zip_collect", "exercises", read_pattern_of_file_names())
     make_exercises.nbgrader(course, "autograde", "exercises", "--Execute.timeout=120")
     make_exercises.nbgrader(course, "generate_feedback", "exercises")
     read = [sys.executable, "-W", "ignore", "-c", READ_GRADEBOOK]
     path = {"PATH": make_exercises.search_path()}
     done = subprocess.run(read, cwd=course, env=os.environ | path, capture_output=True, check=True)
     return Graded(course, student, json.loads(done.stdout))
+
+
+def read_pattern_of_file_names() -> str:
+    """Return the option for `nbgrader zip_collect` that the teachers' page gives."""
+    [option, pattern] = re.search(
+        r"(--FileNameCollectorPlugin\.named_regexp=)'(.+)'", TEACHERS_PAGE.read_text("utf-8")
+    ).groups()
+    return f"{option}{pattern}"
 
 
 def test_the_exercises_are_eight_and_in_order():
@@ -178,6 +192,14 @@ def test_the_teachers_table_says_what_stands_in_the_exercise(name):
     assert f"[{number} {title}](exercises/{name}.ipynb)" in row
     assert f"| {minutes} |" in row
     assert 20 <= int(minutes) <= 40
+
+
+@each_exercise
+@pytest.mark.parametrize("student", ["solved", "untouched"])
+def test_what_was_handed_in_is_collected(graded, name, student):
+    handed_in = (SOLUTIONS if student == "solved" else EXERCISES) / f"{name}.ipynb"
+    collected = graded[student].course / "submitted" / student / "exercises" / handed_in.name
+    assert make_exercises.read(collected) == make_exercises.read(handed_in)
 
 
 @each_exercise

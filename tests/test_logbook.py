@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mnist_widgets.history import History
+from mnist_widgets.logbook import Logbook
 
 
 def test_it_counts_what_was_trained(make_trainer, batches):
@@ -78,3 +79,50 @@ def test_parameters_without_a_shape_are_left_out(make_trainer):
     trainer = make_trainer(model=model)
     trainer.logbook.begin_run(model)
     assert set(trainer.logbook.first_weights) == {"0.weight", "0.bias"}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        torch.rand(2, 3, dtype=torch.bfloat16, requires_grad=True),
+        torch.rand(2, 3).to_sparse(),
+        torch.empty(2, 3, device="meta"),
+        torch.empty(0, 3),
+        torch.randint(0, 5, (2,)),
+    ],
+)
+def test_odd_inputs_are_counted_as_well(inputs):
+    logbook = Logbook()
+    logbook.begin_run(nn.Linear(3, 2, dtype=torch.bfloat16))
+    logbook.begin_batch()
+    logbook.add_batch("somewhere", inputs)
+    assert (logbook.num_batches, logbook.num_inputs) == (1, len(inputs))
+
+
+def test_training_alone_changes_nothing_between_batches(make_trainer):
+    trainer = make_trainer()
+    trainer.fit(2)
+    trainer.fit(1)
+    assert trainer.logbook.num_foreign_changes == 0
+
+
+def test_a_network_of_another_precision_is_another_one(make_trainer):
+    trainer = make_trainer()
+    trainer.fit(1)
+    trainer.model.double()
+    with pytest.raises(RuntimeError):  # its inputs are still floats
+        trainer.fit(1)
+    assert trainer.logbook.num_foreign_changes == 1
+
+
+def test_a_batch_that_failed_on_its_way_is_no_change_from_outside(make_trainer):
+    def fail(model, *_):
+        with torch.no_grad():
+            model.weight += 1
+            model.bias += 1
+        raise ZeroDivisionError
+
+    trainer = make_trainer(train_step=fail)
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(1)
+    assert trainer.logbook.num_foreign_changes == 0

@@ -1,25 +1,23 @@
 """Judges a student's early stopping by real trainings whose test losses are planted.
 
-The words of its hints are in hints/callback.md.
+How such trainings are made is left to `planted`; the words of the hints are in hints/callback.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from itertools import chain, repeat
 from typing import Any
-
-import torch
-from torch import nn
 
 from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.planted import count_epochs, make_trainer
 from mnist_widgets.exercises.trying import describe, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
+from mnist_widgets.exercises.watched import PlantedEvaluator
 from mnist_widgets.session import TrainingSession
-from mnist_widgets.training import Callback, Trainer
+from mnist_widgets.training import Callback
 
 _FALLING = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 _RISING = _FALLING[::-1]
@@ -99,10 +97,14 @@ class _Trial:
                 raise Mistake("watches_accuracy", found)
             name = "never_stops" if _listens(self._make(3)) else "hook_never_called"
             raise Mistake(name, found)
-        names = {4: "stops_at_first_rise", 5: "one_epoch_too_early", 7: "one_epoch_too_late"}
-        if num_epochs != 6:
-            raise Mistake(names.get(num_epochs, "stops_at_the_wrong_time"), found)
-        return found
+        if num_epochs == 6:
+            return found
+        if num_epochs == 4:
+            raise Mistake("stops_at_first_rise", found)
+        if self._train(5, _BEST_IN_EPOCH_3) == num_epochs:
+            raise Mistake("ignores_patience", f"{found}, and the same with patience 5")
+        names = {5: "one_epoch_too_early", 7: "one_epoch_too_late"}
+        raise Mistake(names.get(num_epochs, "stops_at_the_wrong_time"), found)
 
     def judge_patience(self) -> str:
         return self._expect_end(1, _BEST_IN_EPOCH_3, 4, "ignores_patience")
@@ -117,8 +119,9 @@ class _Trial:
         return self._expect_end(2, _STANDING_STILL, 4, "equal_counts_as_better")
 
     def judge_session(self) -> str:
-        evaluator = _PlantedEvaluator(_BEST_IN_EPOCH_3)
-        trainer = _make_trainer(self._make(2), evaluator, _FALLING)
+        metrics = {"test_loss": _BEST_IN_EPOCH_3, "test_accuracy": _ACCURACY_RISES}
+        evaluator = PlantedEvaluator(metrics)
+        trainer = make_trainer(self._make(2), evaluator, _FALLING)
         ends = []
         with closing(TrainingSession(trainer)) as session:
             for _ in range(2):
@@ -126,7 +129,7 @@ class _Trial:
                 session.join()
                 ends.append(trainer.history.num_epochs)
                 session.reset()
-                evaluator.num_epochs = 0
+                evaluator.num_calls = 0
         found = (
             f"patience 2, lowest loss in epoch 3: expected stops after epoch 5 and 5, found after "
             f"{ends[0]} and {ends[1]}"
@@ -152,65 +155,13 @@ class _Trial:
         train_losses: Sequence[float] = _FALLING,
         accuracies: Sequence[float] = _ACCURACY_RISES,
     ) -> int:
-        """Train up to as many epochs as there are losses, and return how many it became."""
-        evaluator = _PlantedEvaluator(losses, accuracies)
-        trainer = _make_trainer(self._make(patience), evaluator, train_losses)
-        try:
-            trainer.fit(len(losses))
-        except (Exception, SystemExit) as error:
-            if _is_meant_as_stop(error):
-                found = f"{type(error).__name__} was raised in epoch {trainer.history.num_epochs}"
-                raise Mistake("raises_to_stop", found) from error
-            raise
-        return trainer.history.num_epochs
-
-
-class _PlantedEvaluator:
-    """Reports what it was given, one value for each epoch."""
-
-    def __init__(
-        self, losses: Sequence[float], accuracies: Sequence[float] = _ACCURACY_RISES
-    ) -> None:
-        self._losses = losses
-        self._accuracies = accuracies
-        self.num_epochs = 0
-
-    def evaluate(self, model: nn.Module, device: object) -> dict[str, float]:
-        index = self.num_epochs
-        self.num_epochs += 1
-        return {"test_loss": self._losses[index], "test_accuracy": self._accuracies[index]}
-
-
-def _make_trainer(
-    callback: Callback, evaluator: _PlantedEvaluator, train_losses: Sequence[float]
-) -> Trainer:
-    """Make a trainer of two batches an epoch, whose training losses are planted too."""
-    upcoming = chain.from_iterable((loss, loss) for loss in train_losses)
-    losses = chain(upcoming, repeat(train_losses[-1]))
-    model = nn.Linear(1, 1)
-    return Trainer(
-        model,
-        nn.MSELoss(),
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        [(torch.ones(1, 1), torch.ones(1, 1))] * 2,
-        evaluator=evaluator,
-        callbacks=[callback],
-        train_step=lambda *_: next(losses),
-        device="cpu",
-    )
+        return count_epochs(self._make(patience), losses, train_losses, accuracies)
 
 
 def _listens(callback: Callback) -> bool:
     """Whether it overrides a hook that hears of losses."""
     hooks = ("on_epoch_end", "on_batch_end", "on_epoch_begin")
     return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
-
-
-def _is_meant_as_stop(error: BaseException) -> bool:
-    """Whether an error looks as if it had been raised on purpose."""
-    module = type(error).__module__.partition(".")[0]
-    own = module not in {"builtins", "torch", "mnist_widgets"}
-    return own or type(error) in {Exception, RuntimeError, StopIteration, SystemExit}
 
 
 def _name_end(num_epochs: int, losses: Sequence[float]) -> str:

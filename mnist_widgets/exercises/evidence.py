@@ -5,16 +5,18 @@ What is asked of a run is left to `run`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.data import DataLoader, Dataset
 
 from mnist_widgets.data import DigitSet, load_bundled_digits, load_mnist, to_inputs
 from mnist_widgets.devices import device_of
+from mnist_widgets.digit_set import Batches
 from mnist_widgets.evaluation import evaluating
+from mnist_widgets.logbook import fingerprint
 
 _IMAGES_FOR_A_LOOK = 1000
 
@@ -34,14 +36,31 @@ KNOWN_DATA = {
 
 
 def find_digit_sets(source: object) -> Iterator[DigitSet]:
-    """Find the sets behind batches: `DigitSet.batches`, a `DataLoader`, subsets and joined sets."""
+    """Find the sets behind batches: `DigitSet.batches`, a `DataLoader`, subsets and joined sets.
+
+    A data set or loader of a student's own is looked through for those that it keeps.
+    """
     if isinstance(source, DigitSet):
         yield source
-    for part in (getattr(source, "digit_set", None), getattr(source, "dataset", None)):
-        if part is not None:
+        return
+    for name, part in getattr(source, "__dict__", {}).items():
+        if name == "dataset" or isinstance(part, (Batches, DataLoader, Dataset)):
             yield from find_digit_sets(part)
     for part in getattr(source, "datasets", ()):
         yield from find_digit_sets(part)
+
+
+def count_seen(test_set: DigitSet, digit_sets: Iterable[DigitSet], samples: set[int]) -> int:
+    """Return how many test images were certainly trained with.
+
+    Args:
+        test_set: the images that should not have been.
+        digit_sets: what the batches say that they come from.
+        samples: fingerprints of some of the inputs that were in them.
+    """
+    declared = rows_of(test_set) & set().union(*map(rows_of, digit_sets))
+    sampled = samples & set(map(fingerprint, to_inputs(test_set.images)))
+    return max(len(declared), len(sampled))
 
 
 def rows_of(digit_set: DigitSet) -> set[bytes]:
@@ -52,14 +71,6 @@ def rows_of(digit_set: DigitSet) -> set[bytes]:
 def share_right(scores: Tensor, labels: Tensor) -> float:
     """Return the share of rows whose highest score stands where the label says, 0 to 1."""
     return (scores.argmax(1) == labels).float().mean().item()
-
-
-def are_equal(some: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
-    """Whether two sets of weights have the same names and bits."""
-    names = some.keys() | others.keys()
-    return all(
-        name in some and name in others and torch.equal(some[name], others[name]) for name in names
-    )
 
 
 def look_back(model: nn.Module, weights: Mapping[str, Tensor], test_set: DigitSet) -> float:

@@ -20,6 +20,14 @@ from mnist_widgets.exercises.trying import describe, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_PIXELS, _NUM_HIDDEN, _NUM_CLASSES = 28 * 28, 512, 10
+_OTHER_ACTIVATIONS = (
+    torch.tanh,
+    torch.sigmoid,
+    functional.gelu,
+    functional.leaky_relu,
+    functional.elu,
+    functional.silu,
+)
 _NUM_IMAGES = 5  # differs from every other size, so that a wrong axis shows
 
 
@@ -92,10 +100,13 @@ class _Trial:
         if not matrices:
             raise Mistake("layers_not_registered", found, num_found=num_found)
         if len(matrices) == 1:
-            raise Mistake("too_few_layers", found)
+            is_alone = sorted(matrices[0]) == [_NUM_CLASSES, _NUM_PIXELS]
+            name = "too_few_layers" if is_alone else "layers_not_registered"
+            raise Mistake(name, found, num_found=num_found)
         if len(matrices) > 2:
             raise Mistake("too_many_layers", found, num_layers=len(matrices))
-        num_hidden = min(matrices[0])
+        shared = set(matrices[0]) & set(matrices[1])  # by the layer before and the one behind
+        num_hidden = max(shared, default=_NUM_HIDDEN)
         name = "wrong_size" if num_hidden == _NUM_HIDDEN else "other_hidden_size"
         raise Mistake(name, found, num_hidden=num_hidden)
 
@@ -181,9 +192,9 @@ def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tenso
     is_transposed = weight1.shape[0] == _NUM_PIXELS  # the student computes images @ weight
     weights = (weight1.T, weight2.T) if is_transposed else (weight1, weight2)
     sums = functional.linear(inputs, weights[0], bias1)
+    bent = [bend(sums) for bend in _OTHER_ACTIVATIONS]
     right, no_relu, *others = (
-        functional.linear(hidden, weights[1], bias2)
-        for hidden in (sums.relu(), sums, sums.tanh(), sums.sigmoid(), functional.gelu(sums))
+        functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *bent)
     )
     variants = [("right", right), ("no_relu", no_relu)]
     for scores in (right, no_relu, *others):

@@ -12,10 +12,9 @@ from mnist_widgets.data import DataError
 from mnist_widgets.evaluation import predict_probabilities
 from mnist_widgets.exercises.evidence import (
     KNOWN_DATA,
-    are_equal,
+    count_seen,
     find_digit_sets,
     look_back,
-    rows_of,
     share_right,
 )
 from mnist_widgets.exercises.examination import examine
@@ -24,7 +23,7 @@ from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.trying import describe
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.history import History
-from mnist_widgets.logbook import Logbook, copy_weights
+from mnist_widgets.logbook import Logbook, are_equal, copy_weights
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Trainer
 
@@ -63,14 +62,18 @@ def check_run(
       the images are counted;
     - a network that was trained before, or elsewhere afterwards: it must have begun unable to
       read, and still have the weights with which the run ended;
-    - test images among those trained with, as long as the batches come from a `DigitSet`;
+    - training beside the training: a callback, an evaluator or a cell between two runs that
+      changes the weights, other than back to those of the beginning or of the end of an epoch;
+    - test images among those trained with: it looks through the sets behind the batches, and at an
+      image of every fourth batch itself;
     - parameters hidden from the network but known to the optimizer: they count.
 
     It cannot see everything, since a student's code runs in the same process as the check: a
     `train_step` of one's own may train a batch several times, look at other images, or keep
-    knowledge in buffers and plain attributes instead of parameters; a data set may be changed in
-    place after the training; and whoever writes to the logbook's private parts, or replaces
-    functions of the package, can fake anything. For grades that matter, read the code as well.
+    knowledge in buffers and plain attributes instead of parameters; batches may hold test images
+    that were altered; a data set may be changed in place after the training; and whoever writes to
+    the logbook's private parts, or replaces functions of the package, can fake anything. For grades
+    that matter, read the code as well.
 
     Args:
         run: the trainer, or the session that steers it.
@@ -79,9 +82,9 @@ def check_run(
         min_accuracy: share of the test images to be read rightly, 0 to 1; by default that of the
             table.
         data_name: `"MNIST"` or `"UCI digits"`; by default that which the training batches come
-            from. Needed for batches that do not come from a `DigitSet`, such as those of a data
-            set of one's own. Inputs are expected as a `DigitSet` gives them: (N, 1, 28, 28) in
-            [0, 1]; other preparation belongs into the network.
+            from. Needed for batches in which no `DigitSet` can be found, such as a list of them.
+            Inputs are expected as a `DigitSet` gives them: (N, 1, 28, 28) in [0, 1]; other
+            preparation belongs into the network.
 
     Returns:
         The verdict; nothing the student's code does is raised.
@@ -149,12 +152,12 @@ class _Trial:
         except DataError as error:
             raise Mistake("no_test_set", f"{self._name}: {error.reason}") from error
         self._num_train_images = len(train_set)
-        test_rows = rows_of(self._test_set)
-        num_seen = len(test_rows & set().union(*map(rows_of, digit_sets)))
-        found = f"{self._name}; {num_seen:,} of its {len(test_rows):,} test images among them"
+        num_seen = count_seen(self._test_set, digit_sets, self._logbook.samples)
+        num_images = len(self._test_set)
         if num_seen:
-            raise Mistake("trained_on_test_images", found, num_seen=num_seen)
-        return found
+            found = f"{self._name}; at least {num_seen:,} of its {num_images:,} test images"
+            raise Mistake("trained_on_test_images", f"{found} among them", num_seen=num_seen)
+        return f"{self._name}; none of its {num_images:,} test images found among them"
 
     def judge_parameters(self) -> str:
         trained = [p for group in self._trainer.optimizer.param_groups for p in group["params"]]
@@ -193,6 +196,11 @@ class _Trial:
             raise Mistake("never_trained", "no weights were kept")
         if not are_equal(last, self._between_batches(lambda: copy_weights(self._trainer.model))):
             raise Mistake("changed_elsewhere", "the weights are not those of the end of the run")
+        num_changes = self._logbook.num_foreign_changes
+        if num_changes:
+            times = "once" if num_changes == 1 else f"{num_changes:,} times"
+            found = f"the weights were changed {times} by something else than the training step"
+            raise Mistake("changed_between_batches", found)
         if are_equal(first, last):
             raise Mistake("learnt_nothing", "the weights are those of before the run")
         share = self._between_batches(lambda: look_back(self._trainer.model, first, self._test_set))

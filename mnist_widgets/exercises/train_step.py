@@ -18,10 +18,16 @@ from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.trying import describe, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
+from mnist_widgets.exercises.watched_step import (
+    LEARNING_RATE,
+    SMALL,
+    Twin,
+    WatchedNet,
+    WatchedSGD,
+)
 from mnist_widgets.training import TrainStep
 
-_LEARNING_RATE = 0.5
-_SMALL = 1e-5  # what two ways of adding the same numbers may differ by
+_MOST_DIGITS = 6  # that somebody rounds to
 
 
 def check_train_step(train_step: TrainStep) -> Verdict:
@@ -60,10 +66,10 @@ class _Trial:
         self._losses: list[float] = []
 
     def judge_call(self) -> str:
-        self._network = _Network()
-        self._right, self._forgetful = _Twin(self._network), _Twin(self._network)
+        self._network = WatchedNet()
+        self._right, self._forgetful = Twin(self._network), Twin(self._network)
         self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
-        self._optimizer = _WatchedSGD(self._network, self._events)
+        self._optimizer = WatchedSGD(self._network, self._events)
         try:
             self._results = [self._call(self._batches[0])]
         except AttributeError as error:
@@ -79,6 +85,8 @@ class _Trial:
             raise Mistake("network_not_asked", "the network was never called")
         if not self._network.is_training:
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
+        if not self._network.training:  # so the next batch would be trained in it
+            raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
         return f"the network was asked for the scores of {len(self._batches[0][0])} inputs"
 
     def judge_loss(self) -> str:
@@ -114,11 +122,14 @@ class _Trial:
         if isinstance(result, bool) or not isinstance(result, Real):
             raise Mistake("returns_no_number", f"expected a float, found {describe(result)}")
         expected = self._losses[1]
-        found = f"expected {expected:.4f}, found {float(result):.4f}"
-        if abs(float(result) - expected) <= _SMALL:
+        found = f"expected {expected:.6f}, found {float(result):.6f}"
+        if abs(float(result) - expected) <= SMALL:
             return found
+        for digits in range(_MOST_DIGITS):
+            if float(result) == round(expected, digits):
+                raise Mistake("rounded_loss", found)
         after = functional.cross_entropy(self._network(self._batches[1][0]), self._batches[1][1])
-        if abs(float(result) - after.item()) <= _SMALL:
+        if abs(float(result) - after.item()) <= SMALL:
             raise Mistake("loss_after_update", found)
         raise Mistake("wrong_loss", found)
 
@@ -137,7 +148,7 @@ class _Trial:
                 return torch.empty(len(inputs), 3, device=meta)
 
         model = Elsewhere(4, 3, device=meta)
-        optimizer = torch.optim.SGD(model.parameters(), lr=_LEARNING_RATE)
+        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
         self._train_step(model, tuple(self._batches[0]), compare_nothing, optimizer, meta)
         places = ", ".join(f"{name} on {seen.get(name)}" for name in ("inputs", "targets"))
         found = f"expected inputs on meta, targets on meta, found {places}"
@@ -173,7 +184,7 @@ class _Trial:
             "softmax_over_batch": raw.softmax(0),
             "log_softmax_before_loss": raw.log_softmax(1),
         }.items():
-            if scores.shape == raw.shape and torch.allclose(scores, variant, atol=_SMALL):
+            if scores.shape == raw.shape and torch.allclose(scores, variant, atol=SMALL):
                 row = ", ".join(f"{value:.2f}" for value in scores[0])
                 raise Mistake(name, f"`loss_fn` was given {row} for the first input", row=row)
 
@@ -187,54 +198,3 @@ class _Trial:
             return "forgot_step"
         is_early = events.index("step") < events.index("backward")
         return "update_before_backward" if is_early else "gradients_erased"
-
-
-class _Network(nn.Module):
-    """Four numbers in, three scores out; remembers what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(4, 6)
-        self.linear2 = nn.Linear(6, 3)
-        self.num_calls = 0
-        self.is_training = True
-        self.scores: Tensor | None = None
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        scores: Tensor = self.linear2(self.linear1(inputs).relu())
-        self.num_calls += 1
-        self.is_training &= self.training
-        self.scores = scores.detach()
-        return scores
-
-
-class _Twin:
-    """A copy of the network, trained as it should be, or without setting gradients to zero."""
-
-    def __init__(self, network: _Network) -> None:
-        self.network = deepcopy(network)
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=_LEARNING_RATE)
-
-    def train(self, batch: list[Tensor]) -> None:
-        functional.cross_entropy(self.network(batch[0]), batch[1]).backward()
-        self.optimizer.step()
-
-    def equals(self, network: nn.Module) -> bool:
-        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
-        return all(torch.allclose(ours, theirs, atol=_SMALL) for ours, theirs in pairs)
-
-    def compare_with(self, network: _Network) -> str:
-        ours, theirs = (float(net.linear2.bias[0]) for net in (self.network, network))
-        return f"expected a weight to become {ours:.4f}, found {theirs:.4f}"
-
-
-class _WatchedSGD(torch.optim.SGD):
-    """Notes its steps."""
-
-    def __init__(self, model: nn.Module, events: list[str]) -> None:
-        super().__init__(model.parameters(), lr=_LEARNING_RATE)
-        self._events = events
-
-    def step(self, closure: Any = None) -> Any:  # noqa: ANN401 - as in torch
-        self._events.append("step")
-        return super().step(closure)

@@ -59,8 +59,7 @@ class Detail:
 class Verdict:
     """What a check found. True in a condition if everything holds.
 
-    In a notebook it shows as a card, in a terminal as text. For graded cells,
-    `check(...).raise_if_failed()` fails with the hint as its message.
+    In a notebook it shows as a card, in a terminal as text. Marks for it gives `marks.award`.
 
     Attributes:
         passed: whether everything holds.
@@ -79,15 +78,6 @@ class Verdict:
     mistake: str = ""
     hint_number: int = 0
     num_hints: int = 0
-
-    def raise_if_failed(self) -> None:
-        """Do nothing if passed.
-
-        Raises:
-            AssertionError: with the verdict as its message, if not passed.
-        """
-        if not self.passed:
-            raise AssertionError(str(self))
 
     def __bool__(self) -> bool:
         return self.passed

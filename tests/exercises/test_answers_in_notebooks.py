@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from functools import cache
-from math import e
+from math import e, inf
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,7 +71,8 @@ def run_cell(source: str, names: dict):
 @cache
 def solve(number: int) -> Notebook:
     notebook = Notebook(number)
-    assert all(notebook.run())
+    # what follows in exercise 7 waits for a training, as only a kernel can
+    assert all(notebook.run(until="stop_early" if number == 7 else ""))
     return notebook
 
 
@@ -124,6 +125,9 @@ TASKS = [
     (2, "walk_downhill"),
     (2, "train_step"),
     (2, "memorize"),
+    (3, "train_epoch"),
+    (3, "measure_accuracy"),
+    (3, "trainer"),
     (4, "choose_for_two_classes"),
     (4, "choose_for_many_classes"),
     (4, "choose_for_regression"),
@@ -141,7 +145,7 @@ each_task = pytest.mark.parametrize(("number", "task"), TASKS)
 ASKED_TWICE = [
     (number, task)
     for number, task in TASKS
-    if not task.startswith(("choose", "memorize", "predict"))
+    if not task.startswith(("choose", "memorize", "predict", "train_epoch", "measure"))
 ]
 
 
@@ -167,10 +171,16 @@ def test_no_answer_can_be_written_down_that_was_right_once(monkeypatch, number, 
     assert not notebook.judge(task)
 
 
-@pytest.mark.parametrize(("number", "task"), [(1, "simple_net"), *TASKS])
+# where a task is named otherwise than what it is about
+CLASSES = {"simple_net": "SimpleNet", "patience": "Patience", "stop_early": "StopEarly"}
+
+
+@pytest.mark.parametrize(
+    ("number", "task"), [(1, "simple_net"), (7, "patience"), (7, "stop_early"), *TASKS]
+)
 def test_a_cell_that_ended_in_an_error_costs_the_marks_and_nothing_else(monkeypatch, number, task):
     notebook = solve(number)
-    name = {"simple_net": "SimpleNet"}.get(task, task)
+    name = CLASSES.get(task, task)
     monkeypatch.delitem(notebook.names, name)
     verdict = notebook.judge(task)
     assert verdict.mistake == "not_defined", verdict
@@ -196,6 +206,102 @@ def walk_with_old_gradients(start, learning_rate, num_steps):
     return weight.item()
 
 
+def train_epoch(combine, prepare=nn.Module.train):
+    """Make a student's `train_epoch` that does something else with the losses, or with the mode."""
+
+    def train(model, loader, loss_fn, optimizer, device):
+        prepare(model)
+        return combine([train_step(model, batch, loss_fn, optimizer, device) for batch in loader])
+
+    return train
+
+
+def measure_accuracy(combine, prepare=nn.Module.eval, dim=1):
+    """Make a student's `measure_accuracy` that counts otherwise, or in another mode."""
+
+    def measure(model, batches, device):
+        prepare(model)
+        pairs = [(model(inputs).argmax(dim=dim), targets) for inputs, targets in batches]
+        num_right = [(predicted == targets).sum().item() for predicted, targets in pairs]
+        return combine(num_right, [len(targets) for _, targets in pairs])
+
+    return measure
+
+
+def divide_sums(num_right, sizes):
+    return sum(num_right) / sum(sizes)
+
+
+def average(values):
+    return sum(values) / len(values)
+
+
+def average_shares(num_right, sizes):
+    return average([right / size for right, size in zip(num_right, sizes, strict=True)])
+
+
+class Patience:
+    """As in the solution; those below differ in one thing."""
+
+    def __init__(self, limit):
+        self.limit, self.best, self.num_waited = limit, inf, 0
+
+    def runs_out(self, value):
+        self.note(value, self.is_better(value))
+        return self.num_waited >= self.limit
+
+    def is_better(self, value):
+        return value < self.best
+
+    def note(self, value, is_better):
+        self.num_waited = 0 if is_better else self.num_waited + 1
+        self.best = min(self.best, value)
+
+
+class PatienceWithoutReturn(Patience):
+    def runs_out(self, value):
+        super().runs_out(value)
+
+
+class PatienceWithTheLast(Patience):
+    def note(self, value, is_better):
+        super().note(value, is_better)
+        self.best = value
+
+
+class PatienceWithEquals(Patience):
+    def is_better(self, value):
+        return value <= self.best
+
+
+class PatienceThatIsLate(Patience):
+    def runs_out(self, value):
+        super().runs_out(value)
+        return self.num_waited > self.limit
+
+
+class PatienceThatForgetsNothing(Patience):
+    def note(self, value, is_better):
+        self.num_waited += not is_better
+        self.best = min(self.best, value)
+
+
+class PatienceOfTwo(Patience):
+    def __init__(self, limit):
+        super().__init__(2)
+
+
+class PatienceOfItsOwn(Patience):
+    """Right, and written otherwise."""
+
+    def __init__(self, limit):
+        self.limit, self.values = limit, []
+
+    def runs_out(self, value):
+        self.values.append(value)
+        return len(self.values) - 1 - self.values.index(min(self.values)) >= self.limit
+
+
 def find_greatest_count(counts):
     return divmod(counts.argmax().item(), len(counts))
 
@@ -212,6 +318,28 @@ WRONG = [
     (2, "walk_downhill", lambda start, *_: start, "never moved"),
     (2, "memorize", memorize_without_training, "append what it returns"),
     (2, "memorize", memorize_the_last_loss, "last loss alone"),
+    (3, "train_epoch", train_epoch(average, prepare=nn.Module.eval), "model.train()"),
+    (3, "train_epoch", train_epoch(lambda losses: losses[-1]), "last batch alone"),
+    (
+        3,
+        "train_epoch",
+        train_epoch(lambda losses: losses[-1] / len(losses)),
+        "those of all batches first",
+    ),
+    (3, "train_epoch", train_epoch(sum), "Divide it by their number"),
+    (3, "train_epoch", train_epoch(max), "Train every batch"),
+    (3, "measure_accuracy", measure_accuracy(divide_sums, nn.Module.train), "model.eval()"),
+    (3, "measure_accuracy", measure_accuracy(divide_sums, dim=0), "argmax(dim=1), not dim=0"),
+    (3, "measure_accuracy", measure_accuracy(average_shares), "last image count as ten"),
+    (3, "measure_accuracy", measure_accuracy(lambda num, _: sum(num)), "a number of images"),
+    (3, "measure_accuracy", measure_accuracy(lambda num, _: average(num)), "not batches"),
+    (3, "measure_accuracy", lambda *_: 0.5, "position of its highest score"),
+    (7, "patience", PatienceWithoutReturn, "end in a return"),
+    (7, "patience", PatienceWithTheLast, "not with the value before"),
+    (7, "patience", PatienceWithEquals, "use <, not <="),
+    (7, "patience", PatienceThatIsLate, "use >=, not >"),
+    (7, "patience", PatienceThatForgetsNothing, "sets num_waited back to 0"),
+    (7, "patience", PatienceOfTwo, "not a number written out"),
     (4, "find_smallest_loss", lambda _num_classes: 0.0, "e to the 0 is 1"),
     (4, "find_smallest_loss", lambda num_classes: e / (e + num_classes - 1), "probability"),
     (4, "decide", lambda scores: scores > 0.5, "not the raw score"),
@@ -225,11 +353,18 @@ WRONG = [
 @pytest.mark.parametrize(("number", "task", "answer", "words"), WRONG)
 def test_a_likely_mistake_is_met_by_the_hint_that_fits_it(monkeypatch, number, task, answer, words):
     notebook = solve(number)
-    monkeypatch.setitem(notebook.names, task, answer)
+    monkeypatch.setitem(notebook.names, CLASSES.get(task, task), answer)
     start_over()
     verdict = notebook.judge(task)
     assert not verdict
     assert words in verdict.hint, verdict
+
+
+@pytest.mark.parametrize("answer", [Patience, PatienceOfItsOwn])
+def test_patience_passes_however_it_is_written(monkeypatch, answer):
+    notebook = solve(7)
+    monkeypatch.setitem(notebook.names, "Patience", answer)
+    assert notebook.judge("patience")
 
 
 def read_with_methods(model, images):

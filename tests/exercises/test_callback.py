@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+import signal
 
 import pytest
 
 from mnist_widgets import Callback, EarlyStopping
 from mnist_widgets.exercises import check_callback
+from mnist_widgets.exercises.hints import read_hints
 
 
 class StopEarly(Callback):
@@ -153,6 +156,18 @@ class IgnoresPatience(StopEarly):
         super().__init__(3)
 
 
+class WaitsForTwoEpochs(StopEarly):
+    """As if it had made `Patience(2)` in place of `Patience(self.limit)`."""
+
+    def __init__(self, patience):
+        super().__init__(2)
+
+
+class WaitsForFiveEpochs(StopEarly):
+    def __init__(self, patience):
+        super().__init__(5)
+
+
 class WatchesTheTrainingLoss(StopEarly):
     def find_loss(self, trainer, report):
         return report.train_loss
@@ -190,6 +205,13 @@ class RaisesAnErrorOfItsOwn(StopEarly):
 class Quits(StopEarly):
     def stop(self, trainer):
         raise SystemExit
+
+
+class RaisesAnInterrupt(StopEarly):
+    """As some libraries stop."""
+
+    def stop(self, trainer):
+        raise KeyboardInterrupt
 
 
 class CallsAMethodThatIsNotThere(StopEarly):
@@ -272,6 +294,8 @@ WRONG = [
     (CountsEveryEpoch, "stops_whatever_happens"),
     (CountsTwice, "stops_at_first_rise"),
     (IgnoresPatience, "ignores_patience"),
+    (WaitsForTwoEpochs, "ignores_patience"),
+    (WaitsForFiveEpochs, "ignores_patience"),
     (WatchesTheTrainingLoss, "watches_training_loss"),
     (WatchesTheLastBatch, "watches_training_loss"),
     (WatchesTheAccuracy, "watches_accuracy"),
@@ -279,6 +303,7 @@ WRONG = [
     (RaisesStopIteration, "raises_to_stop"),
     (RaisesAnErrorOfItsOwn, "raises_to_stop"),
     (Quits, "raises_to_stop"),
+    (RaisesAnInterrupt, "raises_to_stop"),
     (CallsAMethodThatIsNotThere, "raises"),
     (ForgetsTheBrackets, "never_stops"),
     (MisspellsTheHook, "hook_never_called"),
@@ -306,3 +331,83 @@ def test_a_callback_in_place_of_its_class_is_recognized():
 def test_what_is_kept_outside_of_the_callback_shows_in_the_session():
     KeepsTheCountInTheClass.epochs_seen = 0
     assert check_callback(KeepsTheCountInTheClass).mistake == "fails_in_session"
+
+
+class IsInterrupted(StopEarly):
+    """Somebody presses Ctrl-C, or Interrupt in the notebook, while it runs."""
+
+    def stop(self, trainer):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_from_the_keyboard_passes_through():
+    with pytest.raises(KeyboardInterrupt):
+        check_callback(IsInterrupted)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (CountsEveryEpoch, "patience 2: expected all 8 epochs, found 2"),
+        (StopsAtFirstRise, "expected a stop after epoch 6, found a stop after epoch 4"),
+        (BeginsToCountAtOne, "expected a stop after epoch 6, found a stop after epoch 5"),
+        (WaitsForTwoEpochs, "found a stop after epoch 5, and the same with patience 5"),
+        (WaitsForFiveEpochs, "found a stop after epoch 8, and the same with patience 5"),
+        (IgnoresPatience, "expected a stop after epoch 4, found a stop after epoch 6"),
+        (ForgetsTheBrackets, "expected a stop after epoch 6, found no stop"),
+        (NeverResetsTheCount, "1.0, 0.9, 0.95, 0.8, 0.85, 0.7, 0.75, ...: expected no stop, found"),
+        (RaisesAnInterrupt, "KeyboardInterrupt was raised in epoch 6"),
+        (KeepsItsState, "expected stops after epoch 5 and 5, found after 5 and 1"),
+    ],
+)
+def test_the_hint_names_what_was_seen(make, words):
+    verdict = check_callback(make)
+    assert words in verdict.hint
+    [failed] = [detail for detail in verdict.details if detail.passed is False]
+    assert words in failed.numbers
+
+
+class Patience:
+    """As the exercise has it."""
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.best = math.inf
+        self.num_waited = 0
+
+    def runs_out(self, value):
+        if value < self.best:
+            self.best, self.num_waited = value, 0
+        else:
+            self.num_waited += 1
+        return self.num_waited >= self.limit
+
+
+class MakesPatienceOnce(Callback):
+    """The exercise's callback, but with its patience made too early."""
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.patience = Patience(limit)
+
+    def on_epoch_end(self, trainer, report):
+        if self.patience.runs_out(report.metrics["test_loss"]):
+            trainer.request_stop()
+
+
+class FollowsTheLastHint(MakesPatienceOnce):
+    def on_train_begin(self, trainer):
+        self.patience = Patience(self.limit)
+
+
+def test_the_last_hint_speaks_of_the_exercises_own_names():
+    hint = [check_callback(MakesPatienceOnce) for _ in range(3)][-1].hint
+    assert "`self.patience = Patience(self.limit)`" in hint
+    assert check_callback(FollowsTheLastHint).passed
+
+
+def test_no_hint_keeps_a_number_in_patience():
+    for ladder in read_hints("callback").values():
+        for hint in ladder:
+            assert "self.patience = patience" not in hint
+            assert not re.search(r"(>=|reaches|is) `?self\.patience", hint)

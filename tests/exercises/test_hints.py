@@ -19,14 +19,14 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
 LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
 SOURCES = {
     "network": ["network"],
-    "train_step": ["train_step"],
-    "trainer": ["trainer", "watched"],
+    "train_step": ["train_step", "watched_step"],
+    "trainer": ["trainer", "histories", "watched"],
     "loss_choice": ["loss_choice", "wrong_losses"],
     "probabilities": ["probabilities"],
     "confident_mistakes": ["confident_mistakes"],
     "confusion": ["confusion"],
     "scores": ["scores"],
-    "callback": ["callback"],
+    "callback": ["callback", "planted"],
     "run": ["run"],
     "common": ["trying"],
 }

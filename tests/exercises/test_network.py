@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -80,6 +82,16 @@ class WithTanh(Net):
         return self.linear2(torch.tanh(self.linear1(images.flatten(1))))
 
 
+def build_with(activation):
+    """Make a student who bends the hidden layer by something else than ReLU."""
+
+    class WithAnotherActivation(Net):
+        def forward(self, images):
+            return self.linear2(activation(self.linear1(images.flatten(1))))
+
+    return WithAnotherActivation
+
+
 class AddsTheHiddenUnits(Net):
     def forward(self, images):
         hidden = torch.relu(self.linear1(images.flatten(1)))
@@ -121,6 +133,27 @@ class LayersInAList(nn.Module):
 
     def forward(self, images):
         return self.layers[1](torch.relu(self.layers[0](images.flatten(1))))
+
+
+class SecondLayerInAList(nn.Module):
+    def __init__(self, input_dim, num_classes):
+        super().__init__()
+        self.linear1 = nn.Linear(input_dim, 512)
+        self.others = [nn.Linear(512, num_classes)]
+
+    def forward(self, images):
+        return self.others[0](torch.relu(self.linear1(images.flatten(1))))
+
+
+class FirstLayerInForward(nn.Module):
+    def __init__(self, input_dim, num_classes):
+        super().__init__()
+        self.input_dim = input_dim
+        self.linear2 = nn.Linear(512, num_classes)
+
+    def forward(self, images):
+        linear1 = nn.Linear(self.input_dim, 512)
+        return self.linear2(torch.relu(linear1(images.flatten(1))))
 
 
 class HardCoded(nn.Module):
@@ -170,8 +203,8 @@ def build_three_layers(input_dim, num_classes):
     )
 
 
-def build_small(input_dim, num_classes):
-    return SimpleNet(input_dim, num_classes, hidden_units=128)
+def build_hidden(num_units):
+    return lambda input_dim, num_classes: SimpleNet(input_dim, num_classes, hidden_units=num_units)
 
 
 def build_without_bias(input_dim, num_classes):
@@ -202,6 +235,11 @@ WRONG = [
     (WithReluAtTheEnd, "relu_at_the_end"),
     (WithSigmoidAtTheEnd, "sigmoid_at_the_end"),
     (WithTanh, "other_activation"),
+    (build_with(nn.Sigmoid()), "other_activation"),
+    (build_with(nn.GELU()), "other_activation"),
+    (build_with(nn.LeakyReLU()), "other_activation"),
+    (build_with(nn.ELU()), "other_activation"),
+    (build_with(nn.SiLU()), "other_activation"),
     (AddsTheHiddenUnits, "other_function"),
     (WithoutReturn, "forward_returns_none"),
     (ReturnsTwoThings, "not_a_tensor"),
@@ -209,6 +247,8 @@ WRONG = [
     (WithoutSuper, "forgot_super"),
     (NoModule, "not_a_network"),
     (LayersInAList, "layers_not_registered"),
+    (SecondLayerInAList, "layers_not_registered"),
+    (FirstLayerInForward, "layers_not_registered"),
     (HardCoded, "hard_coded_sizes"),
     (SwappedSizes, "raises"),
     (WithATypo, "raises"),
@@ -216,7 +256,7 @@ WRONG = [
     (HalfSolved, "unsolved"),
     (build_single_layer, "too_few_layers"),
     (build_three_layers, "too_many_layers"),
-    (build_small, "other_hidden_size"),
+    (build_hidden(128), "other_hidden_size"),
     (build_without_bias, "wrong_size"),
     (build_one_class_too_many, "wrong_shape"),
     (build_nothing, "returns_none"),
@@ -275,10 +315,42 @@ def test_right_answers_pass_however_they_are_written(build):
     assert verdict.passed, verdict
 
 
-def test_the_hint_names_what_was_seen():
-    verdict = check_network(build_small)
-    assert "128 units" in verdict.hint
-    assert "expected 407,050 parameters, found 101,770" in verdict.hint
+@pytest.mark.parametrize("num_units", [10, 128, 513, 784, 1024])
+def test_another_number_of_hidden_units_is_named(num_units):
+    verdict = check_network(build_hidden(num_units))
+    assert verdict.mistake == "other_hidden_size"
+    assert f"The hidden layer has {num_units} units" in verdict.hint
+    num_found = 785 * num_units + 10 * num_units + 10
+    assert f"expected 407,050 parameters, found {num_found:,}" in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (WithoutFlatten, "images of shape (5, 1, 28, 28) do not fit the first layer"),
+        (FlattensRowsOnly, "expected scores of shape (5, 10), found (5, 1, 28, 10)"),
+        (FlattensTheBatch, "1 image gets its 10 scores, but 5 images at once end in an error"),
+        (build_one_class_too_many, "(5, 11) instead of (5, 10)"),
+        (ReturnsTwoThings, "expected a tensor of scores, found"),
+        (LayersInAList, "expected 407,050 parameters, found 0"),
+        (SecondLayerInAList, "expected 407,050 parameters, found 401,920"),
+        (build_single_layer, "expected 407,050 parameters, found 7,850"),
+        (build_three_layers, "There are 3 layers with weights where two were asked for"),
+        (build_without_bias, "expected 407,050 parameters, found 406,538"),
+        (HardCoded, "build(12, 3) gave a network that does not take 12 numbers"),
+    ],
+)
+def test_the_hint_names_what_was_seen(build, words):
+    assert words in check_network(build).hint
+
+
+@pytest.mark.parametrize(
+    ("build", "least", "most"),
+    [(WithSoftmax, 0, 1), (WithLogSoftmax, -10, 0), (WithSigmoidAtTheEnd, 0, 1)],
+)
+def test_the_hint_names_the_range_of_the_scores(build, least, most):
+    low, high = map(float, re.findall(r"-?\d+\.\d{3}", check_network(build).hint))
+    assert least <= low < high <= most
 
 
 def test_an_error_is_told_with_its_line():

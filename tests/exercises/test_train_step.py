@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -201,6 +203,24 @@ def evaluates(model, batch, loss_fn, optimizer, device):
     return train_step(model, batch, loss_fn, optimizer, device)
 
 
+def evaluates_afterwards(model, batch, loss_fn, optimizer, device):
+    loss = train_step(model, batch, loss_fn, optimizer, device)
+    model.eval()
+    return loss
+
+
+def rounds_the_loss(digits):
+    def step(model, batch, loss_fn, optimizer, device):
+        return round(train_step(model, batch, loss_fn, optimizer, device), digits)
+
+    return step
+
+
+def freezes_a_layer(model, batch, loss_fn, optimizer, device):
+    next(model.parameters()).requires_grad = False
+    return train_step(model, batch, loss_fn, optimizer, device)
+
+
 def ignores_the_device(model, batch, loss_fn, optimizer, device):
     inputs, targets = batch
     loss = loss_fn(model(inputs), targets)
@@ -282,6 +302,11 @@ WRONG = [
     (takes_the_item_too_early, "item_too_early"),
     (computes_without_gradients, "no_graph"),
     (evaluates, "eval_mode"),
+    (evaluates_afterwards, "eval_mode"),
+    (rounds_the_loss(4), "rounded_loss"),
+    (rounds_the_loss(2), "rounded_loss"),
+    (rounds_the_loss(None), "rounded_loss"),
+    (freezes_a_layer, "wrong_update"),
     (ignores_the_device, "device_ignored"),
     (forgets_what_to_returns, "device_ignored"),
     (moves_the_inputs_alone, "device_ignored"),
@@ -349,6 +374,36 @@ def test_the_details_tell_how_far_it_came():
     assert states == [True, True, True, False, None, None]
 
 
-def test_the_hint_names_what_was_seen():
-    hint = check_train_step(moves_the_inputs_alone).hint
-    assert "found inputs on meta, targets on cpu" in hint
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (moves_the_inputs_alone, "found inputs on meta, targets on cpu"),
+        (evaluates, "expected training mode, found evaluation mode"),
+        (evaluates_afterwards, "expected training mode afterwards, found evaluation mode"),
+        (returns_text, "expected a float, found '"),
+        (returns_a_tensor, "expected a float, found a tensor (float32) of shape ()"),
+        (hands_over_a_list, "expected scores and targets, found [tensor("),
+        (swaps_the_arguments, "found a tensor (int64) of shape (8,) and a tensor (float32) of"),
+    ],
+)
+def test_the_hint_names_what_was_seen(step, words):
+    assert words in check_train_step(step).hint
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *(forgets_backward, forgets_zero_grad, updates_twice, brings_its_own_optimizer),
+        *(freezes_a_layer, rounds_the_loss(4), multiplies_by_the_batch_size),
+        returns_the_loss_afterwards,
+    ],
+)
+def test_what_is_shown_as_expected_and_found_differs(step):
+    expected, found = re.findall(r"-?\d\.\d{5,6}", check_train_step(step).hint)
+    assert expected != found
+
+
+def test_the_loss_is_shown_as_it_came_back():
+    hint = check_train_step(rounds_the_loss(2)).hint
+    expected, found = map(float, re.findall(r"\d\.\d{6}", hint))
+    assert found == round(expected, 2)

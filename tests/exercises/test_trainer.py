@@ -3,6 +3,8 @@
 # ruff: noqa: PERF401 - students append in loops
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -93,6 +95,21 @@ def ignores_the_epochs(model, loader, loss_fn, optimizer, epochs, evaluator=None
         losses = [train_step(model, batch, loss_fn, optimizer, "cpu") for batch in loader]
         history["train"].append(sum(losses) / len(losses))
     return history
+
+
+num_epochs = 3  # as the exercise's notebook has it
+
+
+def takes_the_notebooks_number(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    return right(model, loader, loss_fn, optimizer, num_epochs, evaluator)
+
+
+def writes_the_number_out(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    return right(model, loader, loss_fn, optimizer, 3, evaluator)
+
+
+def begins_with_epoch_1(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    return right(model, loader, loss_fn, optimizer, len(range(1, epochs)), evaluator)
 
 
 def never_ends(model, loader, loss_fn, optimizer, epochs, evaluator=None):
@@ -252,6 +269,15 @@ def evaluates_first(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     return history
 
 
+def evaluates_before_training_too(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    before = {} if evaluator is None else evaluator.evaluate(model, "cpu")
+    history = right(model, loader, loss_fn, optimizer, epochs, evaluator)
+    return {
+        name: [before[name], *values] if name in before else values
+        for name, values in history.items()
+    }
+
+
 def ignores_the_evaluator(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     return right(model, loader, loss_fn, optimizer, epochs)
 
@@ -365,7 +391,10 @@ WRONG = [
     (returns_within_the_epochs, "ends_after_one_epoch"),
     (returns_within_the_batches, "ends_after_one_batch"),
     (trains_one_batch_an_epoch, "one_batch_an_epoch"),
-    (ignores_the_epochs, "wrong_number_of_batches"),
+    (ignores_the_epochs, "ignores_epochs"),
+    (takes_the_notebooks_number, "ignores_epochs"),
+    (writes_the_number_out, "ignores_epochs"),
+    (begins_with_epoch_1, "wrong_number_of_batches"),
     (never_ends, "never_ends"),
     (trains_nothing, "trains_nothing"),
     (forgets_the_update, "learns_nothing"),
@@ -398,6 +427,7 @@ WRONG = [
     (evaluates_each_batch, "evaluated_for_each_batch"),
     (evaluates_at_the_end, "evaluated_once"),
     (evaluates_first, "evaluated_at_the_wrong_time"),
+    (evaluates_before_training_too, "evaluated_before_training"),
     (ignores_the_evaluator, "evaluator_ignored"),
     (forgets_the_metrics, "metric_missing"),
     (overwrites_the_metrics, "metric_of_one_epoch"),
@@ -433,3 +463,60 @@ def fails_where_it_is_asked_for_no_evaluator(
 
 def test_another_error_without_an_evaluator_is_told_as_it_is():
     assert "planted" in check_trainer(fails_where_it_is_asked_for_no_evaluator).hint
+
+
+@pytest.mark.parametrize(
+    ("trainer", "words"),
+    [
+        (returns_within_the_epochs, "expected 12 losses, found 4; the loader was gone through 1 t"),
+        (takes_the_notebooks_number, "2 epochs of 4 batches: expected 8 losses, found 12"),
+        (ignores_the_epochs, "expected 12 losses, found 40; the loader was gone through 10 times"),
+        (never_ends, "found more than 50 epochs"),
+        (evaluates_each_batch, "after 4, 8, 12 batches, found 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"),
+        (evaluates_first, "after 4, 8, 12 batches, found 0, 4, 8"),
+        (evaluates_before_training_too, "after 4, 8, 12 batches, found 0, 4, 8, 12"),
+        (evaluates_at_the_end, "after 4, 8, 12 batches, found 12"),
+        (ignores_the_evaluator, "after 4, 8, 12 batches, found never"),
+        (sets_training_mode_once, "in 3 epochs, found training, evaluation, evaluation"),
+        (keeps_the_last_epoch, "expected 3 numbers under 'train', found 1"),
+        (calls_it_loss, "expected a list under 'train', found 'loss'"),
+        (keeps_tensors, "expected floats, found a tensor (float32) of shape ()"),
+        (overwrites_the_metrics, "expected [1.0, 0.5, 0.3333333333333333] under 'test_loss', foun"),
+        (remembers_the_last_call, "expected 'train' alone, found 'train', 'test_loss', 'share_ri"),
+        (evaluates_elsewhere, "expected cpu, where the network is, found meta"),
+        (ignores_the_device, "expected one device, found inputs on cpu, network on meta"),
+    ],
+)
+def test_the_hint_names_what_was_seen(trainer, words):
+    verdict = check_trainer(trainer)
+    assert words in verdict.hint
+    [failed] = [detail for detail in verdict.details if detail.passed is False]
+    assert words in failed.numbers
+
+
+@pytest.mark.parametrize(
+    ("change", "compute"),
+    [
+        (lambda kept, losses, _: kept.append(losses[-1]), lambda losses: losses[-1]),
+        (lambda kept, losses, _: kept.append(sum(losses)), sum),
+        (lambda kept, losses, _: kept.append(min(losses)), min),
+    ],
+)
+def test_wrong_means_are_shown_beside_the_right_ones(change, compute):
+    epochs = []
+
+    def note(kept, losses, epoch):
+        epochs.append(losses)
+        change(kept, losses, epoch)
+
+    words = check_trainer(changes_the_losses(note)).hint
+    expected, found = (
+        ", ".join(f"{how(losses):.4f}" for losses in epochs)
+        for how in (lambda losses: sum(losses) / len(losses), compute)
+    )
+    assert f"expected {expected}, found {found}" in words
+
+
+def test_a_weight_that_differs_is_shown():
+    [expected, found] = re.findall(r"-?\d\.\d{4}", check_trainer(forgets_zero_grad).hint)
+    assert expected != found

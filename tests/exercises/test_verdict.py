@@ -124,9 +124,3 @@ def test_what_a_student_wrote_is_escaped():
 
 def test_names_in_backticks_are_code():
     assert "<code>optimizer.step()</code>" in FAILED._repr_html_()
-
-
-def test_a_graded_cell_fails_with_the_hint():
-    with pytest.raises(AssertionError, match=r"Hint 2 of 3: Look at `optimizer\.step\(\)`"):
-        FAILED.raise_if_failed()
-    PASSED.raise_if_failed()

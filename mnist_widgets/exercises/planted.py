@@ -1,0 +1,85 @@
+"""Real trainings whose losses are planted, to see what a callback makes of them.
+
+What it should make of them is left to `callback`.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Sequence
+from itertools import chain, repeat
+
+import torch
+from torch import nn
+
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.watched import PlantedEvaluator
+from mnist_widgets.training import Callback, Trainer
+
+
+def count_epochs(
+    callback: Callback,
+    losses: Sequence[float],
+    train_losses: Sequence[float],
+    accuracies: Sequence[float],
+) -> int:
+    """Train up to as many epochs as there are losses, and return how many it became.
+
+    Args:
+        callback: listens, and may ask for an end.
+        losses: what the evaluator reports as `test_loss` after each epoch.
+        train_losses: of the batches of each epoch.
+        accuracies: what it reports as `test_accuracy`.
+
+    Raises:
+        Mistake: `raises_to_stop` if the callback ended it by an error on purpose.
+    """
+    evaluator = PlantedEvaluator({"test_loss": losses, "test_accuracy": accuracies})
+    trainer = make_trainer(callback, evaluator, train_losses)
+    try:
+        trainer.fit(len(losses))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if _is_meant_as_stop(error):
+            found = f"{type(error).__name__} was raised in epoch {trainer.history.num_epochs}"
+            raise Mistake("raises_to_stop", found) from error
+        raise
+    return trainer.history.num_epochs
+
+
+def make_trainer(
+    callback: Callback, evaluator: PlantedEvaluator, train_losses: Sequence[float]
+) -> Trainer:
+    """Make a trainer of two batches an epoch, whose training losses are planted too."""
+    upcoming = chain.from_iterable((loss, loss) for loss in train_losses)
+    losses = chain(upcoming, repeat(train_losses[-1]))
+    model = nn.Linear(1, 1)
+    return Trainer(
+        model,
+        nn.MSELoss(),
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        [(torch.ones(1, 1), torch.ones(1, 1))] * 2,
+        evaluator=evaluator,
+        callbacks=[callback],
+        train_step=lambda *_: next(losses),
+        device="cpu",
+    )
+
+
+def _is_meant_as_stop(error: BaseException) -> bool:
+    """Whether an error looks as if it had been raised on purpose."""
+    if isinstance(error, KeyboardInterrupt):
+        return _is_raised_by_a_line(error)  # else by whoever sits at the keyboard
+    module = type(error).__module__.partition(".")[0]
+    own = module not in {"builtins", "torch", "mnist_widgets"}
+    return own or type(error) in {Exception, RuntimeError, StopIteration, SystemExit}
+
+
+def _is_raised_by_a_line(error: BaseException) -> bool:
+    """Whether it comes from a `raise`, not from outside in the middle of something else."""
+    end = error.__traceback__
+    while end is not None and end.tb_next is not None:
+        end = end.tb_next
+    return end is not None and any(
+        instruction.opname == "RAISE_VARARGS" and instruction.offset == end.tb_lasti
+        for instruction in dis.get_instructions(end.tb_frame.f_code)
+    )
