@@ -7,6 +7,7 @@ images is asked between two batches, and only as often as somebody could see a d
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -149,6 +150,7 @@ class Dashboard(Panel):
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self._probabilities: Tensor | None = None  # the newest for each image (N, C)
+        self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
         self.run_log = RunLog()
         self._training = TrainingPanel(
             self.session,
@@ -250,10 +252,11 @@ class Dashboard(Panel):
             self._ask(self._look)
 
     def _on_selected_index(self, _change: object) -> None:
-        """Show at once what is known of the image, then ask the network again."""
+        """Show at once what is known of the image; a running training looks again soon."""
         self._show_selected()
         publisher.request(self._prediction.redraw, urgent=True)
-        self._ask(self._look)
+        if self.session.state != "running":
+            self._ask(self._look)
 
     def _on_visible_indices(self, _change: object) -> None:
         self._ask(self._look)
@@ -318,10 +321,11 @@ class Dashboard(Panel):
         self._show_selected()
 
     def _show_selected(self) -> None:
-        index, probabilities = self._gallery.selected_index, self._probabilities
-        if index is not None and probabilities is not None:
-            image, label = self._test_set.images[index], int(self._test_set.labels[index])
-            self._prediction.show_prediction(image, probabilities[index], label)
+        with self._showing:
+            index, probabilities = self._gallery.selected_index, self._probabilities
+            if index is not None and probabilities is not None:
+                image, label = self._test_set.images[index], int(self._test_set.labels[index])
+                self._prediction.show_prediction(image, probabilities[index], label)
 
     def _look_at_all(self) -> None:
         """Ask the network for all images, so that what is drawn is what is true."""

@@ -16,11 +16,16 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from mnist_widgets.drivers import ForegroundDriver, is_in_colab
 
 Redraw = Callable[[], None]
+
+MAX_HURRIED = 3
+"""How often what is urgent is drawn between two rounds: nobody clicks faster."""
 
 
 class Publisher:
@@ -32,8 +37,8 @@ class Publisher:
     interval, or for the end of the cell.
 
     There is one round of redraws in each interval. What is urgent need not wait for it: between two
-    rounds, each redraw may come once by itself. A click is thus answered at once, even if it asks
-    for another redraw when the first has been drawn.
+    redraws or two rounds, each redraw may come `MAX_HURRIED` times by itself. A click is thus
+    answered at once, even if it asks for another redraw when the first has been drawn.
 
     Args:
         interval_s: time in seconds from one round of redraws to the next.
@@ -43,7 +48,7 @@ class Publisher:
 
     def __init__(
         self,
-        interval_s: float = 0.2,
+        interval_s: float = 0.25,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
@@ -51,7 +56,7 @@ class Publisher:
         self._drawing = threading.RLock()
         self._asking = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
-        self._hurried: set[Redraw] = set()  # drawn by themselves since the last round
+        self._hurried: Counter[Redraw] = Counter()  # drawn by themselves since the last round
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._num_at_work = 0  # foreground drivers
@@ -80,7 +85,7 @@ class Publisher:
             if self._num_at_work:
                 return
             if not is_drawn_here:
-                self._call_thread(urgent and redraw not in self._hurried)
+                self._call_thread(urgent and self._hurried[redraw] < MAX_HURRIED)
         if is_drawn_here and (urgent or not self._is_in_cell or self._is_round_due()):
             self._draw_all()
 
@@ -139,6 +144,8 @@ class Publisher:
             before, self._drawing_thread = self._drawing_thread, threading.get_ident()
             try:
                 while redraws:
+                    if not only_urgent and self._has_urgent.is_set():
+                        self._draw(only_urgent=True)
                     _call(redraws[0])
                     drawn.append(redraws.pop(0))
             finally:  # a KeyboardInterrupt leaves some to be drawn later
@@ -147,7 +154,7 @@ class Publisher:
                     for redraw in redraws:
                         self._requested.setdefault(redraw, False)
             for listener in tuple(self._listeners):
-                _call(lambda listener=listener: listener(drawn))
+                _call(partial(listener, drawn))
 
     def _take(self, *, only_urgent: bool) -> list[Redraw]:
         """Return the redraws that are due in this thread, as requested no more."""
@@ -160,9 +167,9 @@ class Publisher:
                 redraws = [
                     redraw
                     for redraw in redraws
-                    if self._requested[redraw] and redraw not in self._hurried
+                    if self._requested[redraw] and self._hurried[redraw] < MAX_HURRIED
                 ]
-            self._hurried = self._hurried.union(redraws) if only_urgent else set()
+            self._hurried = self._hurried + Counter(redraws) if only_urgent else Counter()
             for redraw in redraws:
                 del self._requested[redraw]
             self._has_urgent.clear()
