@@ -165,6 +165,7 @@ class ConfusionChart(Panel, Callback):
     def _build_controls(self) -> None:
         self._numbers = Dropdown(
             description="Numbers",
+            tooltip="What the cells say: how many images, or which share of them",
             options=[
                 ("Counts", "counts"),
                 (f"Share of the true {self._noun}", "true"),
@@ -185,6 +186,7 @@ class ConfusionChart(Panel, Callback):
         self._true, self._predicted = (
             Dropdown(
                 description=name,
+                tooltip="Picks a cell, as a click on it does",
                 options=options,
                 style={"description_width": f"{width_px}px"},
                 layout={"width": f"{width_px + max(longest_px, 60) + 40:.0f}px"},

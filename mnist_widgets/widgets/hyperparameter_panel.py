@@ -61,6 +61,12 @@ _EXPLANATIONS = {
     "nll": "Cross-entropy in two parts, same result.",
     "mse": "Squared error of the ten probabilities.",
 }
+_LISTS = {
+    "optimizer": "How an update follows from the gradients",
+    "batch_size": "How many images each update learns from",
+    "loss": "What the training makes small",
+}
+"""The settings chosen in a list, and what their labels say to a mouse that rests on them."""
 _STYLE = {"description_width": "96px"}
 _COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as there is room for
 
@@ -165,8 +171,13 @@ class HyperparameterPanel(Panel):
 
     def _build_controls(self, name: str) -> list[Widget]:
         options: dict[str, Any] = {"description": _LABELS[name], "style": _STYLE}
-        if name in ("optimizer", "loss", "batch_size"):
-            return [Dropdown(layout={"width": "290px"}, options=_options(name), **options)]
+        if name in _LISTS:
+            tooltip = _LISTS[name]
+            return [
+                Dropdown(
+                    layout={"width": "290px"}, options=_options(name), tooltip=tooltip, **options
+                )
+            ]
         least, greatest = LIMITS[name]
         if name != "learning_rate":
             limits = {

@@ -194,10 +194,11 @@ class ImageGallery(Panel, Callback):
 
     def _build_controls(self) -> None:
         def dropdown(
-            description: str, options: Sequence[tuple[str, object]], name: str
+            description: str, tooltip: str, options: Sequence[tuple[str, object]], name: str
         ) -> Dropdown:
             return Dropdown(
                 description=description,
+                tooltip=tooltip,
                 options=options,
                 style={"description_width": "44px"},
                 layout={"width": "216px"},
@@ -217,9 +218,11 @@ class ImageGallery(Panel, Callback):
             *(ImageFilter(predicted=label) for label in range(num_classes)),
         ]
         self._filter_options = tuple(self._name_option(wanted) for wanted in filters)
-        self._filter_box = dropdown("Show", self._filter_options, "mw-filter")
+        self._filter_box = dropdown(
+            "Show", "Which of the images are shown", self._filter_options, "mw-filter"
+        )
         self._filter_box.observe(self._on_filter, "value")
-        self._order_box = dropdown("Order", _ORDERS, "mw-sort")
+        self._order_box = dropdown("Order", "Which come first", _ORDERS, "mw-sort")
         self._order_box.observe(self._on_order, "value")
         self._grid = ImageGrid(
             NUM_COLUMNS, self._page_size, on_select=self._on_select, on_page=self._turn_to
