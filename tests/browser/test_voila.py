@@ -48,9 +48,3 @@ def test_there_is_a_title_the_lab_and_no_code(page):
     expect(page.get_by_role("heading", level=1)).to_contain_text("Watch a network learn")
     expect(page.locator(".mw-dashboard .mw-panel")).to_have_count(7)
     expect(page.locator(".jp-InputArea-editor")).to_have_count(0)
-
-
-def test_no_kernel_is_left_behind_when_a_visitor_leaves_while_it_trains(voila, page):
-    page.locator(".mw-training-panel .mw-start").click()
-    expect(page.locator(".mw-training-panel .mw-state")).to_have_text("Training")
-    voila.leave()

@@ -45,13 +45,6 @@ class VoilaPage(WatchedPage):
         self.page.goto(f"{self._server.address}/{path}?token={self._server.token}")
         self.page.locator("#rendered_cells").wait_for()
 
-    def leave(self) -> None:
-        """Go away from the page, as a visitor does, and wait until the server has no kernels."""
-        self.page.goto(f"{self._server.address}/api/status?token={self._server.token}")
-        self.page.wait_for_function(
-            "async () => (await (await fetch('/api/kernels')).json()).length === 0", polling=200
-        )
-
     def _complain(self, complaint: str) -> None:
         if not EXCUSED.search(complaint):
             super()._complain(complaint)
