@@ -18,6 +18,7 @@ import pytest
 from get_chromium import find_chromium, is_required
 from lab import Lab, LabServer
 from playwright.sync_api import Browser, Error, Page, ViewportSize, expect, sync_playwright
+from renderer_page import RendererPage
 from voila_page import VoilaPage
 from watched_page import WatchedPage
 
@@ -80,6 +81,13 @@ def voila(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[V
     """Yield a page of Voila that knows nothing of earlier tests; fail if it complained."""
     with _watch(VoilaPage, browser, lab_server, tmp_path) as voila:
         yield voila
+
+
+@pytest.fixture
+def renderer(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[RendererPage]:
+    """Yield a page that VS Code's renderer is to draw on; fail if it complained."""
+    with _watch(RendererPage, browser, lab_server, tmp_path) as renderer:
+        yield renderer
 
 
 @contextlib.contextmanager
