@@ -13,7 +13,7 @@ OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy
 IN_PARALLEL := --numprocesses=2 --dist=loadfile
 NOTEBOOKS := notebooks --ignore=notebooks/exercises
 
-.PHONY: help lab test quick matrix lint format exercises clean
+.PHONY: help lab test quick matrix vscode lint format exercises clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ quick: .venv/test-installed ## the unit tests alone
 matrix: .venv/test-installed ## a browser test with old and new kernels and charts, apart from make test
 	@$(BIN)/python tests/browser/get_chromium.py
 	@$(BIN)/python scripts/run_matrix.py
+
+vscode: .venv/test-installed ## a browser test with VS Code's widget renderer, which npm fetches
+	@$(BIN)/python tests/browser/get_chromium.py
+	@$(BIN)/pytest tests/browser/test_vscode_renderer.py -m vscode
 
 lint: .venv/test-installed ## ruff and mypy
 	@echo "== Lint"

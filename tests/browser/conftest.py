@@ -1,22 +1,28 @@
 """Fixtures of the browser tests: one JupyterLab server and one Chromium, a fresh page per test.
 
-Ask for `lab`, a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. At the end of the
-test it fails on every console error, page error and request that left the server. Screenshots, that
-of a failure included, go to the folder that `MNIST_WIDGETS_SCREENSHOTS` names, else to the test's
-temporary folder.
+Ask for `lab`, a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. Or ask for `voila`,
+a `VoilaPage`. At the end of the test it fails on every console error, page error and request that
+left the server. Screenshots, that of a failure included, go to the folder that
+`MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from get_chromium import find_chromium, is_required
 from lab import Lab, LabServer
-from playwright.sync_api import Browser, Error, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, ViewportSize, expect, sync_playwright
+from renderer_page import RendererPage
+from voila_page import VoilaPage
+from watched_page import WatchedPage
+
+Watched = TypeVar("Watched", bound=WatchedPage)
 
 HERE = Path(__file__).parent
 WINDOW = ViewportSize(width=1280, height=1000)
@@ -66,14 +72,39 @@ def lab_server(
 @pytest.fixture
 def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab]:
     """Yield a page of JupyterLab that knows nothing of earlier tests; fail if it complained."""
-    lab_server.forget()
+    with _watch(Lab, browser, lab_server, tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def voila(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[VoilaPage]:
+    """Yield a page of Voila that knows nothing of earlier tests; fail if it complained."""
+    with _watch(VoilaPage, browser, lab_server, tmp_path) as voila:
+        yield voila
+
+
+@pytest.fixture
+def renderer(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[RendererPage]:
+    """Yield a page that VS Code's renderer is to draw on; fail if it complained."""
+    with _watch(RendererPage, browser, lab_server, tmp_path) as renderer:
+        yield renderer
+
+
+@contextlib.contextmanager
+def _watch(
+    make: Callable[[Page, LabServer, Path], Watched],
+    browser: Browser,
+    server: LabServer,
+    tmp_path: Path,
+) -> Iterator[Watched]:
+    server.forget()
     context = browser.new_context(viewport=WINDOW)
     context.set_default_timeout(TIMEOUT_MS)
     screenshots = Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
-    lab = Lab(context.new_page(), lab_server, screenshots)
+    watched = make(context.new_page(), server, screenshots)
     try:
-        yield lab
-        lab.raise_complaints()
+        yield watched
+        watched.raise_complaints()
     finally:
         context.close()
 
@@ -110,9 +141,10 @@ def pytest_runtest_makereport(
     """Show what the page looked like and what the server said when a test fails."""
     report = yield
     fixtures = getattr(item, "funcargs", {})
-    if report.failed and report.when == "call" and "lab" in fixtures:
+    watched = next((page for page in fixtures.values() if isinstance(page, WatchedPage)), None)
+    if report.failed and report.when == "call" and watched is not None:
         with contextlib.suppress(Error):
-            picture = fixtures["lab"].screenshot(f"failed-{item.name}")
+            picture = watched.screenshot(f"failed-{item.name}")
             report.sections.append(("Screenshot", str(picture)))
     if report.failed and "lab_server" in fixtures:
         report.sections.append(("JupyterLab's log", fixtures["lab_server"].log()))

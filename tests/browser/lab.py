@@ -24,7 +24,8 @@ from typing import Literal
 from urllib.parse import quote
 
 import nbformat
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import Page
+from watched_page import WatchedPage
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
@@ -117,6 +118,8 @@ class LabServer:
         """Shut down all kernels."""
         for session in json.loads(self.request("GET", "api/sessions")):
             self.request("DELETE", f"api/sessions/{session['id']}")
+        for kernel in json.loads(self.request("GET", "api/kernels")):  # of Voila's pages
+            self.request("DELETE", f"api/kernels/{kernel['id']}")
 
     def request(self, method: str, path: str) -> str:
         """Send a request to the server's REST interface and return the body of the answer."""
@@ -181,12 +184,10 @@ class LabServer:
         }
 
 
-class Lab:
+class Lab(WatchedPage):
     """A page of the server's front end with a notebook in it.
 
-    Every console error, page error, error in a kernel's message handler and request that leaves
-    the server is kept in `complaints`. The fixture `lab` fails each test that has any; a test that
-    means to cause one clears the list.
+    An error in a kernel's message handler is a complaint too.
 
     Args:
         page: a fresh page; whoever made it closes it.
@@ -195,17 +196,9 @@ class Lab:
     """
 
     def __init__(self, page: Page, server: LabServer, screenshots: Path) -> None:
-        self.page = page
+        super().__init__(page, server.address, screenshots, EXCUSED[server.front_end])
         self.front_end = server.front_end
-        self.complaints: list[str] = []
-        self._excused = list(EXCUSED[server.front_end])
         self._server = server
-        self._screenshots = screenshots
-        page.add_init_script(TELL_STACKS)
-        page.on("console", self._note_console)
-        page.on("pageerror", lambda error: self._note_page_error(str(error)))
-        page.on("request", lambda request: self._note_address(request.url))
-        page.on("websocket", lambda websocket: self._note_address(websocket.url))
 
     def open_notebook(self, source: Path | Iterable[str]) -> None:
         """Open a copy of a notebook, or a new one of the given code cells; wait for its kernel."""
@@ -279,17 +272,6 @@ class Lab:
         )
         self._wait_for_the_curtain()
 
-    def scroll_to(self, selector: str) -> None:
-        """Bring the first match into view."""
-        self.page.locator(selector).first.scroll_into_view_if_needed()
-
-    def screenshot(self, name: str, selector: str | None = None) -> Path:
-        """Save what is to be seen, or only the first match of a selector, as `<name>.png`."""
-        path = self._screenshots / f"{name}.png"
-        shown = self.page if selector is None else self.page.locator(selector).first
-        shown.screenshot(path=path)
-        return path
-
     def _go_to(self, name: str) -> None:
         path = f"{PATHS[self.front_end]}/{quote(name)}"
         self.page.goto(f"{self._server.address}/{path}?reset&token={self._server.token}")
@@ -298,37 +280,10 @@ class Lab:
         self.wait_until_idle()
         self._wait_for_the_curtain()
 
-    def raise_complaints(self) -> None:
-        """Raise AssertionError with all that was wrong since the page was opened, if anything."""
-        self.page.evaluate("0")  # once the page answers, what it said before has arrived
-        if self.complaints:
-            raise AssertionError("JupyterLab complained:\n" + "\n".join(self.complaints))
-
     def _wait_for_the_curtain(self) -> None:
         """Wait until the start screen, which also covers a change of theme, has gone."""
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
-    def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(f"console error: {message.text} ({message.location['url']})")
-
-    def _note_page_error(self, message: str) -> None:
-        if message in self._excused:
-            self._excused.remove(message)
-        else:
-            self.complaints.append(f"page error: {message}")
-
-    def _note_address(self, url: str) -> None:
-        host = self._server.address.removeprefix("http")
-        if not url.startswith((f"http{host}/", f"ws{host}/", "data:", "blob:")):
-            self.complaints.append(f"request off the server: {url}")
-
-
-# What is written to the console names an error without saying where it arose.
-TELL_STACKS = """
-const report = console.error;
-console.error = (...parts) => report(...parts.map(part => part?.stack ?? part));
-"""
 
 # JupyterLab drops the error message of a handler that ran outside of any cell.
 REPORT_HANDLER_ERRORS = """() => {

@@ -1,0 +1,50 @@
+"""The lab as a page of its own, which Voila makes of a notebook: no code and no JupyterLab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from mnist_widgets import load_bundled_digits
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
+LABELS = load_bundled_digits()[1].labels.tolist()
+
+
+@pytest.fixture
+def page(voila):
+    voila.open_notebook(NOTEBOOK)
+    expect(voila.page.locator(".mw-probability-chart .mw-caption")).to_contain_text(
+        f"True {LABELS[0]}. The network says"
+    )
+    return voila.page
+
+
+def test_a_visitor_trains_asks_about_an_image_and_stops(voila, page):
+    state, start, stop = (
+        page.locator(f".mw-training-panel .mw-{name}") for name in ("state", "start", "stop")
+    )
+    epochs = page.get_by_label("Epochs")
+    epochs.fill("2000")
+    epochs.press("Enter")
+    start.click()
+    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text("Epoch 2")
+    image = page.locator(".mw-image-gallery [role=option]:visible").nth(12)
+    image.click()
+    expect(image).to_have_attribute("aria-selected", "true")
+    assert LABELS[12] != LABELS[0]
+    expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text(f"True {LABELS[12]}.")
+    expect(state).to_have_text("Training")
+    voila.screenshot("voila-training")
+    stop.click()
+    expect(state).to_have_text("Stopped")
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    voila.screenshot("voila-stopped")
+
+
+def test_there_is_a_title_the_lab_and_no_code(page):
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Watch a network learn")
+    expect(page.locator(".mw-dashboard .mw-panel")).to_have_count(7)
+    expect(page.locator(".jp-InputArea-editor")).to_have_count(0)
