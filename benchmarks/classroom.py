@@ -141,12 +141,11 @@ def print_works(title: str, works: Sequence[Work]) -> None:
 
 def print_weights(students: Sequence[Weight], hub: Weight) -> None:
     """Print the memory of a student and of the hub."""
-    resident = max(weight.resident for weight in students)
+    peak = max(weight.peak for weight in students)
     proportional = statistics.median(weight.proportional for weight in students)
     print(
-        f"  a student's server and kernel: up to {resident:.0f} MB resident, "
-        f"{proportional:.0f} MB each where libraries are shared; "
-        f"hub and proxy: {hub.resident:.0f} MB"
+        f"  a student's server and kernel: {peak:.0f} MB at the peak, "
+        f"{proportional:.0f} MB each where libraries are shared; hub and proxy: {hub.peak:.0f} MB"
     )
 
 

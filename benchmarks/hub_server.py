@@ -8,6 +8,7 @@ measured to `classroom.py`.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import sys
@@ -47,11 +48,11 @@ class Weight(NamedTuple):
     """The memory of some processes, in MB.
 
     Attributes:
-        resident: all that is loaded, libraries included.
-        proportional: the same, but what several processes share is divided among them.
+        peak: the most that ever was resident, libraries included.
+        proportional: what is resident now; what several processes share is divided among them.
     """
 
-    resident: float
+    peak: float
     proportional: float
 
 
@@ -140,10 +141,15 @@ class HubServer:
 
 
 def _weigh(processes: list[psutil.Process]) -> Weight:
-    memories = [process.memory_full_info() for process in processes]
     return Weight(
-        sum(memory.rss for memory in memories) / 1e6, sum(memory.pss for memory in memories) / 1e6
+        sum(map(_read_peak_mb, processes)),
+        sum(process.memory_full_info().pss for process in processes) / 1e6,
     )
+
+
+def _read_peak_mb(process: psutil.Process) -> float:
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / 1e6
 
 
 def _free_ports(count: int) -> list[int]:
