@@ -2,7 +2,7 @@
 
 It starts a real hub on loopback. Each simulated student gets a server, opens the first lesson and
 runs all its cells; then one trains while the others look on, then all train at once, and whoever
-trains clicks an image every two seconds. This is done twice: with the package as it is, and
+trains clicks an image two seconds after each answer. This is done twice: with the package as it is, and
 with as many threads as torch takes by itself. The students have no browsers: they send what a page
 would send (`simulated_student.py`), from a process that takes its own share of the same cores.
 
@@ -11,7 +11,7 @@ would send (`simulated_student.py`), from a process that takes its own share of 
     python benchmarks/classroom.py --proxy node_modules/.bin/configurable-http-proxy
 
 The lesson trains on MNIST if `MNIST_WIDGETS_DATA` is set, and otherwise on the bundled digits. It
-runs on Linux alone; eight students on two cores take 3 GB of memory and eight minutes.
+runs on Linux alone; eight students on two cores take 7 GB of memory and some eight minutes.
 """
 
 from __future__ import annotations
