@@ -2,9 +2,10 @@
 
 It starts a real hub on loopback. Each simulated student gets a server, opens the first lesson and
 runs all its cells; then one trains while the others look on, then all train at once, and whoever
-trains clicks an image two seconds after each answer. This is done twice: with the package as it is, and
-with as many threads as torch takes by itself. The students have no browsers: they send what a page
-would send (`simulated_student.py`), from a process that takes its own share of the same cores.
+trains clicks an image two seconds after each answer. This is done twice: with the package as it
+is, and with as many threads as torch takes by itself. The students have no browsers: they send
+what a page would send (`simulated_student.py`), from a process that takes its own share of the
+same cores.
 
     pip install "jupyterhub>=5"
     npm install configurable-http-proxy
