@@ -50,7 +50,8 @@ class Marks:
 
     @property
     def _words(self) -> str:
-        return f"Marks: {self.given:g} of {self.points:g}"
+        condition = "" if self.given else ", given when all points above hold"
+        return f"Marks: {self.given:g} of {self.points:g}{condition}"
 
 
 def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:

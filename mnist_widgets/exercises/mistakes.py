@@ -12,7 +12,7 @@ from typing import TypeAlias
 Hints: TypeAlias = Mapping[str, Sequence[str]]
 """For each mistake its hints, from the first nudge to the explicit one."""
 
-_times_made: Counter[tuple[str, str]] = Counter()
+_times_made: Counter[tuple[str, str, str]] = Counter()
 
 
 class Mistake(Exception):  # noqa: N818 - it is the student's, and found rather than suffered
@@ -35,11 +35,12 @@ def choose_hint(exercise: str, mistake: Mistake, hints: Hints) -> tuple[str, int
     """Return the hint that is due, its number and how many there are.
 
     The first time that an exercise's mistake is made its first hint is due, then the next, and
-    from there on the last.
+    from there on the last. Of errors that Python raises, each is a mistake of its own.
     """
     ladder = hints[mistake.name]
-    _times_made[exercise, mistake.name] += 1
-    number = min(_times_made[exercise, mistake.name], len(ladder))
+    key = (exercise, mistake.name, mistake.found if mistake.name == "raises" else "")
+    _times_made[key] += 1
+    number = min(_times_made[key], len(ladder))
     return ladder[number - 1].format(**mistake.figures), number, len(ladder)
 
 

@@ -49,6 +49,13 @@ def test_each_mistake_and_each_exercise_has_a_count_of_its_own():
     assert choose_hint("bus", Mistake("late", ""), LADDER)[1] == 2
 
 
+def test_another_error_of_python_is_another_mistake_but_other_numbers_are_not():
+    hints = {"raises": ["first", "second"], "late": ["first", "second"]}
+    for name, numbers in (("raises", [1, 1, 2]), ("late", [1, 2, 2])):
+        mistakes = [Mistake(name, found) for found in ("this", "that", "that")]
+        assert [choose_hint("bus", mistake, hints)[1] for mistake in mistakes] == numbers
+
+
 def test_forgetting_concerns_one_exercise():
     for exercise in ("bus", "train"):
         choose_hint(exercise, Mistake("late", ""), LADDER)
