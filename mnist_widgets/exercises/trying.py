@@ -28,6 +28,13 @@ from mnist_widgets.exercises.mistakes import Mistake
 
 _MOST_OUTPUT = 100_000  # characters; a talkative training loop prints some thousand
 _MOST_SHOWN = 300
+# Errors of Python and torch whose words tell which mistake it was
+_WELL_KNOWN = {
+    r"^NameError: ": "unknown_name",
+    r"must be Tensor, not [A-Z]": "layer_for_numbers",
+    r"'(list|tuple)' object has no attribute 'to'": "batch_for_a_tensor",
+    r"leaf Variable|for \*: 'float' and 'NoneType'": "moved_by_hand",
+}
 _NOT_THE_STUDENTS = {*sys.stdlib_module_names, "mnist_widgets", "numpy", "torch", "tqdm"}
 
 
@@ -107,7 +114,10 @@ def find_mistake(error: BaseException) -> Mistake:
         frame, line_number = frames[-1]
         [line] = traceback.StackSummary.extract([(frame, line_number)])
         where = f"line {line_number}" + (f", `{line.line}`" if line.line else "")
-        mistake = Mistake("raises", f"{words} (in {where})", error=words, where=where)
+        name = next(
+            (name for part, name in _WELL_KNOWN.items() if re.search(part, words)), "raises"
+        )
+        mistake = Mistake(name, f"{words} (in {where})", error=words, where=where)
     elif isinstance(error, TypeError) and "argument" in words:
         mistake = Mistake("wrong_arguments", words, error=words)
     else:

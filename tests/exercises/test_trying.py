@@ -194,7 +194,48 @@ def misspells_in_a_row():
 
 @pytest.mark.parametrize("function", [misspells, misspells_in_a_row])
 def test_a_name_that_a_students_function_does_not_find_is_one(function):
-    assert catch(function).name == "raises"
+    assert catch(function).name == "unknown_name"
+
+
+def hands_over_a_layer():
+    torch.relu(torch.nn.Linear(2, 2))
+
+
+def calls_a_layer_with_a_layer():
+    torch.nn.Linear(2, 2)(torch.nn.ReLU())
+
+
+def brings_a_batch_over():
+    (torch.zeros(1), torch.zeros(1)).to("cpu")
+
+
+def moves_the_weight():
+    weight = torch.ones(1, requires_grad=True)
+    weight -= 0.1
+
+
+def multiplies_no_gradient():
+    weight = torch.ones(1, requires_grad=True)
+    return 0.1 * weight.grad
+
+
+def adds_up_nothing():
+    return 0.1 + None
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (hands_over_a_layer, "layer_for_numbers"),
+        (calls_a_layer_with_a_layer, "layer_for_numbers"),
+        (brings_a_batch_over, "batch_for_a_tensor"),
+        (moves_the_weight, "moved_by_hand"),
+        (multiplies_no_gradient, "moved_by_hand"),
+        (adds_up_nothing, "raises"),
+    ],
+)
+def test_the_usual_errors_are_told_apart_by_their_words(function, name):
+    assert catch(function).name == name
 
 
 def test_a_mistake_stays_what_it_is():
