@@ -126,11 +126,12 @@ class ProbabilityChart(Panel):
             self._bars.y = np.zeros(len(self._class_names))
             self._values.value = ""
             return
+        # first what whoever clicked looks at: the page works off one message after the other
         self._image.value = shown.picture
-        self._show_label(shown.true_label)
         self._bars.y = shown.probabilities.cpu().double().numpy()
-        self._values.value = _tabulate(shown.probabilities, self._class_names)
         self._sentence.value = html.escape(self._describe(shown))
+        self._show_label(shown.true_label)
+        self._values.value = _tabulate(shown.probabilities, self._class_names)
 
     def _build_figure(self) -> Figure:
         names = self._class_names

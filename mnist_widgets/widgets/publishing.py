@@ -36,9 +36,10 @@ class Publisher:
     drawn before `request` returns; only in a loop of a notebook's cell it may wait for the
     interval, or for the end of the cell.
 
-    There is one round of redraws in each interval. What is urgent need not wait for it: between two
-    redraws or two rounds, each redraw may come `MAX_HURRIED` times by itself. A click is thus
-    answered at once, even if it asks for another redraw when the first has been drawn.
+    There is one round of redraws in each interval, or in two where clicks come. What is urgent need
+    not wait for it: between two redraws or two rounds, each redraw may come `MAX_HURRIED` times by
+    itself. A click is thus answered at once, even if it asks for another redraw when the first has
+    been drawn.
 
     Args:
         interval_s: time in seconds from one round of redraws to the next.
@@ -178,9 +179,13 @@ class Publisher:
     def _publish(self) -> None:
         while True:
             self.flush()
-            next_round_s = time.monotonic() + self.interval_s
+            latest_s = time.monotonic() + 2 * self.interval_s
+            next_round_s = latest_s - self.interval_s
             while self._wait(self._has_urgent, max(next_round_s - time.monotonic(), 0)):
                 self._draw(only_urgent=True)
+                # a round now would keep the page from showing what somebody waits for
+                calm_s = time.monotonic() + self.interval_s / 2
+                next_round_s = min(max(next_round_s, calm_s), latest_s)
             with self._asking:
                 if self._num_at_work or not self._requested:
                     self._thread = None
