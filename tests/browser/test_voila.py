@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from watched_page import start_training_and_pick_an_image
 
 from mnist_widgets import load_bundled_digits
 
@@ -23,22 +24,13 @@ def page(voila):
 
 
 def test_a_visitor_trains_asks_about_an_image_and_stops(voila, page):
-    state, start, stop = (
-        page.locator(f".mw-training-panel .mw-{name}") for name in ("state", "start", "stop")
-    )
-    epochs = page.get_by_label("Epochs")
-    epochs.fill("2000")
-    epochs.press("Enter")
-    start.click()
-    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text("Epoch 2")
-    image = page.locator(".mw-image-gallery [role=option]:visible").nth(12)
-    image.click()
-    expect(image).to_have_attribute("aria-selected", "true")
+    start_training_and_pick_an_image(page, 12)
+    state = page.locator(".mw-training-panel .mw-state")
     assert LABELS[12] != LABELS[0]
     expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text(f"True {LABELS[12]}.")
     expect(state).to_have_text("Training")
     voila.screenshot("voila-training")
-    stop.click()
+    page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
     page.set_viewport_size({"width": 1280, "height": 2000})
     voila.screenshot("voila-stopped")

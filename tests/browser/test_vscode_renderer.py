@@ -12,6 +12,7 @@ import tarfile
 
 import pytest
 from playwright.sync_api import expect
+from watched_page import start_training_and_pick_an_image
 
 pytestmark = pytest.mark.vscode
 
@@ -81,20 +82,11 @@ def page(packages, renderer):
 
 
 def test_the_lab_trains_is_clicked_stops_and_every_text_is_legible(renderer, page):
-    state, start, stop = (
-        page.locator(f".mw-training-panel .mw-{name}") for name in ("state", "start", "stop")
-    )
-    epochs = page.get_by_label("Epochs")
-    epochs.fill("2000")
-    epochs.press("Enter")
-    start.click()
-    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text("Epoch 2")
-    image = page.locator(".mw-image-gallery [role=option]:visible").nth(12)
-    image.click()
-    expect(image).to_have_attribute("aria-selected", "true")
+    start_training_and_pick_an_image(page, 12)
+    state = page.locator(".mw-training-panel .mw-state")
     expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text("True 9.")
     expect(state).to_have_text("Training")
-    stop.click()
+    page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
     page.set_viewport_size({"width": 1280, "height": 1700})
     renderer.screenshot("vscode-stopped")

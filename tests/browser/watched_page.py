@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 
 class WatchedPage:
@@ -78,3 +78,15 @@ TELL_STACKS = """
 const report = console.error;
 console.error = (...parts) => report(...parts.map(part => part?.stack ?? part));
 """
+
+
+def start_training_and_pick_an_image(page: Page, position: int) -> None:
+    """Start a long training in the lab on a page, and click an image while it runs."""
+    epochs = page.get_by_label("Epochs")
+    epochs.fill("2000")
+    epochs.press("Enter")
+    page.locator(".mw-training-panel .mw-start").click()
+    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text("Epoch 2")
+    image = page.locator(".mw-image-gallery [role=option]:visible").nth(position)
+    image.click()
+    expect(image).to_have_attribute("aria-selected", "true")
