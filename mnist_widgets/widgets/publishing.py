@@ -86,7 +86,7 @@ class Publisher:
             if self._num_at_work:
                 return
             if not is_drawn_here:
-                self._call_thread(urgent and self._hurried[redraw] < MAX_HURRIED)
+                self._call_thread(urgent and self._may_hurry(redraw))
         if is_drawn_here and (urgent or not self._is_in_cell or self._is_round_due()):
             self._draw_all()
 
@@ -168,13 +168,16 @@ class Publisher:
                 redraws = [
                     redraw
                     for redraw in redraws
-                    if self._requested[redraw] and self._hurried[redraw] < MAX_HURRIED
+                    if self._requested[redraw] and self._may_hurry(redraw)
                 ]
             self._hurried = self._hurried + Counter(redraws) if only_urgent else Counter()
             for redraw in redraws:
                 del self._requested[redraw]
             self._has_urgent.clear()
         return redraws
+
+    def _may_hurry(self, redraw: Redraw) -> bool:
+        return self._hurried[redraw] < MAX_HURRIED
 
     def _publish(self) -> None:
         while True:
