@@ -160,6 +160,19 @@ def test_a_click_selects_the_image_under_it(gallery):
     expect(gallery.root.locator("[aria-selected=true]")).to_have_count(1)
 
 
+def test_a_click_is_marked_while_the_kernel_is_busy(lab):
+    lab.open_notebook([*CELLS, "input()"])
+    lab.start_all()
+    gallery, question = Gallery(lab), lab.page.locator("input.jp-Stdin-input")
+    expect(question).to_be_visible(timeout=60_000)
+    gallery.options.nth(7).click()
+    expect(gallery.options.nth(7)).to_have_attribute("aria-selected", "true")
+    expect(gallery.caption).to_have_text(re.compile("^Image 0: "))  # the kernel has not heard of it
+    question.press("Enter")
+    gallery.expect_selected(7)
+    expect(gallery.root.locator("[aria-selected=true]")).to_have_count(1)
+
+
 def test_each_tile_shows_its_image_and_says_what_it_is(gallery):
     gallery.expect_shown(list(range(50)))
     likeness = gallery.pictures().flatten(1) @ _unit(gallery.digits.images[:50]).T

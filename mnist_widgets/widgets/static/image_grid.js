@@ -1,5 +1,5 @@
 // One page of a long row of images, as a listbox with a single Tab stop: the browser's half of
-// `image_grid.py`. It draws what the model says and sends what the user asks for:
+// `image_grid.py`. It draws what the model says, marks what was picked, and sends what is asked for:
 // {select: image id} or {page: position of the page}.
 
 // Where a key takes the cursor, counted over all pages; beyond the ends it stays at the end.
@@ -96,7 +96,9 @@ function render({ model, el }) {
   function select() {
     isEntering = awaitedPage !== null;
     const id = shown.ids[cursor % pageSize];
-    if (!isEntering && id !== undefined) model.send({ select: id });
+    if (isEntering || id === undefined) return;
+    model.set("selected", id); // marked at once; only the kernel's answer makes it true
+    model.send({ select: id });
   }
 
   function onKeyDown(event) {
