@@ -89,6 +89,16 @@ def test_start_sets_one_quiet_thread_and_becomes_what_it_is_given():
     assert printed.split() == ["1", "PASSIVE"]
 
 
+def test_each_launch_link_opens_what_is_here():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"https://mybinder\.org/v2/gh/([^)]*?)/HEAD\?urlpath=([^)]*)", readme)
+    repositories, paths = zip(*links, strict=True)
+    assert len(set(repositories)) == 1
+    front_ends, notebooks = zip(*(path.partition("notebooks/")[::2] for path in paths), strict=True)
+    assert sorted(front_ends) == ["lab", "lab/tree/", "voila/render/"]
+    assert all((ROOT / "notebooks" / name).is_file() for name in notebooks if name)
+
+
 def test_no_local_path_is_in_the_environment():
     for requirement in _environment():
         assert isinstance(requirement, str)  # no `pip:` section
