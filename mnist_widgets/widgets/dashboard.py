@@ -1,22 +1,17 @@
 """All panels in one lab, wired through one shared selection.
 
-Each panel knows its own business; here they only hear of each other. What a network makes of the
-images is asked between two batches, and only as often as somebody could see a difference.
+Each panel knows its own business; here they are laid out and hear of each other. When the network
+is asked for the images is `live_inference`, what it trains on is `trainer_source`.
 """
 
 from __future__ import annotations
 
-import math
-import threading
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import torch
 from ipywidgets import HTML, HBox, VBox, Widget
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from traitlets import Int, Tuple, link
 
@@ -24,9 +19,6 @@ from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.drivers import DriverName
-from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
-from mnist_widgets.history import History
-from mnist_widgets.reports import EpochReport
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.runs import RunLog, describe_runs
 from mnist_widgets.session import TrainingSession
@@ -35,18 +27,14 @@ from mnist_widgets.twins import Twin, join_twins
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
+from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.loss_chart import LossChart
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
-from mnist_widgets.widgets.publishing import publisher
 from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
 from mnist_widgets.widgets.training_panel import TrainingPanel
 
-LOOK_INTERVAL_S = 0.5
-"""Time between two looks at the shown images while the training runs."""
-EPOCH_INTERVAL_S = 1.0
-"""Time between two evaluations shown while the training runs: a small set has ten a second."""
 PANELS = {
     "settings": "Settings",
     "loss_chart": "Loss",
@@ -146,11 +134,6 @@ class Dashboard(Panel):
         self._source, self._test_set = source, source.test_set
         trainer = source.make_trainer(source.config)
         self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
-        self._looked_at_s = -math.inf
-        self._is_look_due = False
-        self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
-        self._probabilities: Tensor | None = None  # the newest for each image (N, C)
-        self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
         self.run_log = RunLog()
         self._training = TrainingPanel(
             self.session,
@@ -167,6 +150,14 @@ class Dashboard(Panel):
         self._prediction = ProbabilityChart(self._test_set.class_names)
         self._confusion = ConfusionChart(self._test_set.class_names, count=self._count_now)
         self._runs = RunTable(self.run_log)
+        self._inference = LiveInference(
+            self.session,
+            self._test_set,
+            self._gallery,
+            self._prediction,
+            self._confusion,
+            complain=self._training.show_complaint,
+        )
         self._furnish(trainer, source.config)
         hidden = hidden if self._has_settings else {*hidden, "settings"}
         self._titled_panels: list[tuple[str, Panel]] = [
@@ -176,7 +167,7 @@ class Dashboard(Panel):
         super().__init__("mw-dashboard", self._lay_out(hidden))
         self._parts_off_page = tuple(getattr(self, f"_{name}") for name in PANELS)
         self._wire()
-        self._on_news()
+        self._inference.on_news()
 
     def close(self) -> None:
         """End the training and take the lab off the page, with all that belongs to it."""
@@ -198,16 +189,19 @@ class Dashboard(Panel):
         self._furnish(trainer, config)
         self.session.reset(trainer)
 
-    def show_predictions(self, predictions: Predictions) -> None:
-        """Show what the network makes of the whole test set."""
-        self._probabilities = predictions.probabilities
-        self._gallery.show_predictions(predictions)
-        self._confusion.show_counts(predictions.confusion)
+    def _count_now(self) -> None:
+        self._inference.count_now()
 
     def _furnish(self, trainer: Trainer, config: RunConfig) -> None:
         """Have the lab told of a trainer that is to make the next run."""
         recorder = self.run_log.record(config if self._has_settings else None)
-        trainer.callbacks += [self._loss_chart, DivergenceGuard(), recorder, _Teller(self)]
+        trainer.callbacks += [
+            self._loss_chart,
+            DivergenceGuard(),
+            recorder,
+            self._inference,
+            _RateKeeper(self),
+        ]
         self._settings.run_config = config
 
     def _lay_out(self, hidden: set[str]) -> list[Widget]:
@@ -236,38 +230,16 @@ class Dashboard(Panel):
         link((self._gallery, "selected_index"), (self, "selected_index"))
         link((self._gallery, "selected_pair"), (self, "selected_pair"))
         link((self._gallery, "selected_pair"), (self._confusion, "selected_pair"))
-        self._gallery.observe(self._on_selected_index, "selected_index")
-        self._gallery.observe(self._on_visible_indices, "visible_indices")
         self._settings.observe(self._on_config, "config")
         self.run_log.add_listener(self._on_runs)
-        self.session.add_listener(self._on_news)
-
-    def _on_news(self) -> None:
-        """Look at the images again: now and then in a training, and whenever it stands still."""
-        if self.session.state != "running":
-            if not self._is_look_due:
-                self._is_look_due = True
-                self._ask(self._look_at_all)
-        elif time.monotonic() - self._looked_at_s >= LOOK_INTERVAL_S:
-            self._ask(self._look)
-
-    def _on_selected_index(self, _change: object) -> None:
-        """Show at once what is known of the image; a running training looks again soon."""
-        self._show_selected()
-        publisher.request(self._prediction.redraw, urgent=True)
-        if self.session.state != "running":
-            self._ask(self._look)
-
-    def _on_visible_indices(self, _change: object) -> None:
-        self._ask(self._look)
 
     def _on_config(self, _change: object) -> None:
         session = self.session
         is_ready = session.can("start") and session.state == "idle"
         if is_ready and not session.trainer.history.batch_losses:
             self.reset()  # nothing is trained yet that the run would have to stand by
-        else:
-            self._ask(lambda: self.follow_learning_rate(session.trainer))
+        elif not session.is_closed:
+            session.between_batches(lambda: self.follow_learning_rate(session.trainer))
 
     def _on_runs(self) -> None:
         runs, shown = self.run_log.runs, self.run_log.earlier_shown
@@ -292,84 +264,17 @@ class Dashboard(Panel):
         if self._settings.run_config is not None:
             self._settings.run_config = replace(self._settings.run_config, learning_rate=rate)
 
-    def _ask(self, job: Callable[[], None]) -> None:
-        if not self.session.is_closed:
-            self.session.between_batches(job).add_done_callback(self._on_answer)
-
-    def _on_answer(self, answer: Future[None]) -> None:
-        if error := answer.exception():
-            self._training.show_complaint(
-                "What the network makes of the images cannot be shown: "
-                f"{type(error).__name__}: {error}"
-            )
-
-    def _count_now(self) -> None:
-        self._shown_step = None
-        self._ask(self._look_at_all)
-
-    def _look(self) -> None:
-        """Ask the network for the shown images."""
-        self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
-        index, indices = self._gallery.selected_index, self._gallery.visible_indices
-        shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
-        if len(shown) == 0:
-            return
-        answers = predict_probabilities(self.session.trainer.model, self._test_set.images[shown])
-        self._gallery.show_visible(shown, answers)
-        if self._probabilities is not None:
-            self._probabilities = self._probabilities.index_copy(0, shown, answers)
-        self._show_selected()
-
-    def _show_selected(self) -> None:
-        with self._showing:
-            index, probabilities = self._gallery.selected_index, self._probabilities
-            if index is not None and probabilities is not None:
-                image, label = self._test_set.images[index], int(self._test_set.labels[index])
-                self._prediction.show_prediction(image, probabilities[index], label)
-
-    def _look_at_all(self) -> None:
-        """Ask the network for all images, so that what is drawn is what is true."""
-        self._is_look_due = False
-        history = self.session.trainer.history
-        if not self._shows(history):
-            probabilities = predict_probabilities(self.session.trainer.model, self._test_set.images)
-            self.show_predictions(Predictions(probabilities, self._test_set.labels))
-            self._shown_step = (history, len(history.batch_losses))
-        self._look()
-
-    def _shows(self, history: History) -> bool:
-        """Return whether the predictions on the page are those of the newest weights."""
-        if self._shown_step is None:
-            return False
-        shown, num_batches = self._shown_step
-        return shown is history and num_batches == len(history.batch_losses)
-
-    def show_epoch(self, trainer: Trainer) -> None:
-        """Show what the evaluator found at the end of an epoch."""
-        evaluator = trainer.evaluator
-        if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
-            self.show_predictions(evaluator.predictions)
-            self._shown_step = (trainer.history, len(trainer.history.batch_losses))
-
 
 def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
     heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
     return VBox([heading, panel], layout={"flex": flex})
 
 
-class _Teller(Callback):
-    """Tells a lab what its panels cannot know by themselves."""
+class _RateKeeper(Callback):
+    """Lets a network of the lab begin with the learning rate that is shown."""
 
     def __init__(self, lab: Dashboard) -> None:
         self._lab = lab
-        self._shown_at_s = -math.inf
-
-    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions for all images, unless epochs come too fast for that."""
-        now_s = time.monotonic()
-        if now_s - self._shown_at_s >= EPOCH_INTERVAL_S:
-            self._shown_at_s = now_s
-            self._lab.show_epoch(trainer)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Keep the learning rate that is shown."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import sys
 import threading
 import weakref
 
@@ -13,12 +12,11 @@ import pytest
 import torch
 
 from mnist_widgets import RunConfig, SimpleNet, load_bundled_digits, predict_probabilities
-from mnist_widgets.widgets import dashboard
+from mnist_widgets.widgets import dashboard, live_inference
 from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 30
 DATA = load_bundled_digits()
-MODULE = sys.modules["mnist_widgets.widgets.dashboard"]  # the function has the same name
 
 
 @pytest.fixture
@@ -108,7 +106,7 @@ def test_every_standstill_counts_all_images_anew(lab):
 
 def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", math.inf)
+    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", math.inf)
     shown = []
     monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
     train(lab, epochs=3)
@@ -121,8 +119,8 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
 
 def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(MODULE, "LOOK_INTERVAL_S", 3600)
-    lab._looked_at_s = -math.inf
+    monkeypatch.setattr(live_inference, "LOOK_INTERVAL_S", 3600)
+    lab._inference._looked_at_s = -math.inf
     looks = []
     monkeypatch.setattr(lab._gallery, "show_visible", lambda *_: looks.append(1))
     lab._gallery.selected_index = 7
@@ -252,7 +250,7 @@ def test_a_selection_by_code_reaches_the_panels_and_theirs_the_lab(lab):
 
 
 def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
-    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", math.inf)
+    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", math.inf)
     lab.session.start(1000)
     while len(lab.session.trainer.history.batch_losses) < 60:  # past the first epoch's end
         settle(lab)
@@ -266,7 +264,7 @@ def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
 
 def test_the_end_of_an_epoch_brings_its_counts_while_the_training_runs(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(MODULE, "EPOCH_INTERVAL_S", 0.0)
+    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", 0.0)
     counted = threading.Event()
     monkeypatch.setattr(lab._confusion, "show_counts", lambda _: counted.set())
     lab.session.start(1000)
