@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 
+import numpy as np
 from playwright.sync_api import Page
 from real_lab import ROOT, describe_load, open_lab
 
@@ -65,7 +66,7 @@ def main() -> None:
         batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
     print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} each:")
     for button, values in times.items():
-        p95 = statistics.quantiles(values, n=20)[-1]
+        p95 = np.percentile(values, 95)
         print(
             f"{button:7} median {statistics.median(values):4.0f} ms   p95 {p95:4.0f} ms   "
             f"longest {max(values):4.0f} ms"
