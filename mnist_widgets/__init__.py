@@ -4,45 +4,52 @@ The panels live in `mnist_widgets.widgets` and load only when that is imported.
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from mnist_widgets import runtime
 
 runtime.prepare_threads()  # before torch loads: it reads the settings only once
 
-from mnist_widgets.callbacks import (
-    Checkpoint,
-    DivergenceGuard,
-    EarlyStopping,
-    ProgressBar,
-)
-from mnist_widgets.data import (
-    DataError,
-    DigitSet,
-    load_bundled_digits,
-    load_digits,
-    load_fashion_mnist,
-    load_kmnist,
-    load_mnist,
-)
 from mnist_widgets.diagnosis import doctor
-from mnist_widgets.evaluation import (
-    Evaluator,
-    Predictions,
-    accuracy,
-    confusion_matrix,
-    precision,
-    predict_probabilities,
-    recall,
-)
-from mnist_widgets.history import History
-from mnist_widgets.models import SimpleNet
-from mnist_widgets.reports import BatchReport, EpochReport
-from mnist_widgets.run_config import RunConfig
-from mnist_widgets.session import ActionRefusedError, TrainingSession
-from mnist_widgets.training import Callback, Trainer, train_step
-from mnist_widgets.tutorial import trainer
 
-runtime.limit_torch_threads()
+# Where torch, say, is missing or broken, the doctor must be there to say so.
+_fault: Exception | None = None
+try:
+    from mnist_widgets.callbacks import (
+        Checkpoint,
+        DivergenceGuard,
+        EarlyStopping,
+        ProgressBar,
+    )
+    from mnist_widgets.data import (
+        DataError,
+        DigitSet,
+        load_bundled_digits,
+        load_digits,
+        load_fashion_mnist,
+        load_kmnist,
+        load_mnist,
+    )
+    from mnist_widgets.evaluation import (
+        Evaluator,
+        Predictions,
+        accuracy,
+        confusion_matrix,
+        precision,
+        predict_probabilities,
+        recall,
+    )
+    from mnist_widgets.history import History
+    from mnist_widgets.models import SimpleNet
+    from mnist_widgets.reports import BatchReport, EpochReport
+    from mnist_widgets.run_config import RunConfig
+    from mnist_widgets.session import ActionRefusedError, TrainingSession
+    from mnist_widgets.training import Callback, Trainer, train_step
+    from mnist_widgets.tutorial import trainer
+
+    runtime.limit_torch_threads()
+except Exception as error:
+    _fault = error
 
 __version__ = version("mnist_widgets")
 __all__ = [
@@ -77,3 +84,20 @@ __all__ = [
     "train_step",
     "trainer",
 ]
+
+if not TYPE_CHECKING:  # else any name would do for a type checker
+
+    def __getattr__(name: str) -> object:
+        """Say why a public name is not there.
+
+        Raises:
+            ImportError: if the package could not be loaded.
+            AttributeError: if it has no such name.
+        """
+        if _fault is not None and name in __all__:
+            raise ImportError(
+                f"mnist_widgets cannot be loaded ({type(_fault).__name__}: {_fault}). "
+                "mnist_widgets.doctor(), or mnist-widgets doctor in a terminal, says what to do.",
+                name=__name__,
+            ) from _fault
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mnist_widgets.history import History
 
 LESSONS_FOLDER = "~/mnist_widgets_lessons"
-LOADERS = {  # functions of mnist_widgets.data
+LOADERS = {  # functions of mnist_widgets
     "auto": "load_digits",
     "mnist": "load_mnist",
     "fashion-mnist": "load_fashion_mnist",
@@ -36,18 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if further and options.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(further)}")
     try:
-        match options.command:
-            case "lab":
-                return _open_lab(further)
-            case "train":
-                return _train(options)
-            case "data":
-                return _fetch(options)
-            case "doctor":
-                return _examine()
+        return _run(options, further) if options.command else _help(parser)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    except ImportError as error:
+        return _fail(str(error))
+
+
+def _run(options: argparse.Namespace, further: list[str]) -> int:
+    match options.command:
+        case "lab":
+            return _open_lab(further)
+        case "train":
+            return _train(options)
+        case "data":
+            return _fetch(options)
+        case _:
+            return _examine()
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
     parser.print_help()
     return 0
 
@@ -74,12 +83,17 @@ def _open_lab(arguments: list[str]) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     """Train SimpleNet with Adam, then print what came of it, also after a Ctrl-C."""
-    import torch
-
-    from mnist_widgets.callbacks import DivergenceGuard, ProgressBar
-    from mnist_widgets.evaluation import Evaluator, confusion_matrix, predict_probabilities
-    from mnist_widgets.models import SimpleNet
-    from mnist_widgets.training import Trainer
+    # from the package itself, which tells what keeps it from being loaded
+    from mnist_widgets import (
+        DivergenceGuard,
+        Evaluator,
+        ProgressBar,
+        SimpleNet,
+        Trainer,
+        confusion_matrix,
+        predict_probabilities,
+    )
+    import torch  # isort: skip
 
     train_set, test_set = _load(options.dataset)
     torch.manual_seed(options.seed)
@@ -108,9 +122,9 @@ def _train(options: argparse.Namespace) -> int:
 
 def _fetch(options: argparse.Namespace) -> int:
     """Fetch and verify one dataset, and say where it lies."""
+    train_set, test_set = _load(options.dataset, root=options.root)
     from mnist_widgets.data import data_root
 
-    train_set, test_set = _load(options.dataset, root=options.root)
     print(
         f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
         f"whole, in {data_root(options.root)}"
@@ -128,11 +142,11 @@ def _examine() -> int:
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
-    from mnist_widgets import data
+    import mnist_widgets
 
     try:
-        train_set, test_set = getattr(data, LOADERS[dataset])(**where)
-    except data.DataError as error:
+        train_set, test_set = getattr(mnist_widgets, LOADERS[dataset])(**where)
+    except mnist_widgets.DataError as error:
         sys.exit(_fail(str(error)))
     return train_set, test_set
 

@@ -18,15 +18,18 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mnist_widgets import runtime
-from mnist_widgets.data import data_root, load_bundled_digits
-from mnist_widgets.downloads import find_answering_mirror, find_faults
 from mnist_widgets.drivers import choose_driver
 from mnist_widgets.front_end_parts import FRONT_END_PARTS, find_front_end_part, find_misfit
 from mnist_widgets.places import find_front_end, find_hosts
 
 _INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
-_SLOW_TO_IMPORT = ("torchvision", "ipywidgets", "bqplot", "anywidget")
+_IMPORTS = (
+    *("numpy", "torch", "torchvision", "tqdm", "platformdirs"),
+    *("ipywidgets", "bqplot", "anywidget"),
+)
 _NETWORK_TIMEOUT_S = 3.0
+_ANYTHING = (Exception, SystemExit)
+"""What an import may end in; an interrupt is left to whoever caused it."""
 
 
 class Finding(NamedTuple):
@@ -122,17 +125,17 @@ def look_at_versions() -> Finding:
 
 
 def look_at_imports() -> Finding:
-    """Import what the package itself loads only when it is needed."""
+    """Import what the package stands on."""
     faults = {}
-    for name in _SLOW_TO_IMPORT:
+    for name in _IMPORTS:
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except _ANYTHING as error:
             faults[name] = f"{name}: {_describe(error)}"
     # a torch and a torchvision from two places do not fit each other
-    broken = ["torch"] * ("torchvision" in faults) + list(faults)
+    broken = dict.fromkeys(["torch"] * ("torchvision" in faults) + list(faults))
     advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
-    found = [f"{', '.join(_SLOW_TO_IMPORT)} load"]
+    found = [f"{', '.join(_IMPORTS)} load"]
     return _judge("imports", found, list(faults.values()), advice)
 
 
@@ -180,6 +183,9 @@ def look_at_data() -> Finding:
     """Say whether MNIST is on this computer and whole, and the bundled digits with it."""
     from torchvision.datasets import MNIST
 
+    from mnist_widgets.data import data_root, load_bundled_digits
+    from mnist_widgets.downloads import find_faults
+
     num_bundled = sum(map(len, load_bundled_digits()))
     bundled = f"the {num_bundled:,} bundled digits are whole"
     root = data_root()
@@ -190,8 +196,8 @@ def look_at_data() -> Finding:
     if folder.exists():
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
         return Finding("data", False, f"MNIST in {folder}: {damage}", "Run: mnist-widgets data")
-    if os.environ.get("MNIST_WIDGETS_DATA") and not root.exists():
-        words = f"MNIST_WIDGETS_DATA names {root}, which does not exist; {bundled}"
+    if os.environ.get("MNIST_WIDGETS_DATA") and not root.is_dir():
+        words = f"MNIST_WIDGETS_DATA names {root}, which is no folder; {bundled}"
         return Finding("data", False, words, "Mend the variable, or run: mnist-widgets data")
     return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")
 
@@ -203,6 +209,8 @@ def look_at_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
         timeout_s: how long to wait for an answer, in seconds.
     """
     from torchvision.datasets import MNIST
+
+    from mnist_widgets.downloads import find_answering_mirror
 
     mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
     hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
@@ -216,7 +224,7 @@ def _look(topic: str, look: Callable[[], Finding]) -> Finding:
     """Return what `look` finds; what it cannot look at is a finding too."""
     try:
         return look()
-    except Exception as error:
+    except _ANYTHING as error:
         words = f"could not be looked at: {_describe(error)}"
         return Finding(topic, False, words, "See to the other findings first; else report this.")
 
@@ -227,7 +235,7 @@ def _judge(topic: str, found: list[str], faults: list[str], advice: str) -> Find
     return Finding(topic, True, ", ".join(found))
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """Return an error in one line."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"

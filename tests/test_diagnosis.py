@@ -40,10 +40,14 @@ def no_parts_of_the_user(tmp_path_factory, monkeypatch):
 
 def run_doctor(**environ: object) -> subprocess.CompletedProcess[str]:
     """Run `mnist-widgets doctor` in a process of its own."""
+    return run_python(ASK_DOCTOR, **environ)
+
+
+def run_python(code: str, **environ: object) -> subprocess.CompletedProcess[str]:
     names = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "CPU_LIMIT"}
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     given = {name: str(value) for name, value in environ.items()}
-    command = [sys.executable, "-c", ASK_DOCTOR]
+    command = [sys.executable, "-c", code]
     return subprocess.run(
         command, env={**inherited, **given}, capture_output=True, text=True, check=False
     )
@@ -80,6 +84,30 @@ class TestAll:
         assert re.search(r"torch computes with [2-9], CPUs to use: 1,", answer.stdout)
         assert "torchvision: RuntimeError: no such operator: nms" in answer.stdout
         assert "--force-reinstall torch torchvision," in answer.stdout
+
+    @pytest.mark.parametrize("name", ["torch", "numpy", "tqdm", "platformdirs"])
+    def test_what_the_package_stands_on_may_be_broken(self, name, tmp_path):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a library is missing')")
+        answer = run_doctor(PYTHONPATH=_first(tmp_path))
+        assert answer.returncode == 1
+        assert "Traceback" not in answer.stdout + answer.stderr
+        assert "ImportError: a library is missing" in answer.stdout
+        assert answer.stdout.splitlines()[-1].startswith("Look at this first: ")
+
+    def test_a_name_of_a_broken_package_says_who_knows_more(self, tmp_path):
+        (tmp_path / "torch.py").write_text("raise OSError('no libtorch')")
+        answer = run_python("from mnist_widgets import Trainer", PYTHONPATH=_first(tmp_path))
+        assert "ImportError: mnist_widgets cannot be loaded (OSError: no libtorch)" in answer.stderr
+        assert "mnist_widgets.doctor()" in answer.stderr
+        code = "from mnist_widgets.cli import main; raise SystemExit(main(['train']))"
+        answer = run_python(code, PYTHONPATH=_first(tmp_path))
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert "mnist-widgets doctor" in answer.stderr
+
+    def test_what_ends_the_program_when_it_is_imported_is_an_answer_too(self, tmp_path):
+        (tmp_path / "bqplot.py").write_text("raise SystemExit('no display')")
+        answer = run_doctor(PYTHONPATH=_first(tmp_path))
+        assert "bqplot: SystemExit: no display" in answer.stdout
 
     def test_in_a_notebook_it_is_a_table_whose_words_are_no_markup(self):
         found = Diagnosis((Finding("data", False, "<script>", "a < b"), Finding("page", True, "")))
