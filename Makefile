@@ -39,8 +39,8 @@ matrix: .venv/test-installed ## a browser test with old and new kernels and char
 	@$(BIN)/python scripts/run_matrix.py
 
 vscode: .venv/test-installed ## a browser test with VS Code's widget renderer, which npm fetches
-	@$(BIN)/python tests/browser/get_chromium.py
-	@$(BIN)/pytest tests/browser/test_vscode_renderer.py -m vscode
+	@MNIST_WIDGETS_REQUIRE_BROWSER=1 $(BIN)/python tests/browser/get_chromium.py
+	@MNIST_WIDGETS_REQUIRE_BROWSER=1 $(BIN)/pytest tests/browser/test_vscode_renderer.py -m vscode
 
 lint: .venv/test-installed ## ruff and mypy
 	@echo "== Lint"

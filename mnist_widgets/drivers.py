@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from mnist_widgets.interrupts import interrupts_call
 
@@ -145,8 +145,8 @@ class BackgroundDriver(Driver):
             return self._next_task()
 
 
-class ForegroundWatcher(Protocol):
-    """Told of the work of all foreground drivers, in the thread that does it."""
+class ForegroundWatcher:
+    """Told of the work of all foreground drivers, in the thread that does it; by itself deaf."""
 
     def on_work_begin(self) -> None:
         """Called before the first task."""

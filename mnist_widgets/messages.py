@@ -59,6 +59,11 @@ def describe_error(error: BaseException) -> str:
     )
 
 
+def name_error(error: BaseException) -> str:
+    """Return an error's type, and its message if it has one."""
+    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}."
+
+
 def format_share(share: float) -> str:
     """Return a share of 1 in per cent, such as `93 %`; no `0 %` or `100 %` that are not exact."""
     if math.isnan(share):  # what a network says that has diverged

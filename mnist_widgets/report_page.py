@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+from torch.nn.parameter import UninitializedParameter
 
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.digit_set import Batches
 from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.messages import name_error
 from mnist_widgets.run_config import RunConfig, format_number
 from mnist_widgets.training import Trainer
 from mnist_widgets.twins import (
@@ -125,7 +127,7 @@ def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) 
     if state == "stopped" and trainer.stop_reason:
         words.append(trainer.stop_reason)
     if error is not None:
-        words.append(f"{type(error).__name__}: {error}")
+        words.append(name_error(error))
     num_batches, num_epochs = len(history.batch_losses), history.num_epochs
     words.append(
         f"It trained {_count(num_batches, 'batch', 'batches')} in "
@@ -154,16 +156,19 @@ def _show_confusion(trainer: Trainer) -> Twin:
 def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
     """Return the names of the classes, and what a class is."""
     batches = evaluator.batches
-    if isinstance(batches, Batches):
-        names: Sequence[str] = tuple(batches.digit_set.class_names)
-    else:
-        names = tuple(map(str, range(10 if counts is None else len(counts))))
+    names = tuple(batches.digit_set.class_names) if isinstance(batches, Batches) else DIGIT_NAMES
+    if counts is not None and len(counts) != len(names):  # a network of other classes
+        names = tuple(map(str, range(len(counts))))
     return names, "digit" if names == DIGIT_NAMES else "class"
 
 
 def _describe_settings(trainer: Trainer) -> Twin:
     batches = trainer.train_batches
-    num_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    num_parameters = sum(
+        parameter.numel()
+        for parameter in trainer.model.parameters()
+        if not isinstance(parameter, UninitializedParameter)  # of a layer that was never used
+    )
     rate = float(trainer.optimizer.param_groups[0]["lr"])
     settings = {
         "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",

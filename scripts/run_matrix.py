@@ -71,8 +71,12 @@ def main() -> int:
 def run(combination: Sequence[str]) -> bool:
     """Make the environment of one combination, look what is in it, and run the tests there."""
     name = "-".join("".join(c if c.isalnum() or c == "." else "-" for c in r) for r in combination)
-    python = make_environment(ENVIRONMENTS / name, combination)
-    if faults := find_faults(python, combination):
+    try:
+        python = make_environment(ENVIRONMENTS / name, combination)
+        faults = find_faults(python, combination)
+    except subprocess.CalledProcessError as error:
+        faults = [str(error)]
+    if faults:
         print("\n".join(faults))
         return False
     environ = {**os.environ, "MNIST_WIDGETS_REQUIRE_BROWSER": "1"}  # skipped is not passed

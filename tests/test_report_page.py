@@ -132,6 +132,41 @@ def test_the_page_of_a_failure_names_the_error(make_trainer):
     session.close()
 
 
+def test_an_error_without_words_is_named_alone(make_trainer):
+    class Interrupt(Callback):
+        def on_batch_end(self, trainer, report):
+            raise KeyboardInterrupt
+
+    session = TrainingSession(make_trainer(callbacks=[Interrupt()]))
+    session.start(1)
+    with pytest.raises(KeyboardInterrupt):
+        session.join(60)
+    assert "The training failed. KeyboardInterrupt. It trained 1 batch" in session.report().html
+    session.close()
+
+
+def test_a_network_of_other_classes_and_an_unused_lazy_layer_have_a_page_too(data):
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Linear(28 * 28, 12), nn.LazyLinear(3)
+
+        def forward(self, images):
+            return self.used(images.flatten(1))
+
+    model, (train_set, test_set) = Wide(), data
+    optimizer = torch.optim.SGD(model.used.parameters(), lr=0.1)
+    evaluator = Evaluator(test_set.batches(512))
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optimizer, train_set.batches(512), evaluator=evaluator
+    )
+    trainer.fit(1)
+    page = TrainingSession(trainer).report().html
+    assert f"Wide, {28 * 28 * 12 + 12:,} parameters" in page
+    assert "a row for each true class" in page
+    assert '<th scope="row">11</th>' in page
+
+
 def test_settings_put_together_by_hand_are_read_off_the_trainer(make_trainer, batches):
     trainer = make_trainer(evaluator=Evaluator(batches))
     trainer.fit(1)

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from mnist_widgets.drivers import ForegroundDriver, is_in_colab
+from mnist_widgets.drivers import ForegroundDriver, ForegroundWatcher, is_in_colab
 
 Redraw = Callable[[], None]
 
@@ -28,7 +28,7 @@ MAX_HURRIED = 3
 """How often what is urgent is drawn between two rounds: nobody clicks faster."""
 
 
-class Publisher:
+class Publisher(ForegroundWatcher):
     """Calls requested redraws in a background thread that lives while there are any.
 
     While a `ForegroundDriver` works, its thread calls them instead, between two tasks and once more

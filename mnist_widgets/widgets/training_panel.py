@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 
-from mnist_widgets.messages import describe_error, format_duration, format_loss
+from mnist_widgets.messages import describe_error, format_duration, format_loss, name_error
 from mnist_widgets.session import Action, State, TrainingSession
 from mnist_widgets.training import check_epochs
 from mnist_widgets.twins import Twin
@@ -107,7 +107,7 @@ class TrainingPanel(Panel):
         session = self.session
         words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
         if session.error is not None:
-            words = f"{words} {type(session.error).__name__}: {session.error}"
+            words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
         return Twin.of_words(words)

@@ -19,7 +19,7 @@ from datetime import datetime
 from IPython import get_ipython
 from IPython.display import display, update_display
 
-from mnist_widgets.drivers import ForegroundDriver
+from mnist_widgets.drivers import ForegroundDriver, ForegroundWatcher
 from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.publishing import Publisher, Redraw, is_foreground, publisher
 
@@ -66,7 +66,7 @@ class _Output:
     changed_s: float | None = None
 
 
-class TwinWriter:
+class TwinWriter(ForegroundWatcher):
     """Keeps the twins of all panels that were shown up to date.
 
     Args:
@@ -122,7 +122,7 @@ class TwinWriter:
             calm = [output for output in stale if now_s - (output.changed_s or 0) >= CALM_S]
             if calm:
                 self._write(calm[0])
-            if len(stale) > len(calm[:1]):
+            if len(stale) > len(calm[:1]) and not is_foreground():
                 self._publisher.request(self.redraw)
 
     def write_all(self) -> None:
@@ -140,12 +140,6 @@ class TwinWriter:
                 output.changed_s = self._clock()
                 if not is_foreground():
                     self._publisher.request(self.redraw)
-
-    def on_work_begin(self) -> None:
-        """Nothing to do before a foreground driver's work."""
-
-    def on_task_end(self) -> None:
-        """Nothing to do within it."""
 
     def on_work_end(self) -> None:
         """Write what a foreground driver's work has changed."""

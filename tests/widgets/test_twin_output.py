@@ -97,6 +97,17 @@ def texts(shell) -> list[str]:
     return [output["data"]["text/plain"].splitlines()[0] for output in outputs_of(shell)]
 
 
+def test_in_the_foreground_the_writer_waits_for_the_works_end_and_asks_for_nothing(shell, bench):
+    """Who draws there goes on until nothing is asked for: it would ask for a second on end."""
+    bench.change("late")
+    session = TrainingSession(RunConfig().build(*load_bundled_digits()), "foreground")
+    bench.wait(0)
+    assert not bench.publisher.is_asked
+    bench.writer.on_work_end()
+    assert texts(shell) == ["first", "late"]
+    session.close()
+
+
 def test_a_twin_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
     for number in range(5):
         bench.change(f"change {number}")
