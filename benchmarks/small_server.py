@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -97,8 +98,8 @@ def limit_memory() -> Iterator[Path | None]:
         group.rmdir()
 
 
-def measure(data: str | None) -> None:
-    """Run the lesson and print what it took, beside its bound."""
+def measure(data: str | None) -> float:
+    """Run the lesson, print what it took, and return the peak of its memory in MB."""
     with limit_memory() as group:
         server = SmallServer(group, data)
         with open_page(server) as lab:
@@ -116,14 +117,16 @@ def measure(data: str | None) -> None:
         f"before any cell {before:.0f}), {seconds:.0f} s for Run All on one core"
         f"   (memory to stay under {BOUND_MB:,} MB{limit})"
     )
+    return sum(peaks.values())
 
 
 def main() -> None:
     """Measure on the bundled digits, and on MNIST where it is."""
     print(describe_load())
-    measure(None)
+    peaks_mb = [measure(None)]
     if data := os.environ.get("MNIST_WIDGETS_DATA"):
-        measure(data)
+        peaks_mb.append(measure(data))
+    sys.exit(max(peaks_mb) > BOUND_MB)
 
 
 if __name__ == "__main__":
