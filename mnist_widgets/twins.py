@@ -186,13 +186,16 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> Twin:
         *("mean loss" if name == "train" else name.replace("_", " ") for name in names),
     ]
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
-    return to_table(
+    table = to_table(
         titles,
         (
             [str(at + 1), *(format_metric(name, history[name][at]) for name in names)]
             for at in range(first, num_epochs)
         ),
     )
+    if not first:
+        return table
+    return join_twins([Twin.of_words(f"The last {max_epochs} of {num_epochs} epochs:"), table])
 
 
 def to_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Twin:

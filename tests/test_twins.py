@@ -123,7 +123,8 @@ def test_the_loss_twin_says_the_last_losses(history):
 
 def test_the_table_of_epochs_holds_the_last_ones(history):
     table = tabulate_epochs(history, max_epochs=1)
-    assert table.text.splitlines() == [
+    assert table.text.split()[:6] == ["The", "last", "1", "of", "2", "epochs:"]
+    assert table.text.splitlines()[-2:] == [
         "epoch  mean loss  test loss  test accuracy",
         "    2       1.00       3.00        95.00 %",
     ]

@@ -141,7 +141,7 @@ class HyperparameterPanel(Panel):
         """Return the present run's settings as text and as code; the chosen ones before a run."""
         config = self.run_config or self.config
         return Twin.of_code(
-            f"{config.to_string()}, in code, for your number of epochs:", config.to_code()
+            f"{config.to_string()}, in code; put your number of epochs in:", config.to_code()
         )
 
     def redraw(self) -> None:

@@ -184,6 +184,8 @@ class ImageGallery(Panel, Callback):
         index, caption = self.selected_index, "No image is selected."
         if index is not None:
             caption = name_images(self._digit_set, self._answers, torch.tensor([index]))[0]
+            if index not in self._grid.image_ids:
+                caption += " (not on this page)"
         self._grid.selected = -1 if index is None else index
         self._caption.value = html.escape(caption)
 

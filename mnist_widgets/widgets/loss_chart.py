@@ -274,4 +274,4 @@ class LossChart(Panel, Callback):
         return round(proposal["value"], 2)
 
     def _on_setting(self, _change: object) -> None:
-        publisher.request(self.redraw)
+        publisher.request(self.redraw, urgent=True)

@@ -21,9 +21,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from mnist_widgets.drivers import ForegroundDriver, ForegroundWatcher, is_in_colab
+from mnist_widgets.runtime import effective_cpu_count
 
 Redraw = Callable[[], None]
 
+ROUND_INTERVAL_S = 0.25
+"""Time from one round of redraws to the next: a chart then seems to move."""
+FEW_CPUS = 2
+"""With so many CPUs or fewer, rounds come half as often: there the training pays for each."""
 MAX_HURRIED = 3
 """How often what is urgent is drawn between two rounds: nobody clicks faster."""
 
@@ -49,7 +54,7 @@ class Publisher(ForegroundWatcher):
 
     def __init__(
         self,
-        interval_s: float = 0.25,
+        interval_s: float = ROUND_INTERVAL_S,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
@@ -207,6 +212,11 @@ def is_foreground() -> bool:
     return is_in_colab() or len(ForegroundDriver.in_use) > 0
 
 
-publisher = Publisher()
+def choose_interval_s(cpus: float) -> float:
+    """Return the time between two rounds that fits the CPUs this process may use, in seconds."""
+    return ROUND_INTERVAL_S * (2 if cpus <= FEW_CPUS else 1)
+
+
+publisher = Publisher(choose_interval_s(effective_cpu_count()))
 """The one publisher of this kernel, shared by all panels."""
 ForegroundDriver.watchers.append(publisher)

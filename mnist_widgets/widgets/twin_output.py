@@ -174,7 +174,7 @@ class TwinWriter(ForegroundWatcher):
 def to_bundle(twin: Twin, twin_class: str) -> dict[str, str]:
     """Return a twin as the notebook stores it, with the time of day."""
     when = f"As it stood on {datetime.now().astimezone():%Y-%m-%d at %H:%M}. "
-    note = f"{when}To see it live, run the notebook."
+    note = f"{when}To see it live, run the notebook; if it runs already, reload the page."
     return {
         "text/plain": f"{twin.text}\n\n{note}",
         "text/html": f'{_HIDE_ERROR}<div class="mw-twin {twin_class}">{twin.html}'

@@ -321,7 +321,7 @@ def test_a_selected_image_that_no_longer_fits_stays_selected(gallery, digit_set,
     show(gallery, Predictions(right_but_for_one, digit_set.labels))
     assert ids(gallery) == [9]
     assert gallery.selected_index == 5
-    assert gallery._caption.value == "Image 5: true 5, predicted 5 with 100 %"
+    assert gallery._caption.value == "Image 5: true 5, predicted 5 with 100 % (not on this page)"
 
 
 def test_a_page_that_is_no_more_is_replaced_by_the_last(gallery, digit_set):

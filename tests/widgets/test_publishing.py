@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mnist_widgets.widgets.publishing import MAX_HURRIED, Publisher
+from mnist_widgets.widgets.publishing import MAX_HURRIED, Publisher, choose_interval_s
 
 TIMEOUT_S = 10
 
@@ -38,6 +38,11 @@ def clock():
 @pytest.fixture
 def publisher(clock):
     return Publisher(wait=clock.wait)
+
+
+@pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 0.5), (2, 0.5), (2.5, 0.25), (16, 0.25)])
+def test_rounds_come_half_as_often_where_the_cpus_are_few(cpus, interval_s):
+    assert choose_interval_s(cpus) == interval_s
 
 
 def test_requests_within_an_interval_become_one_redraw(publisher, clock):
