@@ -98,6 +98,7 @@ class LiveInference(Callback):
         """Show at once what is known of the image; a running training looks again soon."""
         self._show_selected()
         publisher.request(self._prediction.redraw, urgent=True)
+        publisher.request(self._gallery.redraw_selection, urgent=True)
         if self._session.state != "running":
             self._ask(self._look)
 

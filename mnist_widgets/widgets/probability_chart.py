@@ -95,13 +95,11 @@ class ProbabilityChart(Panel):
         else:
             image, picture = image.detach().clone(), _to_html(image)
         # copies: the caller may go on writing into its own
-        self._shown = _Shown(image, picture, probabilities.detach().clone(), true_label)
-        publisher.request(self.redraw)
+        self._show(_Shown(image, picture, probabilities.detach().clone(), true_label))
 
     def clear(self) -> None:
         """Show no image."""
-        self._shown = None
-        publisher.request(self.redraw)
+        self._show(None)
 
     def twin(self) -> Twin:
         """Return the image, its probabilities and the sentence."""
@@ -124,14 +122,24 @@ class ProbabilityChart(Panel):
             self._sentence.value = _NO_IMAGE
             self._show_label(None)
             self._bars.y = np.zeros(len(self._class_names))
-            self._values.value = ""
             return
         # first what whoever clicked looks at: the page works off one message after the other
         self._image.value = shown.picture
         self._bars.y = shown.probabilities.cpu().double().numpy()
         self._sentence.value = html.escape(self._describe(shown))
         self._show_label(shown.true_label)
-        self._values.value = _tabulate(shown.probabilities, self._class_names)
+
+    def redraw_values(self) -> None:
+        """Bring what the mouse shows up to date; called by the publisher, and never in a hurry."""
+        shown = self._shown
+        self._values.value = (
+            "" if shown is None else _tabulate(shown.probabilities, self._class_names)
+        )
+
+    def _show(self, shown: _Shown | None) -> None:
+        self._shown = shown
+        publisher.request(self.redraw)
+        publisher.request(self.redraw_values)
 
     def _build_figure(self) -> Figure:
         names = self._class_names
