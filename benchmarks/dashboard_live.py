@@ -11,9 +11,9 @@ Three questions in one run in JupyterLab and Chromium, each beside its bound:
 
     python benchmarks/dashboard_live.py [--clicks 200] [--rounds 6] [--seconds 7]
 
-It uses MNIST where `MNIST_WIDGETS_DATA` names it, else the bundled digits. The host
-of a virtual machine may take its CPUs away for a while, which tells nothing of the dashboard;
-clicks and rounds that this did not touch are therefore judged by themselves, beside the whole.
+It uses MNIST where `MNIST_WIDGETS_DATA` names it, else the bundled digits. The host of a
+virtual machine may take its CPUs away for a while, which tells nothing of the dashboard; clicks and
+rounds that this did not touch are therefore judged by themselves, beside the whole.
 """
 
 from __future__ import annotations

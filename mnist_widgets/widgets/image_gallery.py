@@ -299,7 +299,7 @@ class ImageGallery(Panel, Callback):
         self._begin_anew()
 
     def _on_selected_index(self, _change: object) -> None:
-        publisher.request(self.redraw_selection)  # the page has marked what was clicked
+        publisher.request(self.redraw_selection, urgent=True)
 
     def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
         if change["new"] is not None:

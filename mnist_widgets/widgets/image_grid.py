@@ -19,7 +19,8 @@ class ImageGrid(AnyWidget):
 
     It is a single widget with a single Tab stop: fifty images in widgets of their own would take
     half a second to show and fifty Tabs to pass. The traits say what is shown. What the user asks
-    for comes as calls of `on_select` and `on_page`, so that none but the kernel writes the traits.
+    for comes as calls of `on_select` and `on_page`, so that none but the kernel writes the traits;
+    the page only marks at once what was picked.
 
     Args:
         num_columns: images side by side, fewer where the window is narrow.

@@ -18,6 +18,7 @@ from torch import Tensor
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
 from mnist_widgets.history import History
+from mnist_widgets.messages import name_error
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Callback, Trainer
@@ -98,7 +99,6 @@ class LiveInference(Callback):
         """Show at once what is known of the image; a running training looks again soon."""
         self._show_selected()
         publisher.request(self._prediction.redraw, urgent=True)
-        publisher.request(self._gallery.redraw_selection, urgent=True)
         if self._session.state != "running":
             self._ask(self._look)
 
@@ -112,8 +112,7 @@ class LiveInference(Callback):
     def _on_answer(self, answer: Future[None]) -> None:
         if error := answer.exception():
             self._complain(
-                "What the network makes of the images cannot be shown: "
-                f"{type(error).__name__}: {error}"
+                f"What the network makes of the images cannot be shown: {name_error(error)}"
             )
 
     def _look(self) -> None:

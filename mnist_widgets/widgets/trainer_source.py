@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Evaluator, predict_probabilities
+from mnist_widgets.messages import name_error
 from mnist_widgets.run_config import TEST_BATCH_SIZE, RunConfig
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 
@@ -76,8 +77,7 @@ class TrainerSource:
             shape = tuple(predict_probabilities(model, self.test_set.images[:2]).shape)
         except Exception as error:
             raise ValueError(
-                f"{wanted}; images of shape (B, 1, 28, 28) made it fail: "
-                f"{type(error).__name__}: {error}"
+                f"{wanted}; images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
             ) from error
         if shape != (2, num_classes):
             raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
