@@ -10,6 +10,7 @@
     gallery: ".mw-image-gallery .mw-grid",
   };
   const EVERYTHING = { subtree: true, childList: true, characterData: true, attributes: true };
+  const context = window.jupyterapp.shell.currentWidget.sessionContext;
   const SENTENCE = /True (\S+)\. The network says (\S+) with (?:over |under )?(\d+) %/;
 
   // --- From a click to the chart of the image that was clicked
@@ -29,17 +30,20 @@
     return isHighest && Math.abs(share - Number(words[3])) <= 1;
   }
 
-  // Return a function that tells, once the click has come, how long its chart took; null if it was
-  // not there within the time. To be called before the click.
+  // Return a function that tells, once the click has come, how long its chart took, and how long
+  // the kernel's answer to it; null for what was not there within the time. To be called before the
+  // click.
   function awaitClick(image, position, timeoutMs) {
     const options = [...document.querySelectorAll(".mw-image-gallery [role=option]")];
     const panel = document.querySelector(".mw-probability-chart");
     let began = null;
+    const times = { chart: null, kernel: null };
     const answer = new Promise((resolve, reject) => {
-      const observer = new MutationObserver(check);
+      const observer = new MutationObserver(checkChart);
       observer.observe(panel, EVERYTHING);
+      context.iopubMessage.connect(checkMessage);
       window.addEventListener("pointerdown", note, { capture: true, once: true });
-      const timeout = setTimeout(() => finish(null), timeoutMs);
+      const timeout = setTimeout(finish, timeoutMs);
 
       function note(event) {
         // when the button went down, not when the page found the time to hear of it
@@ -48,15 +52,25 @@
         if (hit !== position) reject(new Error(`clicked ${hit} in place of ${position}`));
       }
 
-      function check() {
-        if (began !== null && shows(image)) finish(performance.now() - began);
+      function checkChart() {
+        if (began !== null && times.chart === null && shows(image)) stop("chart");
       }
 
-      function finish(milliseconds) {
+      function checkMessage(_, { content }) {
+        if (began !== null && content.data?.state?.num_picks !== undefined) stop("kernel");
+      }
+
+      function stop(clock) {
+        times[clock] = performance.now() - began;
+        if (times.chart !== null && times.kernel !== null) finish();
+      }
+
+      function finish() {
         observer.disconnect();
+        context.iopubMessage.disconnect(checkMessage);
         clearTimeout(timeout);
         if (began === null) reject(new Error("the page has heard of no click"));
-        else resolve(milliseconds);
+        else resolve(times);
       }
     });
     answer.catch(() => {}); // whoever asks for it will hear of it
@@ -129,7 +143,6 @@
   for (const [name, selector] of Object.entries(CHARTS)) {
     countRedraws(name, document.querySelector(selector));
   }
-  const context = window.jupyterapp.shell.currentWidget.sessionContext;
   context.iopubMessage.connect(countMessage);
   reset();
   window.probes = { awaitClick, countTraining, takeCounts, reset };

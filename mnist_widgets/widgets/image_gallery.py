@@ -27,13 +27,13 @@ from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_images
 from mnist_widgets.widgets.image_grid import ImageGrid
 from mnist_widgets.widgets.image_words import (
-    Answers,
     explain_absence,
     judge_images,
     name_filter,
     name_images,
 )
 from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.previews import PredictionPanel, preview_answers, preview_images
 from mnist_widgets.widgets.publishing import publisher
 
 NUM_COLUMNS = 10
@@ -69,6 +69,8 @@ class ImageGallery(Panel, Callback):
         selected_index: the position in the data set of the selected image, or None.
         selected_pair: the (true, predicted) classes that all shown images have, or None; what a
             cell of a confusion matrix stands for.
+        probabilities: what the network last made of each image, float32 (N, C); zeros where it has
+            not been asked.
         visible_indices: the positions in the data set of the images on this page, int64 (M,);
             read-only. Observers are called while widgets are drawn, so they must return at once.
     """
@@ -83,9 +85,11 @@ class ImageGallery(Panel, Callback):
         self._digit_set = digit_set
         self._page_size = images_per_page
         self._predictions: Predictions | None = None
-        self._answers = Answers.to_come(len(digit_set))
+        self.probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
+        self._prediction: PredictionPanel | None = None
         self._filter, self._order = ALL_IMAGES, _ORDERS[0][1]
         self._page_index, self._num_pages = 0, 1
+        self._num_picks = 0
         self._drawing_thread: int | None = None
         self._build_controls()
         super().__init__(
@@ -112,15 +116,15 @@ class ImageGallery(Panel, Callback):
         """
         digit_set = self._digit_set
         if predictions is None:
-            answers = Answers.to_come(len(digit_set))
+            self.probabilities = torch.zeros_like(self.probabilities)
         elif torch.equal(predictions.labels, digit_set.labels):
-            answers = Answers.of(predictions)
+            self.probabilities = predictions.probabilities
         else:
             raise ValueError(
                 f"The predictions are for {len(predictions.labels):,} images, whose labels are not "
                 f"those of {digit_set!r}: predict all of its images in their own order."
             )
-        self._predictions, self._answers = predictions, answers
+        self._predictions = predictions
         publisher.request(self.redraw)
 
     def show_visible(self, indices: Tensor, probabilities: Tensor) -> None:
@@ -133,7 +137,18 @@ class ImageGallery(Panel, Callback):
             indices: int64 (M,), positions in the data set, such as `visible_indices`.
             probabilities: float32 (M, C), what the network makes of these images.
         """
-        self._answers = self._answers.updated(indices, probabilities)
+        self.probabilities = self.probabilities.index_copy(0, indices, probabilities)
+        publisher.request(self.redraw)
+
+    def preview_in(self, prediction: PredictionPanel) -> None:
+        """Let the page show a picked image in another panel at once, before the kernel hears of it.
+
+        Args:
+            prediction: the panel, such as a `ProbabilityChart`.
+        """
+        self._prediction = prediction
+        indices = self.visible_indices
+        self._grid.image_previews = preview_images(prediction, self._digit_set, indices)
         publisher.request(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
@@ -151,11 +166,11 @@ class ImageGallery(Panel, Callback):
 
     def twin(self) -> Twin:
         """Return the page of images and what the network gets wrong on it."""
-        digit_set, answers, visible = self._digit_set, self._answers, self.visible_indices
+        digit_set, visible = self._digit_set, self.visible_indices
         return twin_images(
             digit_set.images[visible],
-            judge_images(digit_set, answers, visible),
-            name_images(digit_set, answers, visible),
+            judge_images(digit_set, self.probabilities, visible),
+            name_images(digit_set, self.probabilities, visible),
             NUM_COLUMNS,
             f"{self._grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
         )
@@ -183,10 +198,12 @@ class ImageGallery(Panel, Callback):
         """Mark the selected image and name it; called by the publisher."""
         index, caption = self.selected_index, "No image is selected."
         if index is not None:
-            caption = name_images(self._digit_set, self._answers, torch.tensor([index]))[0]
+            caption = name_images(self._digit_set, self.probabilities, torch.tensor([index]))[0]
             if index not in self._grid.image_ids:
                 caption += " (not on this page)"
-        self._grid.selected = -1 if index is None else index
+        with self._grid.hold_sync():
+            self._grid.selected = -1 if index is None else index
+            self._grid.num_picks = self._num_picks
         self._caption.value = html.escape(caption)
 
     @property
@@ -259,17 +276,25 @@ class ImageGallery(Panel, Callback):
     def _show_images(
         self, visible: Tensor, page_index: int, num_images: int, wanted: ImageFilter
     ) -> None:
-        grid, digit_set, answers = self._grid, self._digit_set, self._answers
+        grid, digit_set, probabilities = self._grid, self._digit_set, self.probabilities
+        names = name_images(digit_set, probabilities, visible)
+        is_other_page = not torch.equal(visible, self.visible_indices)
         with grid.hold_sync():
-            if len(visible) and not torch.equal(visible, self.visible_indices):
+            if len(visible) and is_other_page:
                 images = digit_set.images[visible]
                 padding = (0, 0, 0, 0, 0, self._page_size - len(visible))
                 grid.sprite = to_sprite(functional.pad(images, padding), NUM_COLUMNS)
             grid.image_ids = visible.tolist()
-            grid.names = name_images(digit_set, answers, visible)
-            grid.verdicts = judge_images(digit_set, answers, visible)
+            grid.names = names
+            grid.verdicts = judge_images(digit_set, probabilities, visible)
             grid.page_index, grid.num_images = page_index, num_images
             grid.label = f"{digit_set.name}, page {page_index + 1:,} of {self._num_pages:,}"
+            if self._prediction is not None:
+                if is_other_page:
+                    grid.image_previews = preview_images(self._prediction, digit_set, visible)
+                grid.answer_previews = preview_answers(
+                    self._prediction, self._caption, names, digit_set, probabilities, visible
+                )
             grid.notice = "" if num_images else explain_absence(wanted, digit_set.class_names)
 
     def _turn_by(self, num_pages: int) -> None:
@@ -284,6 +309,9 @@ class ImageGallery(Panel, Callback):
         publisher.request(self.redraw, urgent=True)
 
     def _on_select(self, index: int) -> None:
+        self._num_picks += 1
+        if index == self.selected_index:  # the page awaits an answer all the same
+            publisher.request(self.redraw_selection, urgent=True)
         self.selected_index = index
 
     def _on_filter(self, change: dict[str, ImageFilter]) -> None:

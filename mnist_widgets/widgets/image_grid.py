@@ -19,8 +19,9 @@ class ImageGrid(AnyWidget):
 
     It is a single widget with a single Tab stop: fifty images in widgets of their own would take
     half a second to show and fifty Tabs to pass. The traits say what is shown. What the user asks
-    for comes as calls of `on_select` and `on_page`, so that none but the kernel writes the traits;
-    the page only marks at once what was picked.
+    for comes as calls of `on_select` and `on_page`, so that none but the kernel writes the traits.
+    The kernel may be busy or far away, so the page marks at once what was picked, and shows the
+    previews of it.
 
     Args:
         num_columns: images side by side, fewer where the window is narrow.
@@ -34,6 +35,10 @@ class ImageGrid(AnyWidget):
         names: what each image is called: its tooltip, and what a screen reader reads.
         verdicts: `"right"`, `"wrong"` or `""` for each image's frame.
         selected: the id of the selected image, on this page or not; -1 if there is none.
+        num_picks: how many picks the kernel has answered; with the answer a preview ends.
+        image_previews: what other widgets are to show of each image when it is picked, as JSON:
+            by image id and by the widget's model id, the values of its traits.
+        answer_previews: what they are to show of the network's answer to it, likewise.
         page_index: the position of this page.
         num_images: images on all pages together.
         label: what the whole is called, for screen readers.
@@ -51,6 +56,9 @@ class ImageGrid(AnyWidget):
     names = List(Unicode()).tag(sync=True)
     verdicts = List(Unicode()).tag(sync=True)
     selected = Int(-1).tag(sync=True)
+    num_picks = Int(0).tag(sync=True)
+    image_previews = Unicode("{}").tag(sync=True)
+    answer_previews = Unicode("{}").tag(sync=True)
     page_index = Int(0).tag(sync=True)
     num_images = Int(0).tag(sync=True)
     label = Unicode("Images").tag(sync=True)

@@ -3,79 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import Predictions
 from mnist_widgets.messages import format_share
 from mnist_widgets.selection import ImageFilter
 
-_UNKNOWN = -1
+
+class _Image(NamedTuple):
+    """An image's position and label, and which class the network takes it for, with what share."""
+
+    position: int
+    label: int
+    predicted: int
+    share: float
 
 
-class Answers(NamedTuple):
-    """The network's newest answer to each of N images.
+def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image a name such as `Image 1,234: true 4, predicted 9 with 61 %`.
 
-    Attributes:
-        labels: int64 (N,), the predicted classes; -1 where there is no answer yet, or none that is
-            a number, as from a network that has diverged.
-        shares: float32 (N,), the probabilities of these classes.
+    Args:
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), for all images of the set; zeros where the network has not
+            been asked, and NaN where it gave no numbers, as one that has diverged.
+        indices: int64 (M,), the positions of the images.
     """
-
-    labels: Tensor
-    shares: Tensor
-
-    @classmethod
-    def to_come(cls, num_images: int) -> Answers:
-        """Return what is known before the network has been asked: nothing."""
-        return cls(torch.full((num_images,), _UNKNOWN), torch.zeros(num_images))
-
-    @classmethod
-    def of(cls, predictions: Predictions) -> Answers:
-        """Return the answers that these predictions hold."""
-        shares = predictions.confidences
-        return cls(predictions.predicted_labels.masked_fill(shares.isnan(), _UNKNOWN), shares)
-
-    def updated(self, indices: Tensor, probabilities: Tensor) -> Answers:
-        """Return these answers, but for the images at `indices` those of `probabilities` (M, C)."""
-        labels, shares = self.labels.clone(), self.shares.clone()
-        shares[indices], predicted = probabilities.max(dim=1)
-        labels[indices] = predicted.masked_fill(shares[indices].isnan(), _UNKNOWN)
-        return Answers(labels, shares)
-
-
-def name_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list[str]:
-    """Return for each image a name such as `Image 1,234: true 4, predicted 9 with 61 %`."""
     class_names = digit_set.class_names
-    rows = zip(
-        indices.tolist(),
-        digit_set.labels[indices].tolist(),
-        answers.labels[indices].tolist(),
-        answers.shares[indices].tolist(),
-        strict=True,
-    )
     names = []
-    for index, label, predicted, share in rows:
-        name = f"Image {index:,}: true {class_names[label]}"
-        if predicted != _UNKNOWN:
-            name += f", predicted {class_names[predicted]} with {format_share(share)}"
-        elif math.isnan(share):
+    for image in _look_up(digit_set, probabilities, indices):
+        name = f"Image {image.position:,}: true {class_names[image.label]}"
+        if image.share > 0:
+            name += f", predicted {class_names[image.predicted]} with {format_share(image.share)}"
+        elif math.isnan(image.share):
             name += ", the network's outputs are no numbers (nan)"
         names.append(name)
     return names
 
 
-def judge_images(digit_set: DigitSet, answers: Answers, indices: Tensor) -> list[str]:
-    """Return for each image `"right"`, `"wrong"`, or `""` while there is no answer."""
-    labels, predicted = digit_set.labels[indices].tolist(), answers.labels[indices].tolist()
+def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image `"right"`, `"wrong"`, or `""` while there is no answer.
+
+    Args:
+        digit_set: as for `name_images`, as all others.
+        probabilities: float32 (N, C).
+        indices: int64 (M,).
+    """
     return [
-        "" if answer == _UNKNOWN else "right" if answer == label else "wrong"
-        for label, answer in zip(labels, predicted, strict=True)
+        ("right" if image.predicted == image.label else "wrong") if image.share > 0 else ""
+        for image in _look_up(digit_set, probabilities, indices)
     ]
+
+
+def _look_up(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> Iterator[_Image]:
+    shares, predicted = probabilities[indices].max(dim=1)
+    columns = (indices, digit_set.labels[indices], predicted, shares)
+    return map(_Image, *(column.tolist() for column in columns))
 
 
 def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:

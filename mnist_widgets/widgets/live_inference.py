@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import torch
-from torch import Tensor
 
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
@@ -62,8 +61,8 @@ class LiveInference(Callback):
         self._looked_at_s = self._epoch_shown_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
-        self._probabilities: Tensor | None = None  # the newest for each image (N, C)
         self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
+        gallery.preview_in(prediction)
         gallery.observe(self._on_selected_index, "selected_index")
         gallery.observe(self._on_visible_indices, "visible_indices")
         session.add_listener(self.on_news)
@@ -124,8 +123,6 @@ class LiveInference(Callback):
             return
         answers = predict_probabilities(self._session.trainer.model, self._test_set.images[shown])
         self._gallery.show_visible(shown, answers)
-        if self._probabilities is not None:
-            self._probabilities = self._probabilities.index_copy(0, shown, answers)
         self._show_selected()
 
     def _look_at_all(self) -> None:
@@ -145,14 +142,16 @@ class LiveInference(Callback):
         return shown is history and num_batches == len(history.batch_losses)
 
     def _show(self, predictions: Predictions, history: History) -> None:
-        self._probabilities = predictions.probabilities
         self._gallery.show_predictions(predictions)
         self._confusion.show_counts(predictions.confusion)
         self._shown_step = (history, len(history.batch_losses))
 
     def _show_selected(self) -> None:
         with self._showing:
-            index, probabilities = self._gallery.selected_index, self._probabilities
-            if index is not None and probabilities is not None:
+            index = self._gallery.selected_index
+            if index is None:
+                return
+            probabilities = self._gallery.probabilities[index]
+            if probabilities.any():  # the network has been asked
                 image, label = self._test_set.images[index], int(self._test_set.labels[index])
-                self._prediction.show_prediction(image, probabilities[index], label)
+                self._prediction.show_prediction(image, probabilities, label)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from bqplot import Axis, Bars, Figure, Label, LinearScale, OrdinalScale
 from ipywidgets import HTML, HBox
 from torch import Tensor
@@ -21,10 +22,9 @@ from mnist_widgets.images import to_png
 from mnist_widgets.messages import format_share
 from mnist_widgets.twins import Twin, twin_prediction
 from mnist_widgets.widgets.class_axis import class_axis
-from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.panel import Panel, WidgetStates, text_line
 from mnist_widgets.widgets.publishing import publisher
 
-IMAGE_SCALE = 5  # screen pixels for each of the image's 28
 _NO_IMAGE = "No image has been picked yet."
 
 
@@ -111,35 +111,55 @@ class ProbabilityChart(Panel):
             shown.probabilities.cpu(),
             self._class_names,
             shown.true_label,
-            self._describe(shown),
+            self._describe(shown.probabilities, shown.true_label),
         )
 
     def redraw(self) -> None:
         """Bring the widgets up to date with the newest prediction; called by the publisher."""
         shown = self._shown
         if shown is None:
-            self._image.value = ""
-            self._sentence.value = _NO_IMAGE
-            self._show_label(None)
-            self._bars.y = np.zeros(len(self._class_names))
-            return
-        # first what whoever clicked looks at: the page works off one message after the other
-        self._image.value = shown.picture
-        self._bars.y = shown.probabilities.cpu().double().numpy()
-        self._sentence.value = html.escape(self._describe(shown))
-        self._show_label(shown.true_label)
+            states = {
+                **self._image_states("", None),
+                self._bars: {"y": np.zeros(len(self._class_names))},
+                self._sentence: {"value": _NO_IMAGE},
+                self._values: {"value": ""},
+            }
+        else:
+            states = {
+                **self._image_states(shown.picture, shown.true_label),
+                **self.preview_answer(shown.probabilities, shown.true_label),
+            }
+        for widget, state in states.items():
+            for name, value in state.items():
+                setattr(widget, name, value)
 
-    def redraw_values(self) -> None:
-        """Bring what the mouse shows up to date; called by the publisher, and never in a hurry."""
-        shown = self._shown
-        self._values.value = (
-            "" if shown is None else _tabulate(shown.probabilities, self._class_names)
-        )
+    def preview_image(self, image: Tensor, true_label: int | None = None) -> WidgetStates:
+        """Return what `show_prediction` would show of an image, whatever the probabilities.
+
+        Args:
+            image: uint8 (28, 28), or float (1, 28, 28) in [0, 1].
+            true_label: the image's class, if it is known.
+        """
+        return self._image_states(_to_html(image), true_label)
+
+    def preview_answer(self, probabilities: Tensor, true_label: int | None = None) -> WidgetStates:
+        """Return what `show_prediction` would show of the probabilities.
+
+        Args:
+            probabilities: (C,), which sum to 1.
+            true_label: the image's class, if it is known.
+        """
+        words = self._describe(probabilities, true_label)
+        return {
+            # what is finer than the eye need not be sent
+            self._bars: {"y": [round(share, 6) for share in probabilities.tolist()]},
+            self._sentence: {"value": html.escape(words)},
+            self._values: {"value": self._tabulate(probabilities)},
+        }
 
     def _show(self, shown: _Shown | None) -> None:
         self._shown = shown
         publisher.request(self.redraw)
-        publisher.request(self.redraw_values)
 
     def _build_figure(self) -> Figure:
         names = self._class_names
@@ -211,41 +231,36 @@ class ProbabilityChart(Panel):
             display_toolbar=False,
         )
 
-    def _show_label(self, true_label: int | None) -> None:
+    def _image_states(self, picture: str, true_label: int | None) -> WidgetStates:
+        frame: dict[str, Any] = {"visible": true_label is not None}
         if true_label is not None:
-            name = [self._class_names[true_label]]
-            if list(self._frame.x) != name:
-                self._frame.x = name
-                self._frame_title.x = name
-        for mark in (self._frame, self._frame_title):
-            mark.visible = true_label is not None
+            frame["x"] = [self._class_names[true_label]]
+        return {self._image: {"value": picture}, self._frame: frame, self._frame_title: frame}
 
-    def _describe(self, shown: _Shown) -> str:
-        if shown.probabilities.isnan().any():
+    def _tabulate(self, probabilities: Tensor) -> str:
+        width = max(map(len, self._class_names))
+        rows = "\n".join(
+            f"{name:>{width}} {100 * share:6.2f} %"
+            for name, share in zip(self._class_names, probabilities.tolist(), strict=True)
+        )
+        return f'<pre class="mw-values">{html.escape(rows)}</pre>'
+
+    def _describe(self, probabilities: Tensor, true_label: int | None) -> str:
+        if any(map(math.isnan, probabilities.tolist())):
             words = "The network's outputs are no numbers any more (nan)."
         else:
-            prediction = describe_prediction(shown.probabilities, self._class_names)
+            prediction = describe_prediction(probabilities, self._class_names)
             words = f"The network says {prediction}."
-        if shown.true_label is None:
+        if true_label is None:
             return words
-        return f"True {self._class_names[shown.true_label]}. {words}"
+        return f"True {self._class_names[true_label]}. {words}"
 
 
 def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> str:
     """Return the two likeliest classes in words, such as `7 with 93 %, then 2 with 5 %`."""
-    shares, labels = torch.topk(probabilities, min(2, len(class_names)))
-    return ", then ".join(
-        f"{class_names[label]} with {format_share(share)}"
-        for share, label in zip(shares.tolist(), labels.tolist(), strict=True)
-    )
-
-
-def _tabulate(probabilities: Tensor, class_names: Sequence[str]) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{100 * share:.2f} %</td></tr>"
-        for name, share in zip(class_names, probabilities.tolist(), strict=True)
-    )
-    return f'<table class="mw-values">{rows}</table>'
+    answers = zip(probabilities.tolist(), class_names, strict=True)
+    likeliest = sorted(answers, key=itemgetter(0), reverse=True)[:2]  # of equals the first
+    return ", then ".join(f"{name} with {format_share(share)}" for share, name in likeliest)
 
 
 def _are_equal(image: Tensor, other: Tensor) -> bool:
@@ -253,5 +268,5 @@ def _are_equal(image: Tensor, other: Tensor) -> bool:
 
 
 def _to_html(image: Tensor) -> str:
-    png = base64.b64encode(to_png(image, scale=IMAGE_SCALE)).decode()
+    png = base64.b64encode(to_png(image)).decode()
     return f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'

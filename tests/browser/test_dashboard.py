@@ -7,6 +7,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from mnist_widgets import load_bundled_digits
+
 BARS = ".mw-probability-chart rect.bar"
 CELLS = [
     """
@@ -24,6 +26,22 @@ def look():
     return probabilities.argmax(dim=1).tolist(), probabilities.amax(dim=1).tolist()
 predicted, confidences = lab.session.between_batches(look).result(10)
 print(json.dumps([predicted, confidences, test_set.labels.tolist()]))
+"""
+
+# The sentence of a prediction and the heights of its bars, in all frames of so many milliseconds.
+WATCH = """
+([bars, milliseconds]) => new Promise((resolve) => {
+  const [seen, end] = [[], performance.now() + milliseconds];
+  const heightOf = (bar) => Number(bar.getAttribute("height"));
+  const note = () => {
+    const sentence = document.querySelector(".mw-probability-chart .mw-caption");
+    const heights = [...document.querySelectorAll(bars)].slice(1, 11).map(heightOf);
+    seen.push([sentence.textContent.trim(), heights]);
+    if (performance.now() < end) requestAnimationFrame(note);
+    else resolve(seen);
+  };
+  note();
+})
 """
 
 
@@ -116,6 +134,36 @@ def test_the_bars_follow_the_training(dashboard):
     expect(dashboard.state).to_have_text("Training")
     dashboard.press("stop")
     expect(dashboard.state).to_have_text("Stopped")
+
+
+def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
+    lab.open_notebook([*CELLS, "lab.session.start(100_000)\ninput()"])
+    lab.start_all()
+    dashboard, question = Dashboard(lab), lab.page.locator("input.jp-Stdin-input")
+    expect(question).to_be_visible(timeout=60_000)
+    labels = load_bundled_digits()[1].labels.tolist()
+    expect(dashboard.sentence).to_contain_text(f"True {labels[0]}. The network says")
+    assert labels[0] != labels[12]
+    dashboard.images.nth(12).click()
+    expect(dashboard.sentence).to_contain_text(f"True {labels[12]}. The network says")
+    caption = lab.page.locator(".mw-image-gallery .mw-caption")
+    expect(caption).to_contain_text(f"Image 12: true {labels[12]}, predicted")
+    frame = lab.page.locator(BARS).nth(0)
+    column = lab.page.locator(BARS).nth(11 + labels[12]).bounding_box()
+    assert column["x"] < frame.bounding_box()["x"] < column["x"] + column["width"]
+    # the kernel, which has heard of no click, goes on with the image before
+    seen = lab.page.evaluate(WATCH, [BARS, 3000])
+    assert len({tuple(heights) for _, heights in seen}) > 1  # it follows the training
+    for sentence, heights in seen:
+        words = f"True {labels[12]}. The network says {heights.index(max(heights))} with"
+        assert sentence.startswith(words)
+    question.press("Enter")
+    lab.wait_until_idle()
+    assert lab.run_cell("lab.session.stop(); print(lab._gallery.selected_index)").strip() == "12"
+    expect(dashboard.state).to_have_text("Stopped")
+    answer = "publisher.flush(); print(lab._prediction._sentence.value)"
+    imports = "from mnist_widgets.widgets.publishing import publisher"
+    expect(dashboard.sentence).to_have_text(lab.run_cell(f"{imports}; {answer}").strip())
 
 
 @pytest.mark.both_front_ends

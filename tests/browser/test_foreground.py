@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from mnist_widgets import load_bundled_digits
+
+_, DIGITS = load_bundled_digits()
 CELLS = [
     "from mnist_widgets import load_bundled_digits\nfrom mnist_widgets.widgets import dashboard",
     'lab = dashboard(data=load_bundled_digits(), driver="foreground", epochs=1000)\nlab',
@@ -26,6 +29,9 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     expect(stop).to_be_disabled()
     expect(caption).to_contain_text("Epoch 2")  # nobody waits for the end to draw
     lab.screenshot("foreground-training")
+    images, label = page.locator(".mw-image-gallery [role=option]"), DIGITS.labels[12]
+    images.nth(12).click()  # the kernel will hear of it when the training ends
+    expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text(f"True {label}.")
     page.evaluate(INTERRUPT)
     expect(state).to_have_text("Stopped")
     expect(start).to_be_enabled()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 
 import ipywidgets.widgets.widget as widget_module
 import numpy as np
@@ -14,7 +16,7 @@ from traitlets import TraitError
 from mnist_widgets import RunConfig
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Predictions
-from mnist_widgets.widgets import ImageGallery
+from mnist_widgets.widgets import ImageGallery, ProbabilityChart
 from mnist_widgets.widgets.publishing import publisher
 
 NUM_IMAGES = 130
@@ -347,7 +349,79 @@ def test_pictures_are_sent_anew_only_when_other_images_are_shown(gallery, digit_
     publisher.flush()
     assert len([keys for keys in sent if keys]) == 3
     ask(gallery, page=1)
-    assert {"sprite", "image_ids", "page_index"} <= sent[-1]
+    assert {"sprite", "image_ids", "page_index"} <= [keys for keys in sent if keys][-1]
+
+
+def states_of(gallery, trait, index):
+    """Return what the page would show by itself of an image that is picked, if anything."""
+    return json.loads(getattr(gallery._grid, trait)).get(str(index))
+
+
+@pytest.fixture
+def chart(gallery):
+    """A chart in which the gallery's page shows what is picked."""
+    chart = ProbabilityChart()
+    gallery.preview_in(chart)
+    publisher.flush()
+    yield chart
+    publisher.flush()
+    chart.close()
+
+
+@pytest.mark.parametrize("index", [3, 55])
+def test_a_preview_is_what_will_be_shown_of_a_picked_image(
+    gallery, chart, digit_set, predictions, index
+):
+    show(gallery, predictions)
+    ask(gallery, page=index // 50)
+    states = states_of(gallery, "image_previews", index)
+    states |= states_of(gallery, "answer_previews", index)
+    ask(gallery, select=index)
+    label = int(digit_set.labels[index])
+    chart.show_prediction(digit_set.images[index], predictions.probabilities[index], label)
+    publisher.flush()
+    parts = (*chart._parts(), *gallery._parts())
+    widgets = {widget.model_id: widget for widget in parts}
+    for model_id, state in states.items():
+        for name, value in state.items():
+            shown = getattr(widgets[model_id], name)
+            assert (list(shown) if isinstance(value, list) else shown) == value, name
+    assert len(states) == 7  # picture, frame, its title, bars, sentence, values and caption
+
+
+def test_previews_follow_newer_answers_and_pictures_are_sent_once(
+    gallery, chart, predictions, monkeypatch
+):
+    show(gallery, predictions)
+    sent, before = count_sent(monkeypatch, gallery), states_of(gallery, "answer_previews", 3)
+    gallery.show_visible(torch.tensor([3]), torch.eye(10)[:1])
+    publisher.flush()
+    after = states_of(gallery, "answer_previews", 3)
+    assert before[chart._bars.model_id] != after[chart._bars.model_id] == {"y": [1.0] + 9 * [0.0]}
+    assert "0 with 100 %" in after[gallery._caption.model_id]["value"]
+    assert not any("image_previews" in keys for keys in sent)
+
+
+@pytest.mark.parametrize("probability", [0.0, math.nan])
+def test_an_image_without_an_answer_has_no_preview(gallery, chart, predictions, probability):
+    show(gallery, predictions)
+    gallery.show_visible(torch.tensor([3]), torch.full((1, 10), probability))
+    publisher.flush()
+    assert states_of(gallery, "answer_previews", 3) is None
+    assert states_of(gallery, "answer_previews", 4)
+
+
+def test_closed_widgets_are_not_previewed(gallery, chart, predictions):
+    chart.close()
+    show(gallery, predictions)
+    assert list(states_of(gallery, "answer_previews", 3)) == [gallery._caption.model_id]
+
+
+def test_every_pick_is_answered_also_of_what_is_selected(gallery):
+    for num_picks in (1, 2):
+        ask(gallery, select=3)
+        assert gallery._grid.num_picks == num_picks
+        assert gallery._grid.selected == 3
 
 
 def test_newer_answers_change_frames_and_names_of_their_images_only(

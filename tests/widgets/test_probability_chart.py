@@ -12,7 +12,7 @@ import torch
 from mnist_widgets.images import to_png
 from mnist_widgets.messages import format_share
 from mnist_widgets.widgets import ProbabilityChart
-from mnist_widgets.widgets.probability_chart import IMAGE_SCALE, describe_prediction
+from mnist_widgets.widgets.probability_chart import describe_prediction
 from mnist_widgets.widgets.publishing import publisher
 
 IMAGE = torch.arange(784).reshape(28, 28).remainder(256).to(torch.uint8)
@@ -39,7 +39,7 @@ def test_bars_sentence_and_picture_show_the_same_prediction(chart):
     show(chart, IMAGE, PROBABILITIES, true_label=7)
     assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
     assert chart._sentence.value == "True 7. The network says 7 with 93 %, then 2 with 5 %."
-    assert png_of(chart) == to_png(IMAGE, scale=IMAGE_SCALE)
+    assert png_of(chart) == to_png(IMAGE)
     assert 'alt="' in chart._image.value
 
 
@@ -94,7 +94,7 @@ def test_the_image_is_sent_again_only_if_it_changed(chart):
     show(chart, image, PROBABILITIES, 7)
     assert len(sent) == 1
     show(chart, (image / 255).unsqueeze(0), PROBABILITIES, 7)
-    assert png_of(chart) == to_png(image, scale=IMAGE_SCALE)
+    assert png_of(chart) == to_png(image)
 
 
 def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
@@ -116,7 +116,7 @@ def test_what_the_caller_writes_afterwards_is_not_shown(chart, monkeypatch):
     image.zero_()
     probabilities.zero_()
     chart.redraw()
-    assert png_of(chart) == to_png(IMAGE, scale=IMAGE_SCALE)
+    assert png_of(chart) == to_png(IMAGE)
     assert chart._bars.y[7] == pytest.approx(0.93)
 
 

@@ -1,6 +1,7 @@
 // One page of a long row of images, as a listbox with a single Tab stop: the browser's half of
 // `image_grid.py`. It draws what the model says, marks what was picked, and sends what is asked for:
-// {select: image id} or {page: position of the page}.
+// {select: image id} or {page: position of the page}. What is known of a picked image it shows in
+// other widgets at once, until the kernel has answered.
 
 // Where a key takes the cursor, counted over all pages; beyond the ends it stays at the end.
 const MOVES = {
@@ -33,6 +34,9 @@ function render({ model, el }) {
   let cursor = 0; // over all pages
   let awaitedPage = null; // where the keyboard went, until the kernel shows it
   let isEntering = false; // whether Enter was pressed on the way there
+  let picked = null; // the image that was picked, until the kernel has answered
+  let preview = []; // what is known of it: which widget is to show what
+  const targets = new Map(); // these widgets by their model ids
   let drawnSprite = null;
   let spriteUrl = null;
 
@@ -68,6 +72,7 @@ function render({ model, el }) {
     list.setAttribute("aria-label", model.get("label"));
     notice.textContent = ids.length ? "" : model.get("notice");
     placeCursor();
+    updatePreview(); // the network may have learned more about it
   }
 
   function placeCursor() {
@@ -99,6 +104,43 @@ function render({ model, el }) {
     if (isEntering || id === undefined) return;
     model.set("selected", id); // marked at once; only the kernel's answer makes it true
     model.send({ select: id });
+    picked = id;
+    preview = [];
+    updatePreview();
+  }
+
+  async function updatePreview() {
+    const id = picked;
+    if (id === null) return;
+    const [image, answer] = ["image_previews", "answer_previews"].map(
+      (name) => JSON.parse(model.get(name))[id],
+    );
+    if (!image || !answer) return; // all of it or nothing
+    const states = Object.entries({ ...image, ...answer });
+    for (const [modelId] of states) if (!targets.has(modelId)) await addTarget(modelId);
+    if (picked !== id) return; // outrun by the kernel or by another pick
+    preview = states.map(([modelId, state]) => [targets.get(modelId), asKept(state)]);
+    showPreview();
+  }
+
+  async function addTarget(modelId) {
+    const target = await model.widget_manager.get_model(modelId);
+    target.on("change", insist);
+    targets.set(modelId, target);
+  }
+
+  // A message that was under way may tell of another image. It is read to its end before.
+  function insist() {
+    queueMicrotask(showPreview);
+  }
+
+  function showPreview() {
+    for (const [target, state] of preview) target.set_state(state);
+  }
+
+  function endPreview() {
+    picked = null;
+    preview = [];
   }
 
   function onKeyDown(event) {
@@ -127,12 +169,15 @@ function render({ model, el }) {
     select();
   });
 
+  model.on("change:num_picks", endPreview);
   model.on("change", update);
   update();
 
   return () => {
     releaseKeys();
     model.off("change", update);
+    model.off("change:num_picks", endPreview);
+    for (const target of targets.values()) target.off("change", insist);
     if (spriteUrl) URL.revokeObjectURL(spriteUrl);
   };
 
@@ -149,6 +194,14 @@ function makeOption(position, numColumns) {
   option.style.setProperty("--column", position % numColumns);
   option.style.setProperty("--row", Math.floor(position / numColumns));
   return option;
+}
+
+// A state with numbers as bqplot keeps them, so that the kernel's equal answer is no change.
+function asKept(state) {
+  const isNumbers = (value) => typeof value?.[0] === "number";
+  return Object.fromEntries(
+    Object.entries(state).map(([name, value]) => [name, isNumbers(value) ? Float64Array.from(value) : value]),
+  );
 }
 
 // Write only what is new: what is written is laid out and painted again, changed or not.
