@@ -57,6 +57,7 @@ class ProbabilityChart(Panel):
 
     def __init__(self, class_names: Sequence[str] = DIGIT_NAMES) -> None:
         self._class_names = tuple(class_names)
+        self._values_format = _format_values(self._class_names)
         self._shown: _Shown | None = None
         self._image = HTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
         self._sentence = text_line("mw-caption")
@@ -149,12 +150,12 @@ class ProbabilityChart(Panel):
             probabilities: (C,), which sum to 1.
             true_label: the image's class, if it is known.
         """
-        words = self._describe(probabilities, true_label)
+        shares = probabilities.tolist()
         return {
             # what is finer than the eye need not be sent
-            self._bars: {"y": [round(share, 6) for share in probabilities.tolist()]},
-            self._sentence: {"value": html.escape(words)},
-            self._values: {"value": self._tabulate(probabilities)},
+            self._bars: {"y": [round(share, 5) for share in shares]},
+            self._sentence: {"value": html.escape(self._describe(probabilities, true_label))},
+            self._values: {"value": self._values_format.format(*(100 * share for share in shares))},
         }
 
     def _show(self, shown: _Shown | None) -> None:
@@ -237,14 +238,6 @@ class ProbabilityChart(Panel):
             frame["x"] = [self._class_names[true_label]]
         return {self._image: {"value": picture}, self._frame: frame, self._frame_title: frame}
 
-    def _tabulate(self, probabilities: Tensor) -> str:
-        width = max(map(len, self._class_names))
-        rows = "\n".join(
-            f"{name:>{width}} {100 * share:6.2f} %"
-            for name, share in zip(self._class_names, probabilities.tolist(), strict=True)
-        )
-        return f'<pre class="mw-values">{html.escape(rows)}</pre>'
-
     def _describe(self, probabilities: Tensor, true_label: int | None) -> str:
         if any(map(math.isnan, probabilities.tolist())):
             words = "The network's outputs are no numbers any more (nan)."
@@ -261,6 +254,14 @@ def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> st
     answers = zip(probabilities.tolist(), class_names, strict=True)
     likeliest = sorted(answers, key=itemgetter(0), reverse=True)[:2]  # of equals the first
     return ", then ".join(f"{name} with {format_share(share)}" for share, name in likeliest)
+
+
+def _format_values(class_names: Sequence[str]) -> str:
+    """Return what the mouse over the chart shows, with a place for each class's percentage."""
+    width = max(map(len, class_names))
+    names = [html.escape(f"{name:>{width}}") for name in class_names]
+    rows = "\n".join(name.replace("{", "{{").replace("}", "}}") + " {:6.2f} %" for name in names)
+    return f'<pre class="mw-values">{rows}</pre>'
 
 
 def _are_equal(image: Tensor, other: Tensor) -> bool:

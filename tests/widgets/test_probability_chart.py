@@ -63,11 +63,17 @@ def test_without_a_label_nothing_is_framed(chart):
 def test_classes_have_their_own_names():
     sentence = describe_prediction(torch.tensor([0.2, 0.8]), ["cat", "dog"])
     assert sentence == "dog with 80 %, then cat with 20 %"
-    chart = ProbabilityChart(class_names=["<cat>", "dog"])
+    chart = ProbabilityChart(class_names=["<cat>", "{dog}"])
     show(chart, IMAGE, torch.tensor([0.2, 0.8]), 0)
-    assert chart._bars.x.tolist() == ["<cat>", "dog"]
-    assert chart._sentence.value.startswith("True &lt;cat&gt;. The network says dog with 80 %")
+    assert chart._bars.x.tolist() == ["<cat>", "{dog}"]
+    assert "&lt;cat&gt;  20.00 %\n{dog}  80.00 %" in chart._values.value
+    assert chart._sentence.value.startswith("True &lt;cat&gt;. The network says {dog} with 80 %")
     chart.close()
+
+
+def test_of_two_classes_as_likely_the_first_is_what_the_network_predicts():
+    probabilities = torch.tensor([0.2, 0.4, 0.4])
+    assert describe_prediction(probabilities, "abc") == "b with 40 %, then c with 40 %"
 
 
 def test_before_an_image_and_after_clearing_there_is_none(chart):

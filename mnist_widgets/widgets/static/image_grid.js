@@ -198,10 +198,8 @@ function makeOption(position, numColumns) {
 
 // A state with numbers as bqplot keeps them, so that the kernel's equal answer is no change.
 function asKept(state) {
-  const isNumbers = (value) => typeof value?.[0] === "number";
-  return Object.fromEntries(
-    Object.entries(state).map(([name, value]) => [name, isNumbers(value) ? Float64Array.from(value) : value]),
-  );
+  const keep = (value) => (typeof value?.[0] === "number" ? Float64Array.from(value) : value);
+  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, keep(value)]));
 }
 
 // Write only what is new: what is written is laid out and painted again, changed or not.
