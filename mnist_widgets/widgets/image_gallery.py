@@ -25,7 +25,7 @@ from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_images
-from mnist_widgets.widgets.image_grid import ImageGrid
+from mnist_widgets.widgets.image_grid import NO_PREVIEWS, ImageGrid
 from mnist_widgets.widgets.image_words import (
     explain_absence,
     judge_images,
@@ -69,8 +69,6 @@ class ImageGallery(Panel, Callback):
         selected_index: the position in the data set of the selected image, or None.
         selected_pair: the (true, predicted) classes that all shown images have, or None; what a
             cell of a confusion matrix stands for.
-        probabilities: what the network last made of each image, float32 (N, C); zeros where it has
-            not been asked.
         visible_indices: the positions in the data set of the images on this page, int64 (M,);
             read-only. Observers are called while widgets are drawn, so they must return at once.
     """
@@ -85,7 +83,7 @@ class ImageGallery(Panel, Callback):
         self._digit_set = digit_set
         self._page_size = images_per_page
         self._predictions: Predictions | None = None
-        self.probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
+        self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._prediction: PredictionPanel | None = None
         self._filter, self._order = ALL_IMAGES, _ORDERS[0][1]
         self._page_index, self._num_pages = 0, 1
@@ -105,6 +103,11 @@ class ImageGallery(Panel, Callback):
         self.observe(self._on_selected_index, "selected_index")
         self.observe(self._on_selected_pair, "selected_pair")
 
+    @property
+    def probabilities(self) -> Tensor:
+        """What the network last made of each image, float32 (N, C); zeros before it was asked."""
+        return self._probabilities
+
     def show_predictions(self, predictions: Predictions | None) -> None:
         """Show what the network makes of the whole set; the selection stays.
 
@@ -116,9 +119,9 @@ class ImageGallery(Panel, Callback):
         """
         digit_set = self._digit_set
         if predictions is None:
-            self.probabilities = torch.zeros_like(self.probabilities)
+            self._probabilities = torch.zeros_like(self._probabilities)
         elif torch.equal(predictions.labels, digit_set.labels):
-            self.probabilities = predictions.probabilities
+            self._probabilities = predictions.probabilities
         else:
             raise ValueError(
                 f"The predictions are for {len(predictions.labels):,} images, whose labels are not "
@@ -137,7 +140,7 @@ class ImageGallery(Panel, Callback):
             indices: int64 (M,), positions in the data set, such as `visible_indices`.
             probabilities: float32 (M, C), what the network makes of these images.
         """
-        self.probabilities = self.probabilities.index_copy(0, indices, probabilities)
+        self._probabilities = self._probabilities.index_copy(0, indices, probabilities)
         publisher.request(self.redraw)
 
     def preview_in(self, prediction: PredictionPanel) -> None:
@@ -147,8 +150,6 @@ class ImageGallery(Panel, Callback):
             prediction: the panel, such as a `ProbabilityChart`.
         """
         self._prediction = prediction
-        indices = self.visible_indices
-        self._grid.image_previews = preview_images(prediction, self._digit_set, indices)
         publisher.request(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
@@ -169,8 +170,8 @@ class ImageGallery(Panel, Callback):
         digit_set, visible = self._digit_set, self.visible_indices
         return twin_images(
             digit_set.images[visible],
-            judge_images(digit_set, self.probabilities, visible),
-            name_images(digit_set, self.probabilities, visible),
+            judge_images(digit_set, self._probabilities, visible),
+            name_images(digit_set, self._probabilities, visible),
             NUM_COLUMNS,
             f"{self._grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
         )
@@ -198,13 +199,15 @@ class ImageGallery(Panel, Callback):
         """Mark the selected image and name it; called by the publisher."""
         index, caption = self.selected_index, "No image is selected."
         if index is not None:
-            caption = name_images(self._digit_set, self.probabilities, torch.tensor([index]))[0]
+            caption = name_images(self._digit_set, self._probabilities, torch.tensor([index]))[0]
             if index not in self._grid.image_ids:
                 caption += " (not on this page)"
-        with self._grid.hold_sync():
-            self._grid.selected = -1 if index is None else index
-            self._grid.num_picks = self._num_picks
+        self._grid.selected = -1 if index is None else index
         self._caption.value = html.escape(caption)
+
+    def redraw_num_picks(self) -> None:
+        """Let the page end its previews of what was picked; called by the publisher."""
+        self._grid.num_picks = self._num_picks
 
     @property
     def _wanted(self) -> ImageFilter:
@@ -276,7 +279,7 @@ class ImageGallery(Panel, Callback):
     def _show_images(
         self, visible: Tensor, page_index: int, num_images: int, wanted: ImageFilter
     ) -> None:
-        grid, digit_set, probabilities = self._grid, self._digit_set, self.probabilities
+        grid, digit_set, probabilities = self._grid, self._digit_set, self._probabilities
         names = name_images(digit_set, probabilities, visible)
         is_other_page = not torch.equal(visible, self.visible_indices)
         with grid.hold_sync():
@@ -290,7 +293,7 @@ class ImageGallery(Panel, Callback):
             grid.page_index, grid.num_images = page_index, num_images
             grid.label = f"{digit_set.name}, page {page_index + 1:,} of {self._num_pages:,}"
             if self._prediction is not None:
-                if is_other_page:
+                if is_other_page or grid.image_previews == NO_PREVIEWS:
                     grid.image_previews = preview_images(self._prediction, digit_set, visible)
                 grid.answer_previews = preview_answers(
                     self._prediction, self._caption, names, digit_set, probabilities, visible
@@ -309,10 +312,11 @@ class ImageGallery(Panel, Callback):
         publisher.request(self.redraw, urgent=True)
 
     def _on_select(self, index: int) -> None:
-        self._num_picks += 1
-        if index == self.selected_index:  # the page awaits an answer all the same
-            publisher.request(self.redraw_selection, urgent=True)
-        self.selected_index = index
+        try:
+            self.selected_index = index
+        finally:  # whatever comes of it, and after all that comes of it
+            self._num_picks += 1
+            publisher.request(self.redraw_num_picks)
 
     def _on_filter(self, change: dict[str, ImageFilter]) -> None:
         if threading.get_ident() == self._drawing_thread:

@@ -11,6 +11,7 @@ from pathlib import Path
 from anywidget import AnyWidget
 from traitlets import Bytes, Int, List, Unicode
 
+NO_PREVIEWS = "{}"
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -20,8 +21,8 @@ class ImageGrid(AnyWidget):
     It is a single widget with a single Tab stop: fifty images in widgets of their own would take
     half a second to show and fifty Tabs to pass. The traits say what is shown. What the user asks
     for comes as calls of `on_select` and `on_page`, so that none but the kernel writes the traits.
-    The kernel may be busy or far away, so the page marks at once what was picked, and shows the
-    previews of it.
+    The kernel may be busy or far away, so until it has answered, the page marks by itself what was
+    picked, and shows the previews of it.
 
     Args:
         num_columns: images side by side, fewer where the window is narrow.
@@ -35,7 +36,7 @@ class ImageGrid(AnyWidget):
         names: what each image is called: its tooltip, and what a screen reader reads.
         verdicts: `"right"`, `"wrong"` or `""` for each image's frame.
         selected: the id of the selected image, on this page or not; -1 if there is none.
-        num_picks: how many picks the kernel has answered; with the answer a preview ends.
+        num_picks: how many picks the kernel has answered; after the last answer the preview ends.
         image_previews: what other widgets are to show of each image when it is picked, as JSON:
             by image id and by the widget's model id, the values of its traits.
         answer_previews: what they are to show of the network's answer to it, likewise.
@@ -57,8 +58,8 @@ class ImageGrid(AnyWidget):
     verdicts = List(Unicode()).tag(sync=True)
     selected = Int(-1).tag(sync=True)
     num_picks = Int(0).tag(sync=True)
-    image_previews = Unicode("{}").tag(sync=True)
-    answer_previews = Unicode("{}").tag(sync=True)
+    image_previews = Unicode(NO_PREVIEWS).tag(sync=True)
+    answer_previews = Unicode(NO_PREVIEWS).tag(sync=True)
     page_index = Int(0).tag(sync=True)
     num_images = Int(0).tag(sync=True)
     label = Unicode("Images").tag(sync=True)

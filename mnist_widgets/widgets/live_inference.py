@@ -26,8 +26,8 @@ from mnist_widgets.widgets.image_gallery import ImageGallery
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.publishing import publisher
 
-LOOK_INTERVAL_S = 0.5
-"""Time between two looks at the shown images while the training runs."""
+ROUNDS_PER_LOOK = 2
+"""Rounds of redraws from one look at the shown images to the next while the training runs."""
 EPOCH_INTERVAL_S = 1.0
 """Time between two evaluations shown while the training runs: a small set has ten a second."""
 
@@ -73,7 +73,7 @@ class LiveInference(Callback):
             if not self._is_look_due:
                 self._is_look_due = True
                 self._ask(self._look_at_all)
-        elif time.monotonic() - self._looked_at_s >= LOOK_INTERVAL_S:
+        elif time.monotonic() - self._looked_at_s >= ROUNDS_PER_LOOK * publisher.interval_s:
             self._ask(self._look)
 
     def count_now(self) -> None:

@@ -131,8 +131,9 @@ class ProbabilityChart(Panel):
                 **self.preview_answer(shown.probabilities, shown.true_label),
             }
         for widget, state in states.items():
-            for name, value in state.items():
-                setattr(widget, name, value)
+            with widget.hold_sync():
+                for name, value in state.items():
+                    setattr(widget, name, value)
 
     def preview_image(self, image: Tensor, true_label: int | None = None) -> WidgetStates:
         """Return what `show_prediction` would show of an image, whatever the probabilities.

@@ -166,6 +166,43 @@ def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
     expect(dashboard.sentence).to_have_text(lab.run_cell(f"{imports}; {answer}").strip())
 
 
+def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
+    lab.open_notebook([*CELLS, "lab._gallery", "input()"])
+    lab.start_all()
+    dashboard, question = Dashboard(lab), lab.page.locator("input.jp-Stdin-input")
+    expect(question).to_be_visible(timeout=60_000)
+    labels = load_bundled_digits()[1].labels.tolist()
+    views = lab.page.locator(".mw-image-gallery")
+    expect(views).to_have_count(2)
+    for view, index in ((0, 12), (1, 2), (0, 3)):
+        views.nth(view).locator("[role=option]").nth(index).click()
+        expect(dashboard.sentence).to_contain_text(f"True {labels[index]}. The network says")
+        expect(lab.page.locator("[role=option][aria-selected=true]")).to_have_count(2)
+        for option in views.locator(f"[role=option]:nth-child({index + 1})").all():
+            expect(option).to_have_attribute("aria-selected", "true")
+    question.press("Enter")
+    lab.wait_until_idle()
+    assert lab.run_cell("print(lab._gallery.selected_index)").strip() == "3"
+    expect(dashboard.sentence).to_contain_text(f"True {labels[3]}. The network says")
+
+
+def test_what_the_kernel_decides_stands_in_the_end(dashboard):
+    dashboard.lab.run_cell(
+        "def refuse(change):\n"
+        "    if change['new'] == 12:\n"
+        "        lab._gallery.selected_index = 0\n"
+        "lab._gallery.observe(refuse, 'selected_index')"
+    )
+    labels, sentence = dashboard.look()[2], dashboard.sentence.text_content()
+    assert labels[12] != labels[0]
+    dashboard.images.nth(12).click()
+    expect(dashboard.images.nth(0)).to_have_attribute("aria-selected", "true")
+    expect(dashboard.sentence).to_have_text(sentence.strip())
+    caption = dashboard.page.locator(".mw-image-gallery .mw-caption")
+    expect(caption).to_contain_text("Image 0: ")
+    assert dashboard.lab.run_cell("print(lab._gallery._grid.num_picks)").strip() == "1"
+
+
 @pytest.mark.both_front_ends
 def test_a_confusion_cell_shows_exactly_its_images(dashboard):
     dashboard.train(2)

@@ -80,6 +80,19 @@ def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
     assert before.tolist() != after.tolist()
 
 
+def test_that_a_pick_is_answered_is_told_last(lab):
+    settle(lab)
+    told = []
+    for widget in (lab._gallery._grid, lab._prediction._image, lab._prediction._bars):
+        widget.observe(lambda change: told.append(change["name"]), ["selected", "value", "y"])
+    lab._gallery._grid.observe(lambda change: told.append(change["name"]), "num_picks")
+    lab._gallery._grid._handle_custom_msg({"select": 7}, [])
+    settle(lab)
+    assert {"selected", "value", "y"} <= set(told)
+    assert told[-1] == "num_picks"
+    assert told.count("num_picks") == 1
+
+
 def test_a_confusion_cell_filters_the_gallery_and_back(lab):
     train(lab)
     predicted = predict_probabilities(lab.session.trainer.model, DATA[1].images).argmax(dim=1)
@@ -119,7 +132,7 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
 
 def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "LOOK_INTERVAL_S", 3600)
+    monkeypatch.setattr(live_inference, "ROUNDS_PER_LOOK", 10_000)
     lab._inference._looked_at_s = -math.inf
     looks = []
     monkeypatch.setattr(lab._gallery, "show_visible", lambda *_: looks.append(1))

@@ -15,7 +15,7 @@ const MOVES = {
   End: ({ first, pageSize }) => first + pageSize - 1,
 };
 
-function render({ model, el }) {
+function render({ model, el }, preview) {
   const list = document.createElement("div");
   list.className = "mw-grid-list";
   list.tabIndex = 0;
@@ -34,9 +34,6 @@ function render({ model, el }) {
   let cursor = 0; // over all pages
   let awaitedPage = null; // where the keyboard went, until the kernel shows it
   let isEntering = false; // whether Enter was pressed on the way there
-  let picked = null; // the image that was picked, until the kernel has answered
-  let preview = []; // what is known of it: which widget is to show what
-  const targets = new Map(); // these widgets by their model ids
   let drawnSprite = null;
   let spriteUrl = null;
 
@@ -58,6 +55,7 @@ function render({ model, el }) {
   function draw() {
     const [names, verdicts] = [model.get("names"), model.get("verdicts")];
     const ids = model.get("image_ids");
+    const selected = preview.picked ?? model.get("selected");
     shown = { ids, page: model.get("page_index") };
     options.forEach((option, position) => {
       option.toggleAttribute("data-empty", position >= ids.length);
@@ -66,13 +64,12 @@ function render({ model, el }) {
         title: name,
         "aria-label": name,
         "data-verdict": verdicts[position] ?? "",
-        "aria-selected": String(ids[position] === model.get("selected")),
+        "aria-selected": String(ids[position] === selected),
       });
     });
     list.setAttribute("aria-label", model.get("label"));
     notice.textContent = ids.length ? "" : model.get("notice");
     placeCursor();
-    updatePreview(); // the network may have learned more about it
   }
 
   function placeCursor() {
@@ -102,45 +99,7 @@ function render({ model, el }) {
     isEntering = awaitedPage !== null;
     const id = shown.ids[cursor % pageSize];
     if (isEntering || id === undefined) return;
-    model.set("selected", id); // marked at once; only the kernel's answer makes it true
-    model.send({ select: id });
-    picked = id;
-    preview = [];
-    updatePreview();
-  }
-
-  async function updatePreview() {
-    const id = picked;
-    if (id === null) return;
-    const [image, answer] = ["image_previews", "answer_previews"].map(
-      (name) => JSON.parse(model.get(name))[id],
-    );
-    if (!image || !answer) return; // all of it or nothing
-    const states = Object.entries({ ...image, ...answer });
-    for (const [modelId] of states) if (!targets.has(modelId)) await addTarget(modelId);
-    if (picked !== id) return; // outrun by the kernel or by another pick
-    preview = states.map(([modelId, state]) => [targets.get(modelId), asKept(state)]);
-    showPreview();
-  }
-
-  async function addTarget(modelId) {
-    const target = await model.widget_manager.get_model(modelId);
-    target.on("change", insist);
-    targets.set(modelId, target);
-  }
-
-  // A message that was under way may tell of another image. It is read to its end before.
-  function insist() {
-    queueMicrotask(showPreview);
-  }
-
-  function showPreview() {
-    for (const [target, state] of preview) target.set_state(state);
-  }
-
-  function endPreview() {
-    picked = null;
-    preview = [];
+    preview.pick(id);
   }
 
   function onKeyDown(event) {
@@ -169,7 +128,7 @@ function render({ model, el }) {
     select();
   });
 
-  model.on("change:num_picks", endPreview);
+  const stopObserving = preview.observe(draw);
   model.on("change", update);
   update();
 
@@ -177,7 +136,6 @@ function render({ model, el }) {
     releaseKeys();
     model.off("change", update);
     model.off("change:num_picks", endPreview);
-    for (const target of targets.values()) target.off("change", insist);
     if (spriteUrl) URL.revokeObjectURL(spriteUrl);
   };
 
@@ -194,6 +152,104 @@ function makeOption(position, numColumns) {
   option.style.setProperty("--column", position % numColumns);
   option.style.setProperty("--row", Math.floor(position / numColumns));
   return option;
+}
+
+// The picked image: marked at once, and what is known of it shown in other widgets, by all views of
+// one grid. The kernel may be busy or far away. What it says of these widgets meanwhile may still be
+// of another image, so it is kept back until the kernel has answered the pick, and then shown.
+class Preview {
+  picked = null; // an image id, until the kernel has answered
+  #shown = null; // the image that the other widgets show
+  #said = new Map(); // by these widgets: what the kernel has said that they show
+  #onChange = [];
+
+  constructor(model) {
+    this.model = model;
+    this.numAwaited = 0;
+    this.numAnswered = model.get("num_picks");
+    this.listeners = {
+      "change:num_picks": () => this.#onAnswer(),
+      "change:image_previews": () => this.#show(),
+      "change:answer_previews": () => this.#show(), // the network may have learned more about it
+    };
+    for (const [event, listener] of Object.entries(this.listeners)) model.on(event, listener);
+  }
+
+  pick(id) {
+    this.picked = id;
+    this.numAwaited += 1;
+    this.model.send({ select: id });
+    for (const listener of this.#onChange) listener();
+    this.#show();
+  }
+
+  observe(listener) {
+    this.#onChange.push(listener);
+    return () => (this.#onChange = this.#onChange.filter((other) => other !== listener));
+  }
+
+  close() {
+    for (const [event, listener] of Object.entries(this.listeners)) this.model.off(event, listener);
+    this.#end();
+  }
+
+  #onAnswer() {
+    const numAnswered = this.model.get("num_picks");
+    this.numAwaited = Math.max(0, this.numAwaited - (numAnswered - this.numAnswered));
+    this.numAnswered = numAnswered;
+    if (this.numAwaited === 0) this.#end();
+  }
+
+  #end() {
+    this.picked = null;
+    this.#letGo();
+  }
+
+  async #show() {
+    const id = this.picked;
+    if (id === null) return;
+    const [image, answer] = ["image_previews", "answer_previews"].map(
+      (name) => JSON.parse(this.model.get(name))[id],
+    );
+    if (!image || !answer) {
+      if (this.#shown !== id) this.#letGo(); // all of it or nothing
+      return;
+    }
+    const states = Object.entries({ ...image, ...answer });
+    const targets = await Promise.all(
+      states.map(([modelId]) => this.model.widget_manager.get_model(modelId)),
+    ).catch(() => null); // a widget is gone
+    if (targets === null || this.picked !== id) return; // or outrun, by an answer or a pick
+    targets.forEach((target, position) => this.#hold(target, asKept(states[position][1])));
+    this.#shown = id;
+  }
+
+  #hold(target, state) {
+    const names = Object.keys(state);
+    const said =
+      this.#said.get(target) ?? Object.fromEntries(names.map((name) => [name, target.get(name)]));
+    this.#said.set(target, said);
+    target.set_state = (update) => {
+      const others = {};
+      for (const name of Object.keys(update)) (name in state ? said : others)[name] = update[name];
+      setState(target, others);
+    };
+    setState(target, state);
+  }
+
+  #letGo() {
+    for (const [target, said] of this.#said) {
+      delete target.set_state;
+      setState(target, said);
+    }
+    this.#said.clear();
+    this.#shown = null;
+  }
+}
+
+// As for a message of the kernel: what is set so is not sent back to it.
+function setState(target, state) {
+  Object.getPrototypeOf(target).set_state.call(target, state);
 }
 
 // A state with numbers as bqplot keeps them, so that the kernel's equal answer is no change.
@@ -224,4 +280,14 @@ function clamp(position, numImages) {
   return Math.max(0, Math.min(position, numImages - 1));
 }
 
-export default { render };
+// Called once for each grid; views of it share one preview.
+export default () => {
+  let preview;
+  return {
+    initialize({ model }) {
+      preview = new Preview(model);
+      return () => preview.close();
+    },
+    render: (view) => render(view, preview),
+  };
+};
