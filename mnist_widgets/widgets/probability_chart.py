@@ -96,11 +96,13 @@ class ProbabilityChart(Panel):
         else:
             image, picture = image.detach().clone(), _to_html(image)
         # copies: the caller may go on writing into its own
-        self._show(_Shown(image, picture, probabilities.detach().clone(), true_label))
+        self._shown = _Shown(image, picture, probabilities.detach().clone(), true_label)
+        publisher.request(self.redraw)
 
     def clear(self) -> None:
         """Show no image."""
-        self._show(None)
+        self._shown = None
+        publisher.request(self.redraw)
 
     def twin(self) -> Twin:
         """Return the image, its probabilities and the sentence."""
@@ -158,10 +160,6 @@ class ProbabilityChart(Panel):
             self._sentence: {"value": html.escape(self._describe(probabilities, true_label))},
             self._values: {"value": self._values_format.format(*(100 * share for share in shares))},
         }
-
-    def _show(self, shown: _Shown | None) -> None:
-        self._shown = shown
-        publisher.request(self.redraw)
 
     def _build_figure(self) -> Figure:
         names = self._class_names

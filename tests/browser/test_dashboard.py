@@ -184,6 +184,16 @@ def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
     lab.wait_until_idle()
     assert lab.run_cell("print(lab._gallery.selected_index)").strip() == "3"
     expect(dashboard.sentence).to_contain_text(f"True {labels[3]}. The network says")
+    lists = views.locator("[role=listbox]")
+    pictures = lists.evaluate_all("lists => lists.map((list) => list.style.cssText.split('\"')[1])")
+    assert len(set(pictures)) == 2
+    lab.page.evaluate(
+        "window.revoked = []; URL.revokeObjectURL = (url) => window.revoked.push(url)"
+    )
+    lab.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    expect(views).to_have_count(0)
+    # each view has cleaned up after itself
+    lab.page.wait_for_function("urls => urls.every((url) => revoked.includes(url))", arg=pictures)
 
 
 def test_what_the_kernel_decides_stands_in_the_end(dashboard):

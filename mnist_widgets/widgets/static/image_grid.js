@@ -128,14 +128,14 @@ function render({ model, el }, preview) {
     select();
   });
 
-  const stopObserving = preview.observe(draw);
+  const stopObserving = preview.observe(update);
   model.on("change", update);
   update();
 
   return () => {
     releaseKeys();
     model.off("change", update);
-    model.off("change:num_picks", endPreview);
+    stopObserving();
     if (spriteUrl) URL.revokeObjectURL(spriteUrl);
   };
 
