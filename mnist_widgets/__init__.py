@@ -19,6 +19,7 @@ try:
         Checkpoint,
         DivergenceGuard,
         EarlyStopping,
+        LearningRateScheduler,
         ProgressBar,
     )
     from mnist_widgets.data import (
@@ -64,6 +65,7 @@ __all__ = [
     "EpochReport",
     "Evaluator",
     "History",
+    "LearningRateScheduler",
     "Predictions",
     "ProgressBar",
     "RunConfig",

@@ -7,7 +7,7 @@ wants to decide when the next batch is trained drives `Trainer.iterate` himself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sized
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_widgets.devices import device_of, move, pick_device
+from mnist_widgets.batch_checks import count_batches, find_inputs
+from mnist_widgets.devices import device_of, move, move_loss, pick_device
 from mnist_widgets.history import History
 from mnist_widgets.logbook import Logbook
+from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -130,8 +132,8 @@ class Trainer:
         device: where to train; by default `pick_device()`.
 
     Raises:
-        ValueError: if `train_batches` holds no batch.
-        TypeError: if `train_batches` has no length.
+        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. What can
+            be seen only in a batch is raised before the first update of a run.
 
     Attributes:
         history: the losses and metrics so far; exists before the first batch, and a new one begins
@@ -139,6 +141,8 @@ class Trainer:
         last_epoch: the epoch with which the current or last run ends; 0 before the first.
         ending: how the last run ended, None before that.
         stop_reason: the sentence given with the last honoured `request_stop`, or None.
+        warnings: sentences about parts that may not fit together; each was also given as a Python
+            warning.
     """
 
     def __init__(
@@ -153,7 +157,6 @@ class Trainer:
         train_step: TrainStep = train_step,
         device: torch.device | str | None = None,
     ) -> None:
-        _count_batches(train_batches)
         self.model = model
         self.loss_fn = loss_fn
         self.optimizer = optimizer
@@ -166,9 +169,12 @@ class Trainer:
         self.last_epoch = 0
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
+        self.warnings: list[str] = []
         self._logbook = Logbook()
         self._is_running = False
+        self._is_first_batch = True  # of a run
         self._stop_requested = False
+        check_parts(self)
 
     def fit(self, epochs: int) -> History:
         """Train `epochs` more epochs in this thread and return the history.
@@ -225,7 +231,12 @@ class Trainer:
     @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
-        return _count_batches(self.train_batches)
+        return count_batches(self.train_batches)
+
+    @property
+    def has_usual_step(self) -> bool:
+        """Whether batches are trained by this module's `train_step`."""
+        return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
@@ -254,6 +265,7 @@ class Trainer:
         self._is_running = True
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
+            at_the_end.callback(move_loss, self.loss_fn, move_loss(self.loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
             self._logbook.begin_run(self.model)
@@ -264,6 +276,7 @@ class Trainer:
             try:
                 first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
+                self._is_first_batch = True
                 self._tell("on_train_begin")
                 for epoch in range(first_epoch, self.last_epoch + 1):
                     if self._stop_requested:
@@ -288,7 +301,7 @@ class Trainer:
             self._logbook.begin_batch()
             loss = self._train_on(batch)
             step = self.history.add_batch(loss)
-            inputs = _find_inputs(batch)
+            inputs = find_inputs(batch)
             num_images = 0 if inputs is None else len(inputs)
             self._logbook.add_batch(source, inputs)
             duration_s = time.perf_counter() - began_s
@@ -310,7 +323,11 @@ class Trainer:
         )
 
     def _train_on(self, batch: object) -> float:
-        loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+        if self._is_first_batch:
+            loss = train_first_batch(self, batch)
+        else:
+            loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+        self._is_first_batch = False
         try:
             return float(loss)
         except (TypeError, ValueError) as error:
@@ -330,20 +347,3 @@ class Trainer:
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self, *arguments)
-
-
-def _count_batches(train_batches: Iterable[Any]) -> int:
-    if not isinstance(train_batches, Sized):
-        raise TypeError(
-            f"train_batches must know its length, which a {type(train_batches).__name__} does not; "
-            "use a DataLoader, DigitSet.batches(...) or a list of batches."
-        )
-    num_batches = len(train_batches)
-    if num_batches == 0:
-        raise ValueError("train_batches is empty: there is no batch to train on.")
-    return num_batches
-
-
-def _find_inputs(batch: object) -> Tensor | None:
-    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
-    return inputs if isinstance(inputs, Tensor) and inputs.dim() else None

@@ -28,8 +28,20 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
-    {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
-    {"data", "loss_picture"},
+    {
+        "digit_set",
+        "downloads",
+        "drivers",
+        "images",
+        "models",
+        "lessons",
+        "messages",
+        "canvas",
+        "loss_checks",
+        "weight_files",
+    },
+    {"data", "loss_picture", "batch_checks"},
+    {"preflight"},
     {"training"},
     {"callbacks", "evaluation"},
     {"tutorial", "run_config", "selection", "confusion_view"},
@@ -46,7 +58,7 @@ LAYERS = [
     {"cli"},
 ]
 FOLDERS = ("widgets", "exercises")
-CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:12])]
+CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:13])]
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}

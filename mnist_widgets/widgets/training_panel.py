@@ -236,6 +236,9 @@ class TrainingPanel(Panel):
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         elif self._is_deaf:
             notice = f'<span role="status">{_HOW_TO_STOP}</span>'
+        elif session.trainer.warnings:
+            words = html.escape(" ".join(session.trainer.warnings))
+            notice = f'<span role="status">{words}</span>'
         else:
             notice = ""
         if session.error is None:
