@@ -47,17 +47,17 @@ def check_pair(batch: object) -> None:
     Raises:
         TypeError: it is not a pair of tensors.
     """
-    is_sequence = isinstance(batch, (tuple, list))
-    if is_sequence and len(batch) == 2 and all(hasattr(part, "to") for part in batch):
-        return
-    found = f"a {type(batch).__name__}"
-    if isinstance(batch, dict):
+    if isinstance(batch, (tuple, list)):
+        if len(batch) == 2 and all(hasattr(part, "to") for part in batch):
+            return
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        found = f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
+    elif isinstance(batch, dict):
         found = f"a dict with the keys {', '.join(map(repr, batch))}"
     elif isinstance(batch, Tensor):
         found = f"a single tensor of shape {tuple(batch.shape)}"
-    elif isinstance(batch, (tuple, list)):
-        kinds = ", ".join(type(part).__name__ for part in batch)
-        found = f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
+    else:
+        found = f"a {type(batch).__name__}"
     raise TypeError(
         f"A batch must be a pair of tensors, (inputs, targets), but train_batches gave {found}. "
         "Make it give pairs, or pass a train_step of your own that unpacks such batches."

@@ -106,6 +106,7 @@ def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor
 
 
 def _check_range(targets: Tensor, num_classes: int, ignore_index: int) -> None:
+    targets = targets.long()  # a uint8 cannot be compared with -100
     wrong = targets[((targets < 0) | (targets >= num_classes)) & (targets != ignore_index)]
     if len(wrong):
         raise ValueError(

@@ -158,7 +158,7 @@ def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> 
     parameter = next((each for each in model.parameters() if each.is_floating_point()), None)
     if inputs is None or parameter is None or inputs.dtype == parameter.dtype:
         return None
-    if not re.search(r"dtype|data ?type|scalar type|Input type", message):
+    if not re.search(r"dtype|datatype|scalar type|Input type|not implemented for", message):
         return None
     return _describe_types(inputs.dtype, parameter.dtype)
 
@@ -175,15 +175,17 @@ def check_default_dtype() -> None:
 
 def _describe_types(inputs: torch.dtype, parameters: torch.dtype) -> str:
     found = f"The inputs are {inputs}, but the model's parameters are {parameters}."
-    if parameters == torch.float32:
-        fix = "Convert the inputs to float32 in the data: inputs.float(), scaled to [0, 1]."
-    elif parameters == torch.get_default_dtype():
+    default = torch.get_default_dtype()
+    if default != torch.float32 and default in (inputs, parameters):
+        wrong = "model" if default == parameters else "data"
         fix = (
-            "torch's default dtype was changed: call torch.set_default_dtype(torch.float32) and "
-            "make the model anew."
+            f"torch's default dtype was changed to {default}: call "
+            f"torch.set_default_dtype(torch.float32) and make the {wrong} again."
         )
+    elif parameters == torch.float32:
+        fix = "Convert the inputs in the data, with inputs.float(), and scale them to [0, 1]."
     else:
-        fix = "Convert the model: model.float()."
+        fix = "Convert the model with model.float()."
     return f"{found} {fix}"
 
 
@@ -224,14 +226,13 @@ def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
     if inputs.numel() == 0 or inputs.is_complex():
         return
     lowest, highest = (float(value) for value in inputs.aminmax())
-    if lowest >= -_UNIT_RANGE_TOLERANCE and highest <= 1 + _UNIT_RANGE_TOLERANCE:
-        return
-    _warn(
-        parts,
-        f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and the "
-        "panels give the model images in [0, 1], so what they show is worse than the model is. "
-        "Train on images in [0, 1], or make the normalization the model's first layer.",
-    )
+    if lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE:
+        _warn(
+            parts,
+            f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
+            "the panels give the model images in [0, 1], so what they show is worse than the model "
+            "is. Train on images in [0, 1], or make the normalization the model's first layer.",
+        )
 
 
 def _warn(parts: Parts, sentence: str) -> None:
@@ -242,7 +243,7 @@ def _warn(parts: Parts, sentence: str) -> None:
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, stacklevel=max(level - 1, 1))
+    warnings.warn(sentence, stacklevel=level)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class TrainerSource:
             trainer = config.build(self.train_set, self.test_set)
             trainer.train_step = self.train_step
             return trainer
-        loss_fn = self.loss_fn or nn.CrossEntropyLoss()
+        loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
         return Trainer(
             self.model,
             loss_fn,
