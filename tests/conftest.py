@@ -44,6 +44,14 @@ def no_swallowed_errors(caplog):
 
 
 @pytest.fixture
+def float64_by_default():
+    """Let new tensors be float64, as some numerical code sets it, until the test ends."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
 def batches():
     """Five batches of eight random 4-number inputs in three classes."""
     return [(torch.randn(8, 4), torch.randint(0, 3, (8,))) for _ in range(5)]

@@ -333,14 +333,10 @@ class TestTypes:
         doubled = nn.Linear(4, 3).double()
         assert make_parts(doubled, batches=batches).fit(1).num_epochs == 1
 
-    def test_a_changed_default_dtype_is_named(self):
-        torch.set_default_dtype(torch.float64)
-        try:
-            trainer = make_parts(SimpleNet(28 * 28, 10), batches=TRAIN_SET.batches(32))
-            with pytest.raises(ValueError, match=r"set_default_dtype.*make the model again"):
-                trainer.fit(1)
-        finally:
-            torch.set_default_dtype(torch.float32)
+    def test_a_changed_default_dtype_is_named(self, float64_by_default):
+        trainer = make_parts(SimpleNet(28 * 28, 10), batches=TRAIN_SET.batches(32))
+        with pytest.raises(ValueError, match=r"set_default_dtype.*make the model again"):
+            trainer.fit(1)
 
 
 class TestBatchNorm:

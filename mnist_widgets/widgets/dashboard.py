@@ -82,8 +82,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
 
     Raises:
-        ValueError: if something does not go together, or `hide`, `lock` or `driver` name what is
-            not there; the lab before is then left as it is.
+        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `driver` name what
+            is not there; the lab before is then left as it is.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
