@@ -1,7 +1,8 @@
 """Checks that a training's model, loss function, optimizer and batches fit together.
 
-What needs no batch is checked when a `Trainer` is made. The rest is checked on the first batch of a
-run when the loop has it, since an extra pass over a loader would draw from its generator. There is
+What needs no batch is checked when a `Trainer` is made and when a run begins. The rest is checked
+on the first batch of a run when the loop has it, since an extra pass over a loader would draw from
+its generator. There is
 no extra forward pass either: the checks look on while the first batch is trained. So a model whose
 forward pass prints, counts, caches or draws random numbers does that exactly as often as without
 checks, and nothing that works is refused.
@@ -94,11 +95,10 @@ def train_first_batch(parts: Parts, batch: object) -> float:
         What the training step returns.
 
     Raises:
-        TypeError: see `check_parts`, or the batch is no pair of tensors.
-        ValueError: see `check_parts`, or outputs, targets and loss function do not fit, a batch
-            has too few images for batch norm, or inputs and parameters differ in type.
+        TypeError: the batch is no pair of tensors, or what the model returns is no tensor.
+        ValueError: outputs, targets and loss function do not fit, a batch has too few images for
+            batch norm, or inputs and parameters differ in type.
     """
-    check_parts(parts)
     if parts.has_usual_step:
         check_pair(batch)
     check_batch_norm(parts.model, parts.train_batches)
