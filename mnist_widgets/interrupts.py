@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -102,12 +102,12 @@ def interrupts_stop(stop: Callable[[], object]) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException:
         if num_interrupts:
-            raise KeyboardInterrupt from error
+            _raise_as_python_does()
         raise
     if num_interrupts:
-        raise KeyboardInterrupt
+        _raise_as_python_does()
 
 
 @contextmanager
@@ -140,4 +140,9 @@ def breakable(
 def break_off() -> None:
     """Raise a KeyboardInterrupt if this thread runs `breakable` code; for reactions."""
     if _here.is_breakable:
-        raise KeyboardInterrupt
+        _raise_as_python_does()
+
+
+def _raise_as_python_does() -> NoReturn:
+    """Raise a KeyboardInterrupt that a check of students' code does not take for a `raise`."""
+    signal.default_int_handler(signal.SIGINT, None)

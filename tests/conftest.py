@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 import pytest
@@ -16,6 +17,14 @@ from mnist_widgets import Trainer
 def fixed_seed() -> None:
     """Let every test begin with the same random numbers."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_raise():
+    """Let SIGINT raise here and in child processes, even where the parent process ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
