@@ -18,7 +18,7 @@ from mnist_widgets.session import _sessions as open_sessions
 
 @pytest.fixture(autouse=True, scope="session")
 def interrupts_reach_python():
-    """Let SIGINT raise a KeyboardInterrupt, even where the parent process ignores it."""
+    """Let SIGINT raise here and in child processes, even where the parent process ignores it."""
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

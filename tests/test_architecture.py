@@ -28,7 +28,17 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
-    {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
+    {
+        "digit_set",
+        "downloads",
+        "drivers",
+        "epoch_batches",
+        "images",
+        "models",
+        "lessons",
+        "messages",
+        "canvas",
+    },
     {"data", "loss_picture"},
     {"training"},
     {"callbacks", "evaluation"},
