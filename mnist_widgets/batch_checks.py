@@ -1,4 +1,4 @@
-"""What batches hold: how many there are, how many images the last one has, and which are inputs."""
+"""What batches hold: whether the usual training step can unpack one, and how large the last is."""
 
 from __future__ import annotations
 
@@ -9,36 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mnist_widgets.digit_set import Batches
-
-
-def count_batches(train_batches: Iterable[Any]) -> int:
-    """Return the number of batches in an epoch.
-
-    Raises:
-        TypeError: `train_batches` has no length, as a `DataLoader` over a stream has none.
-        ValueError: it is empty.
-    """
-    try:
-        num_batches = len(train_batches) if isinstance(train_batches, Sized) else None
-    except TypeError:  # a DataLoader has a length only if its dataset has one
-        num_batches = None
-    if num_batches is None:
-        over = ""
-        if isinstance(train_batches, DataLoader):
-            over = f" over a {type(train_batches.dataset).__name__}"
-        raise TypeError(
-            f"train_batches has no length: it is a {type(train_batches).__name__}{over}. Use a "
-            "DataLoader over a dataset with a length, DigitSet.batches(...) or a list of batches."
-        )
-    if num_batches == 0:
-        raise ValueError("train_batches is empty: there is no batch to train on.")
-    return num_batches
-
-
-def find_inputs(batch: object) -> Tensor | None:
-    """Return the inputs (B, ...) of a batch that is a tuple or list beginning with them."""
-    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
-    return inputs if isinstance(inputs, Tensor) and inputs.dim() else None
+from mnist_widgets.epoch_batches import find_inputs
 
 
 def check_pair(batch: object) -> None:

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import LBFGS, Optimizer
 
-from mnist_widgets.batch_checks import check_pair, count_batches, count_last_images, find_inputs
+from mnist_widgets.batch_checks import check_pair, count_last_images
 from mnist_widgets.digit_set import Batches
+from mnist_widgets.epoch_batches import count_batches, find_inputs
 from mnist_widgets.loss_checks import LossFunction, with_checks
 
 _PACKAGE = __name__.partition(".")[0]

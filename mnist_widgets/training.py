@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from copy import deepcopy
 from dataclasses import dataclass
 from numbers import Integral
@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_widgets.batch_checks import count_batches, find_inputs
 from mnist_widgets.devices import device_of, move, move_loss, pick_device
+from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.history import History
+from mnist_widgets.interrupts import breakable, interrupts_stop
 from mnist_widgets.logbook import Logbook
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -179,12 +180,20 @@ class Trainer:
     def fit(self, epochs: int) -> History:
         """Train `epochs` more epochs in this thread and return the history.
 
+        An interrupt (Ctrl-C, or a notebook's interrupt button) ends the run after the current
+        batch, with the ending `stopped`; then KeyboardInterrupt is raised. A second interrupt
+        raises it at once, with the ending `failed`. Both leave the history complete and the model
+        on the device it came from.
+
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
+            KeyboardInterrupt: after an interrupt.
         """
-        for _ in self.iterate(epochs):
-            pass
+        batches = self.iterate(epochs)
+        with interrupts_stop(self.request_stop):
+            for _ in batches:
+                pass
         return self.history
 
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
@@ -264,9 +273,9 @@ class Trainer:
     def _run(self, epochs: int) -> Generator[BatchReport, None, None]:
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        self._is_running = True
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
+            self._is_running = True
             at_the_end.callback(move_loss, self.loss_fn, move_loss(self.loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
@@ -274,7 +283,7 @@ class Trainer:
             at_the_end.callback(self._logbook.end_run, self.model)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
-                at_the_end.callback(callback.on_train_end, self)
+                at_the_end.callback(breakable, callback.on_train_end, self)
             try:
                 first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
@@ -293,54 +302,53 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport, None, None]:
-        num_batches = self.num_batches
-        batch_index = 0
         self.model.train()
         self._tell("on_epoch_begin", epoch)
-        source = self.train_batches
         began_s = time.perf_counter()
-        for batch_index, batch in enumerate(source, start=1):
-            self._logbook.begin_batch()
-            loss = self._train_on(batch)
-            step = self.history.add_batch(loss)
-            inputs = find_inputs(batch)
-            num_images = 0 if inputs is None else len(inputs)
-            self._logbook.add_batch(source, inputs)
-            duration_s = time.perf_counter() - began_s
-            report = BatchReport(
-                step, epoch, batch_index, num_batches, loss, num_images, duration_s
-            )
-            self._tell("on_batch_end", report)
-            is_last = batch_index == num_batches
-            if is_last and not self._stop_requested:
-                self._end_epoch(epoch, num_batches)
-            yield report
-            if is_last or self._stop_requested:
-                return
-            began_s = time.perf_counter()
-        raise RuntimeError(
-            f"train_batches gave {batch_index} batches in epoch {epoch}, but its length is "
-            f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a "
-            "list starts anew each epoch."
-        )
+        with closing(EpochBatches(self.train_batches, epoch)) as batches:
+            num_batches = batches.num_batches
+            for batch_index in range(1, num_batches + 1):
+                batch = batches.take()
+                step, loss, num_images = self._train_on(batch, batches.source)
+                duration_s = time.perf_counter() - began_s
+                report = BatchReport(
+                    step, epoch, batch_index, num_batches, loss, num_images, duration_s
+                )
+                self._tell("on_batch_end", report)
+                if batch_index == num_batches and not self._stop_requested:
+                    batches.finish()
+                    self._end_epoch(epoch, num_batches)
+                yield report
+                if self._stop_requested:
+                    return
+                began_s = time.perf_counter()
 
-    def _train_on(self, batch: object) -> float:
+    def _train_on(self, batch: object, source: object) -> tuple[int, float, int]:
+        """Train one batch; return the number of batches so far, its loss and its images."""
+        self._logbook.begin_batch()
         if self._is_first_batch:
-            loss = train_first_batch(self, batch)
+            returned = breakable(train_first_batch, self, batch)
         else:
-            loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+            returned = breakable(
+                self.train_step, self.model, batch, self.loss_fn, self.optimizer, self.device
+            )
         self._is_first_batch = False
         try:
-            return float(loss)
+            loss = float(returned)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"train_step must return the loss of its batch as a number, but returned {loss!r}"
+                "train_step must return the loss of its batch as a number, but returned "
+                f"{returned!r}"
             ) from error
+        step = self.history.add_batch(loss)
+        inputs = find_inputs(batch)
+        self._logbook.add_batch(source, inputs)
+        return step, loss, 0 if inputs is None else len(inputs)
 
     def _end_epoch(self, epoch: int, num_batches: int) -> None:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         evaluator = self.evaluator
-        found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
+        found = {} if evaluator is None else breakable(evaluator.evaluate, self.model, self.device)
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._logbook.add_epoch(self.model)
@@ -348,4 +356,4 @@ class Trainer:
 
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(self, *arguments)
+            breakable(getattr(callback, hook), self, *arguments)

@@ -32,6 +32,7 @@ LAYERS = [
         "digit_set",
         "downloads",
         "drivers",
+        "epoch_batches",
         "images",
         "models",
         "lessons",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -88,6 +90,14 @@ def test_batches_know_their_numbers(digit_set):
     assert [len(labels) for _, labels in batches] == [10, 10, 5]
     assert [len(labels) for _, labels in digit_set.batches(25)] == [25]
     assert [len(labels) for _, labels in digit_set.batches(100)] == [25]
+
+
+def test_batches_are_made_in_the_thread_that_takes_them(digit_set, monkeypatch):
+    def refuse(thread):
+        raise AssertionError(f"{thread} was started")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert len(list(digit_set.batches(10, shuffle=True))) == 3
 
 
 def test_shuffled_batches_hold_every_image_once_with_its_label(digit_set):
