@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import wraps
+from functools import partial, wraps
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -72,6 +72,13 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
     check(loss_fn, outputs, targets)
 
 
+def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401 - as the option is
+    """Return an option that a loss function was made with, such as `reduction`."""
+    if isinstance(loss_fn, partial):
+        return loss_fn.keywords.get(name, find_option(loss_fn.func, name, default))
+    return getattr(loss_fn, name, default)
+
+
 def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> None:
     name = _name(loss_fn)
     takes_probabilities = _is_one_of(loss_fn, nn.CrossEntropyLoss, functional.cross_entropy)
@@ -100,7 +107,7 @@ def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor
         )
     if targets.dtype not in (torch.int64, torch.uint8):
         raise ValueError(f"{found} {_how_to_convert('targets.long()')}")
-    _check_range(targets, outputs.shape[class_axis], getattr(loss_fn, "ignore_index", -100))
+    _check_range(targets, outputs.shape[class_axis], find_option(loss_fn, "ignore_index", -100))
     if _is_one_of(loss_fn, nn.NLLLoss, functional.nll_loss):
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
 
@@ -188,11 +195,19 @@ def _type_of(values: Tensor) -> str:
 
 
 def _name(loss_fn: LossFunction) -> str:
-    return getattr(loss_fn, "__name__", type(loss_fn).__name__)
+    kind = _find_kind(loss_fn)
+    return getattr(kind, "__name__", type(kind).__name__)
 
 
-def _is_one_of(loss_fn: LossFunction, module: type[nn.Module], function: object) -> bool:
-    return isinstance(loss_fn, module) or loss_fn is function
+def _is_one_of(loss_fn: LossFunction, *kinds: object) -> bool:
+    return any(_find_kind(loss_fn) is kind for kind in kinds)
+
+
+def _find_kind(loss_fn: object) -> object:
+    """Return the class of a module, or the function without the options of a `partial`."""
+    if isinstance(loss_fn, partial):
+        return _find_kind(loss_fn.func)
+    return type(loss_fn) if isinstance(loss_fn, nn.Module) else loss_fn
 
 
 _Check: TypeAlias = Callable[[LossFunction, Any, Any], None]
@@ -222,6 +237,5 @@ _CHECKS: dict[object, _Check] = {
 
 def _find_check(loss_fn: object) -> _Check | None:
     """Return the check of exactly this class or function: a subclass may compute anything."""
-    if isinstance(loss_fn, nn.Module):
-        return _CHECKS.get(type(loss_fn))
-    return _CHECKS.get(loss_fn) if isinstance(loss_fn, FunctionType) else None
+    kind = _find_kind(loss_fn)
+    return _CHECKS.get(kind) if isinstance(kind, (type, FunctionType)) else None

@@ -2,10 +2,9 @@
 
 What needs no batch is checked when a `Trainer` is made and when a run begins. The rest is checked
 on the first batch of a run when the loop has it, since an extra pass over a loader would draw from
-its generator. There is
-no extra forward pass either: the checks look on while the first batch is trained. So a model whose
-forward pass prints, counts, caches or draws random numbers does that exactly as often as without
-checks, and nothing that works is refused.
+its generator. There is no extra forward pass either: the checks look on while the first batch is
+trained. So a model that prints, counts, caches or draws random numbers in its forward pass does so
+exactly as often as without checks, and nothing that works is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from torch.optim import LBFGS, Optimizer
 from mnist_widgets.batch_checks import check_pair, count_last_images
 from mnist_widgets.digit_set import Batches
 from mnist_widgets.epoch_batches import count_batches, find_inputs
-from mnist_widgets.loss_checks import LossFunction, with_checks
+from mnist_widgets.loss_checks import LossFunction, find_option, with_checks
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
@@ -77,7 +76,7 @@ def check_parts(parts: Parts) -> None:
                 f"{name} = {example}."
             )
     _check_optimizer(parts)
-    if parts.has_usual_step and getattr(parts.loss_fn, "reduction", None) == "none":
+    if parts.has_usual_step and find_option(parts.loss_fn, "reduction", "mean") == "none":
         raise ValueError(
             'loss_fn has reduction="none" and gives one loss for each image, but train_step needs '
             'a single number. Use reduction="mean", or a train_step of your own.'

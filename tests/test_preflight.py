@@ -424,6 +424,31 @@ class TestDevice:
         assert loss_fn.weight.device == device_of(loss_fn) == meta
         assert move_loss(nn.functional.cross_entropy, meta) == meta
 
+    def test_the_weights_of_a_loss_function_are_where_the_model_trains_and_come_back(self):
+        class Elsewhere(nn.CrossEntropyLoss):
+            """Weights on the meta device, the one second device that every machine has."""
+
+            def __init__(self):
+                super().__init__(weight=torch.ones(3, device="meta"))
+
+            def to(self, device):
+                self.to_empty(device=device)
+                if not self.weight.is_meta:
+                    nn.init.ones_(self.weight)
+                return self
+
+        def fail(*_):
+            raise ZeroDivisionError
+
+        loss_fn = Elsewhere()
+        trainer = make_parts(loss_fn=loss_fn)
+        assert all(loss > 0 for loss in trainer.fit(1).batch_losses)
+        assert loss_fn.weight.is_meta
+        trainer.train_step = fail
+        with pytest.raises(ZeroDivisionError):
+            trainer.fit(1)
+        assert loss_fn.weight.is_meta
+
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
     def test_the_weights_of_a_loss_function_train_with_the_model_and_come_back(self):
         for home in ("cpu", "cuda"):
