@@ -1,10 +1,10 @@
 """Checks that a training's model, loss function, optimizer and batches fit together.
 
-What needs no batch is checked when a `Trainer` is made and when a run begins. The rest is checked
-on the first batch of a run when the loop has it, since an extra pass over a loader would draw from
-its generator. There is no extra forward pass either: the checks look on while the first batch is
-trained. So a model that prints, counts, caches or draws random numbers in its forward pass does so
-exactly as often as without checks, and nothing that works is refused.
+What needs no batch is checked when a `Trainer` is made. The rest is checked on the first batch of a
+run when the loop has it, since an extra pass over a loader would draw from its generator. There is
+no extra forward pass either: the checks look on while the first batch is trained. So a model that
+prints, counts, caches or draws random numbers in its forward pass does so exactly as often as
+without checks, and nothing that works is refused.
 """
 
 from __future__ import annotations

@@ -203,14 +203,12 @@ class Trainer:
         stops calling `next()` leaves nothing half done.
 
         Raises:
-            ValueError: if `epochs` is not a whole number of at least 1, or parts that were changed
-                no longer fit together.
+            ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
         """
         check_epochs(epochs)
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        check_parts(self)  # before the model moves, which may replace its parameters
         self._stop_requested = False
         self.ending = self.stop_reason = None
         return self._run(epochs)
