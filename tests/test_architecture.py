@@ -28,6 +28,7 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
+    {"outputs", "tensors", "module_state"},
     {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
     {"data", "loss_picture"},
     {"training"},
