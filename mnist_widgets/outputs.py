@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +149,7 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
             f"The targets, {targets.dtype} of shape {shape}, are not whole numbers, so they name "
             f"no classes; they must be labels from 0 to {num_classes - 1}."
         )
-    counts = labels != find_option(loss_fn, "ignore_index", -100)
+    counts = labels.ne(find_option(loss_fn, "ignore_index", -100))
     outside = labels[counts & ((labels < 0) | (labels >= num_classes))]
     if len(outside):
         raise ValueError(
@@ -158,7 +159,7 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
     return labels, counts
 
 
-def find_option(loss_fn: object, name: str, default: object) -> object:
+def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401
     """Return an option that a loss function was made with, such as `reduction`."""
     if isinstance(loss_fn, partial):
         return loss_fn.keywords.get(name, find_option(loss_fn.func, name, default))

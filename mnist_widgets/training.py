@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sized
 from contextlib import ExitStack
-from copy import deepcopy
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -19,8 +17,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, pick_device
+from mnist_widgets.digit_set import check_same_classes
 from mnist_widgets.history import History
 from mnist_widgets.logbook import Logbook
+from mnist_widgets.module_state import Snapshot
 from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -91,14 +91,6 @@ class Callback:
         """Called after weights, optimizer and history were put back to where they began."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Copies of a model's and an optimizer's state, independent of the originals."""
-
-    model: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
-
-
 def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
     if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
@@ -130,7 +122,8 @@ class Trainer:
         device: where to train; by default `pick_device()`.
 
     Raises:
-        ValueError: if `train_batches` holds no batch.
+        ValueError: if `train_batches` holds no batch, or its data set and the evaluator's name
+            different classes.
         TypeError: if `train_batches` has no length.
 
     Attributes:
@@ -154,6 +147,7 @@ class Trainer:
         device: torch.device | str | None = None,
     ) -> None:
         _count_batches(train_batches)
+        check_same_classes(train_batches, getattr(evaluator, "batches", None))
         self.model = model
         self.loss_fn = loss_fn
         self.optimizer = optimizer
@@ -229,7 +223,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(deepcopy(self.model.state_dict()), deepcopy(self.optimizer.state_dict()))
+        return Snapshot.take(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put model and optimizer back to `snapshot`, bit for bit, and begin the history anew.
@@ -239,10 +233,7 @@ class Trainer:
         """
         if self._is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        self.model.load_state_dict(snapshot.model)
-        # the optimizer adopts the tensors it is given and would train the snapshot itself
-        self.optimizer.load_state_dict(deepcopy(dict(snapshot.optimizer)))
-        self.optimizer.zero_grad()
+        snapshot.restore(self.model, self.optimizer)
         self.history = History()
         self._logbook = Logbook()
         self.ending = self.stop_reason = None

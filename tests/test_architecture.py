@@ -29,7 +29,17 @@ SOURCES = {
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
     {"outputs", "tensors", "module_state"},
-    {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
+    {
+        "digit_set",
+        "measures",
+        "downloads",
+        "drivers",
+        "images",
+        "models",
+        "lessons",
+        "messages",
+        "canvas",
+    },
     {"data", "loss_picture"},
     {"training"},
     {"callbacks", "evaluation"},

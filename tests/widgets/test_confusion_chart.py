@@ -174,7 +174,7 @@ def test_counts_of_another_shape_are_refused(chart, counts):
 
 def test_shares_are_refused_as_counts(chart):
     with pytest.raises(ValueError, match=r"torch\.float32"):
-        chart.show_counts(torch.ones(3, 3))
+        chart.show_counts(torch.full((3, 3), 1 / 3))
 
 
 def test_counts_that_go_on_counting_do_not_change_the_chart(chart):

@@ -1,0 +1,129 @@
+"""Put a model and its optimizer back: after a look, and at a reset."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+_CONTAINERS = (dict, OrderedDict, list, set)
+# Hooks may be added and removed by another thread meanwhile, so they stay as they are found.
+_HOOKS = {*vars(nn.Module())} - {"_parameters", "_buffers", "_modules"}
+
+
+_Container: TypeAlias = dict[Any, Any] | list[Any] | set[Any]
+
+
+class ModuleState:
+    """The state of modules apart from the values of their parameters.
+
+    It holds modes, attributes (also lists, dicts and sets, one level deep), values of buffers, and
+    which lazy parameters have no shape yet.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._modules = [_OneModule(module) for module in modules]
+
+    def restore(self) -> None:
+        """Put the modules back; parameters that got their shape meanwhile lose it again."""
+        for module in self._modules:
+            module.restore()
+
+
+class _OneModule:
+    def __init__(self, module: nn.Module) -> None:
+        self._module, self._class, self._mode = module, type(module), module.training
+        attributes = vars(module)
+        self._lazy = [(tensor, type(tensor)) for tensor in _tensors_of(module) if is_lazy(tensor)]
+        ignored = () if self._lazy else _HOOKS  # a lazy module removes its own hooks
+        self._containers = [
+            (value, copy(value))
+            for name, value in attributes.items()
+            if type(value) in _CONTAINERS and name not in ignored
+        ]
+        self._attributes = dict(attributes)
+        self._buffers = [
+            (buffer, buffer.clone())
+            for buffer in module.buffers(recurse=False)
+            if not is_lazy(buffer) and buffer.layout is torch.strided
+        ]
+
+    def restore(self) -> None:
+        module = self._module
+        if type(module) is not self._class:
+            module.__class__ = self._class
+        for container, content in ((vars(module), self._attributes), *self._containers):
+            _put_back(container, content)
+        if module.training != self._mode:  # a scripted module keeps its mode elsewhere
+            module.training = self._mode
+        with torch.no_grad():
+            for buffer, values in self._buffers:
+                if not buffer.equal(values):
+                    buffer.copy_(values)
+        for tensor, lazy_class in self._lazy:
+            # the reverse of `materialize`, in place as well: optimizers hold this very object
+            tensor.grad = None
+            tensor.data = tensor.data.new_empty(0)
+            tensor.__class__ = lazy_class
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies of a model's and an optimizer's state, independent of the originals.
+
+    Attributes:
+        model: its state dict, without lazy parameters that have no shape yet.
+        optimizer: its state dict.
+        lazy_modules: the modules of those parameters.
+    """
+
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+    lazy_modules: ModuleState
+
+    @classmethod
+    def take(cls, model: nn.Module, optimizer: Optimizer) -> Snapshot:
+        """Copy the state of `model` and `optimizer`."""
+        state = model.state_dict()
+        for name in [name for name, value in state.items() if is_lazy(value)]:
+            del state[name]
+        lazy = [module for module in model.modules() if any(map(is_lazy, _tensors_of(module)))]
+        return cls(deepcopy(state), deepcopy(optimizer.state_dict()), ModuleState(lazy))
+
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Put both back, bit for bit, and clear the gradients."""
+        self.lazy_modules.restore()
+        is_lazy_model = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+        model.load_state_dict(self.model, strict=not is_lazy_model)
+        # the optimizer adopts the tensors it is given and would train the snapshot itself
+        optimizer.load_state_dict(deepcopy(dict(self.optimizer)))
+        optimizer.zero_grad()
+
+
+def _tensors_of(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _put_back(container: _Container, content: _Container) -> None:
+    """Make `container` hold the very objects of `content` again; write only what differs."""
+    if isinstance(container, list):
+        container[:] = content
+    elif isinstance(container, set):
+        if container != content:
+            container.clear()
+            container.update(content)
+    else:
+        before = dict(content)
+        for name in [name for name in container if name not in before]:
+            del container[name]
+        for name, value in before.items():
+            if name not in container or container[name] is not value:
+                container[name] = value
