@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from itertools import chain
@@ -25,17 +25,22 @@ _Container: TypeAlias = dict[Any, Any] | list[Any] | set[Any]
 class ModuleState:
     """The state of modules apart from the values of their parameters.
 
-    It holds modes, attributes (also lists, dicts and sets, one level deep), values of buffers, and
-    which lazy parameters have no shape yet.
+    It holds modes, values of buffers, which lazy parameters have no shape yet, and attributes (also
+    what lists, dicts and sets contain, one level deep).
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._modules = [_OneModule(module) for module in modules]
 
     def restore(self) -> None:
-        """Put the modules back; parameters that got their shape meanwhile lose it again."""
+        """Put the modules back; parameters that got their shape meanwhile lose it again.
+
+        What a module notes about its calls, such as their number, stays. If any keeps other tensors
+        than before, all attributes go back: a tensor may have a flag or a size that goes with it.
+        """
+        keeps_others = any(module.keeps_other_tensors() for module in self._modules)
         for module in self._modules:
-            module.restore()
+            module.restore(keeps_others)
 
 
 class _OneModule:
@@ -50,20 +55,24 @@ class _OneModule:
             if type(value) in _CONTAINERS and name not in ignored
         ]
         self._attributes = dict(attributes)
+        self._kept = set(_find_tensors(attributes.values()))
         self._buffers = [
             (buffer, buffer.clone())
             for buffer in module.buffers(recurse=False)
             if not is_lazy(buffer) and buffer.layout is torch.strided
         ]
 
-    def restore(self) -> None:
+    def keeps_other_tensors(self) -> bool:
+        return set(_find_tensors(vars(self._module).values())) != self._kept
+
+    def restore(self, with_attributes: bool) -> None:
         module = self._module
         if type(module) is not self._class:
             module.__class__ = self._class
-        for container, content in ((vars(module), self._attributes), *self._containers):
-            _put_back(container, content)
-        if module.training != self._mode:  # a scripted module keeps its mode elsewhere
-            module.training = self._mode
+        if with_attributes or self._lazy:
+            for container, content in ((vars(module), self._attributes), *self._containers):
+                _put_back(container, content)
+        module.training = self._mode
         with torch.no_grad():
             for buffer, values in self._buffers:
                 if not buffer.equal(values):
@@ -110,6 +119,21 @@ class Snapshot:
 
 def _tensors_of(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _find_tensors(values: Iterable[object]) -> Iterator[int]:
+    """Yield the identities of tensors and modules, also of those in containers."""
+    for value in values:
+        if _is_tensor(value):
+            yield id(value)
+        elif isinstance(value, dict):
+            yield from map(id, filter(_is_tensor, value.values()))
+        elif isinstance(value, (list, tuple, set)):
+            yield from map(id, filter(_is_tensor, value))
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, (Tensor, nn.Module))
 
 
 def _put_back(container: _Container, content: _Container) -> None:

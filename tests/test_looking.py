@@ -87,6 +87,23 @@ def test_a_look_before_the_first_batch_does_not_settle_lazy_layers(digit_set):
     assert type(model[4]) is nn.Linear
 
 
+def test_a_model_may_note_its_calls(digit_set):
+    class Notes(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
+            self.num_calls, self.sizes = 0, []
+
+        def forward(self, images):
+            self.num_calls += 1
+            self.sizes.append(len(images))
+            return super().forward(images)
+
+    model = Notes()
+    predict_probabilities(model, digit_set.images)
+    Evaluator(digit_set.batches(8)).evaluate(model, "cpu")
+    assert (model.num_calls, model.sizes) == (4, [20, 8, 8, 4])
+
+
 def test_a_look_that_fails_is_undone_too(digit_set):
     class FailsAtLast(nn.Module):
         def forward(self, _inputs):
