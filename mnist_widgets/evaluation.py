@@ -36,7 +36,7 @@ _IMAGES_PER_FORWARD_PASS = 1024
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Within this context `model` is in evaluation mode and computes no gradients.
 
-    Afterwards each module has the mode, attributes, buffers and lazy parameters that it had, and
+    Afterwards each module has the mode, buffers, kept tensors and lazy parameters that it had, and
     torch's random numbers go on as if nothing had been drawn.
     """
     device = device_of(model)
@@ -162,19 +162,30 @@ class Evaluator:
                 outputs = check_outputs(model(images), len(images))
                 all_outputs.append(outputs.clone())  # a compiled model may reuse its memory
                 all_targets.append(to_tensor(targets, "labels").to(device))
-            if not all_outputs:
-                raise ValueError(
-                    "The evaluator has no batches. Pass at least one, for example "
-                    "test_set.batches(512)."
-                )
-            outputs, targets = torch.cat(all_outputs), torch.cat(all_targets)
-            check_loss_fits(outputs, targets, self.loss_fn)
-            probabilities = to_probabilities(outputs, self.loss_fn, model)
-            labels, counted = to_labels(targets, probabilities.shape[1], self.loss_fn)
-            num_images = int(counted.sum())
-            if num_images == 0:
-                raise ValueError("The evaluator has no label that counts; all are ignored.")
-            loss = _to_number(self.loss_fn(outputs, targets))
+            return self._judge(model, all_outputs, all_targets)
+
+    def _judge(
+        self, model: nn.Module, all_outputs: list[Tensor], all_targets: list[Tensor]
+    ) -> dict[str, float]:
+        """Return the metrics of all batches together, and keep their predictions."""
+        if not all_outputs:
+            raise ValueError(
+                "The evaluator has no batches. Pass at least one, for example "
+                "test_set.batches(512)."
+            )
+        outputs, targets = torch.cat(all_outputs), torch.cat(all_targets)
+        if len(outputs) != len(targets):
+            raise ValueError(
+                f"The evaluator's batches hold {len(outputs)} images, but labels of the shape "
+                f"{tuple(targets.shape)}."
+            )
+        check_loss_fits(outputs, targets, self.loss_fn)
+        probabilities = to_probabilities(outputs, self.loss_fn, model)
+        labels, counted = to_labels(targets, probabilities.shape[1], self.loss_fn)
+        num_images = int(counted.sum())
+        if num_images == 0:
+            raise ValueError("The evaluator has no label that counts; all are ignored.")
+        loss = _to_number(self.loss_fn(outputs, targets))
         if find_option(self.loss_fn, "reduction", "mean") == "sum":
             loss /= num_images
         self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())

@@ -103,7 +103,8 @@ def to_probabilities(
     values = outputs.detach().float()
     if values.dim() == 1 or values.shape[1] == 1:
         values = values.flatten()
-        positive = values if _are_shares(values, loss_fn, model) else values.sigmoid()
+        are_shares = _are_shares(values, loss_fn, model)
+        positive = values.clamp(0, 1) if are_shares else values.sigmoid()
         return torch.stack([1 - positive, positive], dim=1)
     known = values[~values.isnan().any(dim=1)]
     if _lie_in_0_to_1(known) and ((known.sum(dim=1) - 1).abs() <= tolerance).all():
@@ -168,8 +169,8 @@ def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN40
 
 def _are_shares(values: Tensor, loss_fn: object, model: nn.Module | None) -> bool:
     """Return whether single outputs are probabilities of class 1."""
-    if _is_one_of(loss_fn, _TAKES_PROBABILITIES):
-        return True
+    if _is_one_of(loss_fn, (*_TAKES_PROBABILITIES, *_BROADCASTS)):
+        return True  # the second kind pulls the outputs to the labels themselves, 0 and 1
     if _is_one_of(loss_fn, _TAKES_SCORES) or not _lie_in_0_to_1(values[~values.isnan()]):
         return False
     if _states_probabilities(loss_fn, model):

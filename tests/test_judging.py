@@ -165,6 +165,12 @@ def test_what_gives_no_right_number_is_refused_with_its_shapes(model, inputs):
             evaluate(made_by, inputs, targets, loss_fn)
 
 
+def test_images_and_labels_of_different_numbers_are_refused(model, inputs):
+    evaluator = Evaluator([(inputs, LABELS[:11])], lambda *_: torch.zeros(()))
+    with pytest.raises(ValueError, match=r"12 images, .*\(11,\)"):
+        evaluator.evaluate(model, "cpu")
+
+
 def test_a_refused_evaluation_keeps_the_predictions_before(model, inputs):
     evaluator = Evaluator([(inputs, LABELS)])
     evaluator.evaluate(model, "cpu")

@@ -50,6 +50,7 @@ def test_single_outputs_are_judged_by_the_threshold_of_their_loss():
         ("scores", nn.BCEWithLogitsLoss(), None, outputs, [0, 1, 1]),
         ("scores, function", with_logits, None, outputs, [0, 1, 1]),
         ("scores in one row", nn.BCEWithLogitsLoss(), None, outputs.flatten(), [0, 1, 1]),
+        ("estimates of 0 and 1", nn.MSELoss(), linear, outputs, [0, 0, 1]),
         ("scores, loss unknown", None, linear, outputs[1:], [1, 1]),
         ("probabilities", nn.BCELoss(), None, outputs.abs(), [0, 0, 1]),
         ("probabilities, function", partial(bce, reduction="sum"), None, outputs[1:], [0, 1]),
