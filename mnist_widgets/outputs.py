@@ -72,7 +72,7 @@ def check_loss_fits(outputs: Tensor, targets: Tensor, loss_fn: object) -> None:
         raise ValueError(
             f"The model's outputs have the shape {tuple(outputs.shape)}, one number for each "
             f"image, but {_name_loss(loss_fn)} needs one for each class. Use "
-            "nn.BCEWithLogitsLoss(), or let the model give two numbers."
+            "nn.BCEWithLogitsLoss(), in the Evaluator too, or let the model give two numbers."
         )
     if _is_one_of(loss_fn, _BROADCASTS) and outputs.shape != targets.shape:
         raise ValueError(
