@@ -29,8 +29,8 @@ from mnist_widgets import (
     train_step,
     trainer,
 )
-from mnist_widgets.evaluation import precision, recall
 from mnist_widgets.exercises import Verdict
+from mnist_widgets.measures import precision, recall
 
 BOUND_S = 2.0
 

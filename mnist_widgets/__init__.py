@@ -31,16 +31,9 @@ try:
         load_kmnist,
         load_mnist,
     )
-    from mnist_widgets.evaluation import (
-        Evaluator,
-        Predictions,
-        accuracy,
-        confusion_matrix,
-        precision,
-        predict_probabilities,
-        recall,
-    )
+    from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
     from mnist_widgets.history import History
+    from mnist_widgets.measures import accuracy, confusion_matrix, precision, recall
     from mnist_widgets.models import SimpleNet
     from mnist_widgets.reports import BatchReport, EpochReport
     from mnist_widgets.run_config import RunConfig

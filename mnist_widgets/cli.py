@@ -166,7 +166,7 @@ def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
     """Print accuracy and counts; the columns bear only numbers, since ten names are too wide."""
     import pandas as pd
 
-    from mnist_widgets.evaluation import accuracy
+    from mnist_widgets.measures import accuracy
 
     digits = [str(index) for index in range(len(class_names))]
     names = [

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_widgets.outputs import find_option
+
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 _LARGEST_LOG_SUM = 0.05  # of log-probabilities; 0 but for rounding, and 2.3 for ten equal scores
@@ -70,13 +72,6 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
                 "a train_step that passes the right tensor to the loss function."
             )
     check(loss_fn, outputs, targets)
-
-
-def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401 - as the option is
-    """Return an option that a loss function was made with, such as `reduction`."""
-    if isinstance(loss_fn, partial):
-        return loss_fn.keywords.get(name, find_option(loss_fn.func, name, default))
-    return getattr(loss_fn, name, default)
 
 
 def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> None:

@@ -18,13 +18,14 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.optim import LBFGS, Optimizer
 
 from mnist_widgets.batch_checks import check_pair, count_last_images
-from mnist_widgets.digit_set import Batches
+from mnist_widgets.digit_set import Batches, check_same_classes
 from mnist_widgets.epoch_batches import count_batches, find_inputs
-from mnist_widgets.loss_checks import LossFunction, find_option, with_checks
+from mnist_widgets.loss_checks import LossFunction, with_checks
+from mnist_widgets.module_state import ModuleState
+from mnist_widgets.outputs import find_option
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
@@ -59,10 +60,12 @@ def check_parts(parts: Parts) -> None:
 
     Raises:
         TypeError: a part is a class instead of an instance, or the batches have no length.
-        ValueError: there is no batch, the optimizer holds none of the model's trainable
-            parameters, or the usual training step cannot use the optimizer or the loss function.
+        ValueError: there is no batch, the evaluator's data has other classes, the optimizer holds
+            none of the model's trainable parameters, or the usual training step cannot use the
+            optimizer or the loss function.
     """
     count_batches(parts.train_batches)
+    check_same_classes(parts.train_batches, getattr(parts.evaluator, "batches", None))
     examples = {
         "model": "SimpleNet(28 * 28, 10)",
         "loss_fn": "nn.CrossEntropyLoss()",
@@ -86,8 +89,8 @@ def check_parts(parts: Parts) -> None:
 def train_first_batch(parts: Parts, batch: object) -> float:
     """Train on the first batch of a run with `parts.train_step`, and say what does not fit.
 
-    All that is checked is known before the weights are updated. Whatever fails, buffers and random
-    state are put back; lazy layers keep the shapes that this batch gave them.
+    All that is checked is known before the weights are updated. Whatever fails, buffers, lazy
+    layers and random state are put back.
 
     Warns if the inputs leave the range in which the evaluator sees its images.
 
@@ -248,8 +251,8 @@ def _warn(parts: Parts, sentence: str) -> None:
 
 @contextmanager
 def _undone_on_error(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put buffers, such as those of batch norm, and random state back if an error is raised."""
-    buffers = {name: each.clone() for name, each in model.named_buffers() if not is_lazy(each)}
+    """Put the model, but for its weights, and random state back if an error is raised."""
+    state = ModuleState(model.modules())
     random_state = torch.get_rng_state()
     device_state = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     try:
@@ -258,8 +261,5 @@ def _undone_on_error(model: nn.Module, device: torch.device) -> Iterator[None]:
         torch.set_rng_state(random_state)
         if device_state is not None:
             torch.cuda.set_rng_state(device_state, device)
-        with torch.no_grad():
-            for name, each in model.named_buffers():
-                if name in buffers and each.shape == buffers[name].shape:
-                    each.copy_(buffers[name])
+        state.restore()
         raise

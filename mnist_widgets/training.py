@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
-from copy import deepcopy
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -23,6 +21,7 @@ from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.history import History
 from mnist_widgets.interrupts import breakable, interrupts_stop
 from mnist_widgets.logbook import Logbook
+from mnist_widgets.module_state import Snapshot
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
 
@@ -92,14 +91,6 @@ class Callback:
 
     def on_reset(self, trainer: Trainer) -> None:
         """Called after weights, optimizer and history were put back to where they began."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Copies of a model's and an optimizer's state, independent of the originals."""
-
-    model: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
 
 
 def check_epochs(epochs: object) -> None:
@@ -249,7 +240,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(deepcopy(self.model.state_dict()), deepcopy(self.optimizer.state_dict()))
+        return Snapshot.take(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put model and optimizer back to `snapshot`, bit for bit, and begin the history anew.
@@ -259,10 +250,7 @@ class Trainer:
         """
         if self._is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        self.model.load_state_dict(snapshot.model)
-        # the optimizer adopts the tensors it is given and would train the snapshot itself
-        self.optimizer.load_state_dict(deepcopy(dict(snapshot.optimizer)))
-        self.optimizer.zero_grad()
+        snapshot.restore(self.model, self.optimizer)
         self.history = History()
         self._logbook = Logbook()
         self.ending = self.stop_reason = None

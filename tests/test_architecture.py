@@ -28,8 +28,10 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
+    {"outputs", "tensors", "module_state", "weight_files"},
     {
         "digit_set",
+        "measures",
         "downloads",
         "drivers",
         "epoch_batches",
@@ -39,7 +41,6 @@ LAYERS = [
         "messages",
         "canvas",
         "loss_checks",
-        "weight_files",
     },
     {"data", "loss_picture", "batch_checks"},
     {"preflight"},
@@ -59,7 +60,7 @@ LAYERS = [
     {"cli"},
 ]
 FOLDERS = ("widgets", "exercises")
-CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:13])]
+CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:14])]
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}

@@ -265,6 +265,16 @@ class TestOutputsAndLoss:
         trainer.train_batches = [(torch.randn(8, 4), torch.zeros(8, 1))]
         assert trainer.fit(1).num_epochs == 1
 
+    def test_a_refusal_leaves_a_lazy_model_free_to_take_another_shape(self):
+        model = nn.LazyLinear(1)
+        trainer = make_parts(model)
+        with pytest.raises(ValueError, match="one output for each class"):
+            trainer.fit(1)
+        trainer.loss_fn = nn.MSELoss()
+        trainer.train_batches = [(torch.randn(8, 6), torch.zeros(8, 1))]
+        assert trainer.fit(1).num_epochs == 1
+        assert model.in_features == 6
+
     def test_the_checks_add_no_forward_pass_and_no_random_number(self):
         class Counting(nn.Module):
             num_calls = 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_widgets import Callback, Evaluator, Trainer, train_step
+from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
 
 class Recorder(Callback):
@@ -326,3 +326,11 @@ def test_model_and_optimizer_return_to_their_device(make_trainer, callback):
         with contextlib.suppress(ZeroDivisionError):
             trainer.fit(1)
         assert next(trainer.model.parameters()).device.type == "cpu"
+
+
+def test_an_evaluator_of_other_classes_is_refused_before_the_first_batch(make_trainer):
+    images, labels = torch.zeros(4, 28, 28, dtype=torch.uint8), [0, 1, 0, 1]
+    one, other = (DigitSet(images, labels, names, names) for names in ("ab", "ba"))
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        make_trainer(train_batches=one.batches(2), evaluator=Evaluator(other.batches(2)))
+    make_trainer(train_batches=one.batches(2), evaluator=Evaluator(one.batches(4)))

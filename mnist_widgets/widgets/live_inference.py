@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import torch
+from torch import Tensor
 
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
@@ -121,18 +122,22 @@ class LiveInference(Callback):
         shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
         if len(shown) == 0:
             return
-        answers = predict_probabilities(self._session.trainer.model, self._test_set.images[shown])
+        answers = self._predict(self._test_set.images[shown])
         self._gallery.show_visible(shown, answers)
         self._show_selected()
 
     def _look_at_all(self) -> None:
         """Ask the network for all images, so that what is drawn is what is true."""
         self._is_look_due = False
-        model, history = self._session.trainer.model, self._session.trainer.history
+        history = self._session.trainer.history
         if not self._shows(history):
-            probabilities = predict_probabilities(model, self._test_set.images)
+            probabilities = self._predict(self._test_set.images)
             self._show(Predictions(probabilities, self._test_set.labels), history)
         self._look()
+
+    def _predict(self, images: Tensor) -> Tensor:
+        trainer = self._session.trainer
+        return predict_probabilities(trainer.model, images, trainer.loss_fn)
 
     def _shows(self, history: History) -> bool:
         """Return whether the predictions on the page are those of the newest weights."""

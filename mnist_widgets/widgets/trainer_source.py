@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.digit_set import Batches, DigitSet, check_same_classes, to_inputs
 from mnist_widgets.evaluation import Evaluator, predict_probabilities
 from mnist_widgets.messages import name_error
+from mnist_widgets.outputs import find_option
 from mnist_widgets.preflight import (
     check_batch_norm,
     check_default_dtype,
@@ -66,6 +67,7 @@ class TrainerSource:
             )
         if self.model is not None:
             self._check_model(self.model)
+            self._check_ignored()
         if not isinstance(self.settings, (RunConfig, str, type(None))):
             raise ValueError(  # noqa: TRY004 - one kind of error for whatever does not fit
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
@@ -81,7 +83,7 @@ class TrainerSource:
             raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
         images = self.test_set.images[:2]
         try:
-            shape = tuple(predict_probabilities(model, images).shape)
+            shape = tuple(predict_probabilities(model, images, self.loss_fn).shape)
         except Exception as error:
             reason = explain_error(error, model, to_inputs(images)) or (
                 f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
@@ -89,6 +91,16 @@ class TrainerSource:
             raise ValueError(f"{wanted}; {reason}") from error
         if shape != (2, num_classes):
             raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
+
+    def _check_ignored(self) -> None:
+        """Raise a `ValueError` if the loss function would ignore images that the panels count."""
+        names = self.test_set.class_names
+        ignored = find_option(self.loss_fn, "ignore_index", -100)
+        if 0 <= ignored < len(names):
+            raise ValueError(
+                f"loss_fn ignores the images of class {names[ignored]} (ignore_index={ignored}), "
+                "which the panels show and count. Leave these images out of the data instead."
+            )
 
     @property
     def config(self) -> RunConfig:
@@ -128,11 +140,17 @@ class TrainerSource:
 
 
 def check_data(data: object) -> tuple[DigitSet, DigitSet]:
-    """Return training and test set, or raise a `ValueError` that says what was given instead."""
+    """Return training and test set.
+
+    Raises:
+        ValueError: if these are no two `DigitSet`s with the same classes in the same order.
+    """
     match data:
         case (DigitSet() as train_set, DigitSet() as test_set):
+            check_same_classes(train_set, test_set)
             return train_set, test_set
     raise ValueError(
         "data must be two DigitSets, one to train on and one to test with, as load_mnist() gives "
-        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors."
+        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors, "
+        "arrays or lists."
     )

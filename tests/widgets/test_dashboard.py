@@ -344,6 +344,10 @@ def test_data_of_another_kind_is_refused():
         dashboard(data=DATA[0])
     with pytest.raises(ValueError, match="two DigitSets"):
         dashboard(data=(torch.zeros(1), torch.zeros(1)))
+    train_set, test_set = DATA
+    other = DigitSet(test_set.images, test_set.labels, reversed(test_set.class_names), "reversed")
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        dashboard(data=(train_set, other))
 
 
 def test_what_does_not_go_together_is_named(make_lab):
