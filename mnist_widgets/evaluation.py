@@ -1,6 +1,6 @@
 """How well a network does: probabilities, loss, accuracy.
 
-Looking changes nothing: the model, its device and torch's random numbers stay as they were.
+Evaluating changes nothing: the model, its device and torch's random numbers stay as they were.
 """
 
 from __future__ import annotations

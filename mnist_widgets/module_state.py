@@ -1,4 +1,4 @@
-"""Put a model and its optimizer back: after a look, and at a reset."""
+"""Put a model back as it was: after an evaluation, and with its optimizer at a reset."""
 
 from __future__ import annotations
 
