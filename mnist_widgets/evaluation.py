@@ -17,10 +17,10 @@ from torch.random import fork_rng
 
 from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import to_inputs
+from mnist_widgets.loss_checks import check_loss_inputs
 from mnist_widgets.measures import check_label_range, confusion_matrix
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import (
-    check_loss_fits,
     check_outputs,
     find_option,
     to_labels,
@@ -179,7 +179,7 @@ class Evaluator:
                 f"The evaluator's batches hold {len(outputs)} images, but labels of the shape "
                 f"{tuple(targets.shape)}."
             )
-        check_loss_fits(outputs, targets, self.loss_fn)
+        check_loss_inputs(self.loss_fn, outputs, targets)
         probabilities = to_probabilities(outputs, self.loss_fn, model)
         labels, counted = to_labels(targets, probabilities.shape[1], self.loss_fn)
         num_images = int(counted.sum())

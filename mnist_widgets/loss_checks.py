@@ -83,7 +83,8 @@ def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor
         raise ValueError(
             f"{name} needs one output for each class, shape (B, C), but the outputs have shape "
             f"{tuple(outputs.shape)}. Give the model two outputs for two classes, or use "
-            "nn.BCEWithLogitsLoss() with float targets of the outputs' shape."
+            "nn.BCEWithLogitsLoss(), in the Evaluator too, with float targets of the outputs' "
+            "shape."
         )
     if takes_probabilities and targets.is_floating_point() and targets.shape == outputs.shape:
         return
@@ -102,19 +103,20 @@ def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor
         )
     if targets.dtype not in (torch.int64, torch.uint8):
         raise ValueError(f"{found} {_how_to_convert('targets.long()')}")
-    _check_range(targets, outputs.shape[class_axis], find_option(loss_fn, "ignore_index", -100))
+    _check_range(outputs, targets, class_axis, find_option(loss_fn, "ignore_index", -100))
     if _is_one_of(loss_fn, nn.NLLLoss, functional.nll_loss):
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
 
 
-def _check_range(targets: Tensor, num_classes: int, ignore_index: int) -> None:
+def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignore_index: int) -> None:
+    num_classes = outputs.shape[class_axis]
     targets = targets.long()  # a uint8 cannot be compared with -100
     wrong = targets[((targets < 0) | (targets >= num_classes)) & (targets != ignore_index)]
     if len(wrong):
         raise ValueError(
-            f"A target is {wrong[0].item()}, but the model's {num_classes} outputs stand for the "
-            f"classes 0 to {num_classes - 1}. Number the classes from 0, and give the model one "
-            "output for each class."
+            f"A target is {wrong[0].item()}, but the model's outputs of shape "
+            f"{tuple(outputs.shape)} stand for the classes 0 to {num_classes - 1}. Number the "
+            "classes from 0, and give the model one output for each class."
         )
 
 

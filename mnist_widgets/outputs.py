@@ -27,11 +27,6 @@ _BROADCASTS = (
     *(functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss),
     *(functional.huber_loss, functional.kl_div),
 )
-# These compare the classes of an image; of a single number they make a loss of 0, or nonsense.
-_COMPARES_CLASSES = (
-    *(nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss),
-    *(functional.cross_entropy, functional.nll_loss, functional.multi_margin_loss),
-)
 _LAYERS_OF_SCORES = (nn.Linear, nn.Conv2d)
 
 
@@ -58,28 +53,6 @@ def check_outputs(outputs: object, num_images: int) -> Tensor:
             f"({num_images},) for two classes."
         )
     return outputs
-
-
-def check_loss_fits(outputs: Tensor, targets: Tensor, loss_fn: object) -> None:
-    """Refuse outputs and targets of which a loss function of torch makes a wrong number.
-
-    Raises:
-        ValueError: The shapes differ and a loss such as `nn.MSELoss` would broadcast them, or a
-            loss such as `nn.CrossEntropyLoss` would get a single number for each image.
-    """
-    is_single = outputs.dim() == 1 or outputs.shape[1] == 1
-    if is_single and _is_one_of(loss_fn, _COMPARES_CLASSES):
-        raise ValueError(
-            f"The model's outputs have the shape {tuple(outputs.shape)}, one number for each "
-            f"image, but {_name_loss(loss_fn)} needs one for each class. Use "
-            "nn.BCEWithLogitsLoss(), in the Evaluator too, or let the model give two numbers."
-        )
-    if _is_one_of(loss_fn, _BROADCASTS) and outputs.shape != targets.shape:
-        raise ValueError(
-            f"The model's outputs have the shape {tuple(outputs.shape)}, the targets "
-            f"{tuple(targets.shape)}. {_name_loss(loss_fn)} compares them one by one, so give "
-            "both the same shape."
-        )
 
 
 def to_probabilities(
@@ -213,7 +186,3 @@ def _is_one_of(loss_fn: object, kinds: tuple[object, ...]) -> bool:
     if isinstance(loss_fn, partial):
         return _is_one_of(loss_fn.func, kinds)
     return type(loss_fn) in kinds or any(loss_fn is kind for kind in kinds)
-
-
-def _name_loss(loss_fn: object) -> str:
-    return getattr(loss_fn, "__name__", type(loss_fn).__name__)

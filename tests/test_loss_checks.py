@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -29,7 +30,7 @@ MISFITS = [
     (CROSS_ENTROPY, SCORES, LABELS[:, None], r"\(8, 1\).*targets.flatten"),
     (CROSS_ENTROPY, SCORES, functional.one_hot(LABELS, 10), "one-hot.*argmax"),
     (CROSS_ENTROPY, SCORES, LABELS[:7], r"\(8, 10\).*\(7,\).*one target for each image"),
-    (CROSS_ENTROPY, SCORES[:, :5], LABELS, "target is 5.*5 outputs.*classes 0 to 4"),
+    (CROSS_ENTROPY, SCORES[:, :5], LABELS, r"target is 5.*\(8, 5\).*classes 0 to 4"),
     (CROSS_ENTROPY, SCORES, LABELS - 1, "target is -1.*from 0"),
     (functional.cross_entropy, SCORES[:, :5], LABELS, "target is 5"),
     (CROSS_ENTROPY, (SCORES, SCORES), LABELS, "model returns a tuple"),
@@ -48,6 +49,7 @@ MISFITS = [
     (nn.L1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
     (nn.SmoothL1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
     (nn.HuberLoss(), SINGLE, LABELS.float(), "targets.reshape"),
+    (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), "targets.reshape"),
     (nn.KLDivLoss(), SCORES.log_softmax(dim=1), LABELS, "one_hot"),
     (BCE_LOGITS, SINGLE, YES_NO, r"\(8, 1\).*\(8,\)"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None], "float32.*int64"),
@@ -95,8 +97,7 @@ def test_what_does_not_fit_is_refused_with_the_fix():
             check = check or with_checks(loss_fn)  # noqa: PLW2901 - both ways refuse
             with pytest.raises((TypeError, ValueError), match=words) as refused:
                 check(outputs, targets)
-            named = ("Loss", "cross_entropy", "nll_loss", "mse_loss", "target is")
-            assert any(name in str(refused.value) for name in named), words
+            assert re.search(r"Loss|_loss|cross_entropy|target is", str(refused.value)), words
 
 
 def test_what_fits_gives_the_loss_that_it_gave():

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mnist_widgets.outputs import check_loss_fits, check_outputs, to_labels, to_probabilities
+from mnist_widgets.outputs import check_outputs, to_labels, to_probabilities
 
 SCORES = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 0.2]])
 
@@ -144,18 +144,3 @@ def test_targets_that_name_no_class_are_refused_with_their_shape():
     ):
         with pytest.raises(ValueError, match=words):
             to_labels(targets, 3)
-
-
-def test_shapes_that_a_loss_would_broadcast_are_refused():
-    for loss_fn in (nn.MSELoss(), functional.l1_loss, partial(functional.huber_loss, delta=2.0)):
-        for targets in (torch.zeros(5), torch.zeros(5, 3)):
-            with pytest.raises(ValueError, match=r"\(5, 1\)"):
-                check_loss_fits(torch.zeros(5, 1), targets, loss_fn)
-        check_loss_fits(torch.zeros(5, 3), torch.zeros(5, 3), loss_fn)
-
-
-def test_a_single_output_does_not_fit_a_loss_that_compares_classes():
-    for loss_fn in (nn.CrossEntropyLoss(), functional.nll_loss):
-        with pytest.raises(ValueError, match=r"\(5, 1\).*one for each class.*BCEWithLogitsLoss"):
-            check_loss_fits(torch.zeros(5, 1), torch.zeros(5), loss_fn)
-    check_loss_fits(torch.zeros(5, 1), torch.zeros(5, 1), nn.BCEWithLogitsLoss())
