@@ -41,7 +41,7 @@ try:
     from mnist_widgets.training import Callback, Trainer, train_step
     from mnist_widgets.tutorial import trainer
 
-    runtime.limit_torch_threads()
+    runtime.set_torch_threads()
 except Exception as error:
     _fault = error
 

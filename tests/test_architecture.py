@@ -333,6 +333,15 @@ def test_notebooks_neither_install_nor_bend_the_path(name):
 
 
 @each_notebook
+def test_notebooks_import_the_kit_before_torch(name):
+    imports = re.findall(
+        r"^(?:import|from) (\w+)", "\n".join(read_cells(name, "code")), re.MULTILINE
+    )
+    before_the_kit = imports[: imports.index("mnist_widgets")]
+    assert not {"torch", "torchvision"} & set(before_the_kit), "torch loads before its settings"
+
+
+@each_notebook
 def test_notebooks_begin_with_their_one_title(name):
     assert read_notebook(name)["cells"][0]["cell_type"] == "markdown"
     cells = read_cells(name, "markdown")
