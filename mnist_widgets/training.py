@@ -262,7 +262,8 @@ class Trainer:
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
             self._is_running = True
-            at_the_end.callback(move_loss, self.loss_fn, move_loss(self.loss_fn, self.device))
+            for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
+                at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
             self._logbook.begin_run(self.model)

@@ -447,14 +447,18 @@ class TestDevice:
         def fail(*_):
             raise ZeroDivisionError
 
-        loss_fn = Elsewhere()
-        trainer = make_parts(loss_fn=loss_fn)
-        assert all(loss > 0 for loss in trainer.fit(1).batch_losses)
-        assert loss_fn.weight.is_meta
-        trainer.train_step = fail
-        with pytest.raises(ZeroDivisionError):
-            trainer.fit(1)
-        assert loss_fn.weight.is_meta
+        for loss_fn, evaluator_loss_fn in [(both := Elsewhere(), both), (Elsewhere(), Elsewhere())]:
+            batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+            evaluator = Evaluator(batches, evaluator_loss_fn)
+            trainer = make_parts(loss_fn=loss_fn, batches=batches, evaluator=evaluator)
+            history = trainer.fit(1)
+            assert history["train"][0] > 0
+            assert history["test_loss"][0] > 0
+            trainer.train_step = fail
+            with pytest.raises(ZeroDivisionError):
+                trainer.fit(1)
+            assert loss_fn.weight.is_meta
+            assert evaluator_loss_fn.weight.is_meta
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
     def test_the_weights_of_a_loss_function_train_with_the_model_and_come_back(self):

@@ -74,7 +74,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; your own replaces the usual one.
-        batch_size: goes with `model`; by default 512, or 32 for a small set.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. Where a model with
+            batch norm would get a last batch of one image, that batch is left out.
         settings: what to begin with, a `RunConfig` or its string; not with `model`.
         epochs: what the field beside the buttons says at first.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
