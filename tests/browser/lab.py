@@ -222,11 +222,11 @@ class Lab(WatchedPage):
 
     def tidy_up(self) -> None:
         """Remove what a test left: widgets, trainings and names in the kernel, cells, theme."""
-        super().tidy_up()
         if self._has_kernel:
-            self.run_cell(CLOSE_ALL)
             self.open_notebook([""])
+            self.run_cell(CLOSE_ALL)
             self.set_theme(dark=False)
+        super().tidy_up()
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook, and return what the file then holds."""
@@ -309,7 +309,7 @@ class Lab(WatchedPage):
 CLOSE_ALL = """
 import gc, sys
 if kit := sys.modules.get("mnist_widgets"):
-    for session in [o for o in gc.get_objects() if isinstance(o, kit.TrainingSession)]:
+    for session in [o for o in gc.get_objects() if type(o) is kit.TrainingSession]:
         session.close()
 if ipywidgets := sys.modules.get("ipywidgets"):
     ipywidgets.Widget.close_all()
