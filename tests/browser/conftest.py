@@ -13,17 +13,15 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import pytest
 from get_chromium import find_chromium, is_required
 from lab import FrontEnd, Lab, LabServer
 from playwright.sync_api import Browser, Error, Page, ViewportSize, expect, sync_playwright
 from renderer_page import RendererPage
+from shared_page import SharedPage, Watched
 from voila_page import VoilaPage
 from watched_page import WatchedPage
-
-Watched = TypeVar("Watched", bound=WatchedPage)
 
 HERE = Path(__file__).parent
 WINDOW = ViewportSize(width=1280, height=1000)
@@ -77,48 +75,18 @@ class Servers:
             server.stop()
 
 
-class SharedPage(Generic[Watched]):
-    """A page that one test after the other gets, as long as none fails.
+def _share(
+    make: Callable[[Page, LabServer, Path], Watched], browser: Browser, server: LabServer
+) -> contextlib.closing[SharedPage[Watched]]:
+    """Share a page without cookies or settings, on a server without notebooks or kernels."""
 
-    Args:
-        make: makes a `WatchedPage` of a page, a server and a folder for screenshots.
-        browser: opens the page, without cookies or settings of an earlier one.
-        server: forgets its notebooks and kernels when a new page is opened.
-    """
-
-    def __init__(
-        self, make: Callable[[Page, LabServer, Path], Watched], browser: Browser, server: LabServer
-    ) -> None:
-        self._make, self._browser, self._server = make, browser, server
-        self._tidy: Watched | None = None
-
-    @contextlib.contextmanager
-    def lend(self, tmp_path: Path) -> Iterator[Watched]:
-        """Yield the page; afterwards raise its complaints and tidy it up, or close it."""
-        screenshots = Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
-        watched, self._tidy = self._tidy or self._open(screenshots), None
-        watched.screenshots = screenshots
-        try:
-            yield watched
-            watched.raise_complaints()
-            if not watched.has_failed:
-                watched.tidy_up()
-                watched.raise_complaints()
-                self._tidy = watched
-        finally:
-            if self._tidy is None:
-                watched.page.context.close()
-
-    def close(self) -> None:
-        """Close the page."""
-        if self._tidy is not None:
-            self._tidy.page.context.close()
-
-    def _open(self, screenshots: Path) -> Watched:
-        self._server.forget()
-        context = self._browser.new_context(viewport=WINDOW)
+    def open_page(screenshots: Path) -> Watched:
+        server.forget()
+        context = browser.new_context(viewport=WINDOW)
         context.set_default_timeout(TIMEOUT_MS)
-        return self._make(context.new_page(), self._server, screenshots)
+        return make(context.new_page(), server, screenshots)
+
+    return contextlib.closing(SharedPage(open_page))
 
 
 @pytest.fixture(scope="session")
@@ -138,41 +106,35 @@ def lab_server(request: pytest.FixtureRequest, servers: Servers) -> LabServer:
 @pytest.fixture(scope="module")
 def shared_lab(browser: Browser, lab_server: LabServer) -> Iterator[SharedPage[Lab]]:
     """Yield the page of a module's tests."""
-    with contextlib.closing(SharedPage(Lab, browser, lab_server)) as shared:
+    with _share(Lab, browser, lab_server) as shared:
         yield shared
 
 
 @pytest.fixture
-def lab(shared_lab: SharedPage[Lab], tmp_path: Path) -> Iterator[Lab]:
+def screenshots(tmp_path: Path) -> Path:
+    """Return the folder for screenshots."""
+    return Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
+
+
+@pytest.fixture
+def lab(shared_lab: SharedPage[Lab], screenshots: Path) -> Iterator[Lab]:
     """Yield a page of JupyterLab that shows nothing of earlier tests; fail if it complained."""
-    with shared_lab.lend(tmp_path) as lab:
+    with shared_lab.lend(screenshots) as lab:
         yield lab
 
 
 @pytest.fixture
-def voila(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[VoilaPage]:
+def voila(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[VoilaPage]:
     """Yield a fresh page of Voila; fail if it complained."""
-    with _open_fresh(VoilaPage, browser, lab_server, tmp_path) as voila:
+    with _share(VoilaPage, browser, lab_server) as shared, shared.lend(screenshots) as voila:
         yield voila
 
 
 @pytest.fixture
-def renderer(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[RendererPage]:
+def renderer(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[RendererPage]:
     """Yield a fresh page that VS Code's renderer is to draw on; fail if it complained."""
-    with _open_fresh(RendererPage, browser, lab_server, tmp_path) as renderer:
+    with _share(RendererPage, browser, lab_server) as shared, shared.lend(screenshots) as renderer:
         yield renderer
-
-
-@contextlib.contextmanager
-def _open_fresh(
-    make: Callable[[Page, LabServer, Path], Watched],
-    browser: Browser,
-    server: LabServer,
-    tmp_path: Path,
-) -> Iterator[Watched]:
-    shared = SharedPage(make, browser, server)
-    with contextlib.closing(shared), shared.lend(tmp_path) as page:
-        yield page
 
 
 def pytest_configure(config: pytest.Config) -> None:
