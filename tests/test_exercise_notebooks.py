@@ -1,7 +1,7 @@
 """The exercises as notebooks: one source, nothing leaks, and a teacher can grade them by nbgrader.
 
-What the checks inside them judge is shown in tests/exercises. The solved notebooks are also run by
-`make test`, with all the others.
+What the checks inside them judge is shown in tests/exercises. Both versions of each notebook run
+here, in a kernel and to the end, with the bundled digits.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Fixtures of the browser tests: one JupyterLab server and one Chromium, a fresh page per test.
+"""Fixtures of the browser tests: servers and one Chromium for all, a page for each module.
 
 Ask for `lab`, a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. Or ask for `voila`,
-a `VoilaPage`. At the end of the test it fails on every console error, page error and request that
-left the server. Screenshots, that of a failure included, go to the folder that
-`MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
+a `VoilaPage`. The tests of a module share one `Lab`, which is tidied up after each test. The first
+test gets it fresh, as does the one after a test that failed. A test fails on every console error,
+page error and request that left the server. Screenshots, that of a failure included, go to the
+folder that `MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
 """
 
 from __future__ import annotations
@@ -12,17 +13,15 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from get_chromium import find_chromium, is_required
-from lab import Lab, LabServer
+from lab import FrontEnd, Lab, LabServer
 from playwright.sync_api import Browser, Error, Page, ViewportSize, expect, sync_playwright
 from renderer_page import RendererPage
+from shared_page import SharedPage, Watched
 from voila_page import VoilaPage
 from watched_page import WatchedPage
-
-Watched = TypeVar("Watched", bound=WatchedPage)
 
 HERE = Path(__file__).parent
 WINDOW = ViewportSize(width=1280, height=1000)
@@ -55,58 +54,87 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Servers:
+    """The servers of the front ends, each started when it is first needed."""
+
+    def __init__(self, make_folder: Callable[[str], Path]) -> None:
+        self._make_folder = make_folder
+        self._servers: dict[FrontEnd, LabServer] = {}
+
+    def get(self, front_end: FrontEnd) -> LabServer:
+        """Return a running server."""
+        if front_end not in self._servers:
+            server = LabServer(self._make_folder(front_end), front_end)
+            server.start()
+            self._servers[front_end] = server
+        return self._servers[front_end]
+
+    def stop(self) -> None:
+        """End all servers."""
+        for server in self._servers.values():
+            server.stop()
+
+
+def _share(
+    make: Callable[[Page, LabServer, Path], Watched], browser: Browser, server: LabServer
+) -> contextlib.closing[SharedPage[Watched]]:
+    """Share a page without cookies or settings, on a server without notebooks or kernels."""
+
+    def open_page(screenshots: Path) -> Watched:
+        server.forget()
+        context = browser.new_context(viewport=WINDOW)
+        context.set_default_timeout(TIMEOUT_MS)
+        return make(context.new_page(), server, screenshots)
+
+    return contextlib.closing(SharedPage(open_page))
+
+
 @pytest.fixture(scope="session")
-def lab_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LabServer]:
-    """Yield a running server, of JupyterLab unless the test asks for another front end."""
-    front_end = getattr(request, "param", None) or "lab"
-    server = LabServer(tmp_path_factory.mktemp(front_end), front_end)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Yield the servers of all front ends."""
+    servers = Servers(tmp_path_factory.mktemp)
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="module")
+def lab_server(request: pytest.FixtureRequest, servers: Servers) -> LabServer:
+    """Return a running server, of JupyterLab unless the test asks for another front end."""
+    return servers.get(getattr(request, "param", None) or "lab")
+
+
+@pytest.fixture(scope="module")
+def shared_lab(browser: Browser, lab_server: LabServer) -> Iterator[SharedPage[Lab]]:
+    """Yield the page of a module's tests."""
+    with _share(Lab, browser, lab_server) as shared:
+        yield shared
 
 
 @pytest.fixture
-def lab(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[Lab]:
-    """Yield a page of JupyterLab that knows nothing of earlier tests; fail if it complained."""
-    with _watch(Lab, browser, lab_server, tmp_path) as lab:
+def screenshots(tmp_path: Path) -> Path:
+    """Return the folder for screenshots."""
+    return Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
+
+
+@pytest.fixture
+def lab(shared_lab: SharedPage[Lab], screenshots: Path) -> Iterator[Lab]:
+    """Yield a page of JupyterLab that shows nothing of earlier tests; fail if it complained."""
+    with shared_lab.lend(screenshots) as lab:
         yield lab
 
 
 @pytest.fixture
-def voila(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[VoilaPage]:
-    """Yield a page of Voila that knows nothing of earlier tests; fail if it complained."""
-    with _watch(VoilaPage, browser, lab_server, tmp_path) as voila:
+def voila(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[VoilaPage]:
+    """Yield a fresh page of Voila; fail if it complained."""
+    with _share(VoilaPage, browser, lab_server) as shared, shared.lend(screenshots) as voila:
         yield voila
 
 
 @pytest.fixture
-def renderer(browser: Browser, lab_server: LabServer, tmp_path: Path) -> Iterator[RendererPage]:
-    """Yield a page that VS Code's renderer is to draw on; fail if it complained."""
-    with _watch(RendererPage, browser, lab_server, tmp_path) as renderer:
+def renderer(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[RendererPage]:
+    """Yield a fresh page that VS Code's renderer is to draw on; fail if it complained."""
+    with _share(RendererPage, browser, lab_server) as shared, shared.lend(screenshots) as renderer:
         yield renderer
-
-
-@contextlib.contextmanager
-def _watch(
-    make: Callable[[Page, LabServer, Path], Watched],
-    browser: Browser,
-    server: LabServer,
-    tmp_path: Path,
-) -> Iterator[Watched]:
-    server.forget()
-    context = browser.new_context(viewport=WINDOW)
-    context.set_default_timeout(TIMEOUT_MS)
-    screenshots = Path(os.environ.get("MNIST_WIDGETS_SCREENSHOTS", tmp_path))
-    watched = make(context.new_page(), server, screenshots)
-    try:
-        yield watched
-        watched.raise_complaints()
-    finally:
-        context.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -124,14 +152,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and run them last.
+    """Mark the tests of this folder, and run them last, one front end of a module after the other.
 
     As long as Playwright runs, so does its event loop, and `asyncio.run` fails in other tests.
     """
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.browser)
-    items.sort(key=lambda item: item.path.is_relative_to(HERE))
+    items.sort(key=_place_of)
+
+
+def _place_of(item: pytest.Item) -> tuple[str, str]:
+    if not item.path.is_relative_to(HERE):
+        return "", ""
+    front_end = item.callspec.params.get("lab_server") if hasattr(item, "callspec") else None
+    return str(item.path), front_end or ""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -142,6 +177,8 @@ def pytest_runtest_makereport(
     report = yield
     fixtures = getattr(item, "funcargs", {})
     watched = next((page for page in fixtures.values() if isinstance(page, WatchedPage)), None)
+    if report.failed and watched is not None:
+        watched.has_failed = True
     if report.failed and report.when == "call" and watched is not None:
         with contextlib.suppress(Error):
             picture = watched.screenshot(f"failed-{item.name}")

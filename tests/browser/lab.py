@@ -3,7 +3,7 @@
 Notebook 7, which is made of JupyterLab's parts, is served and driven the same way.
 
 Fixtures, skipping and the verdict on a test are left to `conftest.py`. Nothing here knows
-mnist_widgets, but for the variable that names its folder of data.
+mnist_widgets, but for the variable that names its folder of data and for `CLOSE_ALL`.
 """
 
 from __future__ import annotations
@@ -187,10 +187,13 @@ class LabServer:
 class Lab(WatchedPage):
     """A page of the server's front end with a notebook in it.
 
+    The first notebook loads the page and starts a kernel, which takes seconds. The next ones take
+    its place in the same page and run in the same kernel, once `tidy_up` has cleared both.
+
     An error in a kernel's message handler is a complaint too.
 
     Args:
-        page: a fresh page; whoever made it closes it.
+        page: a fresh page; the caller closes it.
         server: a running server.
         screenshots: the folder for `screenshot`.
     """
@@ -199,15 +202,31 @@ class Lab(WatchedPage):
         super().__init__(page, server.address, screenshots, EXCUSED[server.front_end])
         self.front_end = server.front_end
         self._server = server
+        self._has_kernel = False
 
     def open_notebook(self, source: Path | Iterable[str]) -> None:
-        """Open a copy of a notebook, or a new one of the given code cells; wait for its kernel."""
+        """Show a copy of a notebook, or a new one of the given code cells; wait for its kernel."""
         if isinstance(source, Path):
-            name, notebook = source.name, nbformat.read(source, as_version=4)
+            notebook = nbformat.read(source, as_version=4)
         else:
-            name, notebook = "cells.ipynb", _notebook_of(source)
-        nbformat.write(notebook, self._server.notebooks / name)
-        self._go_to(name)
+            notebook = _notebook_of(source)
+        if self._has_kernel:
+            self.page.evaluate(REPLACE_NOTEBOOK, notebook)
+        else:
+            self.load_notebook(notebook)
+
+    def load_notebook(self, notebook: nbformat.NotebookNode) -> None:
+        """Write a notebook to the server's folder and load it in a new page with a new kernel."""
+        nbformat.write(notebook, self._server.notebooks / "notebook.ipynb")
+        self._go_to("notebook.ipynb")
+
+    def tidy_up(self) -> None:
+        """Remove what a test left: widgets, trainings and names in the kernel, cells, theme."""
+        if self._has_kernel:
+            self.open_notebook([""])
+            self.run_cell(CLOSE_ALL)
+            self.set_theme(dark=False)
+        super().tidy_up()
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook, and return what the file then holds."""
@@ -217,8 +236,6 @@ class Lab(WatchedPage):
     def reopen(self) -> None:
         """Shut the kernel down and open the notebook as it was saved, with a kernel that is new."""
         name = self.page.evaluate(NAME_OF_NOTEBOOK)
-        self.page.goto("about:blank")
-        self._server.shut_kernels_down()
         self._go_to(name)
 
     def run_all(self, timeout_s: float = 120) -> None:
@@ -273,17 +290,41 @@ class Lab(WatchedPage):
         self._wait_for_the_curtain()
 
     def _go_to(self, name: str) -> None:
+        self.page.goto("about:blank")
+        self._server.shut_kernels_down()
         path = f"{PATHS[self.front_end]}/{quote(name)}"
         self.page.goto(f"{self._server.address}/{path}?reset&token={self._server.token}")
         self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
         self.page.evaluate(REPORT_HANDLER_ERRORS)
         self.wait_until_idle()
         self._wait_for_the_curtain()
+        self._has_kernel = True
 
     def _wait_for_the_curtain(self) -> None:
         """Wait until the start screen, which also covers a change of theme, has gone."""
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
+
+# Run in the kernel, before its next notebook.
+CLOSE_ALL = """
+import gc, sys
+if kit := sys.modules.get("mnist_widgets"):
+    for session in [o for o in gc.get_objects() if type(o) is kit.TrainingSession]:
+        session.close()
+if ipywidgets := sys.modules.get("ipywidgets"):
+    ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+"""
+
+# The document stays open, so that its kernel and its widget manager stay too.
+REPLACE_NOTEBOOK = """notebook => {
+    const {content} = window.jupyterapp.shell.currentWidget;
+    content.model.fromJSON(notebook);
+    content.mode = 'command';
+    content.activeCellIndex = 0;
+    content.node.scrollTop = 0;
+    document.activeElement?.blur();
+}"""
 
 # JupyterLab drops the error message of a handler that ran outside of any cell.
 REPORT_HANDLER_ERRORS = """() => {

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+from shared_page import SharedPage
+from watched_page import WatchedPage
 
 CRASHING_BUTTON = """
 import ipywidgets
@@ -56,6 +60,61 @@ def test_kernels_run_in_this_environment_and_in_a_home_of_their_own(lab):
     assert executable == sys.executable
     assert Path(home) != Path.home()
     assert not list(Path(data).iterdir())
+
+
+TRAINING_PANEL = """
+import torch
+from mnist_widgets import Trainer, TrainingSession
+from mnist_widgets.widgets import TrainingPanel
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+batch = torch.ones(1, 2), torch.ones(1, 2)
+session = TrainingSession(Trainer(model, torch.nn.MSELoss(), optimizer, [batch]))
+session.start(10**9)
+TrainingPanel(session)
+"""
+WHAT_IS_LEFT = """
+import ipywidgets, threading
+threads = {thread.name for thread in threading.enumerate()}
+print("session" in globals(), len(ipywidgets.widgets.widget._instances), "training" in threads)
+"""
+
+
+def test_nothing_of_a_test_is_left_for_the_next(lab):
+    window = lab.page.viewport_size
+    lab.open_notebook([TRAINING_PANEL])
+    kernel = lab.run_cell("import os; print(os.getpid())")
+    lab.run_all()
+    expect(lab.page.locator(".mw-training-panel .mw-state")).to_have_text("Training")
+    assert lab.run_cell(WHAT_IS_LEFT).endswith("True\n")
+    lab.set_theme(dark=True)
+    lab.page.set_viewport_size({"width": 480, "height": 480})
+    lab.tidy_up()
+    expect(lab.page.locator(".mw-training-panel")).to_have_count(0)
+    assert lab.run_cell("import os; print(os.getpid())") == kernel
+    assert lab.run_cell(WHAT_IS_LEFT) == "False 0 False\n"
+    assert lab.page.evaluate("document.body.dataset.jpThemeName") == "JupyterLab Light"
+    assert lab.page.viewport_size == window
+
+
+def test_a_page_serves_the_next_test_unless_a_test_failed_with_it(browser, tmp_path):
+    def open_page(screenshots):
+        return WatchedPage(browser.new_page(), "http://127.0.0.1:1", screenshots)
+
+    with closing(SharedPage(open_page)) as shared:
+        with shared.lend(tmp_path) as first:
+            pass
+        with shared.lend(tmp_path) as same:
+            same.has_failed = True
+        with pytest.raises(AssertionError, match="broke"), shared.lend(tmp_path) as second:
+            second.page.evaluate("console.error('something broke')")
+        with shared.lend(tmp_path) as third:
+            pass
+    assert same is first
+    assert len({first, second, third}) == 3
+    assert first.page.is_closed()
+    assert second.page.is_closed()
+    assert third.page.is_closed()
 
 
 def assert_only_complaint_is_about(lab, text):

@@ -1,4 +1,7 @@
-"""The gallery in a real browser: what is to be seen, clicked, and reached by the keyboard alone."""
+"""The gallery in a real browser: what is to be seen, clicked, and reached by the keyboard alone.
+
+The tests of the keyboard run in Notebook 7 too: each front end handles keys in its own way.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 from watched_page import start_training_and_pick_an_image
 
@@ -14,29 +13,22 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
 LABELS = load_bundled_digits()[1].labels.tolist()
 
 
-@pytest.fixture
-def page(voila):
+def test_a_visitor_sees_no_code_trains_asks_about_an_image_and_stops(voila):
+    page = voila.page
     voila.open_notebook(NOTEBOOK)
-    expect(voila.page.locator(".mw-probability-chart .mw-caption")).to_contain_text(
-        f"True {LABELS[0]}. The network says"
-    )
-    return voila.page
+    sentence = page.locator(".mw-probability-chart .mw-caption")
+    expect(sentence).to_contain_text(f"True {LABELS[0]}. The network says")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Watch a network learn")
+    expect(page.locator(".mw-dashboard .mw-panel")).to_have_count(7)
+    expect(page.locator(".jp-InputArea-editor")).to_have_count(0)
 
-
-def test_a_visitor_trains_asks_about_an_image_and_stops(voila, page):
     start_training_and_pick_an_image(page, 12)
     state = page.locator(".mw-training-panel .mw-state")
     assert LABELS[12] != LABELS[0]
-    expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text(f"True {LABELS[12]}.")
+    expect(sentence).to_contain_text(f"True {LABELS[12]}.")
     expect(state).to_have_text("Training")
     voila.screenshot("voila-training")
     page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
     page.set_viewport_size({"width": 1280, "height": 2000})
     voila.screenshot("voila-stopped")
-
-
-def test_there_is_a_title_the_lab_and_no_code(page):
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Watch a network learn")
-    expect(page.locator(".mw-dashboard .mw-panel")).to_have_count(7)
-    expect(page.locator(".jp-InputArea-editor")).to_have_count(0)

@@ -18,20 +18,26 @@ class WatchedPage:
     The fixtures fail each test that leaves any; a test that means to cause one clears the list.
 
     Args:
-        page: a fresh page; whoever made it closes it.
+        page: a fresh page; the caller closes it.
         address: the server's, `http://127.0.0.1:PORT`.
         screenshots: the folder for `screenshot`.
         excused: page errors that a front end throws of its own, once each.
+
+    Attributes:
+        screenshots: the same; each test sets its own.
+        has_failed: whether a test failed with this page, which then serves no other test.
     """
 
     def __init__(
         self, page: Page, address: str, screenshots: Path, excused: Iterable[str] = ()
     ) -> None:
         self.page = page
+        self.screenshots = screenshots
+        self.has_failed = False
         self.complaints: list[str] = []
+        self._window = page.viewport_size
         self._excused = list(excused)
         self._host = address.removeprefix("http")
-        self._screenshots = screenshots
         page.add_init_script(TELL_STACKS)
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self._note_page_error(str(error)))
@@ -44,10 +50,16 @@ class WatchedPage:
 
     def screenshot(self, name: str, selector: str | None = None) -> Path:
         """Save what is to be seen, or only the first match of a selector, as `<name>.png`."""
-        path = self._screenshots / f"{name}.png"
+        path = self.screenshots / f"{name}.png"
         shown = self.page if selector is None else self.page.locator(selector).first
         shown.screenshot(path=path)
         return path
+
+    def tidy_up(self) -> None:
+        """Give the window its first size, and take the mouse off what it is over."""
+        if self._window is not None:
+            self.page.set_viewport_size(self._window)
+        self.page.mouse.move(0, 0)
 
     def raise_complaints(self) -> None:
         """Raise AssertionError with all that was wrong since the page was opened, if anything."""
