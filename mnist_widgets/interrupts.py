@@ -48,15 +48,12 @@ class _Handler:
         signal.signal(signal.SIGINT, self)
 
     def remove(self) -> None:
-        if signal.getsignal(signal.SIGINT) is self:
-            signal.signal(signal.SIGINT, self._find_handler_before())
-        self.is_active = False
-
-    def _find_handler_before(self) -> Any:  # noqa: ANN401 - what signal.signal takes
         before = self.before
         while isinstance(before, _Handler) and not before.is_active:
             before = before.before  # that context ended earlier than this one
-        return before
+        if signal.getsignal(signal.SIGINT) == self:
+            signal.signal(signal.SIGINT, before)
+        self.is_active = False
 
 
 @contextmanager

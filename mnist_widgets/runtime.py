@@ -29,10 +29,10 @@ def prepare_threads(environ: MutableMapping[str, str] = os.environ) -> None:
 
     Args:
         environ: Where to look for `OMP_WAIT_POLICY` and `GOMP_SPINCOUNT`, and where to set them.
-            A policy of the user's is left as it is, without a count.
+            A count would undo the policy `ACTIVE`, so where the user chose it, none is set.
     """
-    if "OMP_WAIT_POLICY" not in environ:
-        environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if environ["OMP_WAIT_POLICY"].upper() == "PASSIVE":
         environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 

@@ -11,6 +11,7 @@ matter. It prints how many interrupts took effect, or fails.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import signal
 import sys
@@ -261,6 +262,8 @@ async def release_and_finish(session, sender) -> None:
 
 
 def command_until_interrupted(session, sender) -> None:
+    gc.collect()
+    gc.disable()  # between two commands Python's own handler raises; a finalizer would swallow it
     try:
         sender.release()
         while True:
@@ -269,6 +272,8 @@ def command_until_interrupted(session, sender) -> None:
             session.between_batches(lambda: None)
     except KeyboardInterrupt:
         pass
+    finally:
+        gc.enable()
 
 
 def ask_elsewhere(session) -> int | None:
