@@ -5,10 +5,10 @@ All functions leave the model in the mode and on the device where they found it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -17,9 +17,11 @@ from torch.nn import functional
 
 from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import to_inputs
+from mnist_widgets.portions import ImageCuts, run_to_end
 from mnist_widgets.training import LossFunction
 
 _IMAGES_PER_FORWARD_PASS = 1024
+_IMAGES_OF_EVALUATOR = 64  # always as many, so that equal weights give equal metrics, bit for bit
 
 
 @contextmanager
@@ -110,17 +112,34 @@ class Evaluator:
         Raises:
             ValueError: if there is no batch to judge by.
         """
+        return run_to_end(self.evaluate_in_portions(model, device))
+
+    def evaluate_in_portions(
+        self, model: nn.Module, device: torch.device | str
+    ) -> Generator[None, None, dict[str, float]]:
+        """Return what `evaluate` does, and yield between two portions of about 25 ms.
+
+        Between two portions the model is in the mode it came in. One evaluation that is given up
+        leaves `predictions` as they were.
+        """
         loss_sum = 0.0
         probabilities, true_labels = [], []
-        with evaluating(model):
-            for inputs, labels in self.batches:
-                outputs = model(inputs.to(device))
+        cuts = ImageCuts(_IMAGES_OF_EVALUATOR, adapts=False)
+
+        def compute_outputs(inputs: Tensor) -> Tensor:
+            with evaluating(model):
+                outputs: Tensor = model(inputs)
+            return outputs
+
+        for inputs, labels in self.batches:
+            outputs = yield from cuts.map(compute_outputs, inputs.to(device))
+            with evaluating(model):
                 loss_sum += self.loss_fn(outputs, labels.to(device)).item() * len(labels)
                 probabilities.append(outputs.softmax(dim=1).float().cpu())
-                true_labels.append(labels.cpu())
+            true_labels.append(labels.cpu())
         if not true_labels:
             raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
-        # joined outside of inference mode, so that nobody meets tensors of that kind
+        # joined outside of inference mode, so that no caller meets tensors of that kind
         self.predictions = Predictions(torch.cat(probabilities), torch.cat(true_labels))
         num_images = len(self.predictions.labels)
         return {
@@ -164,6 +183,12 @@ def _as_inputs(images: Tensor) -> Tensor:
         )
     is_of_images = images.shape[-2:] == (28, 28)
     return (images.reshape(-1, 1, 28, 28) if is_of_images else images).float()
+
+
+def predict_in_portions(model: nn.Module, images: Tensor) -> Generator[None, None, Tensor]:
+    """Return what `predict_probabilities` does for N images, and yield between two portions."""
+    cuts = ImageCuts(num_images=16, adapts=True)
+    return cuts.map(partial(predict_probabilities, model), images)
 
 
 def confusion_matrix(

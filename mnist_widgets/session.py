@@ -9,11 +9,9 @@ training is drawn, to whoever listens.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import math
 import time
-import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import interrupts_call
+from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.pace import Pace
+from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import BatchReport
 from mnist_widgets.training import Trainer, check_epochs
 
@@ -59,16 +59,6 @@ _REFUSALS: dict[Action, str] = {
 _LONGEST_DEAF_WAIT_S = 0.2  # an interrupt is looked at between two waits
 
 
-_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """End every training before the interpreter does: torch aborts when it is cut off."""
-    for session in tuple(_sessions):
-        session.close()
-
-
 class ActionRefusedError(RuntimeError):
     """The session cannot do this in its present state; the message says what to do first."""
 
@@ -97,8 +87,11 @@ class TrainingSession:
         driver: `"background"` or `"foreground"`; None takes the foreground in Colab, which draws
             nothing that comes from another thread, and the background elsewhere.
 
+    A newer session for the same model closes this one: two of them would train one model twice.
+
     Raises:
-        ActionRefusedError: if the trainer is training.
+        ActionRefusedError: if something other than a session trains this trainer, or its own
+            callback asks for another session.
         ValueError: if there is no such driver.
 
     Attributes:
@@ -110,16 +103,20 @@ class TrainingSession:
     """
 
     def __init__(self, trainer: Trainer, driver: DriverName | None = None) -> None:
+        self.driver = choose_driver(driver)
+        close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
-        self.driver = choose_driver(driver)
         self.trainer = trainer
         self.error: BaseException | None = None
         self.last_report: BatchReport | None = None
         self.pace = Pace()
         self._beginning = trainer.snapshot()
-        self._batches: Generator[BatchReport, None, None] | None = None
+        self._batches: Generator[BatchReport | None, None, None] | None = None
         self._num_batches_trained = 0
+        self._num_steps_due = 0
+        self._is_evaluating = False  # the latest batch is trained, but not yet reported
+        self._batch_s = 0.0  # spent on the latest batch so far
         self._driver = DRIVERS[self.driver](
             Duties(self._do, self._find_batch, lambda: self._state == "paused", self._stop_if_open)
         )
@@ -129,7 +126,7 @@ class TrainingSession:
         self._is_closed = False
         self._listeners: list[Callable[[], None]] = []
         self._sleepers: list[Callable[[], None]] = []  # woken after each task, as `_changed` is
-        _sessions.add(self)
+        add_session(self)
 
     @property
     def state(self) -> State:
@@ -201,6 +198,8 @@ class TrainingSession:
         def train_one_batch() -> None:
             if self._state != "paused":
                 self._open_run(epochs, "paused")
+            # an evaluation that was interrupted by a pause belongs to the batch before
+            self._num_steps_due += 2 if self._is_evaluating and not self._num_steps_due else 1
             self._train_batch()
 
         self._command("step", train_one_batch)
@@ -242,6 +241,7 @@ class TrainingSession:
 
         Raises:
             ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
         """
         future: Future[Result] = Future()
 
@@ -263,6 +263,35 @@ class TrainingSession:
         else:
             self._driver.work_off()
         return future
+
+    def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
+        """Run a long `job` before the next batch, in portions: each ends with a `yield`.
+
+        Between two portions come all commands and all jobs of `between_batches`, so the job must
+        look after each `yield` whether its work still counts: weights may have changed. Closing the
+        session, or cancelling the future, ends the job after its present portion.
+
+        Returns:
+            A future of what the job returns at its end, or of its error.
+
+        Raises:
+            ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
+        """
+        long_job = LongJob(job())
+
+        def do_portion() -> None:
+            if self._is_closed:
+                long_job.future.cancel()
+            if long_job.do_portion():
+                with self._changed:
+                    self._driver.long_jobs.appendleft(do_portion)
+
+        with self._changed:
+            self._refuse_if_closed()
+            self._driver.hand_over_long_job(do_portion)
+        self._driver.work_off()
+        return long_job.future
 
     def join(self, timeout: float | None = None) -> None:
         """Wait, without live buttons, until the run has ended.
@@ -344,10 +373,12 @@ class TrainingSession:
             if not self._is_closed:
                 self._is_closed = True
                 if self._goal in _OPEN:
-                    self._goal = "stopped"
                     self._driver.hand_over(self._end_run)
+                    self._goal = "stopped"
+                self._changed.notify_all()
         self._driver.work_off()
         self._driver.close()
+        self._notify()
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after each batch and each change of state.
@@ -370,8 +401,8 @@ class TrainingSession:
             goal = _LEADS_TO[action].get(self._goal)
             if goal is None:
                 raise ActionRefusedError(_REFUSALS[action])
-            self._goal = goal
             self._driver.hand_over(task)
+            self._goal = goal
         self._driver.work_off()
         self._notify()
 
@@ -430,9 +461,11 @@ class TrainingSession:
             self._notify()
 
     def _find_batch(self) -> Task | None:
-        return self._train_batch if self._state == "running" else None
+        is_due = self._state == "running" or self._num_steps_due > 0
+        return self._train_batch if is_due else None
 
     def _change_state(self, before: State, after: State) -> None:
+        self._num_steps_due = 0
         if self._state == before:
             self._state = after
 
@@ -440,7 +473,8 @@ class TrainingSession:
         self.error = None
         self.pace = Pace()
         self._num_batches_trained = 0
-        self._batches = self.trainer.iterate(epochs)
+        self._batch_s = 0.0
+        self._batches = self.trainer.iterate_in_portions(epochs)
         self._state = state
 
     def _train_batch(self) -> None:
@@ -452,7 +486,13 @@ class TrainingSession:
         except StopIteration:
             self._settle("stopped" if self.trainer.ending == "stopped" else "finished")
         else:
-            self.pace.add_batch(time.perf_counter() - began, report.num_images)
+            self._batch_s += time.perf_counter() - began
+            self._is_evaluating = report is None
+            if report is None:
+                return  # the evaluation goes on with the next call
+            self.pace.add_batch(self._batch_s, report.num_images)
+            self._batch_s = 0.0
+            self._num_steps_due = max(0, self._num_steps_due - 1)
             self._num_batches_trained += 1
             self.last_report = report
             if self.num_batches_left == 0 or self.trainer.is_stop_requested:
@@ -465,5 +505,6 @@ class TrainingSession:
 
     def _settle(self, state: State, error: BaseException | None = None) -> None:
         self._batches = None
+        self._is_evaluating, self._num_steps_due = False, 0
         self.error = error
         self._state = state

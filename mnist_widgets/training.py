@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sized
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from copy import deepcopy
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, pick_device
+from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
 from mnist_widgets.logbook import Logbook
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -28,13 +29,6 @@ TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-
-
-class SupportsEvaluate(Protocol):
-    """What a `Trainer` asks of an evaluator."""
-
-    def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return the metrics of `model`, by name."""
 
 
 def train_step(
@@ -191,6 +185,14 @@ class Trainer:
             ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
         """
+        return _leave_out_portions(self.iterate_in_portions(epochs))
+
+    def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
+        """Return an iterator as `iterate` does that also yields None within a long evaluation.
+
+        An evaluator that has `evaluate_in_portions`, as `Evaluator` has, is interrupted between two
+        portions; `request_stop` then ends the evaluation, and its epoch does not count as whole.
+        """
         check_epochs(epochs)
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
@@ -248,7 +250,7 @@ class Trainer:
         self.ending = self.stop_reason = None
         self._tell("on_reset")
 
-    def _run(self, epochs: int) -> Generator[BatchReport, None, None]:
+    def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         self._is_running = True
@@ -277,7 +279,7 @@ class Trainer:
                 self.ending = "failed"
                 raise
 
-    def _run_epoch(self, epoch: int) -> Generator[BatchReport, None, None]:
+    def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
         num_batches = self.num_batches
         batch_index = 0
         self.model.train()
@@ -298,7 +300,7 @@ class Trainer:
             self._tell("on_batch_end", report)
             is_last = batch_index == num_batches
             if is_last and not self._stop_requested:
-                self._end_epoch(epoch, num_batches)
+                yield from self._end_epoch(epoch, num_batches)
             yield report
             if is_last or self._stop_requested:
                 return
@@ -318,18 +320,40 @@ class Trainer:
                 f"train_step must return the loss of its batch as a number, but returned {loss!r}"
             ) from error
 
-    def _end_epoch(self, epoch: int, num_batches: int) -> None:
+    def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        evaluator = self.evaluator
-        found = {} if evaluator is None else evaluator.evaluate(self.model, self.device)
+        found = yield from self._evaluate()
+        if found is None:
+            return  # stopped: an epoch without its metrics is not whole
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._logbook.add_epoch(self.model)
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
+    def _evaluate(self) -> Generator[None, None, Mapping[str, float] | None]:
+        """Return the evaluator's metrics; None if the run is asked to end meanwhile."""
+        with closing(evaluate_in_portions(self.evaluator, self.model, self.device)) as portions:
+            while not self._stop_requested:
+                try:
+                    next(portions)
+                except StopIteration as end:
+                    metrics: Mapping[str, float] = end.value
+                    return metrics
+                yield
+        return None
+
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self, *arguments)
+
+
+def _leave_out_portions(
+    reports: Generator[BatchReport | None, None, None],
+) -> Generator[BatchReport, None, None]:
+    with closing(reports):
+        for report in reports:
+            if report is not None:
+                yield report
 
 
 def _count_batches(train_batches: Iterable[Any]) -> int:

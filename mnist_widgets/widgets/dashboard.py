@@ -6,9 +6,9 @@ is asked for the images is `live_inference`, what it trains on is `trainer_sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
@@ -33,7 +33,7 @@ from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
-from mnist_widgets.widgets.training_panel import TrainingPanel
+from mnist_widgets.widgets.training_panel import TrainingPanel, check_panel_epochs
 
 PANELS = {
     "settings": "Settings",
@@ -46,6 +46,7 @@ PANELS = {
 """The panels that `hide` can name, and their headings on the page."""
 
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
+Built = TypeVar("Built", bound=Panel)
 _open_dashboard: Dashboard | None = None
 
 
@@ -132,6 +133,7 @@ class Dashboard(Panel):
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
         self._source, self._test_set = source, source.test_set
+        check_panel_epochs(epochs)
         trainer = source.make_trainer(source.config)
         self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
         self.run_log = RunLog()
@@ -142,30 +144,38 @@ class Dashboard(Panel):
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
-        self._settings = HyperparameterPanel(
-            source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+        shown = [name for name in PANELS if name in panels - hidden]
+        classes = self._test_set.class_names
+
+        def build(name: str, make: Callable[[], Built]) -> Built | None:
+            return make() if name in shown else None
+
+        self._settings = build(
+            "settings",
+            lambda: HyperparameterPanel(
+                source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+            ),
         )
-        self._loss_chart = LossChart()
-        self._gallery = ImageGallery(self._test_set)
-        self._prediction = ProbabilityChart(self._test_set.class_names)
-        self._confusion = ConfusionChart(self._test_set.class_names, count=self._count_now)
-        self._runs = RunTable(self.run_log)
+        self._loss_chart = build("loss_chart", LossChart)
+        self._gallery = build("gallery", lambda: ImageGallery(self._test_set))
+        self._prediction = build("prediction", lambda: ProbabilityChart(classes))
+        self._confusion = build("confusion", lambda: ConfusionChart(classes, count=self._count_now))
+        self._runs = build("runs", lambda: RunTable(self.run_log))
         self._inference = LiveInference(
             self.session,
             self._test_set,
-            self._gallery,
-            self._prediction,
-            self._confusion,
+            get_selected=lambda: self.selected_index,
+            gallery=self._gallery,
+            prediction=self._prediction,
+            confusion=self._confusion,
             complain=self._training.show_complaint,
         )
         self._furnish(trainer, source.config)
-        hidden = hidden if self._has_settings else {*hidden, "settings"}
         self._titled_panels: list[tuple[str, Panel]] = [
             ("Training", self._training),
-            *((PANELS[name], getattr(self, f"_{name}")) for name in PANELS if name not in hidden),
+            *((PANELS[name], getattr(self, f"_{name}")) for name in shown),
         ]
-        super().__init__("mw-dashboard", self._lay_out(hidden))
-        self._parts_off_page = tuple(getattr(self, f"_{name}") for name in PANELS)
+        super().__init__("mw-dashboard", self._lay_out(shown))
         self._wire()
         self._inference.on_news()
 
@@ -184,32 +194,38 @@ class Dashboard(Panel):
         if not self._has_settings:
             self.session.reset()
             return
-        config = self._settings.config
+        config = self._config
         trainer = self._source.make_trainer(config)
         self._furnish(trainer, config)
         self.session.reset(trainer)
+
+    @property
+    def _config(self) -> RunConfig:
+        """The settings shown, or those that the lab began with."""
+        return self._source.config if self._settings is None else self._settings.config
 
     def _count_now(self) -> None:
         self._inference.count_now()
 
     def _furnish(self, trainer: Trainer, config: RunConfig) -> None:
-        """Have the lab told of a trainer that is to make the next run."""
+        """Attach the lab's callbacks to the next run's trainer."""
         recorder = self.run_log.record(config if self._has_settings else None)
         trainer.callbacks += [
-            self._loss_chart,
+            *([] if self._loss_chart is None else [self._loss_chart]),
             DivergenceGuard(),
             recorder,
             self._inference,
             _RateKeeper(self),
         ]
-        self._settings.run_config = config
+        if self._settings is not None:
+            self._settings.run_config = config
 
-    def _lay_out(self, hidden: set[str]) -> list[Widget]:
+    def _lay_out(self, shown: Collection[str]) -> list[Widget]:
         def panels(**widths: str) -> list[Widget]:
             return [
                 _titled(PANELS[name], getattr(self, f"_{name}"), width)
                 for name, width in widths.items()
-                if name not in hidden
+                if name in shown
             ]
 
         # A cell of the matrix and the images behind it are to be seen together.
@@ -227,11 +243,20 @@ class Dashboard(Panel):
 
     def _wire(self) -> None:
         """Let the panels hear of each other."""
-        link((self._gallery, "selected_index"), (self, "selected_index"))
-        link((self._gallery, "selected_pair"), (self, "selected_pair"))
-        link((self._gallery, "selected_pair"), (self._confusion, "selected_pair"))
-        self._settings.observe(self._on_config, "config")
-        self.run_log.add_listener(self._on_runs)
+        gallery, confusion = self._gallery, self._confusion
+        if gallery is not None:
+            link((gallery, "selected_index"), (self, "selected_index"))
+            link((gallery, "selected_pair"), (self, "selected_pair"))
+        if confusion is not None:
+            link((confusion, "selected_pair"), (self, "selected_pair"))
+        self.observe(self._on_selected_index, "selected_index")
+        if self._settings is not None:
+            self._settings.observe(self._on_config, "config")
+        if self._loss_chart is not None:
+            self.run_log.add_listener(self._on_runs)
+
+    def _on_selected_index(self, _change: object) -> None:
+        self._inference.on_selection()
 
     def _on_config(self, _change: object) -> None:
         session = self.session
@@ -242,6 +267,8 @@ class Dashboard(Panel):
             session.between_batches(lambda: self.follow_learning_rate(session.trainer))
 
     def _on_runs(self) -> None:
+        if self._loss_chart is None:
+            return
         runs, shown = self.run_log.runs, self.run_log.earlier_shown
         names = {
             run.number: label if label.endswith(number) else f"{number}: {label}"
@@ -256,7 +283,7 @@ class Dashboard(Panel):
 
     def follow_learning_rate(self, trainer: Trainer) -> None:
         """Let a trainer of the lab's own networks go on with the learning rate shown."""
-        if not self._has_settings:
+        if self._settings is None:
             return
         rate = self._settings.config.learning_rate
         for group in trainer.optimizer.param_groups:

@@ -71,9 +71,7 @@ class TrainingPanel(Panel):
             if reset is None
             else "Stop, and begin a new run from fresh weights, with the settings shown"
         )
-        check_epochs(epochs)
-        if epochs > MAX_EPOCHS:
-            raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
+        check_panel_epochs(epochs)
         self._complaint: tuple[State, str] | None = None  # and when it arose
         self._described_error: BaseException | None = None
         self._drawn_state: State | None = None
@@ -243,6 +241,13 @@ class TrainingPanel(Panel):
         if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
             self._notice.value = notice
         (self.remove_class if session.error is None else self.add_class)("mw-failed")
+
+
+def check_panel_epochs(epochs: int) -> None:
+    """Raise a `ValueError` unless `epochs` is a whole number from 1 to 10,000."""
+    check_epochs(epochs)
+    if epochs > MAX_EPOCHS:
+        raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
 
 
 def _round(value: float) -> int:
