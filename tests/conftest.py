@@ -54,7 +54,8 @@ def make_trainer(batches):
     """Return a function that makes a `Trainer` of a linear model over `batches`."""
 
     def make(**options) -> Trainer:
-        model = options.pop("model", None) or nn.Linear(4, 3)
+        model = options.pop("model", None)
+        model = nn.Linear(4, 3) if model is None else model  # a compiled one has no truth value
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         train_batches = options.pop("train_batches", batches)
         options.setdefault("device", "cpu")

@@ -137,7 +137,7 @@ class Dashboard(Panel):
         trainer = source.make_trainer(source.config)
         self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
         self.run_log = RunLog()
-        self._training = TrainingPanel(
+        self._training = _LabTrainingPanel(
             self.session,
             epochs,
             reset=self.reset if self._has_settings else None,
@@ -295,6 +295,10 @@ class Dashboard(Panel):
 def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
     heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
     return VBox([heading, panel], layout={"flex": flex})
+
+
+class _LabTrainingPanel(TrainingPanel):
+    """The lab's own, which stays when `TrainingPanel(lab.session)` is made beside the lab."""
 
 
 class _RateKeeper(Callback):

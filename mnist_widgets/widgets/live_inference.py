@@ -56,7 +56,7 @@ class LiveInference(Callback):
         complain: shows a sentence where the user is looking.
     """
 
-    def __init__(  # noqa: PLR0913 - the panels by name
+    def __init__(
         self,
         session: TrainingSession,
         test_set: DigitSet,
@@ -147,6 +147,7 @@ class LiveInference(Callback):
         try:
             answer = ask()
         except RuntimeError as error:  # closed meanwhile, or no thread can be started
+            self._is_look_due = False
             self._complain(str(error))
         else:
             answer.add_done_callback(self._on_answer)

@@ -6,6 +6,7 @@ What a button does is the session's business; the panel shows what the session s
 from __future__ import annotations
 
 import html
+import weakref
 from collections.abc import Callable
 
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
@@ -26,17 +27,20 @@ _STATE_WORDS: dict[State, str] = {
     "failed": "Failed",
 }
 MAX_EPOCHS = 10_000
+_CLOSED = "This session is closed; a newer one may train its model now."
 _HOW_TO_STOP = (
     "The buttons do not work while this trains: to stop it, interrupt the kernel "
     "(in Colab: Runtime &gt; Interrupt execution)."
 )
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
+_open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and watch how far it is.
 
     A training in the foreground hears no button while it runs; then the panel says how to stop it.
+    A session has one panel: a newer one closes the older, so a cell can be run again.
 
     Example:
         ```python
@@ -88,11 +92,17 @@ class TrainingPanel(Panel):
             ],
         )
         session.add_listener(self._on_session_change)
+        for panel in tuple(_open_panels):
+            is_replaced = panel.session is session or panel.session.is_closed
+            if is_replaced and type(panel) is type(self):
+                panel.close()
+        _open_panels.add(self)
         self.redraw()
 
     def close(self) -> None:
         """Take the panel off the page; the training goes on."""
         self.session.remove_listener(self._on_session_change)
+        _open_panels.discard(self)
         super().close()
 
     def show_complaint(self, words: str) -> None:
@@ -234,6 +244,8 @@ class TrainingPanel(Panel):
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         elif self._is_deaf:
             notice = f'<span role="status">{_HOW_TO_STOP}</span>'
+        elif session.is_closed:
+            notice = f'<span role="status">{_CLOSED}</span>'
         else:
             notice = ""
         if session.error is None:
