@@ -1,4 +1,4 @@
-"""Where no thread can be started, as at a process limit: an error in place, and a usable session."""
+"""Where no thread can be started: an error in place, and a session that stays usable."""
 
 from __future__ import annotations
 
