@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Protocol, TypeGuard
 
 import torch
@@ -26,17 +27,33 @@ class SupportsPortions(SupportsEvaluate, Protocol):
 
 
 def evaluate_in_portions(
-    evaluator: SupportsEvaluate | None, model: nn.Module, device: torch.device
-) -> Generator[None, None, Mapping[str, float]]:
-    """Return the metrics of `model`, none without an evaluator; yield between two portions.
+    evaluator: SupportsEvaluate | None,
+    model: nn.Module,
+    device: torch.device,
+    is_given_up: Callable[[], bool],
+) -> Generator[None, None, Mapping[str, float] | None]:
+    """Return the metrics of `model`, and yield between two portions.
 
-    An evaluator without `evaluate_in_portions` does all its work at once.
+    Args:
+        evaluator: gives the metrics; without one there are none. If it has no
+            `evaluate_in_portions`, it does all its work at once.
+        model: the network.
+        device: where it is.
+        is_given_up: whether to end before the next portion and return None.
     """
     if evaluator is None:
         return {}
-    if _has_portions(evaluator):
-        return (yield from evaluator.evaluate_in_portions(model, device))
-    return evaluator.evaluate(model, device)
+    if not _has_portions(evaluator):
+        return evaluator.evaluate(model, device)
+    with closing(evaluator.evaluate_in_portions(model, device)) as portions:
+        while not is_given_up():
+            try:
+                next(portions)
+            except StopIteration as end:
+                metrics: Mapping[str, float] = end.value
+                return metrics
+            yield
+    return None
 
 
 def _has_portions(evaluator: SupportsEvaluate) -> TypeGuard[SupportsPortions]:

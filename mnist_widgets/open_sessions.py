@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import warnings
 import weakref
+from traceback import walk_stack
 from typing import Protocol
 
 from torch import nn
 
+from mnist_widgets.states import OPEN
 from mnist_widgets.training import Trainer
 
 
@@ -39,7 +42,7 @@ def close_sessions_of(model: nn.Module) -> None:
     If one of them was training, a warning says so in the cell that makes a newer session.
     """
     older = [session for session in tuple(_sessions) if _share(session.trainer.model, model)]
-    was_training = any(session.state in ("running", "paused") for session in older)
+    was_training = any(session.state in OPEN for session in older)
     for session in older:
         session.close()
         _sessions.discard(session)
@@ -47,7 +50,7 @@ def close_sessions_of(model: nn.Module) -> None:
         warnings.warn(
             "An older session was training this model. Its training has ended, and what the model "
             "learned stays.",
-            stacklevel=3,
+            stacklevel=_find_caller(),
         )
 
 
@@ -56,6 +59,13 @@ def _close_all() -> None:
     """End every training before the interpreter does: torch aborts when it is cut off."""
     for session in tuple(_sessions):
         session.close()
+
+
+def _find_caller() -> int:
+    """Return the `stacklevel` of the first frame outside the package: the notebook's cell."""
+    frames = (str(frame.f_globals.get("__name__")) for frame, _ in walk_stack(sys._getframe(1)))  # noqa: SLF001
+    package = __name__.partition(".")[0]
+    return next((level for level, name in enumerate(frames, 1) if not name.startswith(package)), 1)
 
 
 def _share(model: nn.Module, other: nn.Module) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import interrupts_call
@@ -23,6 +23,7 @@ from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.pace import Pace
 from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import BatchReport
+from mnist_widgets.states import AT_REST, LEADS_TO, OPEN, REFUSALS, Action, State
 from mnist_widgets.training import Trainer, check_epochs
 
 if TYPE_CHECKING:
@@ -30,32 +31,8 @@ if TYPE_CHECKING:
 
     from mnist_widgets.report_page import ReportPage
 
-State: TypeAlias = Literal["idle", "running", "paused", "finished", "stopped", "failed"]
-Action: TypeAlias = Literal["start", "pause", "resume", "step", "stop", "reset"]
 Result = TypeVar("Result")
 
-_AT_REST: tuple[State, ...] = ("idle", "finished", "stopped", "failed")
-
-_OPEN: tuple[State, ...] = ("running", "paused")
-_NOTHING_RUNS = "No training is under way. Start one first."
-
-# Where each action leads from each state; what is missing is refused. Before it leads to its state,
-# `start` and `step` open a run if none is open, `step` trains one batch, `stop` and `reset` end the
-# run if one is open, and `reset` restores the beginning.
-_LEADS_TO: dict[Action, dict[State, State]] = {
-    "start": dict.fromkeys(_AT_REST, "running"),
-    "pause": dict.fromkeys(_OPEN, "paused"),
-    "resume": dict.fromkeys(_OPEN, "running"),
-    "step": dict.fromkeys((*_AT_REST, "paused"), "paused"),
-    "stop": {**{state: state for state in _AT_REST}, **dict.fromkeys(_OPEN, "stopped")},
-    "reset": dict.fromkeys((*_AT_REST, *_OPEN), "idle"),
-}
-_REFUSALS: dict[Action, str] = {
-    "start": "A training is under way already. Stop it before you start another.",
-    "pause": _NOTHING_RUNS,
-    "resume": _NOTHING_RUNS,
-    "step": "The training is running. Pause it before you step through it.",
-}
 _LONGEST_DEAF_WAIT_S = 0.2  # an interrupt is looked at between two waits
 
 
@@ -155,7 +132,7 @@ class TrainingSession:
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""
-        return not self._is_closed and self._goal in _LEADS_TO[action]
+        return not self._is_closed and self._goal in LEADS_TO[action]
 
     def start(self, epochs: int) -> None:
         """Train `epochs` more epochs.
@@ -372,7 +349,7 @@ class TrainingSession:
         with self._changed:
             if not self._is_closed:
                 self._is_closed = True
-                if self._goal in _OPEN:
+                if self._goal in OPEN:
                     self._driver.hand_over(self._end_run)
                     self._goal = "stopped"
                 self._changed.notify_all()
@@ -398,9 +375,9 @@ class TrainingSession:
     def _command(self, action: Action, task: Task) -> None:
         with self._changed:
             self._refuse_if_closed()
-            goal = _LEADS_TO[action].get(self._goal)
+            goal = LEADS_TO[action].get(self._goal)
             if goal is None:
-                raise ActionRefusedError(_REFUSALS[action])
+                raise ActionRefusedError(REFUSALS[action])
             self._driver.hand_over(task)
             self._goal = goal
         self._driver.work_off()
@@ -428,7 +405,7 @@ class TrainingSession:
     def _rests_within(self, timeout_s: float) -> bool:
         with self._changed:
             return self._changed.wait_for(
-                lambda: self._goal in _AT_REST and self._driver.is_done, max(timeout_s, 0)
+                lambda: self._goal in AT_REST and self._driver.is_done, max(timeout_s, 0)
             )
 
     def _raise_error(self) -> None:

@@ -322,25 +322,15 @@ class Trainer:
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        found = yield from self._evaluate()
+        found = yield from evaluate_in_portions(
+            self.evaluator, self.model, self.device, lambda: self._stop_requested
+        )
         if found is None:
             return  # stopped: an epoch without its metrics is not whole
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._logbook.add_epoch(self.model)
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
-
-    def _evaluate(self) -> Generator[None, None, Mapping[str, float] | None]:
-        """Return the evaluator's metrics; None if the run is asked to end meanwhile."""
-        with closing(evaluate_in_portions(self.evaluator, self.model, self.device)) as portions:
-            while not self._stop_requested:
-                try:
-                    next(portions)
-                except StopIteration as end:
-                    metrics: Mapping[str, float] = end.value
-                    return metrics
-                yield
-        return None
 
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:

@@ -33,6 +33,7 @@ LAYERS = [
         "interrupts",
         "pace",
         "portions",
+        "states",
         "evaluators",
         "reports",
         "history",
@@ -169,7 +170,16 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 def test_the_session_knows_the_training_and_threads_alone():
     assert find_own_imports("session") <= {
-        *{"training", "reports", "pace", "interrupts", "drivers", "portions", "open_sessions"},
+        *{
+            "training",
+            "reports",
+            "pace",
+            "interrupts",
+            "drivers",
+            "portions",
+            "open_sessions",
+            "states",
+        },
         "report_page",  # of what has been trained, and only when somebody asks for it
     }
     for in_functions in (True, False):

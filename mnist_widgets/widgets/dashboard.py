@@ -6,8 +6,9 @@ is asked for the images is `live_inference`, what it trains on is `trainer_sourc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from ipywidgets import HTML, HBox, VBox, Widget
@@ -33,7 +34,7 @@ from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
-from mnist_widgets.widgets.training_panel import TrainingPanel, check_panel_epochs
+from mnist_widgets.widgets.training_panel import LabTrainingPanel, check_panel_epochs
 
 PANELS = {
     "settings": "Settings",
@@ -137,18 +138,18 @@ class Dashboard(Panel):
         trainer = source.make_trainer(source.config)
         self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
         self.run_log = RunLog()
-        self._training = _LabTrainingPanel(
+        self._training = LabTrainingPanel(
             self.session,
             epochs,
             reset=self.reset if self._has_settings else None,
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
-        shown = [name for name in PANELS if name in panels - hidden]
+        self._titles = {name: PANELS[name] for name in PANELS if name in panels - hidden}
         classes = self._test_set.class_names
 
         def build(name: str, make: Callable[[], Built]) -> Built | None:
-            return make() if name in shown else None
+            return make() if name in self._titles else None
 
         self._settings = build(
             "settings",
@@ -171,11 +172,7 @@ class Dashboard(Panel):
             complain=self._training.show_complaint,
         )
         self._furnish(trainer, source.config)
-        self._titled_panels: list[tuple[str, Panel]] = [
-            ("Training", self._training),
-            *((PANELS[name], getattr(self, f"_{name}")) for name in shown),
-        ]
-        super().__init__("mw-dashboard", self._lay_out(shown))
+        super().__init__("mw-dashboard", self._lay_out())
         self._wire()
         self._inference.on_news()
 
@@ -187,7 +184,10 @@ class Dashboard(Panel):
 
     def twin(self) -> Twin:
         """Return the twins of all panels to be seen, one below the other."""
-        return join_twins(panel.twin().titled(title) for title, panel in self._titled_panels)
+        titles = {"training": "Training", **self._titles}
+        return join_twins(
+            getattr(self, f"_{name}").twin().titled(title) for name, title in titles.items()
+        )
 
     def reset(self) -> None:
         """Begin a new run from fresh weights, with the settings shown."""
@@ -220,12 +220,12 @@ class Dashboard(Panel):
         if self._settings is not None:
             self._settings.run_config = config
 
-    def _lay_out(self, shown: Collection[str]) -> list[Widget]:
+    def _lay_out(self) -> list[Widget]:
         def panels(**widths: str) -> list[Widget]:
             return [
-                _titled(PANELS[name], getattr(self, f"_{name}"), width)
+                _titled(self._titles[name], getattr(self, f"_{name}"), width)
                 for name, width in widths.items()
-                if name in shown
+                if name in self._titles
             ]
 
         # A cell of the matrix and the images behind it are to be seen together.
@@ -249,14 +249,11 @@ class Dashboard(Panel):
             link((gallery, "selected_pair"), (self, "selected_pair"))
         if confusion is not None:
             link((confusion, "selected_pair"), (self, "selected_pair"))
-        self.observe(self._on_selected_index, "selected_index")
+        self.observe(lambda _change: self._inference.on_selection(), "selected_index")
         if self._settings is not None:
             self._settings.observe(self._on_config, "config")
         if self._loss_chart is not None:
-            self.run_log.add_listener(self._on_runs)
-
-    def _on_selected_index(self, _change: object) -> None:
-        self._inference.on_selection()
+            self.run_log.add_listener(partial(self._on_runs, self._loss_chart))
 
     def _on_config(self, _change: object) -> None:
         session = self.session
@@ -266,9 +263,7 @@ class Dashboard(Panel):
         elif not session.is_closed:
             session.between_batches(lambda: self.follow_learning_rate(session.trainer))
 
-    def _on_runs(self) -> None:
-        if self._loss_chart is None:
-            return
+    def _on_runs(self, chart: LossChart) -> None:
         runs, shown = self.run_log.runs, self.run_log.earlier_shown
         names = {
             run.number: label if label.endswith(number) else f"{number}: {label}"
@@ -276,7 +271,7 @@ class Dashboard(Panel):
             for number in [f"run {run.number}"]
         }
         current = self.run_log.current
-        self._loss_chart.show_runs(
+        chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",
         )
@@ -295,10 +290,6 @@ class Dashboard(Panel):
 def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
     heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
     return VBox([heading, panel], layout={"flex": flex})
-
-
-class _LabTrainingPanel(TrainingPanel):
-    """The lab's own, which stays when `TrainingPanel(lab.session)` is made beside the lab."""
 
 
 class _RateKeeper(Callback):

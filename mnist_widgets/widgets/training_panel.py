@@ -12,7 +12,8 @@ from collections.abc import Callable
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 
 from mnist_widgets.messages import describe_error, format_duration, format_loss, name_error
-from mnist_widgets.session import Action, State, TrainingSession
+from mnist_widgets.session import TrainingSession
+from mnist_widgets.states import Action, State
 from mnist_widgets.training import check_epochs
 from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -253,6 +254,10 @@ class TrainingPanel(Panel):
         if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
             self._notice.value = notice
         (self.remove_class if session.error is None else self.add_class)("mw-failed")
+
+
+class LabTrainingPanel(TrainingPanel):
+    """The panel of a lab, which stays when `TrainingPanel(lab.session)` is made beside the lab."""
 
 
 def check_panel_epochs(epochs: int) -> None:
