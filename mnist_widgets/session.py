@@ -47,6 +47,10 @@ class TrainingSession:
     by the state in which everything asked for before will leave the session. To wait until that is
     done, wait for a job: `session.between_batches(lambda: None).result()`.
 
+    The evaluation after an epoch is interrupted between two portions too. A pause there stands
+    still, the next step ends it before it trains its batch, and a stop gives it up: the epoch does
+    not count as whole, as if it had been stopped before its end.
+
     In the foreground, `start`, `step` and `resume` return when the training has ended or paused;
     callbacks and other threads can steer it meanwhile. One interrupt of the kernel stops it after
     its current batch, a second one ends it at once and raises a KeyboardInterrupt. A single step or

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
-from traitlets import Int, Tuple, link
+from traitlets import Int, TraitError, Tuple, link, validate
 
 from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
@@ -254,6 +254,13 @@ class Dashboard(Panel):
             self._settings.observe(self._on_config, "config")
         if self._loss_chart is not None:
             self.run_log.add_listener(partial(self._on_runs, self._loss_chart))
+
+    @validate("selected_index")
+    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
+        index, num_images = proposal["value"], len(self._test_set)
+        if index is not None and not 0 <= index < num_images:
+            raise TraitError(f"selected_index must be from 0 to {num_images - 1:,}, not {index}")
+        return index
 
     def _on_config(self, _change: object) -> None:
         session = self.session

@@ -8,6 +8,7 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 from torch import nn
+from traitlets import TraitError
 
 from mnist_widgets import DigitSet, portions, predict_probabilities, train_step
 from mnist_widgets.widgets import (
@@ -258,3 +259,10 @@ def test_what_no_panel_shows_is_not_predicted(make_lab, hidden, num_images):
     lab = make_lab(hide=hidden)
     settle(lab)
     assert sum(lab.session.trainer.model.passes[1:]) == num_images
+
+
+def test_a_selection_out_of_range_is_refused_without_a_gallery_too(make_lab):
+    lab = make_lab(hide=["gallery"])
+    with pytest.raises(TraitError, match="0 to 399"):
+        lab.selected_index = 400
+    assert lab.selected_index == 0
