@@ -14,9 +14,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import torch
-from torch import nn
-
 from mnist_widgets import (
     EarlyStopping,
     RunConfig,
@@ -29,8 +26,12 @@ from mnist_widgets import (
     train_step,
     trainer,
 )
-from mnist_widgets.evaluation import precision, recall
 from mnist_widgets.exercises import Verdict
+from mnist_widgets.measures import precision, recall
+
+# isort: split
+import torch  # after the kit, which settles its threads
+from torch import nn
 
 BOUND_S = 2.0
 

@@ -39,7 +39,7 @@ Counts: TypeAlias = dict[str, Any]  # as page_probes.js gives them
 Result = TypeVar("Result")
 Measured = TypeVar("Measured", "Click", "Round")
 
-CLICK_BOUND_MS, SLOWDOWN_BOUND, REDRAWS_BOUND = 150, 1.10, 15
+CLICK_BOUND_MS, SLOWDOWN_BOUND, REDRAWS_BOUND = 60, 1.10, 15
 LOST_AFTER_MS = 2000
 ANSWERS = {
     "From click to changed chart while training": "chart_ms",
@@ -53,13 +53,13 @@ PROBES = Path(__file__).with_name("page_probes.js").read_text(encoding="utf-8")
 
 SETUP = f"""
 import importlib.metadata, json, os, re, time
-import torch
 data = {os.environ.get("MNIST_WIDGETS_DATA")!r}
 if data is not None:
     os.environ["MNIST_WIDGETS_DATA"] = data
 from mnist_widgets import Callback, RunConfig, TrainingSession, load_digits
 from mnist_widgets.widgets import dashboard
 from mnist_widgets.widgets.publishing import publisher
+import torch
 train_set, test_set = load_digits()
 """
 DASHBOARD = "lab = dashboard(data=(train_set, test_set))\nlab"

@@ -15,9 +15,6 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-
 from mnist_widgets import (
     BatchReport,
     Callback,
@@ -28,6 +25,10 @@ from mnist_widgets import (
     load_mnist,
 )
 from mnist_widgets.exercises import check_run
+
+# isort: split
+import torch  # after the kit, which settles its threads
+from torch import nn
 
 NUM_EPOCHS = 5
 

@@ -19,6 +19,7 @@ try:
         Checkpoint,
         DivergenceGuard,
         EarlyStopping,
+        LearningRateScheduler,
         ProgressBar,
     )
     from mnist_widgets.data import (
@@ -30,16 +31,9 @@ try:
         load_kmnist,
         load_mnist,
     )
-    from mnist_widgets.evaluation import (
-        Evaluator,
-        Predictions,
-        accuracy,
-        confusion_matrix,
-        precision,
-        predict_probabilities,
-        recall,
-    )
+    from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
     from mnist_widgets.history import History
+    from mnist_widgets.measures import accuracy, confusion_matrix, precision, recall
     from mnist_widgets.models import SimpleNet
     from mnist_widgets.reports import BatchReport, EpochReport
     from mnist_widgets.run_config import RunConfig
@@ -47,7 +41,7 @@ try:
     from mnist_widgets.training import Callback, Trainer, train_step
     from mnist_widgets.tutorial import trainer
 
-    runtime.limit_torch_threads()
+    runtime.set_torch_threads()
 except Exception as error:
     _fault = error
 
@@ -64,6 +58,7 @@ __all__ = [
     "EpochReport",
     "Evaluator",
     "History",
+    "LearningRateScheduler",
     "Predictions",
     "ProgressBar",
     "RunConfig",

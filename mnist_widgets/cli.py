@@ -82,7 +82,11 @@ def _open_lab(arguments: list[str]) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    """Train SimpleNet with Adam, then print what came of it, also after a Ctrl-C."""
+    """Train SimpleNet with Adam, then print what came of it, also after a Ctrl-C.
+
+    Raises:
+        KeyboardInterrupt: at the end, after a Ctrl-C.
+    """
     # from the package itself, which tells what keeps it from being loaded
     from mnist_widgets import (
         DivergenceGuard,
@@ -93,6 +97,7 @@ def _train(options: argparse.Namespace) -> int:
         confusion_matrix,
         predict_probabilities,
     )
+    from mnist_widgets.interrupts import interrupts_wait
     import torch  # isort: skip
 
     train_set, test_set = _load(options.dataset)
@@ -106,18 +111,18 @@ def _train(options: argparse.Namespace) -> int:
         evaluator=Evaluator(test_set.batches(512)),
         callbacks=[ProgressBar(), DivergenceGuard()],
     )
-    status = 0
-    try:
-        trainer.fit(options.epochs)
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-        print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
-    _print_history(trainer.history)
-    if trainer.stop_reason:
-        return _fail(trainer.stop_reason)
-    predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
-    _print_confusions(confusion_matrix(test_set.labels, predicted_labels), test_set.class_names)
-    return status
+    with interrupts_wait():  # the report is written, however often Ctrl-C is pressed
+        try:
+            trainer.fit(options.epochs)
+        except KeyboardInterrupt:
+            print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
+        _print_history(trainer.history)
+        if trainer.stop_reason:
+            return _fail(trainer.stop_reason)
+        predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
+        counts = confusion_matrix(test_set.labels, predicted_labels)
+        _print_confusions(counts, test_set.class_names)
+    return 0
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -161,7 +166,7 @@ def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
     """Print accuracy and counts; the columns bear only numbers, since ten names are too wide."""
     import pandas as pd
 
-    from mnist_widgets.evaluation import accuracy
+    from mnist_widgets.measures import accuracy
 
     digits = [str(index) for index in range(len(class_names))]
     names = [

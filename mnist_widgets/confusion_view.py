@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mnist_widgets.evaluation import accuracy, normalize_confusion, precision, recall
+from mnist_widgets.measures import accuracy, normalize_confusion, precision, recall
 
 Pair = tuple[int, int]
 Numbers = Literal["counts", "true", "predicted"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -17,9 +19,9 @@ def pick_device() -> torch.device:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return the device of the model's parameters; the cpu if it has none."""
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
+    """Return the device of the model's parameters or buffers; the cpu if it has neither."""
+    tensor = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
 
 
 def move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
@@ -29,3 +31,12 @@ def move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
     model.to(device)
     # loading its own state makes an optimizer follow its parameters to their new device
     optimizer.load_state_dict(optimizer.state_dict())
+
+
+def move_loss(loss_fn: object, device: torch.device) -> torch.device:
+    """Move a loss function's weights, if it has any, to `device`; return where they were."""
+    if not isinstance(loss_fn, nn.Module):
+        return device
+    home = device_of(loss_fn)
+    loss_fn.to(device)
+    return home

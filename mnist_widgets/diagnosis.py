@@ -171,12 +171,16 @@ def look_at_threads() -> Finding:
     """Compare torch's threads with the CPUs that this process may use."""
     import torch
 
-    cpus, threads = runtime.effective_cpu_count(), torch.get_num_threads()
-    policy = os.environ.get("OMP_WAIT_POLICY", "passive").lower()
-    found = [f"torch computes with {threads}, CPUs to use: {cpus:g}, idle threads: {policy}"]
-    faults = found if threads > max(1.0, cpus) else []
-    advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS, and set no threads of torch yourself."
-    return _judge("threads", found, faults, advice)
+    cpus, num_threads = runtime.effective_cpu_count(), torch.get_num_threads()
+    spins = runtime.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
+    waiting = "spin" if spins else "sleep"
+    found = [f"torch computes with {num_threads}, CPUs to use: {cpus:g}, idle threads {waiting}"]
+    if num_threads > max(1.0, cpus):
+        advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
+        return Finding("threads", False, found[0], advice)
+    if runtime.IS_TORCH_FIRST:
+        found.append("torch was imported first: import mnist_widgets before it to train faster")
+    return Finding("threads", True, ", ".join(found))
 
 
 def look_at_data() -> Finding:

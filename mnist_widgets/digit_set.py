@@ -8,19 +8,20 @@ one whole batch at a time: 0.4 ms for 512 images, beside a training step of some
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mnist_widgets.tensors import ArrayLike, to_class_labels, to_class_names, to_images
 
-def to_inputs(images: Tensor) -> Tensor:
+
+def to_inputs(images: ArrayLike) -> Tensor:
     """Turn stored images into what a network takes, equal to torchvision's `ToDtype(scale=True)`.
 
     Args:
-        images: uint8 (N, 28, 28), or (28, 28) for a single image.
+        images: uint8 (N, 28, 28), or (28, 28) for a single image; a tensor, an array or a list.
 
     Returns:
         float32 (N, 1, 28, 28) in [0, 1]; N is 1 for a single image.
@@ -28,10 +29,11 @@ def to_inputs(images: Tensor) -> Tensor:
     Raises:
         ValueError: The images have another shape or type.
     """
-    if images.ndim == 2:
-        images = images.unsqueeze(0)
-    _check_images(images)
-    return images.unsqueeze(1).to(torch.float32).mul_(1 / 255)
+    pixels = to_images(images)
+    if pixels.ndim == 2:
+        pixels = pixels.unsqueeze(0)
+    _check_images(pixels)
+    return pixels.unsqueeze(1).to(torch.float32).mul_(1 / 255)
 
 
 class DigitSet(Dataset[tuple[Tensor, int]]):
@@ -52,20 +54,26 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, class_names: Sequence[str], name: str
+        self, images: ArrayLike, labels: ArrayLike, class_names: Iterable[object], name: str
     ) -> None:
-        """Check the images and labels and keep them; nothing is copied.
+        """Check the images and labels and keep them; tensors and arrays of these types are shared.
+
+        Args:
+            images: uint8 (N, 28, 28); a tensor, an array, or a list of numbers from 0 to 255.
+            labels: whole numbers (N,) of any type; a tensor, an array or a list.
+            class_names: What the labels mean: strings, or whatever `str` makes names of.
+            name: What to call the set on screen.
 
         Raises:
-            ValueError: Shapes, types or lengths do not fit, a label is out of range, or there is
-                no image.
+            ValueError: Shapes, types or lengths do not fit, a label is out of range, there is no
+                image, or two classes have the same name.
         """
-        _check_images(images)
-        _check_labels(labels, len(images), len(class_names))
-        self.images = images
-        self.labels = labels
-        self.class_names = tuple(class_names)
+        self.images = to_images(images)
+        self.labels = to_class_labels(labels)
+        self.class_names = to_class_names(class_names)
         self.name = name
+        _check_images(self.images)
+        _check_labels(self.labels, len(self.images), len(self.class_names))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -79,7 +87,11 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         return f"<DigitSet {self.name}: {len(self):,} images, {len(self.class_names)} classes>"
 
     def batches(
-        self, batch_size: int, shuffle: bool = False, generator: torch.Generator | None = None
+        self,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+        drop_last: bool = False,
     ) -> Batches:
         """Cut the set into batches, in a new order in each epoch if `shuffle` is set.
 
@@ -87,6 +99,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
             batch_size: Images in a batch; the last batch takes what is left.
             shuffle: Whether to mix the images anew for each iteration.
             generator: Where the order is drawn from; torch's global generator if there is none.
+            drop_last: Whether to leave out a last batch that would be smaller than the others.
 
         Returns:
             An iterable with a length, to be run through as often as there are epochs.
@@ -94,7 +107,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         Raises:
             ValueError: `batch_size` is below 1.
         """
-        return Batches(self, batch_size, shuffle, generator)
+        return Batches(self, batch_size, shuffle, generator, drop_last)
 
 
 class Batches:
@@ -107,6 +120,7 @@ class Batches:
         batch_size: Images in a batch; the last batch may have fewer.
         shuffle: Whether each iteration mixes the images anew.
         generator: Where the order is drawn from; torch's global generator if it is None.
+        drop_last: Whether a last batch that would be smaller than the others is left out.
     """
 
     def __init__(
@@ -115,6 +129,7 @@ class Batches:
         batch_size: int,
         shuffle: bool = False,
         generator: torch.Generator | None = None,
+        drop_last: bool = False,
     ) -> None:
         if batch_size < 1:
             raise ValueError(
@@ -124,28 +139,25 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
+        self.drop_last = drop_last
 
     @property
     def num_images(self) -> int:
         """Images in one epoch."""
-        return len(self.digit_set)
+        num_stored = len(self.digit_set)
+        return num_stored - num_stored % self.batch_size if self.drop_last else num_stored
 
     def __len__(self) -> int:
         return math.ceil(self.num_images / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        num_stored = len(self.digit_set)
         if self.shuffle:
-            order = torch.randperm(self.num_images, generator=self.generator)
+            order = torch.randperm(num_stored, generator=self.generator)
         else:
-            order = torch.arange(self.num_images)
-        # While one batch is trained, a thread prepares the next: 2 % of a step instead of 5 %.
-        with ThreadPoolExecutor(1, "next-batch") as preparing:
-            upcoming = preparing.submit(self._take, order[: self.batch_size])
-            for start in range(self.batch_size, self.num_images, self.batch_size):
-                current = upcoming
-                upcoming = preparing.submit(self._take, order[start : start + self.batch_size])
-                yield current.result()
-            yield upcoming.result()
+            order = torch.arange(num_stored)
+        for start in range(0, self.num_images, self.batch_size):
+            yield self._take(order[start : start + self.batch_size])
 
     def _take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         # index_select copies these uint8 images three times as fast as images[chosen].
@@ -157,19 +169,51 @@ class Batches:
         return f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}>"
 
 
+def check_same_classes(train_batches: object, test_batches: object) -> None:
+    """Check that two data sets number their classes alike, as far as they name their classes.
+
+    Args:
+        train_batches: a `DigitSet`, its `Batches`, a `DataLoader` or whatever else.
+        test_batches: the same.
+
+    Raises:
+        ValueError: Both name their classes, and the names or their order differ.
+    """
+    train_names, test_names = map(_find_class_names, (train_batches, test_batches))
+    if train_names is None or test_names is None or train_names == test_names:
+        return
+    different = [pair for pair in zip(train_names, test_names, strict=False) if len({*pair}) > 1]
+    first, other = different[0] if different else map(len, (train_names, test_names))
+    raise ValueError(
+        "The training set and the test set must have the same classes in the same order. The "
+        f"training set has {first!r} where the test set has {other!r}"
+        f"{'' if different else ' classes'}."
+    )
+
+
+def _find_class_names(source: object) -> tuple[str, ...] | None:
+    """Return the class names of a data set, or of the one behind batches or a subset."""
+    for name in ("class_names", "classes"):  # the second is torchvision's
+        names = getattr(source, name, None)
+        if isinstance(names, (list, tuple)):
+            return tuple(map(str, names))
+    behind = getattr(source, "digit_set", getattr(source, "dataset", None))
+    return None if behind is None else _find_class_names(behind)
+
+
 def _check_images(images: Tensor) -> None:
     if images.dtype != torch.uint8 or images.shape[1:] != (28, 28):
         raise ValueError(
             f"The images are {images.dtype} of the shape {tuple(images.shape)}; "
-            "they must be torch.uint8 of the shape (N, 28, 28)."
+            "they must be torch.uint8 of the shape (N, 28, 28), a tensor, an array or a list."
         )
 
 
 def _check_labels(labels: Tensor, num_images: int, num_classes: int) -> None:
-    if labels.dtype != torch.int64 or labels.ndim != 1:
+    if labels.ndim != 1:
         raise ValueError(
             f"The labels are {labels.dtype} of the shape {tuple(labels.shape)}; "
-            "they must be torch.int64 of the shape (N,)."
+            "they must be a tensor, an array or a list of the shape (N,)."
         )
     if num_images == 0:
         raise ValueError("There are no images; a DigitSet needs at least one.")

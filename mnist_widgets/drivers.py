@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from mnist_widgets.interrupts import interrupts_call
+from mnist_widgets.interrupts import break_off, interrupts_call
 
 DriverName: TypeAlias = Literal["background", "foreground"]
 Task: TypeAlias = Callable[[], None]
@@ -208,7 +208,6 @@ class ForegroundDriver(Driver):
         super().__init__(duties)
         self._num_interrupts = 0
         self._is_stop_heard = False  # by a training that was running
-        self._may_raise = False
         self.in_use.add(self)
 
     def work_off(self) -> None:
@@ -258,7 +257,7 @@ class ForegroundDriver(Driver):
                 task = self._next_task()
             if task is None:
                 return
-            self._duties.do(self._open_to_interrupts(task))
+            self._duties.do(task)
             for watcher in self.watchers:
                 watcher.on_task_end()
 
@@ -266,22 +265,11 @@ class ForegroundDriver(Driver):
     def _is_training(self) -> bool:
         return self._duties.find_batch() is not None and not self._duties.is_paused()
 
-    def _open_to_interrupts(self, task: Task) -> Task:
-        def run() -> None:
-            self._may_raise = True
-            try:
-                task()
-            finally:
-                self._may_raise = False
-
-        return run
-
     def _on_interrupt(self) -> None:
         self._num_interrupts += 1
         self._is_stop_heard |= self._is_training  # even if this batch turns out to be the last
-        if self._num_interrupts > 1 and self._may_raise:
-            self._may_raise = False  # once for a task: what follows from it is to be done whole
-            raise KeyboardInterrupt
+        if self._num_interrupts > 1:
+            break_off()
 
 
 DRIVERS: dict[DriverName, type[Driver]] = {

@@ -1,6 +1,6 @@
-"""How well a network does: probabilities, confusion counts, accuracy.
+"""How well a network does: probabilities, loss, accuracy.
 
-All functions leave the model in the mode and on the device where they found it.
+Evaluating changes nothing: the model, its device and torch's random numbers stay as they were.
 """
 
 from __future__ import annotations
@@ -9,15 +9,25 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.random import fork_rng
 
 from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import to_inputs
+from mnist_widgets.loss_checks import check_loss_inputs
+from mnist_widgets.measures import check_label_range, confusion_matrix
+from mnist_widgets.module_state import ModuleState
+from mnist_widgets.outputs import (
+    check_outputs,
+    find_option,
+    to_labels,
+    to_probabilities,
+)
 from mnist_widgets.portions import ImageCuts, run_to_end
+from mnist_widgets.tensors import ArrayLike, to_class_labels, to_images, to_tensor
 from mnist_widgets.training import LossFunction
 
 _IMAGES_PER_FORWARD_PASS = 1024
@@ -28,29 +38,57 @@ _IMAGES_OF_EVALUATOR = 64  # always as many, so that equal weights give equal me
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Within this context `model` is in evaluation mode and computes no gradients.
 
-    Afterwards each of its modules is back in the mode it had.
+    Afterwards each module has the mode, buffers, kept tensors and lazy parameters that it had, and
+    torch's random numbers go on as if nothing had been drawn.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    device = device_of(model)
+    state = ModuleState(model.modules())
     try:
-        with torch.inference_mode():
+        # no inference_mode: a tensor that a model keeps from it could never be trained with
+        with torch.no_grad(), fork_rng([device] if device.type == "cuda" else []):
+            model.eval()
             yield
     finally:
-        for module, was_training in modes:
-            module.training = was_training
+        state.restore()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """What a network makes of each of N images of C classes.
+
+    Arrays and lists become tensors.
 
     Attributes:
         probabilities: float32 (N, C); each row sums to 1.
         labels: int64 (N,), the true classes.
+
+    Raises:
+        ValueError: if the shapes do not fit, or a label lies outside the classes.
     """
 
     probabilities: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        probabilities = to_tensor(self.probabilities, "probabilities").float()
+        labels = to_class_labels(self.labels)
+        if probabilities.dim() != 2 or labels.shape != probabilities.shape[:1]:
+            raise ValueError(
+                "The probabilities must be a tensor of the shape (N, C) and the labels one of the "
+                f"shape (N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
+            )
+        check_label_range("true", labels, probabilities.shape[1])
+        object.__setattr__(self, "probabilities", probabilities)
+        object.__setattr__(self, "labels", labels)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Predictions)
+            and self.probabilities.equal(other.probabilities)
+            and self.labels.equal(other.labels)
+        )
+
+    __hash__ = None  # type: ignore[assignment] # equal by their values, which may change
 
     @cached_property
     def predicted_labels(self) -> Tensor:
@@ -84,12 +122,15 @@ class Evaluator:
     """Judges a model on the same batches each time: mean loss and share of right predictions.
 
     Args:
-        batches: inputs and labels, such as `test_set.batches(512)` or a `DataLoader`.
-        loss_fn: the mean loss of a batch from its outputs (B, C) and labels (B,); by default
-            cross-entropy, which takes raw scores.
+        batches: inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`;
+            labels (B, 1) and one-hot targets (B, C) count as the classes that they name.
+        loss_fn: the loss of outputs and labels; by default cross-entropy, which takes raw scores.
+            It gets the outputs and labels of all batches at once, the labels as they were loaded,
+            so that the loss does not depend on how the batches are cut.
 
     Attributes:
-        predictions: of the last evaluation, in the order of the batches; None before it.
+        predictions: of the last evaluation, in the order of the batches and without images whose
+            label is the loss function's `ignore_index`; None before it.
     """
 
     def __init__(
@@ -107,10 +148,14 @@ class Evaluator:
         return None if self.predictions is None else self.predictions.confusion
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
-        """Return `test_loss` (mean over the images) and `test_accuracy` (0 to 1).
+        """Return `test_loss` and `test_accuracy` (0 to 1).
+
+        The loss is what `loss_fn` gives for all images together, divided by their number if its
+        `reduction` is `"sum"`. Images whose label is its `ignore_index` are not counted.
 
         Raises:
-            ValueError: if there is no batch to judge by.
+            ValueError: if there is no batch, no label counts, or outputs, labels and loss function
+                do not fit together; the message names the shapes.
         """
         return run_to_end(self.evaluate_in_portions(model, device))
 
@@ -119,155 +164,117 @@ class Evaluator:
     ) -> Generator[None, None, dict[str, float]]:
         """Return what `evaluate` does, and yield between two portions of about 25 ms.
 
-        Between two portions the model is in the mode it came in. One evaluation that is given up
-        leaves `predictions` as they were.
+        Between two portions the model is as it was before. An evaluation that is given up leaves
+        `predictions` as they were.
         """
-        loss_sum = 0.0
-        probabilities, true_labels = [], []
+        all_outputs, all_targets = [], []
         cuts = ImageCuts(_IMAGES_OF_EVALUATOR, adapts=False)
+        for inputs, targets in self.batches:
+            images = to_tensor(inputs, "inputs").to(device)
+            all_outputs.append((yield from _compute_outputs(model, images, cuts)))
+            all_targets.append(to_tensor(targets, "labels").to(device))
+        with evaluating(model):
+            return self._judge(model, all_outputs, all_targets)
 
-        def compute_outputs(inputs: Tensor) -> Tensor:
-            with evaluating(model):
-                outputs: Tensor = model(inputs)
-            return outputs
+    def _judge(
+        self, model: nn.Module, all_outputs: list[Tensor], all_targets: list[Tensor]
+    ) -> dict[str, float]:
+        """Return the metrics of all batches together, and keep their predictions."""
+        if not all_outputs:
+            raise ValueError(
+                "The evaluator has no batches. Pass at least one, for example "
+                "test_set.batches(512)."
+            )
+        outputs, targets = torch.cat(all_outputs), torch.cat(all_targets)
+        if len(outputs) != len(targets):
+            raise ValueError(
+                f"The evaluator's batches hold {len(outputs)} images, but labels of the shape "
+                f"{tuple(targets.shape)}."
+            )
+        check_loss_inputs(self.loss_fn, outputs, targets)
+        probabilities = to_probabilities(outputs, self.loss_fn, model)
+        labels, counted = to_labels(targets, probabilities.shape[1], self.loss_fn)
+        num_images = int(counted.sum())
+        if num_images == 0:
+            raise ValueError("The evaluator has no label that counts; all are ignored.")
+        loss = _to_number(self.loss_fn(outputs, targets))
+        if find_option(self.loss_fn, "reduction", "mean") == "sum":
+            loss /= num_images
+        self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
+        num_right = int(self.predictions.are_right.sum())
+        return {"test_loss": loss, "test_accuracy": num_right / num_images}
 
-        for inputs, labels in self.batches:
-            outputs = yield from cuts.map(compute_outputs, inputs.to(device))
-            with evaluating(model):
-                loss_sum += self.loss_fn(outputs, labels.to(device)).item() * len(labels)
-                probabilities.append(outputs.softmax(dim=1).float().cpu())
-            true_labels.append(labels.cpu())
-        if not true_labels:
-            raise ValueError("The evaluator was given no batch, so there is nothing to judge by.")
-        # joined outside of inference mode, so that no caller meets tensors of that kind
-        self.predictions = Predictions(torch.cat(probabilities), torch.cat(true_labels))
-        num_images = len(self.predictions.labels)
-        return {
-            "test_loss": loss_sum / num_images,
-            "test_accuracy": int(self.predictions.are_right.sum()) / num_images,
-        }
+
+def _to_number(loss: Tensor | float) -> float:
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise ValueError(
+            f"The loss function gives a tensor of the shape {tuple(loss.shape)}; it must give a "
+            'single number, as with reduction="mean".'
+        )
+    return float(loss)
 
 
-def predict_probabilities(model: nn.Module, images: Tensor) -> Tensor:
+def predict_probabilities(
+    model: nn.Module, images: ArrayLike, loss_fn: LossFunction | None = None
+) -> Tensor:
     """Return the network's probabilities for each class.
 
     Args:
-        model: gives raw scores or log-probabilities (N, C).
+        model: gives raw scores, log-probabilities or probabilities (N, C); or a single number for
+            each image, (N, 1) or (N,), of which two probabilities are made.
         images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or floats in [0, 1] of
-            (N, 1, 28, 28) or (1, 28, 28) as its batches and items hold them. Floats of another
-            shape reach the model as they are.
+            (N, 1, 28, 28) or (1, 28, 28) as its batches and items hold them; a tensor, an array or
+            a list. Floats of another shape reach the model as they are.
+        loss_fn: what the model is trained with. It tells whether single numbers are scores or, with
+            `nn.BCELoss`, probabilities; without it the end of the model tells.
 
     Returns:
         float32 (N, C) on the CPU; each row sums to 1.
 
     Raises:
-        ValueError: if the images are of another type, or uint8 and of another shape.
+        ValueError: if the images are of another type, or uint8 and of another shape, or if the
+            model's outputs are of another shape.
     """
     inputs = _as_inputs(images)
     device = device_of(model)
     with evaluating(model):
-        probabilities = [
-            model(chunk.to(device)).softmax(dim=1).float().cpu()
+        outputs = [
+            check_outputs(model(chunk.to(device)), len(chunk)).clone()
             for chunk in inputs.split(_IMAGES_PER_FORWARD_PASS)
         ]
-    return torch.cat(probabilities)
+        return to_probabilities(torch.cat(outputs), loss_fn, model).cpu()
 
 
-def _as_inputs(images: Tensor) -> Tensor:
-    if images.dtype == torch.uint8:
-        return to_inputs(images)
-    if not images.is_floating_point():
+def _as_inputs(images: ArrayLike) -> Tensor:
+    pixels = to_images(images)
+    if pixels.dtype == torch.uint8:
+        return to_inputs(pixels)
+    if not pixels.is_floating_point():
         raise ValueError(
-            f"The images are {images.dtype}; they must be torch.uint8, as digit_set.images, or "
-            "floats in [0, 1]."
+            f"The images are {pixels.dtype} of the shape {tuple(pixels.shape)}; they must be a "
+            "tensor of torch.uint8, as digit_set.images, or of floats in [0, 1]."
         )
-    is_of_images = images.shape[-2:] == (28, 28)
-    return (images.reshape(-1, 1, 28, 28) if is_of_images else images).float()
+    is_of_images = pixels.shape[-2:] == (28, 28)
+    return (pixels.reshape(-1, 1, 28, 28) if is_of_images else pixels).float()
 
 
-def predict_in_portions(model: nn.Module, images: Tensor) -> Generator[None, None, Tensor]:
+def predict_in_portions(
+    model: nn.Module, images: Tensor, loss_fn: LossFunction | None = None
+) -> Generator[None, None, Tensor]:
     """Return what `predict_probabilities` does for N images, and yield between two portions."""
-    cuts = ImageCuts(num_images=16, adapts=True)
-    return cuts.map(partial(predict_probabilities, model), images)
+    outputs = yield from _compute_outputs(model, images, ImageCuts(num_images=16, adapts=True))
+    with evaluating(model):
+        return to_probabilities(outputs, loss_fn, model).cpu()
 
 
-def confusion_matrix(
-    true_labels: Tensor, predicted_labels: Tensor, num_classes: int = 10
-) -> Tensor:
-    """Count how often each true class was taken for each class.
+def _compute_outputs(
+    model: nn.Module, images: Tensor, cuts: ImageCuts
+) -> Generator[None, None, Tensor]:
+    device = device_of(model)
 
-    Args:
-        true_labels: integers (N,) from 0 to `num_classes` - 1.
-        predicted_labels: integers (N,) from 0 to `num_classes` - 1.
-        num_classes: at least 1.
+    def compute(images: Tensor) -> Tensor:
+        inputs = to_inputs(images) if images.dtype == torch.uint8 else images
+        # a compiled model may reuse its memory
+        return check_outputs(model(inputs.to(device)), len(inputs)).clone()
 
-    Returns:
-        int64 (num_classes, num_classes) on the CPU, `counts[true, predicted]`.
-
-    Raises:
-        ValueError: if the lengths differ or a label lies outside the classes.
-    """
-    if true_labels.shape != predicted_labels.shape or true_labels.dim() != 1:
-        raise ValueError(
-            "true and predicted labels must be two rows of equal length, not of shapes "
-            f"{tuple(true_labels.shape)} and {tuple(predicted_labels.shape)}"
-        )
-    for role, labels in (("true", true_labels), ("predicted", predicted_labels)):
-        outside = labels[(labels < 0) | (labels >= num_classes)]
-        if len(outside):
-            raise ValueError(
-                f"a {role} label is {outside[0].item()}, but the classes run from 0 to "
-                f"{num_classes - 1}"
-            )
-    pairs = true_labels.long().cpu() * num_classes + predicted_labels.long().cpu()
-    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
-
-
-def accuracy(counts: Tensor) -> float:
-    """Return the share of right predictions, 0 to 1: the diagonal's sum over the sum of all.
-
-    Args:
-        counts: (C, C), `counts[true, predicted]`; either orientation gives the same.
-
-    Raises:
-        ValueError: if nothing was counted.
-    """
-    total = int(counts.sum())
-    if total == 0:
-        raise ValueError("the confusion counts are all 0: nothing was counted yet")
-    return int(counts.trace()) / total
-
-
-def recall(counts: Tensor) -> Tensor:
-    """Return for each class the share of its images that were recognized: float64 (C,), 0 to 1.
-
-    Args:
-        counts: (C, C), `counts[true, predicted]`. A class without images has the recall NaN.
-    """
-    return counts.diagonal().double() / counts.sum(dim=1)
-
-
-def precision(counts: Tensor) -> Tensor:
-    """Return for each class the share of right ones among its predictions: float64 (C,), 0 to 1.
-
-    Args:
-        counts: (C, C), `counts[true, predicted]`. A class never predicted has the precision NaN.
-    """
-    return counts.diagonal().double() / counts.sum(dim=0)
-
-
-def normalize_confusion(counts: Tensor, by: Literal["true", "predicted"]) -> Tensor:
-    """Return confusion counts as shares of their true or of their predicted class.
-
-    The diagonal then holds the `recall` or the `precision` of each class.
-
-    Args:
-        counts: (C, C), `counts[true, predicted]`.
-        by: which class's images are the whole.
-
-    Returns:
-        float64 (C, C) in the order of `counts`, 0 to 1; NaN where the class has no image, or was
-        never predicted.
-    """
-    totals = counts.sum(dim=1 if by == "true" else 0, keepdim=True)
-    return counts.double() / totals
+    return cuts.map(compute, images, within=partial(evaluating, model))

@@ -9,6 +9,8 @@ from typing import Protocol, TypeGuard
 import torch
 from torch import nn
 
+from mnist_widgets.interrupts import breakable
+
 
 class SupportsEvaluate(Protocol):
     """What a `Trainer` asks of an evaluator."""
@@ -44,11 +46,11 @@ def evaluate_in_portions(
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
-        return evaluator.evaluate(model, device)
+        return breakable(evaluator.evaluate, model, device)
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
         while not is_given_up():
             try:
-                next(portions)
+                breakable(next, portions)
             except StopIteration as end:
                 metrics: Mapping[str, float] = end.value
                 return metrics

@@ -12,10 +12,12 @@ import math
 import torch
 from torch import Tensor
 
+from mnist_widgets.tensors import ArrayLike, to_images
+
 IMAGE_SHAPES = ((28, 28), (1, 28, 28))
 
 
-def to_png(image: Tensor, scale: int = 1, inverted: bool = False) -> bytes:
+def to_png(image: ArrayLike, scale: int = 1, inverted: bool = False) -> bytes:
     """Encode one image as a grey PNG.
 
     Args:
@@ -29,20 +31,21 @@ def to_png(image: Tensor, scale: int = 1, inverted: bool = False) -> bytes:
     Raises:
         ValueError: The shape, type or range of the image is another one, or scale is below 1.
     """
-    if tuple(image.shape) not in IMAGE_SHAPES:
+    values = to_images(image)
+    if tuple(values.shape) not in IMAGE_SHAPES:
         raise ValueError(
-            f"The image has the shape {tuple(image.shape)}; it must be (28, 28) or (1, 28, 28). "
+            f"The image has the shape {tuple(values.shape)}; it must be (28, 28) or (1, 28, 28). "
             "For several images use to_sprite."
         )
     if scale < 1:
         raise ValueError(f"scale is {scale}; it must be a whole number of at least 1.")
-    pixels = to_pixels(image).reshape(28, 28)
+    pixels = to_pixels(values).reshape(28, 28)
     if inverted:
         pixels = 255 - pixels
     return _encode(pixels.repeat_interleave(scale, 0).repeat_interleave(scale, 1))
 
 
-def to_sprite(images: Tensor, num_columns: int) -> bytes:
+def to_sprite(images: ArrayLike, num_columns: int) -> bytes:
     """Encode many images as one grey PNG: a grid filled row by row, the cells left over black.
 
     Args:
@@ -56,17 +59,18 @@ def to_sprite(images: Tensor, num_columns: int) -> bytes:
         ValueError: The shape, type or range of the images is another one, or num_columns is
             below 1.
     """
-    if tuple(images.shape[1:]) not in IMAGE_SHAPES or len(images) == 0:
+    values = to_images(images)
+    if tuple(values.shape[1:]) not in IMAGE_SHAPES or len(values) == 0:
         raise ValueError(
-            f"The images have the shape {tuple(images.shape)}; it must be (N, 28, 28) or "
+            f"The images have the shape {tuple(values.shape)}; it must be (N, 28, 28) or "
             "(N, 1, 28, 28) with N at least 1. For a single image use to_png."
         )
     if num_columns < 1:
         raise ValueError(f"num_columns is {num_columns}; it must be a whole number of at least 1.")
-    num_images = len(images)
+    num_images = len(values)
     num_rows = math.ceil(num_images / num_columns)
     cells = torch.zeros(num_rows * num_columns, 28, 28, dtype=torch.uint8)
-    cells[:num_images] = to_pixels(images).reshape(num_images, 28, 28)
+    cells[:num_images] = to_pixels(values).reshape(num_images, 28, 28)
     grid = cells.view(num_rows, num_columns, 28, 28).transpose(1, 2)
     return _encode(grid.reshape(num_rows * 28, num_columns * 28))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, TypeVar
 
 import torch
@@ -79,7 +80,10 @@ class ImageCuts:
         self._spent_s = 0.0
 
     def map(
-        self, function: Callable[[Tensor], Tensor], images: Tensor
+        self,
+        function: Callable[[Tensor], Tensor],
+        images: Tensor,
+        within: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Generator[None, None, Tensor]:
         """Return `function(images)`, computed for some images (B, ...) at a time.
 
@@ -87,18 +91,23 @@ class ImageCuts:
             function: gives for images (B, ...) a tensor (B, ...); each row depends on its image
                 alone.
             images: (N, ...).
+            within: makes the context of each portion, which ends before the `yield`.
         """
         results: list[Tensor] = []
         num_done = 0
         while num_done < len(images) or not results:
-            began_s = time.perf_counter()
-            results.append(function(images[num_done : num_done + self._num_images]))
-            duration_s = time.perf_counter() - began_s
-            num_done += self._num_images
-            self._spent_s += duration_s
-            if self._adapts:
-                self._adapt(duration_s)
-            if self._spent_s >= PORTION_S:
+            with within():
+                is_portion_over = False
+                while not is_portion_over and (num_done < len(images) or not results):
+                    began_s = time.perf_counter()
+                    results.append(function(images[num_done : num_done + self._num_images]))
+                    duration_s = time.perf_counter() - began_s
+                    num_done += self._num_images
+                    self._spent_s += duration_s
+                    if self._adapts:
+                        self._adapt(duration_s)
+                    is_portion_over = self._spent_s >= PORTION_S
+            if is_portion_over:
                 self._spent_s = 0.0
                 yield
         return results[0] if len(results) == 1 else torch.cat(results)

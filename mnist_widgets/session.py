@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
-from mnist_widgets.interrupts import interrupts_call
+from mnist_widgets.interrupts import breakable, interrupts_call, interrupts_wait
 from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.pace import Pace
 from mnist_widgets.portions import LongJob
@@ -230,11 +230,11 @@ class TrainingSession:
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                future.set_result(job())
+                future.set_result(breakable(job))
             except BaseException as error:  # it belongs to whoever asks for the result
                 future.set_exception(error)
 
-        with self._changed:
+        with interrupts_wait(), self._changed:
             self._refuse_if_closed()
             is_in_between = self._driver.is_worker_here
             if not is_in_between:
@@ -277,8 +277,8 @@ class TrainingSession:
     def join(self, timeout: float | None = None) -> None:
         """Wait, without live buttons, until the run has ended.
 
-        A keyboard or kernel interrupt meanwhile stops the training after its current batch; a
-        second one raises.
+        A keyboard or kernel interrupt meanwhile stops the training after its current batch. A
+        second one ends the wait; the training still stops after that batch.
 
         Args:
             timeout: seconds to wait at most; None waits as long as it takes.
@@ -286,26 +286,33 @@ class TrainingSession:
         Raises:
             TimeoutError: if the run has not ended by then.
             ActionRefusedError: if the training is paused, so that nothing would end the wait.
+            KeyboardInterrupt: after a second interrupt.
             BaseException: what ended the run, if it failed.
         """
+        self._refuse_in_callback()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        self._refuse_to_wait_for_ever()
+        # a step that is still to be done may finish a paused run
+        ends = (*AT_REST, "paused") if self._goal == "paused" else AT_REST
         interrupts: list[bool] = []
         with interrupts_call(lambda: interrupts.append(True)):
-            while not self._rests_within(min(deadline - time.monotonic(), _LONGEST_DEAF_WAIT_S)):
-                if len(interrupts) > 1:
-                    raise KeyboardInterrupt
+            while not self._settles_within(deadline - time.monotonic(), ends):
                 if interrupts:
-                    self.stop()
+                    self._stop_if_open()
+                if len(interrupts) > 1:
+                    break
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"The training has not ended within {timeout} seconds.")
+            if len(interrupts) > 1:
+                raise KeyboardInterrupt
+        if "paused" in ends:
+            self._refuse_if_paused()
         self._raise_error()
 
     async def finished(self) -> None:
         """Wait until the run has ended while the notebook's buttons stay alive.
 
-        A kernel interrupt meanwhile stops the training after its current batch; a second one
-        cancels the wait.
+        A kernel interrupt meanwhile stops the training after its current batch. A second one
+        cancels the wait; the training still stops after that batch.
 
         Raises:
             ActionRefusedError: if the training is paused and this is Colab, where no button is
@@ -313,22 +320,25 @@ class TrainingSession:
             BaseException: what ended the run, if it failed.
         """
         if is_in_colab():
-            self._refuse_to_wait_for_ever()
+            self._refuse_in_callback()
+            while self._goal == "paused" and not self._settles_within(math.inf, ("paused",)):
+                pass
+            self._refuse_if_paused()
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         changed = asyncio.Event()
-        reactions = iter([self.stop])
+        reactions = iter([self._stop_if_open])
 
         def wake() -> None:
             with suppress(RuntimeError):  # the loop has ended, so nobody waits
                 loop.call_soon_threadsafe(changed.set)
 
         def react() -> None:
-            loop.call_soon_threadsafe(next(reactions, task.cancel if task else self.stop))
+            loop.call_soon_threadsafe(next(reactions, task.cancel if task else self._stop_if_open))
 
         self._sleepers.append(wake)  # no listener: these do not hear of a job that was the last
         try:
             with interrupts_call(react):
-                while not self._rests_within(0):
+                while not self._settles_within(0):
                     await changed.wait()
                     changed.clear()
         finally:
@@ -350,7 +360,7 @@ class TrainingSession:
 
     def close(self) -> None:
         """End the run and its driver for good, and wait for the current batch."""
-        with self._changed:
+        with interrupts_wait(), self._changed:
             if not self._is_closed:
                 self._is_closed = True
                 if self._goal in OPEN:
@@ -377,7 +387,7 @@ class TrainingSession:
     # In the thread of whoever asks
 
     def _command(self, action: Action, task: Task) -> None:
-        with self._changed:
+        with interrupts_wait(), self._changed:
             self._refuse_if_closed()
             goal = LEADS_TO[action].get(self._goal)
             if goal is None:
@@ -393,23 +403,25 @@ class TrainingSession:
 
     def _stop_if_open(self) -> None:
         with suppress(ActionRefusedError):  # it is being closed, which ends the run as well
-            self.stop()
+            if self._goal in OPEN:
+                self.stop()
 
-    def _refuse_to_wait_for_ever(self) -> None:
+    def _refuse_in_callback(self) -> None:
         if self._driver.is_worker_here:
             raise ActionRefusedError("A callback cannot wait for the training that it belongs to.")
-        with self._changed:
-            if self._goal == "paused":  # a step may be about to finish the run
-                self._changed.wait_for(lambda: self._driver.is_done)
-            if self._goal == "paused":
-                raise ActionRefusedError(
-                    "The training is paused, so this would wait for ever. Resume or stop it first."
-                )
 
-    def _rests_within(self, timeout_s: float) -> bool:
+    def _refuse_if_paused(self) -> None:
+        if self._goal == "paused":
+            raise ActionRefusedError(
+                "The training is paused, so this would wait for ever. Resume or stop it first."
+            )
+
+    def _settles_within(self, timeout_s: float, ends: tuple[State, ...] = AT_REST) -> bool:
+        """Return whether all is done and one of `ends` is reached, after a wait that is short."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: self._goal in AT_REST and self._driver.is_done, max(timeout_s, 0)
+                lambda: self._goal in ends and self._driver.is_done,
+                min(max(timeout_s, 0), _LONGEST_DEAF_WAIT_S),
             )
 
     def _raise_error(self) -> None:

@@ -7,10 +7,8 @@ wants to decide when the next batch is trained drives `Trainer.iterate` himself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sized
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from copy import deepcopy
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
@@ -18,10 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_widgets.devices import device_of, move, pick_device
+from mnist_widgets.devices import device_of, move, move_loss, pick_device
+from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
+from mnist_widgets.interrupts import breakable, interrupts_stop
 from mnist_widgets.logbook import Logbook
+from mnist_widgets.module_state import Snapshot
+from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
 
 LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -85,14 +87,6 @@ class Callback:
         """Called after weights, optimizer and history were put back to where they began."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Copies of a model's and an optimizer's state, independent of the originals."""
-
-    model: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
-
-
 def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
     if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
@@ -125,8 +119,8 @@ class Trainer:
         device: where to train; by default `pick_device()`.
 
     Raises:
-        ValueError: if `train_batches` holds no batch.
-        TypeError: if `train_batches` has no length.
+        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. What can
+            be seen only in a batch is raised before the first update of a run.
 
     Attributes:
         history: the losses and metrics so far; exists before the first batch, and a new one begins
@@ -134,6 +128,8 @@ class Trainer:
         last_epoch: the epoch with which the current or last run ends; 0 before the first.
         ending: how the last run ended, None before that.
         stop_reason: the sentence given with the last honoured `request_stop`, or None.
+        warnings: sentences about parts that may not fit together; each was also given as a Python
+            warning.
     """
 
     def __init__(
@@ -148,7 +144,6 @@ class Trainer:
         train_step: TrainStep = train_step,
         device: torch.device | str | None = None,
     ) -> None:
-        _count_batches(train_batches)
         self.model = model
         self.loss_fn = loss_fn
         self.optimizer = optimizer
@@ -161,19 +156,30 @@ class Trainer:
         self.last_epoch = 0
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
+        self.warnings: list[str] = []
         self._logbook = Logbook()
         self._is_running = False
+        self._is_first_batch = True  # of a run
         self._stop_requested = False
+        check_parts(self)
 
     def fit(self, epochs: int) -> History:
         """Train `epochs` more epochs in this thread and return the history.
 
+        An interrupt (Ctrl-C, or a notebook's interrupt button) ends the run after the current
+        batch, with the ending `stopped`; then KeyboardInterrupt is raised. A second interrupt
+        raises it at once, with the ending `failed`. Both leave the history complete and the model
+        on the device it came from.
+
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
+            KeyboardInterrupt: after an interrupt.
         """
-        for _ in self.iterate(epochs):
-            pass
+        batches = self.iterate(epochs)
+        with interrupts_stop(self.request_stop):
+            for _ in batches:
+                pass
         return self.history
 
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
@@ -228,11 +234,16 @@ class Trainer:
     @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
-        return _count_batches(self.train_batches)
+        return count_batches(self.train_batches)
+
+    @property
+    def has_usual_step(self) -> bool:
+        """Whether batches are trained by this module's `train_step`."""
+        return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(deepcopy(self.model.state_dict()), deepcopy(self.optimizer.state_dict()))
+        return Snapshot.take(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put model and optimizer back to `snapshot`, bit for bit, and begin the history anew.
@@ -242,10 +253,7 @@ class Trainer:
         """
         if self._is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        self.model.load_state_dict(snapshot.model)
-        # the optimizer adopts the tensors it is given and would train the snapshot itself
-        self.optimizer.load_state_dict(deepcopy(dict(snapshot.optimizer)))
-        self.optimizer.zero_grad()
+        snapshot.restore(self.model, self.optimizer)
         self.history = History()
         self._logbook = Logbook()
         self.ending = self.stop_reason = None
@@ -254,19 +262,22 @@ class Trainer:
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        self._is_running = True
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "_is_running", False)
+            self._is_running = True
+            for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
+                at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
             self._logbook.begin_run(self.model)
             at_the_end.callback(self._logbook.end_run, self.model)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
-                at_the_end.callback(callback.on_train_end, self)
+                at_the_end.callback(breakable, callback.on_train_end, self)
             try:
                 first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
+                self._is_first_batch = True
                 self._tell("on_train_begin")
                 for epoch in range(first_epoch, self.last_epoch + 1):
                     if self._stop_requested:
@@ -281,45 +292,48 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
-        num_batches = self.num_batches
-        batch_index = 0
         self.model.train()
         self._tell("on_epoch_begin", epoch)
-        source = self.train_batches
         began_s = time.perf_counter()
-        for batch_index, batch in enumerate(source, start=1):
-            self._logbook.begin_batch()
-            loss = self._train_on(batch)
-            step = self.history.add_batch(loss)
-            inputs = _find_inputs(batch)
-            num_images = 0 if inputs is None else len(inputs)
-            self._logbook.add_batch(source, inputs)
-            duration_s = time.perf_counter() - began_s
-            report = BatchReport(
-                step, epoch, batch_index, num_batches, loss, num_images, duration_s
-            )
-            self._tell("on_batch_end", report)
-            is_last = batch_index == num_batches
-            if is_last and not self._stop_requested:
-                yield from self._end_epoch(epoch, num_batches)
-            yield report
-            if is_last or self._stop_requested:
-                return
-            began_s = time.perf_counter()
-        raise RuntimeError(
-            f"train_batches gave {batch_index} batches in epoch {epoch}, but its length is "
-            f"{num_batches}. Can it be iterated only once? A DataLoader, DigitSet.batches or a "
-            "list starts anew each epoch."
-        )
+        with closing(EpochBatches(self.train_batches, epoch)) as batches:
+            num_batches = batches.num_batches
+            for batch_index in range(1, num_batches + 1):
+                batch = batches.take()
+                step, loss, num_images = self._train_on(batch, batches.source)
+                duration_s = time.perf_counter() - began_s
+                report = BatchReport(
+                    step, epoch, batch_index, num_batches, loss, num_images, duration_s
+                )
+                self._tell("on_batch_end", report)
+                if batch_index == num_batches and not self._stop_requested:
+                    batches.finish()
+                    yield from self._end_epoch(epoch, num_batches)
+                yield report
+                if self._stop_requested:
+                    return
+                began_s = time.perf_counter()
 
-    def _train_on(self, batch: object) -> float:
-        loss = self.train_step(self.model, batch, self.loss_fn, self.optimizer, self.device)
+    def _train_on(self, batch: object, source: object) -> tuple[int, float, int]:
+        """Train one batch; return the number of batches so far, its loss and its images."""
+        self._logbook.begin_batch()
+        if self._is_first_batch:
+            returned = breakable(train_first_batch, self, batch)
+        else:
+            returned = breakable(
+                self.train_step, self.model, batch, self.loss_fn, self.optimizer, self.device
+            )
+        self._is_first_batch = False
         try:
-            return float(loss)
+            loss = float(returned)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"train_step must return the loss of its batch as a number, but returned {loss!r}"
+                "train_step must return the loss of its batch as a number, but returned "
+                f"{returned!r}"
             ) from error
+        step = self.history.add_batch(loss)
+        inputs = find_inputs(batch)
+        self._logbook.add_batch(source, inputs)
+        return step, loss, 0 if inputs is None else len(inputs)
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
@@ -335,7 +349,7 @@ class Trainer:
 
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(self, *arguments)
+            breakable(getattr(callback, hook), self, *arguments)
 
 
 def _leave_out_portions(
@@ -345,20 +359,3 @@ def _leave_out_portions(
         for report in reports:
             if report is not None:
                 yield report
-
-
-def _count_batches(train_batches: Iterable[Any]) -> int:
-    if not isinstance(train_batches, Sized):
-        raise TypeError(
-            f"train_batches must know its length, which a {type(train_batches).__name__} does not; "
-            "use a DataLoader, DigitSet.batches(...) or a list of batches."
-        )
-    num_batches = len(train_batches)
-    if num_batches == 0:
-        raise ValueError("train_batches is empty: there is no batch to train on.")
-    return num_batches
-
-
-def _find_inputs(batch: object) -> Tensor | None:
-    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
-    return inputs if isinstance(inputs, Tensor) and inputs.dim() else None

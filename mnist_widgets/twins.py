@@ -20,9 +20,9 @@ from torch import Tensor
 from mnist_widgets.canvas import FINENESS
 from mnist_widgets.confusion_view import describe_accuracy, format_percent
 from mnist_widgets.curves import smooth
-from mnist_widgets.evaluation import precision, recall
 from mnist_widgets.history import History
 from mnist_widgets.loss_picture import draw_losses
+from mnist_widgets.measures import precision, recall
 from mnist_widgets.messages import describe_losses, format_loss
 from mnist_widgets.pictures import draw_confusion, draw_images, draw_prediction
 

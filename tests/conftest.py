@@ -1,15 +1,55 @@
-"""What all tests share: a fixed seed, a tiny problem, and an eye on swallowed errors."""
+"""What all tests share: a fixed seed, a tiny problem, clean-up, and an eye on swallowed errors."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
+import threading
 
 import pytest
 import torch
 from torch import nn
 
 from mnist_widgets import Trainer
+from mnist_widgets.session import _sessions as open_sessions
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_reach_python():
+    """Let SIGINT raise here and in child processes, even where the parent process ignores it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    """Close each session and widget that a test opened, and restore the state of the process.
+
+    A test that fails before its own clean-up must not make others fail.
+    """
+    ipywidgets = sys.modules.get("ipywidgets.widgets.widget")
+    sessions_before = set(open_sessions)
+    widgets_before = set(ipywidgets._instances) if ipywidgets else set()
+    handler = signal.getsignal(signal.SIGINT)
+    environment = dict(os.environ)
+    dtype, num_threads = torch.get_default_dtype(), torch.get_num_threads()
+    yield
+    for session in set(open_sessions) - sessions_before:
+        session.close()
+    if ipywidgets := sys.modules.get("ipywidgets.widgets.widget"):
+        for name in set(ipywidgets._instances) - widgets_before:
+            if widget := ipywidgets._instances.get(name):
+                widget.close()
+    if signal.getsignal(signal.SIGINT) is not handler:
+        signal.signal(signal.SIGINT, handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_default_dtype(dtype)
+    if torch.get_num_threads() != num_threads:
+        torch.set_num_threads(num_threads)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +84,14 @@ def no_swallowed_errors(caplog):
 
 
 @pytest.fixture
+def float64_by_default():
+    """Let new tensors be float64, as some numerical code sets it, until the test ends."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
 def batches():
     """Five batches of eight random 4-number inputs in three classes."""
     return [(torch.randn(8, 4), torch.randint(0, 3, (8,))) for _ in range(5)]
@@ -54,8 +102,7 @@ def make_trainer(batches):
     """Return a function that makes a `Trainer` of a linear model over `batches`."""
 
     def make(**options) -> Trainer:
-        model = options.pop("model", None)
-        model = nn.Linear(4, 3) if model is None else model  # a compiled one has no truth value
+        model = options.pop("model") if "model" in options else nn.Linear(4, 3)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         train_batches = options.pop("train_batches", batches)
         options.setdefault("device", "cpu")

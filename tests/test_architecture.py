@@ -28,20 +28,26 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {
-        "runtime",
-        "devices",
-        "interrupts",
-        "pace",
-        "portions",
-        "states",
-        "evaluators",
-        "reports",
-        "history",
-        "logbook",
-        "curves",
+        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"),
+        *("portions", "states"),
     },
-    {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
-    {"data", "loss_picture"},
+    {"evaluators"},
+    {"outputs", "tensors", "module_state", "weight_files"},
+    {
+        "digit_set",
+        "measures",
+        "downloads",
+        "drivers",
+        "epoch_batches",
+        "images",
+        "models",
+        "lessons",
+        "messages",
+        "canvas",
+        "loss_checks",
+    },
+    {"data", "loss_picture", "batch_checks"},
+    {"preflight"},
     {"training"},
     {"callbacks", "evaluation", "open_sessions"},
     {"tutorial", "run_config", "selection", "confusion_view"},
@@ -58,7 +64,7 @@ LAYERS = [
     {"cli"},
 ]
 FOLDERS = ("widgets", "exercises")
-CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:12])]
+CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:14])]
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}
@@ -337,6 +343,15 @@ def test_the_number_of_epochs_stands_alone_in_its_cell(name):
 def test_notebooks_neither_install_nor_bend_the_path(name):
     code = "\n".join(read_cells(name, "code"))
     assert not re.search(r"sys\.path|^\s*[!%]+\s*pip\b|\bpip install\b", code, re.MULTILINE)
+
+
+@each_notebook
+def test_notebooks_import_the_kit_before_torch(name):
+    imports = re.findall(
+        r"^(?:import|from) (\w+)", "\n".join(read_cells(name, "code")), re.MULTILINE
+    )
+    before_the_kit = imports[: imports.index("mnist_widgets")]
+    assert not {"torch", "torchvision"} & set(before_the_kit), "torch loads before its settings"
 
 
 @each_notebook

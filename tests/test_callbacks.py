@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+from torch.optim import lr_scheduler
 
 from mnist_widgets import (
     Callback,
@@ -16,6 +19,7 @@ from mnist_widgets import (
     DivergenceGuard,
     EarlyStopping,
     Evaluator,
+    LearningRateScheduler,
     ProgressBar,
     Trainer,
     callbacks,
@@ -95,13 +99,15 @@ def go_through_every_ending(trainer) -> list:
 def test_every_callback_survives_every_ending_and_changes_nothing(
     make_trainer, batches, tmp_path, callback_class
 ):
-    needed = {"path": tmp_path / "written"}
-    wanted = inspect.signature(callback_class).parameters
-    callback = callback_class(**{k: v for k, v in needed.items() if k in wanted})
-
-    # dropout, so that whoever draws random numbers or changes the mode is found out
+    # dropout reveals a callback that draws random numbers or changes the mode
     model = nn.Sequential(nn.Dropout(0.3), nn.Linear(4, 3))
-    watched = make_trainer(model=model, evaluator=Evaluator(batches), callbacks=[callback])
+    watched = make_trainer(model=model, evaluator=Evaluator(batches))
+    steady = torch.optim.lr_scheduler.LambdaLR(watched.optimizer, lambda _: 1.0)
+    needed = {"path": tmp_path / "written", "scheduler": steady}
+    wanted = inspect.signature(callback_class).parameters
+    watched.callbacks.append(
+        callback_class(**{name: value for name, value in needed.items() if name in wanted})
+    )
     twin = nn.Sequential(nn.Dropout(0.3), nn.Linear(4, 3))
     twin.load_state_dict(model.state_dict())
     alone = make_trainer(model=twin, evaluator=Evaluator(batches))
@@ -115,7 +121,8 @@ def test_every_callback_survives_every_ending_and_changes_nothing(
 
 
 def test_the_contract_covers_the_ready_made_callbacks():
-    assert {ProgressBar, EarlyStopping, DivergenceGuard, Checkpoint} <= set(find_ready_made())
+    known = {ProgressBar, EarlyStopping, DivergenceGuard, Checkpoint, LearningRateScheduler}
+    assert known <= set(find_ready_made())
 
 
 def read_bars(text: str) -> dict[str, str]:
@@ -220,7 +227,7 @@ def test_early_stopping_is_patient_anew_in_a_second_run(make_trainer):
 @pytest.mark.parametrize("callback_class", [EarlyStopping, Checkpoint])
 def test_an_unknown_metric_is_named_beside_the_known_ones(make_trainer, tmp_path, callback_class):
     arguments = {"path": tmp_path / "best.pt"} if callback_class is Checkpoint else {}
-    callback = callback_class(**arguments, metric="test_los")
+    callback = callback_class(**arguments, metric="test_los", mode="min")
     trainer = make_trainer(evaluator=ScriptedEvaluator([1.0, 1.0]), callbacks=[callback])
     with pytest.raises(ValueError, match="no 'test_los', only 'train', 'test_loss'"):
         trainer.fit(1)
@@ -324,3 +331,199 @@ def test_a_checkpoint_compares_anew_after_a_reset(make_trainer, tmp_path):
     trainer.fit(1)
     assert torch.equal(torch.load(tmp_path / "best.pt")["weight"], keeper.weights[1]["weight"])
     assert not torch.equal(keeper.weights[0]["weight"], keeper.weights[1]["weight"])
+
+
+KNOWN_DIRECTIONS = {
+    "min": ["train", "test_loss", "val_loss", "loss", "squared_error", "valLoss"],
+    "max": [
+        *("test_accuracy", "accuracy", "val_acc", "acc", "f1", "val_f1", "macro_precision"),
+        *("recall", "roc_auc", "f1_score", "Accuracy"),
+    ],
+}
+
+
+def test_the_best_epoch_of_a_metric_with_a_known_name_is_kept(make_trainer, tmp_path):
+    for mode, names in KNOWN_DIRECTIONS.items():
+        values = [0.5, 0.2, 0.4] if mode == "min" else [0.5, 0.8, 0.6]
+        for name in names:
+            for given in (None, mode):
+                losses = itertools.cycle(values if name == "train" else [1.0])
+                keeper, path = WeightKeeper(), tmp_path / f"{name}.pt"
+                trainer = make_trainer(
+                    evaluator=None if name == "train" else ScriptedEvaluator(values, name),
+                    callbacks=[Checkpoint(path, name, mode=given), keeper],
+                    train_batches=[(torch.ones(1, 4), torch.zeros(1, dtype=torch.int64))],
+                )
+                train_step = trainer.train_step
+                if name == "train":
+                    trainer.train_step = lambda *parts, losses=losses, train_step=train_step: (
+                        train_step(*parts),
+                        next(losses),
+                    )[1]
+                trainer.fit(3)
+                saved = torch.load(path)["weight"]
+                assert torch.equal(saved, keeper.weights[1]["weight"]), (name, given)
+                assert not torch.equal(saved, keeper.weights[2]["weight"]), (name, given)
+
+
+def test_early_stopping_waits_in_the_direction_of_its_mode(make_trainer):
+    for options, values, num_epochs in [
+        ({"metric": "val_acc"}, [0.5, 0.6, 0.7], 3),
+        ({"metric": "val_acc"}, [0.7, 0.6, 0.8], 2),
+        ({"metric": "perplexity", "mode": "min"}, [3.0, 2.0, 1.0], 3),
+        ({"metric": "kappa", "mode": "max"}, [3.0, 2.0, 4.0], 2),
+        ({"metric": "test_loss", "mode": "max"}, [1.0, 2.0, 3.0], 3),
+        ({"metric": "f1"}, [0.5, math.nan, 0.9], 2),
+    ]:
+        trainer = make_trainer(
+            evaluator=ScriptedEvaluator(values, options["metric"]),
+            callbacks=[EarlyStopping(patience=1, **options)],
+        )
+        assert trainer.fit(3).num_epochs == num_epochs, options
+
+
+def test_a_metric_of_unknown_direction_asks_for_the_mode(tmp_path):
+    for make in (EarlyStopping, lambda *args, **options: Checkpoint(tmp_path, *args, **options)):
+        for name in ("perplexity", "kappa", "accuracy_std", "loss_ratio"):
+            with pytest.raises(ValueError, match=f"{name}.*mode='min' or mode='max'"):
+                make(name)
+        with pytest.raises(ValueError, match="not 'lowest'"):
+            make("perplexity", mode="lowest")
+
+
+def test_an_epoch_without_a_number_is_no_checkpoint(make_trainer, tmp_path):
+    path, keeper = tmp_path / "best.pt", WeightKeeper()
+    trainer = make_trainer(
+        evaluator=ScriptedEvaluator([math.nan, 0.5, math.nan], "f1"),
+        callbacks=[Checkpoint(path, "f1"), keeper],
+    )
+    trainer.fit(1)
+    assert not path.exists()
+    trainer.fit(2)
+    assert torch.equal(torch.load(path)["weight"], keeper.weights[1]["weight"])
+
+
+def test_a_checkpoint_holds_the_model_inside_its_wrappers(make_trainer, tmp_path):
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    for wrap in (compiled, nn.DataParallel, lambda model: nn.DataParallel(compiled(model))):
+        inner, path = nn.Linear(4, 3), tmp_path / "best.pt"
+        make_trainer(model=wrap(inner), callbacks=[Checkpoint(path, "train")]).fit(1)
+        fresh = nn.Linear(4, 3)
+        fresh.load_state_dict(torch.load(path))
+        assert torch.equal(fresh.weight, inner.weight)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    make_trainer, tmp_path, monkeypatch
+):
+    path = tmp_path / "best.pt"
+    trainer = make_trainer(
+        evaluator=ScriptedEvaluator([1.0, 0.5]), callbacks=[Checkpoint(path, "test_loss")]
+    )
+    trainer.fit(1)
+    before = path.read_bytes()
+
+    def write_half(state, file):
+        Path(file).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", write_half)
+    with pytest.raises(OSError, match="No space"):
+        trainer.fit(1)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_a_checkpoint_in_a_missing_folder_is_refused_before_the_first_batch(make_trainer, tmp_path):
+    for path, error in [
+        (tmp_path / "missing" / "best.pt", FileNotFoundError),
+        (tmp_path, IsADirectoryError),
+    ]:
+        trainer = make_trainer(callbacks=[Checkpoint(path, "train")])
+        with pytest.raises(error, match="folder"):
+            trainer.fit(1)
+        assert trainer.history.batch_losses == []
+    (tmp_path / "missing").mkdir()
+    make_trainer(callbacks=[Checkpoint(tmp_path / "missing" / "best.pt", "train")]).fit(1)
+    assert (tmp_path / "missing" / "best.pt").exists()
+
+
+class RateKeeper(Callback):
+    """Notes the learning rate of each batch."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_batch_end(self, trainer, report):
+        self.rates.append(trainer.optimizer.param_groups[0]["lr"])
+
+
+def make_scheduled(make_trainer, make_scheduler, **options):
+    trainer = make_trainer(evaluator=ScriptedEvaluator(itertools.repeat(1.0)))
+    scheduler = make_scheduler(trainer.optimizer)
+    keeper = RateKeeper()
+    trainer.callbacks += [keeper, LearningRateScheduler(scheduler, **options)]
+    return trainer, keeper
+
+
+SCHEDULES = {
+    "each epoch": (lambda optimizer: lr_scheduler.ExponentialLR(optimizer, 0.5), {}),
+    "each batch": (lambda optimizer: lr_scheduler.StepLR(optimizer, 3, 0.5), {"every": "batch"}),
+    "one cycle": (
+        lambda optimizer: lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=15),
+        {"every": "batch"},
+    ),
+    "in sequence": (
+        lambda optimizer: lr_scheduler.SequentialLR(
+            optimizer,
+            [lr_scheduler.ConstantLR(optimizer, 0.1), lr_scheduler.ExponentialLR(optimizer, 0.5)],
+            milestones=[1],
+        ),
+        {},
+    ),
+    "on plateau": (lambda optimizer: lr_scheduler.ReduceLROnPlateau(optimizer, patience=0), {}),
+}
+
+
+def test_a_scheduler_changes_the_rate_each_epoch_or_each_batch(make_trainer):
+    trainer, keeper = make_scheduled(make_trainer, *SCHEDULES["each epoch"][:1])
+    trainer.fit(3)
+    assert keeper.rates == pytest.approx([0.01] * 5 + [0.005] * 5 + [0.0025] * 5)
+    trainer, keeper = make_scheduled(make_trainer, SCHEDULES["each batch"][0], every="batch")
+    trainer.fit(1)
+    assert keeper.rates == pytest.approx([0.01] * 3 + [0.005] * 2)
+    trainer, keeper = make_scheduled(make_trainer, SCHEDULES["on plateau"][0])
+    trainer.fit(3)
+    assert keeper.rates == pytest.approx([0.01] * 10 + [0.001] * 5)
+
+
+def test_after_a_reset_a_scheduler_begins_anew(make_trainer):
+    for name, (make_scheduler, options) in SCHEDULES.items():
+        trainer, keeper = make_scheduled(make_trainer, make_scheduler, **options)
+        beginning = trainer.snapshot()
+        trainer.fit(3)
+        first = list(keeper.rates)
+        assert len(set(first)) > 1, name
+        for _ in range(2):
+            trainer.restore(beginning)
+            keeper.rates.clear()
+            trainer.fit(3)
+            assert keeper.rates == first, name
+
+
+def test_a_scheduler_that_does_not_fit_is_refused(make_trainer):
+    trainer = make_trainer()
+    plateau = lr_scheduler.ReduceLROnPlateau(trainer.optimizer)
+    with pytest.raises(ValueError, match="'epoch' or 'batch', not 'step'"):
+        LearningRateScheduler(plateau, every="step")
+    with pytest.raises(ValueError, match="each epoch"):
+        LearningRateScheduler(plateau, every="batch")
+    with pytest.raises(TypeError, match="StepLR"):
+        LearningRateScheduler(lr_scheduler.StepLR)
+    other = lr_scheduler.ExponentialLR(make_trainer().optimizer, 0.5)
+    trainer.callbacks.append(LearningRateScheduler(other))
+    with pytest.raises(ValueError, match="another optimizer"):
+        trainer.fit(1)
+    assert trainer.history.batch_losses == []

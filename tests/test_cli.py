@@ -85,20 +85,36 @@ class TestTrain:
         assert "learning rate is probably too high" in capsys.readouterr().err
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process alone")
-    def test_ctrl_c_ends_politely_with_what_was_reached(self):
-        command = [COMMAND, "train", "--dataset", "bundled", "--epochs", "100000"]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    @pytest.mark.parametrize("num_interrupts", [1, 2])
+    def test_ctrl_c_ends_politely_with_what_was_reached(self, start_training, num_interrupts):
+        process = start_training()
         while "Epoch  3/" not in process.stderr.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        for _ in range(num_interrupts):
+            process.send_signal(signal.SIGINT)
         report, errors = process.communicate(timeout=120)
 
         assert process.returncode == 130
         assert "Interrupted after" in report
         assert "Accuracy: " in report
         assert "Traceback" not in errors
+
+    @pytest.fixture
+    def start_training(self):
+        """Return a function that starts a training without end; it is killed if it goes on."""
+        running = []
+
+        def start() -> subprocess.Popen:
+            command = [COMMAND, "train", "--dataset", "bundled", "--epochs", "100000"]
+            running.append(
+                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            )
+            return running[-1]
+
+        yield start
+        for process in running:
+            process.kill()
+            process.communicate()
 
 
 class TestData:

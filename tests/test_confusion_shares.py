@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mnist_widgets.evaluation import normalize_confusion, precision, recall
+from mnist_widgets.measures import normalize_confusion, precision, recall
 
 COUNTS = torch.tensor([[6, 2, 0], [1, 3, 0], [5, 0, 5]])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
+import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 from torchvision.transforms import v2
 
-from mnist_widgets.digit_set import DigitSet, to_inputs
+from mnist_widgets.digit_set import DigitSet, check_same_classes, to_inputs
 
 DIGITS = "0123456789"
 
@@ -90,6 +93,14 @@ def test_batches_know_their_numbers(digit_set):
     assert [len(labels) for _, labels in digit_set.batches(100)] == [25]
 
 
+def test_batches_are_made_in_the_thread_that_takes_them(digit_set, monkeypatch):
+    def refuse(thread):
+        raise AssertionError(f"{thread} was started")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert len(list(digit_set.batches(10, shuffle=True))) == 3
+
+
 def test_shuffled_batches_hold_every_image_once_with_its_label(digit_set):
     inputs, labels = collect(digit_set.batches(4, shuffle=True))
     label_of = {image.numpy().tobytes(): label for image, label in digit_set}
@@ -158,3 +169,74 @@ def test_a_set_without_images_is_refused():
 def test_the_representations_say_what_it_is(digit_set):
     assert repr(digit_set) == "<DigitSet noise: 25 images, 10 classes>"
     assert repr(digit_set.batches(10)) == f"<3 batches of 10 from {digit_set!r}, in order>"
+
+
+def test_arrays_and_lists_make_the_same_set_as_tensors(digit_set):
+    images, labels = digit_set.images, digit_set.labels
+    for name, same_images, same_labels in (
+        ("arrays", images.numpy(), labels.numpy()),
+        ("lists", images.tolist(), labels.tolist()),
+        ("lists of arrays", list(images.numpy()), list(labels.numpy())),
+        ("lists of tensors", list(images), tuple(labels)),
+        ("narrow labels", images, labels.to(torch.uint8)),
+        ("labels of another byte order", images, labels.numpy().astype(">i4")),
+    ):
+        same = DigitSet(same_images, same_labels, DIGITS, "the same")
+        assert torch.equal(same.images, images), name
+        assert torch.equal(same.labels, labels), name
+        assert (same.images.dtype, same.labels.dtype) == (torch.uint8, torch.int64), name
+    assert DigitSet(images, labels > 4, ["small", "large"], "sizes").labels.sum() == 10
+    assert torch.equal(to_inputs(images.numpy()), to_inputs(images))
+
+
+def test_arrays_and_tensors_are_shared_not_copied(digit_set):
+    array = digit_set.images.numpy()
+    shared = DigitSet(array, digit_set.labels, DIGITS, "shared")
+    assert shared.images.data_ptr() == digit_set.images.data_ptr()
+    assert shared.labels is digit_set.labels
+
+
+def test_what_is_no_tensor_of_images_or_labels_is_named(digit_set):
+    images, labels = digit_set.images, digit_set.labels
+    for wrong_images, wrong_labels, words in (
+        (
+            images.numpy().astype("float64"),
+            labels,
+            r"images are torch.float64.*\(25, 28, 28\).*tensor",
+        ),
+        ((images.int() - 1).tolist(), labels, r"images are torch.int64.*\(25, 28, 28\).*tensor"),
+        ("images.npy", labels, "images must be a tensor.*str"),
+        (images, [str(label) for label in labels.tolist()], "labels must be a tensor.*list"),
+        (images, labels.numpy().astype("float32"), r"labels are torch.float32.*\(25,\).*tensor"),
+        (images, labels.unsqueeze(1).numpy(), r"labels are torch.int64.*\(25, 1\).*tensor"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            DigitSet(wrong_images, wrong_labels, DIGITS, "wrong")
+
+
+def test_class_names_are_whatever_str_makes_names_of(digit_set):
+    for names in (range(10), list(range(10)), np.arange(10), torch.arange(10), np.array([*DIGITS])):
+        made = DigitSet(digit_set.images, digit_set.labels, names, "digits")
+        assert made.class_names == tuple(DIGITS)
+        assert all(type(name) is str for name in made.class_names)
+
+
+def test_class_names_without_an_order_or_twice_are_refused(digit_set):
+    for names, words in (({*DIGITS}, "in the order"), ("0123456788", "'8' twice"), (10, "list")):
+        with pytest.raises(ValueError, match=f"class_names.*{words}"):
+            DigitSet(digit_set.images, digit_set.labels, names, "wrong")
+
+
+def test_two_sets_must_have_the_same_classes_in_the_same_order(digit_set):
+    def named(names):
+        return DigitSet(digit_set.images, digit_set.labels, names, "named")
+
+    swapped, more = named("1023456789"), named("0123456789A")
+    for other, words in ((swapped, "'0' where the test set has '1'"), (more, "10 .* 11 classes")):
+        for batches in (other, other.batches(5), DataLoader(Subset(other, range(5)), batch_size=5)):
+            with pytest.raises(ValueError, match=f"same classes in the same order.*{words}"):
+                check_same_classes(digit_set.batches(5), batches)
+    check_same_classes(digit_set.batches(5), named(range(10)).batches(3))
+    nameless = TensorDataset(torch.zeros(5, 4), torch.zeros(5))
+    check_same_classes(digit_set, DataLoader(ConcatDataset([nameless])))
+    check_same_classes([(torch.zeros(5, 4), torch.zeros(5))], swapped.batches(5))

@@ -10,7 +10,6 @@ import pickle
 import socket
 import struct
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -216,10 +215,8 @@ def test_the_next_mirror_serves_what_one_lacks(mirror, root):
 
 
 def test_without_a_network_the_error_names_what_to_do(root, dead_address):
-    start_s = time.monotonic()
     with pytest.raises(DataError) as caught:
         ensure_raw_files(make_dataset_class(dead_address), root)
-    assert time.monotonic() - start_s < 5
     assert caught.value.reason == "TinyMNIST is not on this computer and there is no network"
     assert str(root / "TinyMNIST" / "raw") in str(caught.value)
     assert "mnist-widgets data" in str(caught.value)
@@ -256,10 +253,13 @@ def test_several_at_once_do_not_disturb_each_other(mirror, root):
     assert [path.name for path in (root / "TinyMNIST").iterdir()] == ["raw"]
 
 
+# In these two nothing but the wait itself would notice a wait that never ends: pytest's timeout.
 def test_a_mirror_that_is_silent_is_given_up_in_time(silent_address):
-    start_s = time.monotonic()
     assert find_answering_mirror([silent_address], "file.gz", timeout_s=0.2) is None
-    assert time.monotonic() - start_s < 2
+
+
+def test_without_a_network_the_answer_comes_before_the_timeout(dead_address):
+    assert find_answering_mirror([dead_address], "file.gz", timeout_s=3600.0) is None
 
 
 def test_a_mirror_that_falls_silent_during_the_transfer_is_given_up(mirror, root, monkeypatch):

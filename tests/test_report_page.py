@@ -155,7 +155,7 @@ def test_a_network_of_other_classes_and_an_unused_lazy_layer_have_a_page_too(dat
             return self.used(images.flatten(1))
 
     model, (train_set, test_set) = Wide(), data
-    optimizer = torch.optim.SGD(model.used.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     evaluator = Evaluator(test_set.batches(512))
     trainer = Trainer(
         model, nn.CrossEntropyLoss(), optimizer, train_set.batches(512), evaluator=evaluator

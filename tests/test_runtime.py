@@ -23,7 +23,7 @@ def make_files(root: Path, files: dict[str, str]) -> Path:
 
 
 def run_python(code: str, **environ: str) -> str:
-    ours = {"OMP_WAIT_POLICY", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CPU_LIMIT"}
+    ours = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CPU_LIMIT"}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -103,24 +103,26 @@ def test_cpu_limit_counts_if_it_is_a_positive_number(tmp_path, limit, expected):
     assert runtime.effective_cpu_count(tmp_path, environ={"CPU_LIMIT": limit}) == expected
 
 
+def test_torch_uses_all_cpus_up_to_four_and_one_fewer_where_it_was_imported_first():
+    for cpus, expected in [(0.5, 1), (1, 1), (1.9, 1), (2, 2), (2.5, 2), (3, 3), (4, 4), (64, 4)]:
+        assert runtime.choose_num_threads(cpus) == expected, cpus
+    for cpus, expected in [(0.5, 1), (1, 1), (2, 1), (2.5, 1), (3, 2), (4, 3), (5, 4), (64, 4)]:
+        assert runtime.choose_num_threads(cpus, is_torch_first=True) == expected, cpus
+
+
 @pytest.mark.parametrize(
-    ("cpus", "expected"),
-    [(0.5, 1), (1, 1), (1.9, 1), (2, 1), (2.5, 1), (3, 2), (4, 3), (5, 4), (64, 4)],
+    ("chosen", "prepared"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}),
+        ({"GOMP_SPINCOUNT": "5"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),  # a count would undo it
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, {"OMP_WAIT_POLICY": "PASSIVE"}),
+    ],
 )
-def test_one_cpu_is_left_for_kernel_and_browser(cpus, expected):
-    assert runtime.choose_num_threads(cpus) == expected
-
-
-def test_idle_threads_are_told_to_sleep():
-    environ: dict[str, str] = {}
+def test_idle_threads_soon_sleep_unless_the_user_chose_otherwise(chosen, prepared):
+    environ = dict(chosen)
     runtime.prepare_threads(environ)
-    assert environ == {"OMP_WAIT_POLICY": "PASSIVE"}
-
-
-def test_the_users_wait_policy_stays():
-    environ = {"OMP_WAIT_POLICY": "ACTIVE"}
-    runtime.prepare_threads(environ)
-    assert environ == {"OMP_WAIT_POLICY": "ACTIVE"}
+    assert environ == prepared
 
 
 def test_runtime_does_not_load_torch():
@@ -129,18 +131,37 @@ def test_runtime_does_not_load_torch():
     assert run_python(code).strip() == "False"
 
 
-def test_importing_the_package_prepares_openmp_and_limits_torch():
-    code = (
-        "import os, mnist_widgets, torch\n"
-        "print(os.environ['OMP_WAIT_POLICY'], torch.get_num_threads())"
-    )
-    assert run_python(code, CPU_LIMIT="1").split() == ["PASSIVE", "1"]
+SHOW_THREADS = (
+    "import os, mnist_widgets, torch\nfrom mnist_widgets.diagnosis import look_at_threads\n"
+    "print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('GOMP_SPINCOUNT'),"
+    " torch.get_num_threads(), look_at_threads().words)"
+)
+NUM_CPUS = int(NO_LIMIT)
+
+
+def test_importing_the_package_prepares_openmp_and_gives_torch_all_cpus():
+    policy, count, num_threads, words = run_python(SHOW_THREADS).split(" ", 3)
+    assert (policy, count, int(num_threads)) == ("PASSIVE", "1000", min(NUM_CPUS, 4))
+    assert "idle threads sleep" in words
+    assert run_python(SHOW_THREADS, CPU_LIMIT="1").split()[2] == "1"
+
+
+def test_where_torch_was_imported_first_one_cpu_is_left_free_and_the_doctor_says_why():
+    *_, num_threads, words = run_python(f"import torch\n{SHOW_THREADS}").split(" ", 3)
+    assert int(num_threads) == max(1, min(NUM_CPUS - 1, 4))
+    assert "import mnist_widgets before it" in words
+
+
+def test_the_threads_that_the_user_gave_torch_before_are_not_raised():
+    code = f"import torch; torch.set_num_threads(1)\n{SHOW_THREADS}"
+    assert run_python(code).split()[2] == "1"
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])
 def test_the_users_number_of_threads_stays(variable):
     code = (
         "import torch; torch.set_num_threads(3)\n"
-        "from mnist_widgets import runtime; print(runtime.limit_torch_threads())"
+        "from mnist_widgets import runtime; print(runtime.set_torch_threads())"
     )
     assert run_python(code, CPU_LIMIT="1", **{variable: "3"}).strip() == "3"
+    assert run_python(SHOW_THREADS, **{variable: "1"}).split()[2] == "1"

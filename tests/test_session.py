@@ -24,7 +24,6 @@ from mnist_widgets import (
     Callback,
     DivergenceGuard,
     TrainingSession,
-    interrupts,
     train_step,
 )
 
@@ -281,6 +280,28 @@ def test_in_colab_awaiting_a_paused_training_is_refused_too(session, monkeypatch
         asyncio.run(session.finished())
 
 
+@pytest.mark.parametrize("state", [*AT_REST, "running", "paused"])
+def test_join_keeps_its_timeout_in_every_state(session, state):
+    bring_to(session, state)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def linger() -> None:
+        begun.set()
+        may_end.wait(2 * TIMEOUT_S)
+
+    asking = threading.Thread(target=session.between_batches, args=(linger,), daemon=True)
+    asking.start()
+    assert begun.wait(TIMEOUT_S)
+    began_s = time.monotonic()
+    try:
+        with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
+            session.join(timeout=0.05)
+    finally:
+        may_end.set()
+        asking.join(TIMEOUT_S)
+    assert time.monotonic() - began_s < TIMEOUT_S, "it waited for the job"
+
+
 def test_join_gives_up_after_its_timeout(session):
     launch(session, session.start, FOREVER)
     with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
@@ -377,7 +398,8 @@ def send_interrupts():
     threads = []
 
     def session_listens() -> bool:
-        return signal.getsignal(signal.SIGINT) is interrupts._on_interrupt
+        handler = signal.getsignal(signal.SIGINT)  # asyncio has one, too
+        return type(handler).__module__ == "mnist_widgets.interrupts"
 
     def send(*conditions) -> None:
         for condition in (session_listens, *conditions):
@@ -415,7 +437,9 @@ def test_an_interrupt_while_awaiting_stops_politely(session, send_interrupts):
 
 @needs_signals
 @pytest.mark.parametrize("wait", ["join", "await"])
-def test_a_second_interrupt_raises(make_session, send_interrupts, wait):
+def test_a_second_interrupt_ends_the_wait_and_the_run_its_batch(
+    make_session, send_interrupts, wait
+):
     release = threading.Event()
 
     def hanging_step(*arguments):
@@ -423,7 +447,7 @@ def test_a_second_interrupt_raises(make_session, send_interrupts, wait):
         return train_step(*arguments)
 
     session = make_session(train_step=hanging_step)
-    launch(session, session.start, 1)
+    launch(session, session.start, FOREVER)
     send_interrupts(lambda: not session.can("pause"))  # the first has asked for a stop by then
     try:
         if wait == "join":
@@ -432,8 +456,11 @@ def test_a_second_interrupt_raises(make_session, send_interrupts, wait):
         else:
             with pytest.raises(asyncio.CancelledError):
                 asyncio.run(session.finished())
+        assert session.trainer.history.batch_losses == []  # the wait has ended, the batch has not
     finally:
         release.set()
+    session.join(TIMEOUT_S)
+    assert (session.state, len(session.trainer.history.batch_losses)) == ("stopped", 1)
 
 
 def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):

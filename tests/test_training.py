@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_widgets import Callback, Evaluator, Trainer, train_step
+from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
 
 class Recorder(Callback):
@@ -208,6 +208,76 @@ def test_batches_that_run_out_are_an_error(make_trainer, batches):
         make_trainer(train_batches=OnlyOnce(batches)).fit(2)
 
 
+def test_more_batches_than_the_length_says_are_an_error(make_trainer, batches):
+    class TooLong(list):
+        def __len__(self):
+            return 4
+
+    trainer = make_trainer(train_batches=TooLong(batches))
+    with pytest.raises(RuntimeError, match="more than 4 batches in epoch 1, but its length is 4"):
+        trainer.fit(1)
+    assert trainer.history.num_epochs == 0
+
+
+class ClosedLoader:
+    """Batches from a generator that notes when its iteration ends, and in which frame."""
+
+    def __init__(self, batches):
+        self.batches, self.ends = batches, []
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        try:
+            yield from self.batches
+            self.ends.append("exhausted")
+        except GeneratorExit:
+            self.ends.append("closed")
+
+
+@pytest.mark.parametrize(
+    ("at", "do", "ends"),
+    [
+        (None, None, ["exhausted", "exhausted"]),
+        ("batch_end 2", lambda trainer: trainer.request_stop(), ["closed"]),
+        ("batch_end 5", lambda trainer: trainer.request_stop(), ["closed"]),
+        ("batch_end 7", fail, ["exhausted", "closed"]),
+        ("epoch_end 1", fail, ["exhausted"]),
+    ],
+)
+def test_an_epochs_batches_are_taken_to_their_end_or_closed(make_trainer, batches, at, do, ends):
+    loader = ClosedLoader(batches)
+    ends_before_train_end = []
+
+    class Looking(Callback):
+        def on_train_end(self, trainer):
+            ends_before_train_end.extend(loader.ends)
+
+    trainer = make_trainer(train_batches=loader, callbacks=[Recorder(at, do), Looking()])
+    with contextlib.suppress(ZeroDivisionError):
+        trainer.fit(2)
+    assert ends_before_train_end == loader.ends == ends
+
+
+def test_a_closed_iteration_of_a_run_closes_its_batches(make_trainer, batches):
+    loader = ClosedLoader(batches)
+    reports = make_trainer(train_batches=loader).iterate(1)
+    next(reports)
+    reports.close()
+    assert loader.ends == ["closed"]
+
+
+def test_the_loader_is_exhausted_before_the_epoch_is_evaluated(make_trainer, batches):
+    loader = ClosedLoader(batches)
+
+    class Judge:
+        def evaluate(self, model, device):
+            return {"ends": float(len(loader.ends))}
+
+    assert make_trainer(train_batches=loader, evaluator=Judge()).fit(2)["ends"] == [1, 2]
+
+
 def test_two_runs_at_once_are_refused(make_trainer):
     trainer = make_trainer()
     running = trainer.iterate(1)
@@ -256,3 +326,11 @@ def test_model_and_optimizer_return_to_their_device(make_trainer, callback):
         with contextlib.suppress(ZeroDivisionError):
             trainer.fit(1)
         assert next(trainer.model.parameters()).device.type == "cpu"
+
+
+def test_an_evaluator_of_other_classes_is_refused_before_the_first_batch(make_trainer):
+    images, labels = torch.zeros(4, 28, 28, dtype=torch.uint8), [0, 1, 0, 1]
+    one, other = (DigitSet(images, labels, names, names) for names in ("ab", "ba"))
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        make_trainer(train_batches=one.batches(2), evaluator=Evaluator(other.batches(2)))
+    make_trainer(train_batches=one.batches(2), evaluator=Evaluator(one.batches(4)))

@@ -8,7 +8,14 @@ import re
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    WeightedRandomSampler,
+)
 from tqdm import tqdm
 
 from mnist_widgets import Callback, EarlyStopping, SimpleNet, load_bundled_digits, trainer
@@ -145,6 +152,61 @@ def test_without_an_evaluator_the_history_has_the_training_loss_alone(problem):
     assert list(history) == ["train"]
     assert history["train"] == pytest.approx(expected["train"], abs=1e-6)
     assert history["train"][1] < history["train"][0]
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def make_weighted(images):
+    weights = [1.0 + index % 3 for index in range(len(images))]
+    return WeightedRandomSampler(weights, 120, generator=seeded())
+
+
+LOADERS = {
+    "the global generator": lambda _: {"shuffle": True},
+    "a generator": lambda _: {"shuffle": True, "generator": seeded()},
+    "a generator, in order": lambda _: {"generator": seeded()},
+    "drop_last": lambda _: {"shuffle": True, "drop_last": True, "generator": seeded()},
+    "a random sampler": lambda images: {"sampler": RandomSampler(images, generator=seeded())},
+    "with replacement": lambda images: {
+        "sampler": RandomSampler(images, replacement=True, num_samples=130, generator=seeded())
+    },
+    "a weighted sampler": lambda images: {"sampler": make_weighted(images)},
+    "a sequential sampler": lambda images: {"sampler": SequentialSampler(images)},
+    "a batch sampler": lambda images: {
+        "batch_sampler": BatchSampler(RandomSampler(images, generator=seeded()), 64, True)
+    },
+}
+
+
+# pinned to one core, torch warns that two workers are too many
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_any_loader_gives_the_tutorials_history(problem, digits, num_workers):
+    """With dropout, an evaluator that draws from the loader's generator, and three epochs."""
+
+    def train(train_it, options):
+        torch.manual_seed(11)
+        if "batch_sampler" not in options:
+            options = {"batch_size": 64, **options}
+        loader = DataLoader(digits[0], num_workers=num_workers, **options)
+        judge = StudentsEvaluator(
+            DataLoader(digits[1], 64, shuffle=True, generator=options.get("generator"))
+        )
+        model, _, loss_fn, optimizer, epochs = problem()
+        return train_it(model, loader, loss_fn, optimizer, epochs, judge), model.state_dict()
+
+    # starting workers takes long: with them, only what they could change
+    names = ["the global generator", "a generator", "drop_last"] if num_workers else LOADERS
+    for name in names:
+        expected, expected_weights = train(tutorial_trainer, LOADERS[name](digits[0]))
+        history, weights = train(trainer, LOADERS[name](digits[0]))
+        assert len(history["train"]) == 3
+        for metric, values in expected.items():
+            assert history[metric] == pytest.approx(values, abs=1e-6), f"{name}: {metric}"
+        for key, value in weights.items():
+            assert torch.equal(value, expected_weights[key]), f"{name}: {key}"
 
 
 def test_every_argument_goes_by_name_too(problem):

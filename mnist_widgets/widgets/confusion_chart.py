@@ -7,7 +7,7 @@ decided elsewhere.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from mnist_widgets.confusion_view import (
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.reports import EpochReport
+from mnist_widgets.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_confusion
 from mnist_widgets.widgets.class_axis import class_axis, widest_px
@@ -68,7 +69,8 @@ class ConfusionChart(Panel, Callback):
         ```
 
     Args:
-        class_names: what the classes are called, in their order; no two alike.
+        class_names: what the classes are called, in their order: strings, or whatever `str` makes
+            names of; no two alike.
         count: asks for new counts, which `show_counts` then brings; a button calls it. Without it
             there is no button.
 
@@ -80,10 +82,10 @@ class ConfusionChart(Panel, Callback):
 
     def __init__(
         self,
-        class_names: Sequence[str] = DIGIT_NAMES,
+        class_names: Iterable[object] = DIGIT_NAMES,
         count: Callable[[], None] | None = None,
     ) -> None:
-        self._class_names = tuple(class_names)
+        self._class_names = to_class_names(class_names)
         self._noun = "digit" if self._class_names == DIGIT_NAMES else "class"
         self._counts: Tensor | None = None
         self._is_drawn_swapped = False
@@ -118,25 +120,19 @@ class ConfusionChart(Panel, Callback):
         self.redraw()
         self.observe(self._on_change, names="selected_pair")
 
-    def show_counts(self, counts: Tensor | None) -> None:
+    def show_counts(self, counts: ArrayLike | None) -> None:
         """Show what an evaluation counted; from any thread.
 
         Args:
-            counts: integers (C, C), `counts[true, predicted]`; None if nothing was evaluated yet.
+            counts: whole numbers (C, C), `counts[true, predicted]`: a tensor, an array or a list;
+                None if nothing was evaluated yet.
 
         Raises:
-            ValueError: the counts are of another shape, or no integers.
+            ValueError: the counts are of another shape, below 0, or no whole numbers.
         """
-        size = len(self._class_names)
-        if counts is not None:
-            if counts.shape != (size, size) or counts.is_floating_point():
-                raise ValueError(
-                    f"counts must be integers of the shape ({size}, {size}), a row and a column "
-                    f"for each class, not {counts.dtype} of the shape {tuple(counts.shape)}"
-                )
-            # a copy: the caller may go on counting
-            counts = counts.detach().cpu().clone() if counts.any() else None
-        self._counts = counts
+        checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
+        # a copy: the caller may go on counting
+        self._counts = checked.clone() if checked is not None and checked.any() else None
         publisher.request(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:

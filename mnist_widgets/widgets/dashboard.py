@@ -76,7 +76,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; your own replaces the usual one.
-        batch_size: goes with `model`; by default 512, or 32 for a small set.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. Where a model with
+            batch norm would get a last batch of one image, that batch is left out.
         settings: what to begin with, a `RunConfig` or its string; not with `model`.
         epochs: what the field beside the buttons says at first.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
@@ -84,8 +85,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
 
     Raises:
-        ValueError: if something does not go together, or `hide`, `lock` or `driver` name what is
-            not there; the lab before is then left as it is.
+        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `driver` name what
+            is not there; the lab before is then left as it is.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)

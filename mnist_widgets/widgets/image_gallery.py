@@ -23,6 +23,7 @@ from mnist_widgets.evaluation import Evaluator, Predictions
 from mnist_widgets.images import to_sprite
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
+from mnist_widgets.tensors import ArrayLike, to_tensor
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_images
 from mnist_widgets.widgets.image_grid import NO_PREVIEWS, ImageGrid
@@ -130,7 +131,7 @@ class ImageGallery(Panel, Callback):
         self._predictions = predictions
         publisher.request(self.redraw)
 
-    def show_visible(self, indices: Tensor, probabilities: Tensor) -> None:
+    def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
         """Show newer answers for some images, until the next `show_predictions`.
 
         Frames and names of these images follow; which images the page holds does not: filter and
@@ -140,7 +141,8 @@ class ImageGallery(Panel, Callback):
             indices: int64 (M,), positions in the data set, such as `visible_indices`.
             probabilities: float32 (M, C), what the network makes of these images.
         """
-        self._probabilities = self._probabilities.index_copy(0, indices, probabilities)
+        positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
+        self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
         publisher.request(self.redraw)
 
     def preview_in(self, prediction: PredictionPanel) -> None:

@@ -170,7 +170,9 @@ class LiveInference(Callback):
             return
         if len(shown) == 0:
             return
-        answers = predict_probabilities(self._session.trainer.model, self._test_set.images[shown])
+        trainer = self._session.trainer
+        images = self._test_set.images[shown]
+        answers = predict_probabilities(trainer.model, images, trainer.loss_fn)
         self._probabilities = self._probabilities.index_copy(0, shown, answers)
         if self._gallery is not None:
             self._gallery.show_visible(shown, answers)
@@ -186,8 +188,8 @@ class LiveInference(Callback):
         step = self._step
         if not self._needs_all or self._is_newest(self._shown_step):
             return
-        model, images = self._session.trainer.model, self._test_set.images
-        predicting = LongJob(predict_in_portions(model, images))
+        trainer, images = self._session.trainer, self._test_set.images
+        predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))
         while predicting.do_portion():
             yield
             is_resumed = self._session.state == "running" and not is_counting

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
 from mnist_widgets.messages import format_share
+from mnist_widgets.tensors import ArrayLike, to_class_names, to_images, to_tensor
 from mnist_widgets.twins import Twin, twin_prediction
 from mnist_widgets.widgets.class_axis import class_axis
 from mnist_widgets.widgets.panel import Panel, WidgetStates, text_line
@@ -52,11 +53,12 @@ class ProbabilityChart(Panel):
         ```
 
     Args:
-        class_names: what the classes are called, in their order; no two alike.
+        class_names: what the classes are called, in their order: strings, or whatever `str` makes
+            names of; no two alike.
     """
 
-    def __init__(self, class_names: Sequence[str] = DIGIT_NAMES) -> None:
-        self._class_names = tuple(class_names)
+    def __init__(self, class_names: Iterable[object] = DIGIT_NAMES) -> None:
+        self._class_names = to_class_names(class_names)
         self._values_format = _format_values(self._class_names)
         self._shown: _Shown | None = None
         self._image = HTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
@@ -69,24 +71,25 @@ class ProbabilityChart(Panel):
         self.redraw()
 
     def show_prediction(
-        self, image: Tensor, probabilities: Tensor, true_label: int | None = None
+        self, image: ArrayLike, probabilities: ArrayLike, true_label: int | None = None
     ) -> None:
         """Show one image with its probabilities, from any thread; the newest is what is drawn.
 
         Args:
-            image: uint8 (28, 28), or float (1, 28, 28) in [0, 1].
-            probabilities: (C,), which sum to 1.
+            image: uint8 (28, 28), or float (1, 28, 28) in [0, 1]; a tensor, an array or a list.
+            probabilities: (C,), which sum to 1; a tensor, an array or a list.
             true_label: the image's class, if it is known.
 
         Raises:
             ValueError: if there are not as many probabilities as classes, the true label is none
                 of them, or the image has another shape, type or range.
         """
+        image, probabilities = to_images(image), to_tensor(probabilities, "probabilities")
         size = len(self._class_names)
         if probabilities.shape != (size,):
             raise ValueError(
-                f"probabilities must be {size} numbers, one for each class, but their shape is "
-                f"{tuple(probabilities.shape)}"
+                f"probabilities must be a tensor of {size} numbers, one for each class, but their "
+                f"shape is {tuple(probabilities.shape)}"
             )
         if true_label is not None and not 0 <= true_label < size:
             raise ValueError(f"true_label must be from 0 to {size - 1}, not {true_label}")

@@ -11,9 +11,16 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.digit_set import DigitSet
+from mnist_widgets.digit_set import Batches, DigitSet, check_same_classes, to_inputs
 from mnist_widgets.evaluation import Evaluator, predict_probabilities
 from mnist_widgets.messages import name_error
+from mnist_widgets.outputs import find_option
+from mnist_widgets.preflight import (
+    check_batch_norm,
+    check_default_dtype,
+    explain_error,
+    find_batch_norms,
+)
 from mnist_widgets.run_config import TEST_BATCH_SIZE, RunConfig
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 
@@ -60,6 +67,7 @@ class TrainerSource:
             )
         if self.model is not None:
             self._check_model(self.model)
+            self._check_ignored()
         if not isinstance(self.settings, (RunConfig, str, type(None))):
             raise ValueError(  # noqa: TRY004 - one kind of error for whatever does not fit
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
@@ -68,26 +76,30 @@ class TrainerSource:
         _ = self.config  # what is wrong with it is said now
 
     def _check_model(self, model: object) -> None:
-        """Raise a `ValueError` if this is no network for these images, or the optimizer's other."""
+        """Raise a `ValueError` if this is no network for these images."""
         num_classes = len(self.test_set.class_names)
         wanted = f"model must be a network that gives {num_classes} scores for each image"
         if not isinstance(model, nn.Module):
             raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
+        images = self.test_set.images[:2]
         try:
-            shape = tuple(predict_probabilities(model, self.test_set.images[:2]).shape)
+            shape = tuple(predict_probabilities(model, images, self.loss_fn).shape)
         except Exception as error:
-            raise ValueError(
-                f"{wanted}; images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
-            ) from error
+            reason = explain_error(error, model, to_inputs(images)) or (
+                f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
+            )
+            raise ValueError(f"{wanted}; {reason}") from error
         if shape != (2, num_classes):
             raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
-        own = {id(parameter) for parameter in model.parameters()}
-        groups = [] if self.optimizer is None else self.optimizer.param_groups
-        trained = {id(parameter) for group in groups for parameter in group["params"]}
-        if groups and not own & trained:
+
+    def _check_ignored(self) -> None:
+        """Raise a `ValueError` if the loss function would ignore images that the panels count."""
+        names = self.test_set.class_names
+        ignored = find_option(self.loss_fn, "ignore_index", -100)
+        if 0 <= ignored < len(names):
             raise ValueError(
-                "The optimizer holds the parameters of another network, so this one would never "
-                "learn. Make the optimizer anew, of model.parameters()."
+                f"loss_fn ignores the images of class {names[ignored]} (ignore_index={ignored}), "
+                "which the panels show and count. Leave these images out of the data instead."
             )
 
     @property
@@ -99,28 +111,46 @@ class TrainerSource:
         return RunConfig.from_string(self.settings or "", defaults=defaults)
 
     def make_trainer(self, config: RunConfig) -> Trainer:
-        """Return a trainer: of fresh weights as `config` says, or of the user's own parts."""
+        """Return a trainer: of fresh weights as `config` says, or of the user's own parts.
+
+        Raises:
+            TypeError, ValueError: if the parts do not fit together; see `preflight`.
+        """
         if self.model is None:
+            check_default_dtype()
             trainer = config.build(self.train_set, self.test_set)
             trainer.train_step = self.train_step
             return trainer
-        loss_fn = self.loss_fn or nn.CrossEntropyLoss()
+        loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
         return Trainer(
             self.model,
             loss_fn,
             self.optimizer or torch.optim.Adam(self.model.parameters()),
-            self.train_set.batches(self.batch_size or config.batch_size, shuffle=True),
+            self._make_batches(self.model, self.batch_size or config.batch_size),
             evaluator=Evaluator(self.test_set.batches(TEST_BATCH_SIZE), loss_fn),
             train_step=self.train_step,
         )
 
+    def _make_batches(self, model: nn.Module, batch_size: int) -> Batches:
+        """Cut the training set into batches that `model` can be trained on."""
+        leaves_one = bool(find_batch_norms(model)) and len(self.train_set) % batch_size == 1
+        batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
+        check_batch_norm(model, batches)
+        return batches
+
 
 def check_data(data: object) -> tuple[DigitSet, DigitSet]:
-    """Return training and test set, or raise a `ValueError` that says what was given instead."""
+    """Return training and test set.
+
+    Raises:
+        ValueError: if these are no two `DigitSet`s with the same classes in the same order.
+    """
     match data:
         case (DigitSet() as train_set, DigitSet() as test_set):
+            check_same_classes(train_set, test_set)
             return train_set, test_set
     raise ValueError(
         "data must be two DigitSets, one to train on and one to test with, as load_mnist() gives "
-        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors."
+        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors, "
+        "arrays or lists."
     )

@@ -247,6 +247,9 @@ class TrainingPanel(Panel):
             notice = f'<span role="status">{_HOW_TO_STOP}</span>'
         elif session.is_closed:
             notice = f'<span role="status">{_CLOSED}</span>'
+        elif session.trainer.warnings:
+            words = html.escape(" ".join(session.trainer.warnings))
+            notice = f'<span role="status">{words}</span>'
         else:
             notice = ""
         if session.error is None:

@@ -20,9 +20,9 @@ from mnist_widgets import (
     predict_probabilities,
     train_step,
 )
-from mnist_widgets.evaluation import precision, recall
 from mnist_widgets.exercises import Verdict
 from mnist_widgets.exercises.examination import examine
+from mnist_widgets.measures import precision, recall
 
 
 def check_output(output):

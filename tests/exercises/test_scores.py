@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mnist_widgets.evaluation import accuracy, precision, recall
 from mnist_widgets.exercises import check_scores
+from mnist_widgets.measures import accuracy, precision, recall
 
 
 def right(counts):

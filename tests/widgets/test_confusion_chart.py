@@ -174,7 +174,7 @@ def test_counts_of_another_shape_are_refused(chart, counts):
 
 def test_shares_are_refused_as_counts(chart):
     with pytest.raises(ValueError, match=r"torch\.float32"):
-        chart.show_counts(torch.ones(3, 3))
+        chart.show_counts(torch.full((3, 3), 1 / 3))
 
 
 def test_counts_that_go_on_counting_do_not_change_the_chart(chart):
@@ -231,3 +231,24 @@ def test_a_closed_chart_leaves_no_widget_behind():
     before = set(widget_module._instances)
     ConfusionChart().close()
     assert set(widget_module._instances) == before
+
+
+def test_arrays_and_lists_of_counts_are_shown_as_tensors_are(chart):
+    expected = texts_of(chart)
+    for counts in (COUNTS.numpy(), COUNTS.tolist(), COUNTS.double()):
+        chart.show_counts(None)
+        chart.show_counts(counts)
+        assert texts_of(chart) == expected
+    for wrong in (COUNTS.numpy() - 5, "counts", [[1, 2], [3]]):
+        with pytest.raises(ValueError, match="counts must be a tensor"):
+            chart.show_counts(wrong)
+
+
+def test_class_names_may_be_numbers():
+    chart = ConfusionChart(class_names=range(3))
+    chart.show_counts(COUNTS)
+    assert texts_of(chart)[0] == ["6", "2", "0"]
+    chart.selected_pair = (0, 1)
+    publisher.flush()
+    assert chart._sentence.value.startswith("True 0, predicted 1")
+    chart.close()

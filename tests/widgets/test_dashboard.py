@@ -11,7 +11,13 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 
-from mnist_widgets import RunConfig, SimpleNet, load_bundled_digits, predict_probabilities
+from mnist_widgets import (
+    DigitSet,
+    RunConfig,
+    SimpleNet,
+    load_bundled_digits,
+    predict_probabilities,
+)
 from mnist_widgets.widgets import dashboard, live_inference
 from mnist_widgets.widgets.publishing import publisher
 
@@ -25,7 +31,7 @@ def make_lab():
     labs = []
 
     def make(**options):
-        labs.append(dashboard(data=DATA, **options))
+        labs.append(dashboard(**{"data": DATA, **options}))
         return labs[-1]
 
     yield make
@@ -344,6 +350,10 @@ def test_data_of_another_kind_is_refused():
         dashboard(data=DATA[0])
     with pytest.raises(ValueError, match="two DigitSets"):
         dashboard(data=(torch.zeros(1), torch.zeros(1)))
+    train_set, test_set = DATA
+    other = DigitSet(test_set.images, test_set.labels, reversed(test_set.class_names), "reversed")
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        dashboard(data=(train_set, other))
 
 
 def test_what_does_not_go_together_is_named(make_lab):
@@ -366,6 +376,69 @@ def test_what_does_not_go_together_is_named(make_lab):
         make_lab(model=SimpleNet(784, 10), optimizer=other)
     with pytest.raises(ValueError, match="lock names 'seed'"):
         make_lab(model=SimpleNet(784, 10), lock="seed")
+
+
+def make_normed_model():
+    layers = [torch.nn.Flatten(), torch.nn.Linear(784, 8), torch.nn.BatchNorm1d(8)]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(8, 10))
+
+
+def test_no_batch_of_a_single_image_meets_the_batch_norm_of_your_own_model(make_lab):
+    train_set = DigitSet(DATA[0].images[:33], DATA[0].labels[:33], DATA[0].class_names, "33 digits")
+    data = (train_set, DATA[1])
+    for batch_size, num_batches in [(32, 1), (16, 2), (8, 4), (None, 1), (31, 2), (64, 1)]:
+        lab = make_lab(model=make_normed_model(), data=data, batch_size=batch_size)
+        train(lab)
+        assert lab.session.state == "finished"
+        assert lab.session.trainer.num_batches == num_batches, batch_size
+    with pytest.raises(ValueError, match="single image"):
+        make_lab(model=make_normed_model(), data=data, batch_size=1)
+    plain = make_lab(model=SimpleNet(784, 10, hidden_units=8), data=data, batch_size=32)
+    assert plain.session.trainer.num_batches == 2  # without batch norm no image is left out
+
+
+def test_parts_that_do_not_fit_are_refused_where_the_lab_is_made(make_lab):
+    model = SimpleNet(784, 10, hidden_units=8)
+    for parts, words in [
+        ({"optimizer": torch.optim.Adam}, "class Adam"),
+        ({"loss_fn": torch.nn.CrossEntropyLoss}, "class CrossEntropyLoss"),
+        ({"optimizer": torch.optim.LBFGS(model.parameters())}, "closure"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=words):
+            make_lab(model=model, **parts)
+    with pytest.raises(ValueError, match=r"float64.*model\.float\(\)"):
+        make_lab(model=SimpleNet(784, 10).double())
+
+
+def test_a_changed_default_dtype_is_named_where_the_lab_is_made(make_lab, float64_by_default):
+    for options in ({}, {"model": SimpleNet(784, 10, hidden_units=8)}):
+        with pytest.raises(ValueError, match="set_default_dtype"):
+            make_lab(**options)
+
+
+def test_outputs_that_do_not_fit_the_loss_are_a_failed_run_that_says_so(make_lab):
+    lab = make_lab(model=SimpleNet(784, 10, hidden_units=8), loss_fn=torch.nn.MSELoss())
+    lab.session.start(1)
+    with pytest.raises(ValueError, match="one_hot"):
+        lab.session.join(TIMEOUT_S)
+    settle(lab)
+    assert lab.session.state == "failed"
+    assert "MSELoss" in lab._training._notice.value
+    assert "one_hot" in lab._training._notice.value
+    trainer = lab.session.trainer
+    trainer.loss_fn = trainer.evaluator.loss_fn = torch.nn.CrossEntropyLoss()
+    lab.reset()
+    train(lab)
+    assert lab.session.state == "finished"
+
+
+def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
+    model = SimpleNet(784, 10, hidden_units=8)
+    optimizer = torch.optim.SGD(model.linear2.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match="does not hold 2 of the model's 4"):
+        lab = make_lab(model=model, optimizer=optimizer)
+    train(lab)
+    assert "linear1.weight" in lab._training._notice.value
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):

@@ -18,6 +18,13 @@ TIMEOUT_S = 20
 AN_HOUR_S = 3600.0
 
 
+@pytest.fixture(autouse=True)
+def idle_publisher():
+    """Wait until the publisher's thread, which outlives its last request, has ended."""
+    if thread := publishing.publisher._thread:
+        thread.join(TIMEOUT_S)
+
+
 @pytest.fixture
 def make_publisher(monkeypatch):
     """Return a function that makes a publisher, alone in following the foreground drivers."""
@@ -214,7 +221,6 @@ def test_a_panel_of_a_background_training_says_nothing_of_interrupts(make_traine
     session.between_batches(panel.redraw).result(TIMEOUT_S)
     assert panel._notice.value == ""
     assert enabled(panel) == {"pause", "stop", "reset"}
-    session.close()
     panel.close()
 
 

@@ -163,3 +163,29 @@ def test_a_closed_chart_leaves_no_widget_behind():
     before = set(widget_module._instances)
     ProbabilityChart().close()
     assert set(widget_module._instances) == before
+
+
+def test_arrays_and_lists_are_shown_as_tensors_are(chart):
+    for image, probabilities in (
+        (IMAGE.numpy(), PROBABILITIES.numpy()),
+        (IMAGE.tolist(), PROBABILITIES.tolist()),
+        (IMAGE.numpy()[None] / 255, PROBABILITIES.double().numpy()),
+    ):
+        chart.clear()
+        show(chart, image, probabilities, true_label=7)
+        assert png_of(chart) == to_png(IMAGE)
+        assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist(), abs=1e-5)
+    for wrong_image, wrong_probabilities, words in (
+        ("image.png", PROBABILITIES, "images must be a tensor"),
+        (IMAGE, None, "probabilities must be a tensor"),
+        (IMAGE, [0.5, 0.5], r"probabilities must be a tensor of 10 numbers.*\(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            chart.show_prediction(wrong_image, wrong_probabilities)
+
+
+def test_class_names_may_be_numbers(chart):
+    other = ProbabilityChart(class_names=[3, 5])
+    show(other, IMAGE, [0.25, 0.75], true_label=1)
+    assert other._sentence.value == "True 5. The network says 5 with 75 %, then 3 with 25 %."
+    other.close()

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
+import torch
 
-from mnist_widgets import DivergenceGuard, TrainingSession
+from mnist_widgets import (
+    DivergenceGuard,
+    Evaluator,
+    SimpleNet,
+    TrainingSession,
+    load_bundled_digits,
+)
 from mnist_widgets.widgets import TrainingPanel
 from mnist_widgets.widgets.publishing import publisher
 
@@ -119,6 +126,28 @@ def test_why_a_training_was_stopped_is_shown(make_panel):
     assert "Stopped" in panel._state.value
     assert "learning rate is probably too high" in panel._notice.value
     assert "loss nan" in panel._status.value
+
+
+def test_parts_that_do_not_fit_are_a_failed_training_that_says_so(make_panel):
+    panel = make_panel(model=torch.nn.Linear(4, 2))  # of three classes
+    click(panel, "step")
+    assert panel._state.value.count("Failed") == 1
+    assert "target is 2" in panel._notice.value
+    assert enabled(panel) == {"start", "step", "reset"}
+
+
+@pytest.mark.filterwarnings("ignore:The training inputs range")
+def test_what_is_doubtful_about_a_training_is_shown(make_panel):
+    train_set, test_set = load_bundled_digits()
+    inputs, labels = next(iter(train_set.batches(32)))
+    panel = make_panel(
+        model=SimpleNet(28 * 28, 10, hidden_units=4),
+        train_batches=[((inputs - 0.13) / 0.31, labels)] * 2,
+        evaluator=Evaluator(test_set.batches(512)),
+    )
+    click(panel, "step")
+    assert "range from -0.4" in panel._notice.value
+    assert 'role="status"' in panel._notice.value
 
 
 def test_a_click_that_comes_too_late_is_answered_in_words(panel):

@@ -1,0 +1,113 @@
+"""Confusion counts, and what follows from them: accuracy, recall, precision, shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mnist_widgets.tensors import ArrayLike, to_class_labels, to_counts
+
+
+def confusion_matrix(
+    true_labels: ArrayLike, predicted_labels: ArrayLike, num_classes: int = 10
+) -> Tensor:
+    """Count how often each true class was taken for each class.
+
+    Args:
+        true_labels: integers (N,) from 0 to `num_classes` - 1; a tensor, an array or a list.
+        predicted_labels: integers (N,) from 0 to `num_classes` - 1; likewise.
+        num_classes: at least 1.
+
+    Returns:
+        int64 (num_classes, num_classes) on the CPU, `counts[true, predicted]`.
+
+    Raises:
+        ValueError: if the lengths differ, the labels are no whole numbers, or one lies outside the
+            classes.
+    """
+    true = to_class_labels(true_labels, "true labels").cpu()
+    predicted = to_class_labels(predicted_labels, "predicted labels").cpu()
+    if true.shape != predicted.shape or true.dim() != 1:
+        raise ValueError(
+            "true and predicted labels must be two tensors of equal length, not of shapes "
+            f"{tuple(true.shape)} and {tuple(predicted.shape)}"
+        )
+    check_label_range("true", true, num_classes)
+    check_label_range("predicted", predicted, num_classes)
+    pairs = true * num_classes + predicted
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def accuracy(counts: ArrayLike) -> float:
+    """Return the share of right predictions, 0 to 1: the diagonal's sum over the sum of all.
+
+    Args:
+        counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list;
+            either orientation gives the same.
+
+    Raises:
+        ValueError: if nothing was counted, or these are no counts.
+    """
+    checked = to_counts(counts)
+    total = int(checked.sum())
+    if total == 0:
+        raise ValueError("the confusion counts are all 0: nothing was counted yet")
+    return int(checked.trace()) / total
+
+
+def recall(counts: ArrayLike) -> Tensor:
+    """Return for each class the share of its images that were recognized: float64 (C,), 0 to 1.
+
+    Args:
+        counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list. A
+            class without images has the recall NaN.
+
+    Raises:
+        ValueError: if these are no counts.
+    """
+    return normalize_confusion(counts, "true").diagonal()
+
+
+def precision(counts: ArrayLike) -> Tensor:
+    """Return for each class the share of right ones among its predictions: float64 (C,), 0 to 1.
+
+    Args:
+        counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list. A
+            class never predicted has the precision NaN.
+
+    Raises:
+        ValueError: if these are no counts.
+    """
+    return normalize_confusion(counts, "predicted").diagonal()
+
+
+def normalize_confusion(counts: ArrayLike, by: Literal["true", "predicted"]) -> Tensor:
+    """Return confusion counts as shares of their true or of their predicted class.
+
+    The diagonal then holds the `recall` or the `precision` of each class.
+
+    Args:
+        counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list.
+        by: which class's images are the whole.
+
+    Returns:
+        float64 (C, C) in the order of `counts`, 0 to 1; NaN where the class has no image, or was
+        never predicted.
+
+    Raises:
+        ValueError: if these are no counts.
+    """
+    checked = to_counts(counts).double()
+    return checked / checked.sum(dim=1 if by == "true" else 0, keepdim=True)
+
+
+def check_label_range(role: str, labels: Tensor, num_classes: int) -> None:
+    """Raise a `ValueError` that names `role` if a label is none of the classes."""
+    outside = labels[(labels < 0) | (labels >= num_classes)]
+    if len(outside):
+        raise ValueError(
+            f"a {role} label is {outside[0].item()}, but the classes run from 0 to "
+            f"{num_classes - 1}"
+        )

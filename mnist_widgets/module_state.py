@@ -1,0 +1,153 @@
+"""Put a model back as it was: after an evaluation, and with its optimizer at a reset."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+_CONTAINERS = (dict, OrderedDict, list, set)
+# Hooks may be added and removed by another thread meanwhile, so they stay as they are found.
+_HOOKS = {*vars(nn.Module())} - {"_parameters", "_buffers", "_modules"}
+
+
+_Container: TypeAlias = dict[Any, Any] | list[Any] | set[Any]
+
+
+class ModuleState:
+    """The state of modules apart from the values of their parameters.
+
+    It holds modes, values of buffers, which lazy parameters have no shape yet, and attributes (also
+    what lists, dicts and sets contain, one level deep).
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._modules = [_OneModule(module) for module in modules]
+
+    def restore(self) -> None:
+        """Put the modules back; parameters that got their shape meanwhile lose it again.
+
+        What a module notes about its calls, such as their number, stays. If any keeps other tensors
+        than before, all attributes go back: a tensor may have a flag or a size that goes with it.
+        """
+        keeps_others = any(module.keeps_other_tensors() for module in self._modules)
+        for module in self._modules:
+            module.restore(keeps_others)
+
+
+class _OneModule:
+    def __init__(self, module: nn.Module) -> None:
+        self._module, self._class, self._mode = module, type(module), module.training
+        attributes = vars(module)
+        self._lazy = [(tensor, type(tensor)) for tensor in _tensors_of(module) if is_lazy(tensor)]
+        ignored = () if self._lazy else _HOOKS  # a lazy module removes its own hooks
+        self._containers = [
+            (value, copy(value))
+            for name, value in attributes.items()
+            if type(value) in _CONTAINERS and name not in ignored
+        ]
+        self._attributes = dict(attributes)
+        self._kept = set(_find_tensors(attributes.values()))
+        self._buffers = [
+            (buffer, buffer.clone())
+            for buffer in module.buffers(recurse=False)
+            if not is_lazy(buffer) and buffer.layout is torch.strided
+        ]
+
+    def keeps_other_tensors(self) -> bool:
+        return set(_find_tensors(vars(self._module).values())) != self._kept
+
+    def restore(self, with_attributes: bool) -> None:
+        module = self._module
+        if type(module) is not self._class:
+            module.__class__ = self._class
+        if with_attributes or self._lazy:
+            for container, content in ((vars(module), self._attributes), *self._containers):
+                _put_back(container, content)
+        module.training = self._mode
+        with torch.no_grad():
+            for buffer, values in self._buffers:
+                if not buffer.equal(values):
+                    buffer.copy_(values)
+        for tensor, lazy_class in self._lazy:
+            # the reverse of `materialize`, in place as well: optimizers hold this very object
+            tensor.grad = None
+            tensor.data = tensor.data.new_empty(0)
+            tensor.__class__ = lazy_class
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies of a model's and an optimizer's state, independent of the originals.
+
+    Attributes:
+        model: its state dict, without lazy parameters that have no shape yet.
+        optimizer: its state dict.
+        lazy_modules: the modules of those parameters.
+    """
+
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+    lazy_modules: ModuleState
+
+    @classmethod
+    def take(cls, model: nn.Module, optimizer: Optimizer) -> Snapshot:
+        """Copy the state of `model` and `optimizer`."""
+        state = model.state_dict()
+        for name in [name for name, value in state.items() if is_lazy(value)]:
+            del state[name]
+        lazy = [module for module in model.modules() if any(map(is_lazy, _tensors_of(module)))]
+        return cls(deepcopy(state), deepcopy(optimizer.state_dict()), ModuleState(lazy))
+
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Put both back, bit for bit, and clear the gradients."""
+        self.lazy_modules.restore()
+        is_lazy_model = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+        model.load_state_dict(self.model, strict=not is_lazy_model)
+        # the optimizer adopts the tensors it is given and would train the snapshot itself
+        optimizer.load_state_dict(deepcopy(dict(self.optimizer)))
+        optimizer.zero_grad()
+
+
+def _tensors_of(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _find_tensors(values: Iterable[object]) -> Iterator[int]:
+    """Yield the identities of tensors and modules, also of those in containers."""
+    for value in values:
+        if _is_tensor(value):
+            yield id(value)
+        elif isinstance(value, dict):
+            yield from map(id, filter(_is_tensor, value.values()))
+        elif isinstance(value, (list, tuple, set)):
+            yield from map(id, filter(_is_tensor, value))
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, (Tensor, nn.Module))
+
+
+def _put_back(container: _Container, content: _Container) -> None:
+    """Make `container` hold the very objects of `content` again; write only what differs."""
+    if isinstance(container, list):
+        container[:] = content
+    elif isinstance(container, set):
+        if container != content:
+            container.clear()
+            container.update(content)
+    else:
+        before = dict(content)
+        for name in [name for name in container if name not in before]:
+            del container[name]
+        for name, value in before.items():
+            if name not in container or container[name] is not value:
+                container[name] = value

@@ -1,0 +1,188 @@
+"""What a model's outputs and a batch's targets mean: probabilities, and one class for each image.
+
+Evaluation and the checks before the first batch read both through this module, so that a model is
+judged and shown in one way. Whatever can be read in two ways is refused with its shapes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_TAKES_PROBABILITIES = (nn.BCELoss, functional.binary_cross_entropy)
+_TAKES_SCORES = (
+    nn.BCEWithLogitsLoss,
+    functional.binary_cross_entropy_with_logits,
+    nn.SoftMarginLoss,
+    functional.soft_margin_loss,
+)
+# These broadcast outputs and targets of different shapes to a wrong loss.
+_BROADCASTS = (
+    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.KLDivLoss),
+    *(functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss),
+    *(functional.huber_loss, functional.kl_div),
+)
+_LAYERS_OF_SCORES = (nn.Linear, nn.Conv2d)
+
+
+def check_outputs(outputs: object, num_images: int) -> Tensor:
+    """Return a model's outputs for a batch, or say why no class can be read from them.
+
+    Args:
+        outputs: what the model returned.
+        num_images: images in the batch.
+
+    Raises:
+        ValueError: The outputs are not a floating-point tensor of shape (B, C), (B, 1) or (B,).
+    """
+    wanted = f"for {num_images} images they must be a tensor of floats of shape ({num_images}, C)"
+    if not isinstance(outputs, Tensor):
+        raise ValueError(  # noqa: TRY004 - one kind of error for all that is wrong with outputs
+            f"The model's outputs are a {type(outputs).__name__}; {wanted}."
+        )
+    shape = tuple(outputs.shape)
+    fits = len(shape) in (1, 2) and shape[0] == num_images and 0 not in shape[1:]
+    if not (fits and outputs.is_floating_point()):
+        raise ValueError(
+            f"The model's outputs are a {outputs.dtype} tensor of shape {shape}; {wanted}, or "
+            f"({num_images},) for two classes."
+        )
+    return outputs
+
+
+def to_probabilities(
+    outputs: Tensor, loss_fn: object = None, model: nn.Module | None = None
+) -> Tensor:
+    """Return the probabilities of the classes that a model's outputs state.
+
+    Outputs (B, C) are scores or log-probabilities, of which a softmax makes probabilities, or they
+    are probabilities already. Single outputs (B, 1) or (B,) are the score of class 1, or its
+    probability: the loss function tells, or a sigmoid at the end of the model, or the values.
+
+    Args:
+        outputs: as `check_outputs` returns them.
+        loss_fn: what the model is trained with, if known.
+        model: what gave the outputs, if known.
+
+    Returns:
+        float32 (B, C), or (B, 2) for single outputs; each row sums to 1.
+    """
+    tolerance = max(1e-5, 4 * torch.finfo(outputs.dtype).eps)
+    values = outputs.detach().float()
+    if values.dim() == 1 or values.shape[1] == 1:
+        values = values.flatten()
+        are_shares = _are_shares(values, loss_fn, model)
+        positive = values.clamp(0, 1) if are_shares else values.sigmoid()
+        return torch.stack([1 - positive, positive], dim=1)
+    known = values[~values.isnan().any(dim=1)]
+    if _lie_in_0_to_1(known) and ((known.sum(dim=1) - 1).abs() <= tolerance).all():
+        return values
+    if _states_probabilities(loss_fn, model) and _lie_in_0_to_1(known):
+        values = values.logit(eps=1e-7)  # each class against the rest: now scores that compete
+    return values.softmax(dim=1)
+
+
+def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tuple[Tensor, Tensor]:
+    """Return the class of each image, and which images count.
+
+    Args:
+        targets: classes (B,) or (B, 1), whole numbers; or a number for each class (B, C), such as
+            one-hot targets, whose largest is the class.
+        num_classes: C, at least 2.
+        loss_fn: images whose label is its `ignore_index` do not count.
+
+    Returns:
+        int64 (B,), the labels; bool (B,), whether each counts.
+
+    Raises:
+        ValueError: The targets have another shape, or do not name one of the classes.
+    """
+    shape = tuple(targets.shape)
+    if len(shape) == 2 and shape[1] == num_classes:
+        largest = targets == targets.amax(dim=1, keepdim=True)
+        if not (largest.sum(dim=1) == 1).all():
+            raise ValueError(
+                f"Targets of shape {shape} must have one largest number in each row, which names "
+                "the class of the image; some rows have several, or NaN."
+            )
+        return largest.int().argmax(dim=1), targets.new_ones(len(targets), dtype=torch.bool)
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"The targets have the shape {shape}; for {num_classes} classes they must be labels "
+            f"of shape (B,) or (B, 1), or one-hot of shape (B, {num_classes})."
+        )
+    flat = targets.flatten()
+    labels = flat.long()
+    if flat.dtype.is_floating_point and not (labels == flat).all():
+        raise ValueError(
+            f"The targets, {targets.dtype} of shape {shape}, are not whole numbers, so they name "
+            f"no classes; they must be labels from 0 to {num_classes - 1}."
+        )
+    counts = labels.ne(find_option(loss_fn, "ignore_index", -100))
+    outside = labels[counts & ((labels < 0) | (labels >= num_classes))]
+    if len(outside):
+        raise ValueError(
+            f"A label is {outside[0].item()}, but the model gives numbers for {num_classes} "
+            f"classes, 0 to {num_classes - 1}; the targets have the shape {shape}."
+        )
+    return labels, counts
+
+
+def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401
+    """Return an option that a loss function was made with, such as `reduction`."""
+    if isinstance(loss_fn, partial):
+        return loss_fn.keywords.get(name, find_option(loss_fn.func, name, default))
+    return getattr(loss_fn, name, default)
+
+
+def _are_shares(values: Tensor, loss_fn: object, model: nn.Module | None) -> bool:
+    """Return whether single outputs are probabilities of class 1."""
+    if _is_one_of(loss_fn, (*_TAKES_PROBABILITIES, *_BROADCASTS)):
+        return True  # the second kind pulls the outputs to the labels themselves, 0 and 1
+    if _is_one_of(loss_fn, _TAKES_SCORES) or not _lie_in_0_to_1(values[~values.isnan()]):
+        return False
+    if _states_probabilities(loss_fn, model):
+        return True
+    if model is None or isinstance(_find_last(model), _LAYERS_OF_SCORES):
+        return False
+    warnings.warn(
+        "The model gives one number for each image, all of them in [0, 1]. They are taken for "
+        "probabilities of class 1. If they are scores, train with nn.BCEWithLogitsLoss(); if they "
+        "are probabilities, end the model with nn.Sigmoid().",
+        stacklevel=2,
+    )
+    return True
+
+
+def _states_probabilities(loss_fn: object, model: nn.Module | None) -> bool:
+    if _is_one_of(loss_fn, _TAKES_PROBABILITIES):
+        return True
+    if _is_one_of(loss_fn, _TAKES_SCORES) or model is None:
+        return False
+    return isinstance(list(_find_last(model).modules())[-1], nn.Sigmoid)
+
+
+def _find_last(model: nn.Module) -> nn.Module:
+    """Return the module that gives the outputs, as far as the structure of `model` tells."""
+    model = getattr(model, "_orig_mod", model)  # of a compiled model
+    while isinstance(model, nn.Sequential):
+        layers = [layer for layer in model if not isinstance(layer, nn.Flatten)]
+        if not layers:
+            break
+        model = layers[-1]
+    return model
+
+
+def _lie_in_0_to_1(values: Tensor) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _is_one_of(loss_fn: object, kinds: tuple[object, ...]) -> bool:
+    if isinstance(loss_fn, partial):
+        return _is_one_of(loss_fn.func, kinds)
+    return type(loss_fn) in kinds or any(loss_fn is kind for kind in kinds)

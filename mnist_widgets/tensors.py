@@ -1,0 +1,128 @@
+"""Convert what users give as images, labels, counts and class names: tensors, arrays or lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ArrayLike: TypeAlias = Tensor | NDArray[Any] | Sequence[Any]
+"""Numbers as a tensor, an array, or nested lists."""
+
+
+def to_tensor(values: object, name: str) -> Tensor:
+    """Return a tensor as it is, and an array or a list of numbers as a tensor.
+
+    Args:
+        values: numbers; an array's memory is shared where torch can share it.
+        name: what to call the values in an error, such as `"images"`.
+
+    Raises:
+        ValueError: The values are no numbers, or lists of unequal lengths.
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        if isinstance(values, (list, tuple)) and any(isinstance(each, Tensor) for each in values):
+            return torch.stack([to_tensor(each, name) for each in values])
+        array = np.asarray(values)
+        if array.dtype.kind not in "buif":
+            raise TypeError  # noqa: TRY301 - one message for all that is no tensor
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+            array = array.copy()  # torch takes neither
+        return torch.from_numpy(array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} must be a tensor, an array or a list of numbers, not {_describe(values)}."
+        ) from error
+
+
+def to_images(values: object) -> Tensor:
+    """Return images as a tensor; lists of whole numbers from 0 to 255 become uint8.
+
+    Raises:
+        ValueError: The images are no numbers.
+    """
+    images = to_tensor(values, "images")
+    is_of_pixels = isinstance(values, (list, tuple)) and images.dtype == torch.int64
+    if is_of_pixels and images.numel() and images.min() >= 0 and images.max() <= 255:
+        return images.to(torch.uint8)
+    return images
+
+
+def to_class_labels(values: object, name: str = "labels") -> Tensor:
+    """Return labels of any whole-number type as int64.
+
+    Raises:
+        ValueError: The labels are no whole numbers.
+    """
+    labels = to_tensor(values, name)
+    if labels.numel() == 0 and not isinstance(values, Tensor):
+        labels = labels.long()  # an empty list has no type
+    if labels.is_floating_point() or labels.is_complex():
+        raise ValueError(
+            f"The {name} are {labels.dtype} of the shape {tuple(labels.shape)}; they must be "
+            "whole numbers, such as a torch.int64 tensor of the shape (N,)."
+        )
+    return labels.long()
+
+
+def to_counts(values: object, num_classes: int | None = None) -> Tensor:
+    """Return confusion counts as int64 (C, C).
+
+    Args:
+        values: whole numbers of any type.
+        num_classes: C, if it is known.
+
+    Raises:
+        ValueError: They have another shape, one is below 0, or they are no whole numbers.
+    """
+    counts = to_tensor(values, "counts").detach()
+    size = num_classes or (len(counts) if counts.dim() else 0)
+    if counts.shape == (size, size) and not counts.is_complex():
+        whole = counts.long()
+        if (whole >= 0).all() and (whole == counts).all():
+            return whole
+    wanted = "(C, C)" if num_classes is None else f"({size}, {size})"
+    raise ValueError(
+        f"counts must be a tensor of the shape {wanted}, a row and a column for each class, of "
+        f"whole numbers that are not below 0, not {counts.dtype} of the shape "
+        f"{tuple(counts.shape)} with values such as {counts.flatten()[:3].tolist()}."
+    )
+
+
+def to_class_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Return class names as strings, in their order.
+
+    Args:
+        names: anything of which `str` makes a name: strings, numbers, a range, an array.
+
+    Raises:
+        ValueError: They cannot be iterated, have no order, or two are alike.
+    """
+    if isinstance(names, (Tensor, np.ndarray)):
+        names = names.tolist()
+    if not isinstance(names, Iterable) or isinstance(names, (set, frozenset, bytes)):
+        raise ValueError(  # noqa: TRY004 - one kind of error for all that is wrong with names
+            f"class_names must be a list of names in the order of the labels, not {names!r}."
+        )
+    found = tuple(map(str, names))
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice:
+        raise ValueError(f"class_names holds {twice[0]!r} twice; each class needs its own name.")
+    return found
+
+
+def _describe(values: object) -> str:
+    shape = getattr(values, "shape", None)
+    if shape is not None:
+        return f"{type(values).__name__} of {getattr(values, 'dtype', '?')} of the shape {shape}"
+    if isinstance(values, (list, tuple)):
+        return f"a {type(values).__name__} of {len(values)} such as {values[:1]!r:.60}"
+    return f"{type(values).__name__} {values!r:.60}"

@@ -1,0 +1,488 @@
+"""What does not fit together is said before the first update, and saying it changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from mnist_widgets import (
+    Evaluator,
+    SimpleNet,
+    Trainer,
+    TrainingSession,
+    load_bundled_digits,
+    train_step,
+)
+from mnist_widgets.devices import device_of, move_loss
+from mnist_widgets.digit_set import DigitSet
+
+TIMEOUT_S = 30
+TRAIN_SET, TEST_SET = load_bundled_digits()
+
+
+class Stream(IterableDataset):
+    """Pairs without an end that is known."""
+
+    def __iter__(self):
+        return iter([(torch.zeros(4), 0)] * 8)
+
+
+class SizedStream(Stream):
+    def __len__(self):
+        return 8
+
+
+def make_parts(model=None, *, loss_fn=None, optimizer=None, batches=None, **options):
+    """Return a trainer of a small model, with some parts replaced."""
+    model = nn.Linear(4, 3) if model is None else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1) if optimizer is None else optimizer
+    loss_fn = nn.CrossEntropyLoss() if loss_fn is None else loss_fn
+    batches = [(torch.randn(8, 4), torch.zeros(8).long())] * 3 if batches is None else batches
+    return Trainer(model, loss_fn, optimizer, batches, device="cpu", **options)
+
+
+def copy_state(model):
+    """Return parameters, buffers, modes, gradients and the random state, to compare them."""
+    return {
+        **{name: value.clone() for name, value in model.state_dict().items()},
+        "modes": torch.tensor([module.training for module in model.modules()]),
+        "gradients": torch.tensor([each.grad is not None for each in model.parameters()]),
+        "random": torch.get_rng_state(),
+    }
+
+
+def assert_equal(state, expected):
+    assert state.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+
+
+class TestBatches:
+    def test_a_batch_that_is_no_pair_is_named(self):
+        inputs, targets = torch.randn(8, 4), torch.zeros(8).long()
+        for batch, words in [
+            ({"image": inputs, "label": targets}, "dict with the keys 'image', 'label'"),
+            ((inputs, targets, targets), "tuple of 3 parts"),
+            ([inputs], "list of 1 parts"),
+            (inputs[:2], r"single tensor of shape \(2, 4\)"),
+            ((inputs, [0, 1]), "Tensor, list"),
+            (None, "a NoneType"),
+        ]:
+            trainer = make_parts(batches=[batch])
+            with pytest.raises(TypeError, match=f"{words}.*train_step of your own"):
+                trainer.fit(1)
+
+    def test_a_train_step_of_your_own_unpacks_what_it_wants(self):
+        def step(model, batch, loss_fn, optimizer, device):
+            return train_step(model, (batch["image"], batch["label"]), loss_fn, optimizer, device)
+
+        batch = {"image": torch.randn(8, 4), "label": torch.zeros(8).long()}
+        assert make_parts(batches=[batch], train_step=step).fit(1).num_epochs == 1
+
+    def test_batches_without_a_length_are_refused_where_the_trainer_is_made(self):
+        for batches, words in [
+            (DataLoader(Stream(), batch_size=4), "DataLoader over a Stream"),
+            (iter([]), "list_iterator"),
+            ((batch for batch in ()), "generator"),
+        ]:
+            with pytest.raises(TypeError, match=f"no length: .*{words}"):
+                make_parts(batches=batches)
+        assert make_parts(batches=DataLoader(SizedStream(), batch_size=4)).fit(1).num_epochs == 1
+
+    def test_batches_can_leave_out_a_small_last_one(self):
+        some = DigitSet(TRAIN_SET.images[:33], TRAIN_SET.labels[:33], "0123456789", "33 digits")
+        for shuffle in (False, True):
+            generator = torch.Generator().manual_seed(1)
+            batches = some.batches(16, shuffle=shuffle, generator=generator, drop_last=True)
+            assert (len(batches), batches.num_images) == (2, 32)
+            assert [len(labels) for _, labels in batches] == [16, 16]
+        assert [len(labels) for _, labels in some.batches(11, drop_last=True)] == [11, 11, 11]
+        assert [len(labels) for _, labels in some.batches(16)] == [16, 16, 1]
+        with pytest.raises(ValueError, match="empty"):
+            make_parts(batches=some.batches(64, drop_last=True))
+
+
+class TestOptimizer:
+    def test_a_class_in_place_of_an_instance_is_refused_where_the_trainer_is_made(self):
+        for parts, words in [
+            ({"optimizer": torch.optim.Adam}, r"class Adam .*Adam\(model.parameters\(\)\)"),
+            ({"loss_fn": nn.CrossEntropyLoss}, r"class CrossEntropyLoss .*CrossEntropyLoss\(\)"),
+        ]:
+            with pytest.raises(TypeError, match=words):
+                make_parts(**parts)
+
+    def test_an_optimizer_of_another_model_is_refused(self):
+        other = torch.optim.SGD(nn.Linear(4, 3).parameters(), lr=0.1)
+        with pytest.raises(ValueError, match=r"another network.*model.parameters\(\)"):
+            make_parts(optimizer=other)
+
+    def test_layers_replaced_after_the_optimizer_was_made_are_noticed(self):
+        model = nn.Sequential(nn.Linear(4, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model[0] = nn.Linear(4, 3)
+        with pytest.raises(ValueError, match="another network"):
+            make_parts(model, optimizer=optimizer)
+
+    def test_what_the_optimizer_does_not_hold_is_warned_of_once_in_the_users_line(self):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+        optimizer = torch.optim.SGD(model[1].parameters(), lr=0.1)
+        trainers = []
+
+        def make_and_train():
+            trainers.append(make_parts(model, optimizer=optimizer))
+            trainers[0].fit(2)
+            trainers[0].fit(1)
+
+        with pytest.warns(UserWarning, match=r"2 of the model's 4 .*0\.weight, 0\.bias") as warned:
+            make_and_train()
+        assert len(warned) == 1
+        assert warned[0].filename == __file__
+        assert len(trainers[0].warnings) == 1
+
+    def test_frozen_parameters_are_no_fault(self):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+        model[0].requires_grad_(False)
+        for held in (model, model[1]):
+            optimizer = torch.optim.SGD(held.parameters(), lr=0.1)
+            trainer = make_parts(model, optimizer=optimizer)
+            trainer.fit(1)
+            assert trainer.warnings == []
+
+    def test_wrapped_and_lazy_models_hold_the_parameters_of_their_optimizer(self):
+        for wrap in (nn.DataParallel, lambda model: torch.compile(model, backend="eager")):
+            model = nn.Linear(4, 3)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            make_parts(wrap(model), optimizer=optimizer).fit(1)
+        make_parts(nn.LazyLinear(3)).fit(1)
+
+    def test_a_model_without_anything_to_train_is_explained(self):
+        model = nn.Linear(4, 3).requires_grad_(False)
+        with pytest.raises(ValueError, match=r"frozen.*requires_grad"):
+            make_parts(model).fit(1)
+
+    def test_lbfgs_needs_a_train_step_with_a_closure(self):
+        model = nn.Linear(4, 3)
+        optimizer = torch.optim.LBFGS(model.parameters())
+        with pytest.raises(ValueError, match=r"LBFGS.*closure"):
+            make_parts(model, optimizer=optimizer)
+
+        def step(model, batch, loss_fn, optimizer, device):
+            def closure():
+                optimizer.zero_grad()
+                loss = loss_fn(model(batch[0]), batch[1])
+                loss.backward()
+                return loss
+
+            return optimizer.step(closure).item()
+
+        losses = make_parts(model, optimizer=optimizer, train_step=step).fit(2)["train"]
+        assert losses[1] < losses[0]
+
+    def test_gradient_accumulation_is_no_fault(self):
+        num_calls = 0
+
+        def step(model, batch, loss_fn, optimizer, device):
+            nonlocal num_calls
+            num_calls += 1
+            loss = loss_fn(model(batch[0]), batch[1])
+            loss.backward()
+            if num_calls % 2 == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+            return loss.item()
+
+        trainer = make_parts(train_step=step)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert trainer.fit(2).num_epochs == 2
+
+
+class TestOutputsAndLoss:
+    def test_what_does_not_fit_is_refused_whoever_wrote_the_train_step(self):
+        def own_step(model, batch, loss_fn, optimizer, device):
+            loss = loss_fn(model(batch[0]), batch[1])
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+        for model, loss_fn, targets, words in [
+            (nn.Linear(4, 1), nn.MSELoss(), labels.float(), r"\(8, 1\).*\(8,\)"),
+            (nn.Linear(4, 1), nn.functional.mse_loss, labels.float(), r"\(8, 1\).*\(8,\)"),
+            (nn.Linear(4, 2), nn.CrossEntropyLoss(), labels, "target is 2"),
+            (nn.Linear(4, 1), nn.BCEWithLogitsLoss(), labels[:, None], "int64"),
+        ]:
+            for step in (train_step, own_step):
+                trainer = make_parts(
+                    model, loss_fn=loss_fn, batches=[(inputs, targets)] * 2, train_step=step
+                )
+                before = copy_state(model)
+                with pytest.raises(ValueError, match=words):
+                    trainer.fit(1)
+                assert trainer.ending == "failed"
+                assert trainer.history.batch_losses == []
+                assert_equal(copy_state(model), before)
+
+    def test_a_train_step_that_reshapes_for_its_loss_is_no_fault(self):
+        def step(model, batch, loss_fn, optimizer, device):
+            inputs, labels = batch
+            return train_step(model, (inputs, labels[:, None].float()), loss_fn, optimizer, device)
+
+        trainer = make_parts(nn.Linear(4, 1), loss_fn=nn.MSELoss(), train_step=step)
+        assert trainer.fit(1).num_epochs == 1
+
+    def test_one_loss_for_each_image_is_refused_for_the_usual_step_only(self):
+        loss_fn = nn.CrossEntropyLoss(reduction="none")
+        with pytest.raises(ValueError, match=r"reduction.*mean"):
+            make_parts(loss_fn=loss_fn)
+
+        def step(model, batch, loss_fn, optimizer, device):
+            def mean(*pair):
+                return loss_fn(*pair).mean()
+
+            return train_step(model, batch, mean, optimizer, device)
+
+        assert make_parts(loss_fn=loss_fn, train_step=step).fit(1).num_epochs == 1
+
+    def test_a_refusal_changes_nothing(self):
+        model = nn.Sequential(
+            nn.Linear(4, 4),
+            nn.BatchNorm1d(4),
+            nn.Dropout(),
+            nn.utils.spectral_norm(nn.Linear(4, 1)),
+        )
+        trainer = make_parts(model)
+        before = copy_state(model)
+        with pytest.raises(ValueError, match="one output for each class"):
+            trainer.fit(1)
+        assert_equal(copy_state(model), before)
+        trainer.loss_fn = nn.MSELoss()
+        trainer.train_batches = [(torch.randn(8, 4), torch.zeros(8, 1))]
+        assert trainer.fit(1).num_epochs == 1
+
+    def test_a_refusal_leaves_a_lazy_model_free_to_take_another_shape(self):
+        model = nn.LazyLinear(1)
+        trainer = make_parts(model)
+        with pytest.raises(ValueError, match="one output for each class"):
+            trainer.fit(1)
+        trainer.loss_fn = nn.MSELoss()
+        trainer.train_batches = [(torch.randn(8, 6), torch.zeros(8, 1))]
+        assert trainer.fit(1).num_epochs == 1
+        assert model.in_features == 6
+
+    def test_the_checks_add_no_forward_pass_and_no_random_number(self):
+        class Counting(nn.Module):
+            num_calls = 0
+
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
+
+            def forward(self, inputs):
+                self.num_calls += 1
+                return self.layers(inputs)
+
+        model = Counting()
+        twin = copy.deepcopy(model)
+        batches = [(torch.randn(8, 4), torch.zeros(8).long())] * 3
+        torch.manual_seed(1)
+        losses = make_parts(model, batches=batches).fit(1).batch_losses
+        assert model.num_calls == 3
+
+        torch.manual_seed(1)
+        optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+        device = torch.device("cpu")
+        assert losses == [
+            train_step(twin, batch, nn.CrossEntropyLoss(), optimizer, device) for batch in batches
+        ]
+
+    def test_the_first_batch_draws_no_more_from_a_loaders_generator(self):
+        dataset = TensorDataset(torch.randn(24, 4), torch.zeros(24).long())
+
+        def make_loader():
+            generator = torch.Generator().manual_seed(3)
+            return DataLoader(dataset, 8, shuffle=True, generator=generator)
+
+        loader, twin = make_loader(), make_loader()
+        running, alone = make_parts(batches=loader).iterate(1), iter(twin)
+        next(running), next(alone)
+        running.close()
+        assert torch.equal(loader.generator.get_state(), twin.generator.get_state())
+
+    def test_an_error_of_the_model_itself_is_raised_as_it_is(self):
+        class Broken(nn.Linear):
+            def forward(self, inputs):
+                raise ZeroDivisionError("planted")
+
+        with pytest.raises(ZeroDivisionError, match="planted"):
+            make_parts(Broken(4, 3)).fit(1)
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            make_parts(nn.Linear(5, 3)).fit(1)
+
+
+class TestTypes:
+    def test_inputs_of_another_type_are_explained(self):
+        for inputs, words in [
+            (torch.randn(8, 4).double(), r"float64.*inputs\.float"),
+            (torch.ones(8, 4).byte(), r"uint8.*inputs\.float"),
+            (torch.ones(8, 4).half(), r"float16.*inputs\.float"),
+        ]:
+            for layers in ([], [nn.LayerNorm(4)], [nn.BatchNorm1d(4)]):
+                model = nn.Sequential(*layers, nn.Linear(4, 3))
+                trainer = make_parts(model, batches=[(inputs, torch.zeros(8).long())])
+                with pytest.raises(ValueError, match=words):
+                    trainer.fit(1)
+        with pytest.raises(ValueError, match=r"float64.*model\.float"):
+            make_parts(nn.Linear(4, 3).double()).fit(1)
+
+    def test_a_model_that_converts_its_inputs_is_no_fault(self):
+        class Converting(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs.float())
+
+        batches = [(torch.randn(8, 4).double(), torch.zeros(8).long())]
+        assert make_parts(Converting(4, 3), batches=batches).fit(1).num_epochs == 1
+        doubled = nn.Linear(4, 3).double()
+        assert make_parts(doubled, batches=batches).fit(1).num_epochs == 1
+
+    def test_a_changed_default_dtype_is_named(self, float64_by_default):
+        trainer = make_parts(SimpleNet(28 * 28, 10), batches=TRAIN_SET.batches(32))
+        with pytest.raises(ValueError, match=r"set_default_dtype.*make the model again"):
+            trainer.fit(1)
+
+
+class TestBatchNorm:
+    def test_a_last_batch_of_one_image_is_refused_before_the_first(self):
+        dataset = TensorDataset(torch.randn(9, 4), torch.zeros(9).long())
+        one = (torch.randn(1, 4), torch.zeros(1).long())
+        for batches in (
+            DataLoader(dataset, batch_size=4),
+            [dataset[:8], one],
+            DataLoader(dataset, batch_size=1),
+        ):
+            for norm in (nn.BatchNorm1d(4), nn.LazyBatchNorm1d()):
+                trainer = make_parts(nn.Sequential(norm, nn.Linear(4, 3)), batches=batches)
+                with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
+                    trainer.fit(1)
+                assert trainer.history.batch_losses == []
+
+    def test_what_batch_norm_can_do_is_not_refused(self):
+        dataset = TensorDataset(torch.randn(9, 4), torch.zeros(9).long())
+
+        class AlwaysFrozen(nn.BatchNorm1d):
+            def train(self, mode=True):
+                return super().train(False)
+
+        for norm, batches in [
+            (nn.BatchNorm1d(4), DataLoader(dataset, batch_size=4, drop_last=True)),
+            (nn.BatchNorm1d(4), DataLoader(dataset, batch_size=9)),
+            (AlwaysFrozen(4), DataLoader(dataset, batch_size=4)),
+            (nn.Identity(), DataLoader(dataset, batch_size=4)),
+        ]:
+            model = nn.Sequential(norm, nn.Linear(4, 3))
+            assert make_parts(model, batches=batches).fit(1).num_epochs == 1
+        images = TensorDataset(torch.randn(5, 1, 6, 6), torch.zeros(5).long())
+        model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 3))
+        assert make_parts(model, batches=DataLoader(images, batch_size=4)).fit(1).num_epochs == 1
+
+    def test_a_first_batch_of_one_image_is_explained(self):
+        model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+        one = (torch.randn(1, 4), torch.zeros(1).long())
+        two = (torch.randn(2, 4), torch.zeros(2).long())
+        with pytest.raises(ValueError, match=r"single image.*larger batches"):
+            make_parts(model, batches=[one, two]).fit(1)
+
+
+class TestRange:
+    def make_trainer(self, inputs, evaluator):
+        model = SimpleNet(28 * 28, 10, hidden_units=4)
+        batches = DataLoader(TensorDataset(inputs, TRAIN_SET.labels[: len(inputs)]), batch_size=32)
+        return make_parts(model, batches=batches, evaluator=evaluator)
+
+    def test_normalized_inputs_are_warned_of_where_images_are_shown_as_they_are(self):
+        inputs = TRAIN_SET.images[:64].unsqueeze(1) / 255
+        normalized = (inputs - 0.13) / 0.31
+        shown = Evaluator(TEST_SET.batches(512))
+        trainer = self.make_trainer(normalized, shown)
+        with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\]"):
+            trainer.fit(1)
+        assert len(trainer.warnings) == 1
+        same = DataLoader(TensorDataset(normalized, TRAIN_SET.labels[:64]), batch_size=32)
+        for given, evaluator in [
+            (inputs, shown),
+            (normalized, None),
+            (normalized, Evaluator(same)),
+        ]:
+            trainer = self.make_trainer(given, evaluator)
+            trainer.fit(1)
+            assert trainer.warnings == []
+
+
+class TestDevice:
+    def test_the_weights_of_a_loss_function_move(self):
+        loss_fn = nn.CrossEntropyLoss(weight=torch.ones(3))
+        meta, cpu = torch.device("meta"), torch.device("cpu")
+        assert move_loss(loss_fn, meta) == cpu
+        assert loss_fn.weight.device == device_of(loss_fn) == meta
+        assert move_loss(nn.functional.cross_entropy, meta) == meta
+
+    def test_the_weights_of_a_loss_function_are_where_the_model_trains_and_come_back(self):
+        class Elsewhere(nn.CrossEntropyLoss):
+            """Weights on the meta device, the one second device that every machine has."""
+
+            def __init__(self):
+                super().__init__(weight=torch.ones(3, device="meta"))
+
+            def to(self, device):
+                self.to_empty(device=device)
+                if not self.weight.is_meta:
+                    nn.init.ones_(self.weight)
+                return self
+
+        def fail(*_):
+            raise ZeroDivisionError
+
+        for loss_fn, evaluator_loss_fn in [(both := Elsewhere(), both), (Elsewhere(), Elsewhere())]:
+            batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+            evaluator = Evaluator(batches, evaluator_loss_fn)
+            trainer = make_parts(loss_fn=loss_fn, batches=batches, evaluator=evaluator)
+            history = trainer.fit(1)
+            assert history["train"][0] > 0
+            assert history["test_loss"][0] > 0
+            trainer.train_step = fail
+            with pytest.raises(ZeroDivisionError):
+                trainer.fit(1)
+            assert loss_fn.weight.is_meta
+            assert evaluator_loss_fn.weight.is_meta
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
+    def test_the_weights_of_a_loss_function_train_with_the_model_and_come_back(self):
+        for home in ("cpu", "cuda"):
+            loss_fn = nn.CrossEntropyLoss(weight=torch.ones(3, device=home))
+            trainer = make_parts(loss_fn=loss_fn)
+            trainer.device = torch.device("cuda")
+            trainer.fit(1)
+            assert loss_fn.weight.device.type == home
+            assert device_of(trainer.model).type == "cpu"
+
+
+def test_a_refused_run_fails_the_session_with_the_sentence_and_leaves_it_usable():
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)] * 2
+    trainer = make_parts(nn.Linear(4, 2), batches=batches)
+    session = TrainingSession(trainer)
+    try:
+        session.start(1)
+        with pytest.raises(ValueError, match="target is 2"):
+            session.join(TIMEOUT_S)
+        assert session.state == "failed"
+        trainer.train_batches = [(torch.randn(8, 4), torch.arange(8) % 2)] * 2
+        session.start(1)
+        session.join(TIMEOUT_S)
+        assert session.state == "finished"
+    finally:
+        session.close()

@@ -1,0 +1,132 @@
+"""A lab that is opened, clicked and counted leaves the network as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from looked_at_models import MODELS, describe
+from torch import nn
+
+from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities
+from mnist_widgets.widgets import dashboard
+from mnist_widgets.widgets.publishing import publisher
+
+TIMEOUT_S = 30
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Forty bundled digits to train on, sixty to test: more than a page of images."""
+    train_set, test_set = load_bundled_digits()
+    names = train_set.class_names
+    return (
+        DigitSet(train_set.images[:40], train_set.labels[:40], names, "some"),
+        DigitSet(test_set.images[:60], test_set.labels[:60], names, "others"),
+    )
+
+
+@pytest.fixture
+def make_lab(data):
+    """Return a function that makes a lab of a model; all are closed."""
+    labs = []
+
+    def make(model, sets=data, **options):
+        labs.append(dashboard(model, sets, **options))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.close()
+
+
+def settle(lab):
+    """Wait until everything asked for has taken effect and is drawn."""
+    lab.session.between_batches(lambda: None).result(TIMEOUT_S)
+    publisher.flush()
+
+
+def look_around(lab):
+    """Click images and the button that counts the matrix."""
+    settle(lab)
+    for index in (3, 7, 55):
+        lab.selected_index = index
+        settle(lab)
+    next(part for part in parts_of(lab) if "mw-count" in part._dom_classes).click()
+    settle(lab)
+
+
+def parts_of(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_opening_a_lab_clicking_images_and_counting_changes_nothing(make_lab, name):
+    model = MODELS[name]()
+    before = describe(model)
+    lab = make_lab(model)
+    look_around(lab)
+    after = describe(model)
+    changed = {key for key in before | after if before.get(key) != after.get(key)}
+    assert not changed
+    assert lab._confusion._counts.sum() == 60
+
+
+def test_a_model_with_lazy_layers_is_trained_and_reset_in_the_lab(make_lab):
+    model = MODELS["lazy layers"]()
+    before = describe(model)
+    lab = make_lab(model)
+    for _ in range(2):
+        look_around(lab)
+        lab.session.start(1)
+        lab.session.join(TIMEOUT_S)
+        assert type(model[4]) is nn.Linear
+        look_around(lab)
+        lab.session.reset()
+        settle(lab)
+        after = describe(model)
+        changed = {key for key in before | after if before.get(key) != after.get(key)}
+        assert changed <= {"torch"}  # training shuffles and draws weights
+
+
+def test_outputs_that_are_probabilities_are_shown_as_they_are(make_lab, data):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10), nn.Softmax(dim=1))
+    lab = make_lab(model)
+    lab.selected_index = 3
+    settle(lab)
+    with torch.no_grad():
+        expected = model(data[1].images[3:4] / 255)[0]
+    assert lab._prediction._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    torch.testing.assert_close(predict_probabilities(model, data[1].images[3])[0], expected)
+
+
+def test_a_loss_that_ignores_a_class_of_the_data_is_refused(make_lab):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+    with pytest.raises(ValueError, match=r"ignores the images of class 3 .*ignore_index=3"):
+        make_lab(model, loss_fn=nn.CrossEntropyLoss(ignore_index=3))
+
+
+def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab):
+    sets = tuple(
+        DigitSet(each.images, each.labels >= 5, ["small", "large"], "size")
+        for each in load_bundled_digits()
+    )
+    bce = nn.BCEWithLogitsLoss()
+    lab = make_lab(
+        nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1)),
+        sets,
+        loss_fn=lambda outputs, labels: bce(outputs.flatten(), labels.float()),
+    )
+    lab.session.start(10)
+    lab.session.join(TIMEOUT_S)
+    settle(lab)
+    trainer, test_set = lab.session.trainer, sets[1]
+    with torch.no_grad():
+        scores = trainer.model(test_set.images.unsqueeze(1) / 255).flatten()
+    num_right = int(((scores > 0) == test_set.labels).sum())
+    assert num_right > 0.75 * len(test_set)
+    assert trainer.history["test_accuracy"][-1] == pytest.approx(num_right / len(test_set))
+    assert lab._confusion._counts.trace() == num_right
+    expected = torch.stack([-scores[0], scores[0]]).sigmoid()
+    assert lab._prediction._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
