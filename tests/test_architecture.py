@@ -29,9 +29,9 @@ SOURCES = {
 LAYERS = [
     {
         *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"),
-        *("portions", "states"),
+        "states",
     },
-    {"evaluators"},
+    {"evaluators", "portions"},
     {"outputs", "tensors", "module_state", "weight_files"},
     {
         "digit_set",

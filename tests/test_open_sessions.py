@@ -73,7 +73,7 @@ def test_sessions_of_other_models_are_left_alone(make_session, make_trainer, old
     frozen.requires_grad_(requires_grad=False)
     state = older.state
     for model in (
-        None,
+        nn.Linear(4, 3),
         nn.Sequential(frozen, nn.Linear(3, 3)),
         nn.Sequential(frozen, nn.Linear(3, 3)),
     ):
