@@ -1,8 +1,8 @@
 """Who does the work of a session: a thread of its own, or whoever asks for something.
 
-A driver keeps the inbox of what was asked for and works it off in order, one task after the other;
-when the inbox is empty, it goes on with the batches that are due. What a task is, and what it
-leads to, is the session's business.
+A driver keeps the inbox of what was asked for and works it off in order, one task after the other.
+When the inbox is empty, it goes on with the next portion of a long job; without one, with the batch
+that is due. What a task is, and what it leads to, is the session's business.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Duties:
 
     Args:
         do: does a task, with all that follows from it; raises nothing.
-        find_batch: returns the task of training the next batch, if one is due; takes no lock.
+        find_batch: returns the task of training the next batch, or of going on with the latest
+            one's evaluation, if that is due; takes no lock.
         is_paused: returns whether an open run stands still; takes no lock.
         stop: asks for the end of the run; raises nothing.
     """
@@ -68,15 +69,18 @@ class Driver(ABC):
         duties: what the session has it do; see there.
 
     Attributes:
-        changed: guards the other three, and is notified whenever one of them changes.
+        changed: guards the others, and is notified whenever one of them changes.
         inbox: what was asked for and not yet begun.
-        is_at_work: whether a task is being done.
+        long_jobs: each call does one portion of a job; the job puts itself back to the front until
+            it is done.
+        is_at_work: whether a task is being done that is no portion of a long job.
         worker: the thread that works the inbox off at present, or None.
     """
 
     def __init__(self, duties: Duties) -> None:
         self.changed = threading.Condition()
         self.inbox: deque[Task] = deque()
+        self.long_jobs: deque[Task] = deque()
         self.is_at_work = False
         self.worker: threading.Thread | None = None
         self._duties = duties
@@ -88,12 +92,28 @@ class Driver(ABC):
 
     @property
     def is_done(self) -> bool:
-        """Whether everything asked for has been done."""
-        return not self.inbox and not self.is_at_work
+        """Whether everything asked for has been done, apart from long jobs."""
+        return not self.inbox and not self.is_at_work and self._duties.find_batch() is None
+
+    def hand_over(self, task: Task) -> None:
+        """Put a task into the inbox, with `changed` taken; once that is free, call `work_off`.
+
+        Raises:
+            RuntimeError: if no thread can be started for it; then nothing has changed.
+        """
+        self._engage()
+        self.inbox.append(task)
+        self.changed.notify_all()
+
+    def hand_over_long_job(self, do_portion: Task) -> None:
+        """Put a job behind the long jobs that wait; otherwise as `hand_over`."""
+        self._engage()
+        self.long_jobs.append(do_portion)
+        self.changed.notify_all()
 
     @abstractmethod
-    def hand_over(self, task: Task) -> None:
-        """Put a task into the inbox, with `changed` taken; once that is free, call `work_off`."""
+    def _engage(self) -> None:
+        """Make sure that there will be a worker, with `changed` taken."""
 
     @abstractmethod
     def work_off(self) -> None:
@@ -105,8 +125,10 @@ class Driver(ABC):
 
     def _next_task(self) -> Task | None:
         """Return the task to do now; without one, the worker has left."""
-        task = self.inbox.popleft() if self.inbox else self._duties.find_batch()
-        self.is_at_work = task is not None
+        is_portion = not self.inbox and bool(self.long_jobs)
+        waiting = self.long_jobs if is_portion else self.inbox
+        task = waiting.popleft() if waiting else self._duties.find_batch()
+        self.is_at_work = task is not None and not is_portion
         if task is None:
             self.worker = None
             self.changed.notify_all()
@@ -115,14 +137,6 @@ class Driver(ABC):
 
 class BackgroundDriver(Driver):
     """Works in a thread that lives only while there is something to do."""
-
-    def hand_over(self, task: Task) -> None:
-        """Put a task into the inbox, which is worked off from now on."""
-        self.inbox.append(task)
-        self.changed.notify_all()
-        if self.worker is None:
-            self.worker = threading.Thread(target=self._run, name="training", daemon=True)
-            self.worker.start()
 
     def work_off(self) -> None:
         """Leave it to the thread."""
@@ -134,15 +148,31 @@ class BackgroundDriver(Driver):
         if worker is not None and worker is not threading.current_thread():
             worker.join()
 
+    def _engage(self) -> None:
+        if self.worker is None:
+            worker = threading.Thread(target=self._run, name="training", daemon=True)
+            try:
+                worker.start()  # it waits for `changed`
+            except RuntimeError as error:
+                raise RuntimeError(
+                    f"No thread could be started for this training ({error}). Close other "
+                    "notebooks or programs, then try again."
+                ) from error
+            self.worker = worker
+
     def _run(self) -> None:
         while (task := self._wait_for_task()) is not None:
             self._duties.do(task)
 
     def _wait_for_task(self) -> Task | None:
         with self.changed:
-            while not self.inbox and self._duties.is_paused():
+            while self._has_to_wait():
                 self.changed.wait()
             return self._next_task()
+
+    def _has_to_wait(self) -> bool:
+        is_due = self.inbox or self.long_jobs or self._duties.find_batch() is not None
+        return not is_due and self._duties.is_paused()
 
 
 class ForegroundWatcher:
@@ -180,11 +210,6 @@ class ForegroundDriver(Driver):
         self._is_stop_heard = False  # by a training that was running
         self.in_use.add(self)
 
-    def hand_over(self, task: Task) -> None:
-        """Put a task into the inbox; `work_off` does it if nobody else is at work."""
-        self.inbox.append(task)
-        self.changed.notify_all()
-
     def work_off(self) -> None:
         """Do all that is to be done, unless somebody is at it already.
 
@@ -208,6 +233,9 @@ class ForegroundDriver(Driver):
         self.in_use.discard(self)
         with self.changed:
             self.changed.wait_for(lambda: self.worker is None or self.is_worker_here)
+
+    def _engage(self) -> None:
+        """Leave it to `work_off`, which makes a worker of the thread that calls it."""
 
     def _begin(self) -> bool:
         with self.changed:
@@ -235,7 +263,7 @@ class ForegroundDriver(Driver):
 
     @property
     def _is_training(self) -> bool:
-        return self._duties.find_batch() is not None
+        return self._duties.find_batch() is not None and not self._duties.is_paused()
 
     def _on_interrupt(self) -> None:
         self._num_interrupts += 1

@@ -5,10 +5,10 @@ Evaluating changes nothing: the model, its device and torch's random numbers sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +26,12 @@ from mnist_widgets.outputs import (
     to_labels,
     to_probabilities,
 )
+from mnist_widgets.portions import ImageCuts, run_to_end
 from mnist_widgets.tensors import ArrayLike, to_class_labels, to_images, to_tensor
 from mnist_widgets.training import LossFunction
 
 _IMAGES_PER_FORWARD_PASS = 1024
+_IMAGES_OF_EVALUATOR = 64  # always as many, so that equal weights give equal metrics, bit for bit
 
 
 @contextmanager
@@ -155,13 +157,23 @@ class Evaluator:
             ValueError: if there is no batch, no label counts, or outputs, labels and loss function
                 do not fit together; the message names the shapes.
         """
+        return run_to_end(self.evaluate_in_portions(model, device))
+
+    def evaluate_in_portions(
+        self, model: nn.Module, device: torch.device | str
+    ) -> Generator[None, None, dict[str, float]]:
+        """Return what `evaluate` does, and yield between two portions of about 25 ms.
+
+        Between two portions the model is as it was before. An evaluation that is given up leaves
+        `predictions` as they were.
+        """
         all_outputs, all_targets = [], []
+        cuts = ImageCuts(_IMAGES_OF_EVALUATOR, adapts=False)
+        for inputs, targets in self.batches:
+            images = to_tensor(inputs, "inputs").to(device)
+            all_outputs.append((yield from _compute_outputs(model, images, cuts)))
+            all_targets.append(to_tensor(targets, "labels").to(device))
         with evaluating(model):
-            for inputs, targets in self.batches:
-                images = to_tensor(inputs, "inputs").to(device)
-                outputs = check_outputs(model(images), len(images))
-                all_outputs.append(outputs.clone())  # a compiled model may reuse its memory
-                all_targets.append(to_tensor(targets, "labels").to(device))
             return self._judge(model, all_outputs, all_targets)
 
     def _judge(
@@ -244,3 +256,25 @@ def _as_inputs(images: ArrayLike) -> Tensor:
         )
     is_of_images = pixels.shape[-2:] == (28, 28)
     return (pixels.reshape(-1, 1, 28, 28) if is_of_images else pixels).float()
+
+
+def predict_in_portions(
+    model: nn.Module, images: Tensor, loss_fn: LossFunction | None = None
+) -> Generator[None, None, Tensor]:
+    """Return what `predict_probabilities` does for N images, and yield between two portions."""
+    outputs = yield from _compute_outputs(model, images, ImageCuts(num_images=16, adapts=True))
+    with evaluating(model):
+        return to_probabilities(outputs, loss_fn, model).cpu()
+
+
+def _compute_outputs(
+    model: nn.Module, images: Tensor, cuts: ImageCuts
+) -> Generator[None, None, Tensor]:
+    device = device_of(model)
+
+    def compute(images: Tensor) -> Tensor:
+        inputs = to_inputs(images) if images.dtype == torch.uint8 else images
+        # a compiled model may reuse its memory
+        return check_outputs(model(inputs.to(device)), len(inputs)).clone()
+
+    return cuts.map(compute, images, within=partial(evaluating, model))

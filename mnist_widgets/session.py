@@ -9,20 +9,21 @@ training is drawn, to whoever listens.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import math
 import time
-import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.drivers import DRIVERS, DriverName, Duties, Task, choose_driver, is_in_colab
 from mnist_widgets.interrupts import breakable, interrupts_call, interrupts_wait
+from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.pace import Pace
+from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import BatchReport
+from mnist_widgets.states import AT_REST, LEADS_TO, OPEN, REFUSALS, Action, State
 from mnist_widgets.training import Trainer, check_epochs
 
 if TYPE_CHECKING:
@@ -30,43 +31,9 @@ if TYPE_CHECKING:
 
     from mnist_widgets.report_page import ReportPage
 
-State: TypeAlias = Literal["idle", "running", "paused", "finished", "stopped", "failed"]
-Action: TypeAlias = Literal["start", "pause", "resume", "step", "stop", "reset"]
 Result = TypeVar("Result")
 
-_AT_REST: tuple[State, ...] = ("idle", "finished", "stopped", "failed")
-
-_OPEN: tuple[State, ...] = ("running", "paused")
-_NOTHING_RUNS = "No training is under way. Start one first."
-
-# Where each action leads from each state; what is missing is refused. Before it leads to its state,
-# `start` and `step` open a run if none is open, `step` trains one batch, `stop` and `reset` end the
-# run if one is open, and `reset` restores the beginning.
-_LEADS_TO: dict[Action, dict[State, State]] = {
-    "start": dict.fromkeys(_AT_REST, "running"),
-    "pause": dict.fromkeys(_OPEN, "paused"),
-    "resume": dict.fromkeys(_OPEN, "running"),
-    "step": dict.fromkeys((*_AT_REST, "paused"), "paused"),
-    "stop": {**{state: state for state in _AT_REST}, **dict.fromkeys(_OPEN, "stopped")},
-    "reset": dict.fromkeys((*_AT_REST, *_OPEN), "idle"),
-}
-_REFUSALS: dict[Action, str] = {
-    "start": "A training is under way already. Stop it before you start another.",
-    "pause": _NOTHING_RUNS,
-    "resume": _NOTHING_RUNS,
-    "step": "The training is running. Pause it before you step through it.",
-}
 _LONGEST_DEAF_WAIT_S = 0.2  # an interrupt is looked at between two waits
-
-
-_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """End every training before the interpreter does: torch aborts when it is cut off."""
-    for session in tuple(_sessions):
-        session.close()
 
 
 class ActionRefusedError(RuntimeError):
@@ -79,6 +46,10 @@ class TrainingSession:
     What was asked for takes effect between two batches, in order; whether it is accepted is judged
     by the state in which everything asked for before will leave the session. To wait until that is
     done, wait for a job: `session.between_batches(lambda: None).result()`.
+
+    The evaluation after an epoch is interrupted between two portions too. A pause there stands
+    still, the next step ends it before it trains its batch, and a stop gives it up: the epoch does
+    not count as whole, as if it had been stopped before its end.
 
     In the foreground, `start`, `step` and `resume` return when the training has ended or paused;
     callbacks and other threads can steer it meanwhile. One interrupt of the kernel stops it after
@@ -97,8 +68,11 @@ class TrainingSession:
         driver: `"background"` or `"foreground"`; None takes the foreground in Colab, which draws
             nothing that comes from another thread, and the background elsewhere.
 
+    A newer session for the same model closes this one: two of them would train one model twice.
+
     Raises:
-        ActionRefusedError: if the trainer is training.
+        ActionRefusedError: if something other than a session trains this trainer, or its own
+            callback asks for another session.
         ValueError: if there is no such driver.
 
     Attributes:
@@ -110,16 +84,20 @@ class TrainingSession:
     """
 
     def __init__(self, trainer: Trainer, driver: DriverName | None = None) -> None:
+        self.driver = choose_driver(driver)
+        close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
-        self.driver = choose_driver(driver)
         self.trainer = trainer
         self.error: BaseException | None = None
         self.last_report: BatchReport | None = None
         self.pace = Pace()
         self._beginning = trainer.snapshot()
-        self._batches: Generator[BatchReport, None, None] | None = None
+        self._batches: Generator[BatchReport | None, None, None] | None = None
         self._num_batches_trained = 0
+        self._num_steps_due = 0
+        self._is_evaluating = False  # the latest batch is trained, but not yet reported
+        self._batch_s = 0.0  # spent on the latest batch so far
         self._driver = DRIVERS[self.driver](
             Duties(self._do, self._find_batch, lambda: self._state == "paused", self._stop_if_open)
         )
@@ -129,7 +107,7 @@ class TrainingSession:
         self._is_closed = False
         self._listeners: list[Callable[[], None]] = []
         self._sleepers: list[Callable[[], None]] = []  # woken after each task, as `_changed` is
-        _sessions.add(self)
+        add_session(self)
 
     @property
     def state(self) -> State:
@@ -158,7 +136,7 @@ class TrainingSession:
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""
-        return not self._is_closed and self._goal in _LEADS_TO[action]
+        return not self._is_closed and self._goal in LEADS_TO[action]
 
     def start(self, epochs: int) -> None:
         """Train `epochs` more epochs.
@@ -201,6 +179,8 @@ class TrainingSession:
         def train_one_batch() -> None:
             if self._state != "paused":
                 self._open_run(epochs, "paused")
+            # an evaluation that was interrupted by a pause belongs to the batch before
+            self._num_steps_due += 2 if self._is_evaluating and not self._num_steps_due else 1
             self._train_batch()
 
         self._command("step", train_one_batch)
@@ -242,6 +222,7 @@ class TrainingSession:
 
         Raises:
             ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
         """
         future: Future[Result] = Future()
 
@@ -264,6 +245,35 @@ class TrainingSession:
             self._driver.work_off()
         return future
 
+    def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
+        """Run a long `job` before the next batch, in portions: each ends with a `yield`.
+
+        Between two portions come all commands and all jobs of `between_batches`, so the job must
+        look after each `yield` whether its work still counts: weights may have changed. Closing the
+        session, or cancelling the future, ends the job after its present portion.
+
+        Returns:
+            A future of what the job returns at its end, or of its error.
+
+        Raises:
+            ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
+        """
+        long_job = LongJob(job())
+
+        def do_portion() -> None:
+            if self._is_closed:
+                long_job.future.cancel()
+            if long_job.do_portion():
+                with self._changed:
+                    self._driver.long_jobs.appendleft(do_portion)
+
+        with self._changed:
+            self._refuse_if_closed()
+            self._driver.hand_over_long_job(do_portion)
+        self._driver.work_off()
+        return long_job.future
+
     def join(self, timeout: float | None = None) -> None:
         """Wait, without live buttons, until the run has ended.
 
@@ -282,7 +292,7 @@ class TrainingSession:
         self._refuse_in_callback()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         # a step that is still to be done may finish a paused run
-        ends = (*_AT_REST, "paused") if self._goal == "paused" else _AT_REST
+        ends = (*AT_REST, "paused") if self._goal == "paused" else AT_REST
         interrupts: list[bool] = []
         with interrupts_call(lambda: interrupts.append(True)):
             while not self._settles_within(deadline - time.monotonic(), ends):
@@ -353,11 +363,13 @@ class TrainingSession:
         with interrupts_wait(), self._changed:
             if not self._is_closed:
                 self._is_closed = True
-                if self._goal in _OPEN:
-                    self._goal = "stopped"
+                if self._goal in OPEN:
                     self._driver.hand_over(self._end_run)
+                    self._goal = "stopped"
+                self._changed.notify_all()
         self._driver.work_off()
         self._driver.close()
+        self._notify()
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called after each batch and each change of state.
@@ -377,11 +389,11 @@ class TrainingSession:
     def _command(self, action: Action, task: Task) -> None:
         with interrupts_wait(), self._changed:
             self._refuse_if_closed()
-            goal = _LEADS_TO[action].get(self._goal)
+            goal = LEADS_TO[action].get(self._goal)
             if goal is None:
-                raise ActionRefusedError(_REFUSALS[action])
-            self._goal = goal
+                raise ActionRefusedError(REFUSALS[action])
             self._driver.hand_over(task)
+            self._goal = goal
         self._driver.work_off()
         self._notify()
 
@@ -391,7 +403,7 @@ class TrainingSession:
 
     def _stop_if_open(self) -> None:
         with suppress(ActionRefusedError):  # it is being closed, which ends the run as well
-            if self._goal in _OPEN:
+            if self._goal in OPEN:
                 self.stop()
 
     def _refuse_in_callback(self) -> None:
@@ -404,7 +416,7 @@ class TrainingSession:
                 "The training is paused, so this would wait for ever. Resume or stop it first."
             )
 
-    def _settles_within(self, timeout_s: float, ends: tuple[State, ...] = _AT_REST) -> bool:
+    def _settles_within(self, timeout_s: float, ends: tuple[State, ...] = AT_REST) -> bool:
         """Return whether all is done and one of `ends` is reached, after a wait that is short."""
         with self._changed:
             return self._changed.wait_for(
@@ -442,9 +454,11 @@ class TrainingSession:
             self._notify()
 
     def _find_batch(self) -> Task | None:
-        return self._train_batch if self._state == "running" else None
+        is_due = self._state == "running" or self._num_steps_due > 0
+        return self._train_batch if is_due else None
 
     def _change_state(self, before: State, after: State) -> None:
+        self._num_steps_due = 0
         if self._state == before:
             self._state = after
 
@@ -452,7 +466,8 @@ class TrainingSession:
         self.error = None
         self.pace = Pace()
         self._num_batches_trained = 0
-        self._batches = self.trainer.iterate(epochs)
+        self._batch_s = 0.0
+        self._batches = self.trainer.iterate_in_portions(epochs)
         self._state = state
 
     def _train_batch(self) -> None:
@@ -464,7 +479,13 @@ class TrainingSession:
         except StopIteration:
             self._settle("stopped" if self.trainer.ending == "stopped" else "finished")
         else:
-            self.pace.add_batch(time.perf_counter() - began, report.num_images)
+            self._batch_s += time.perf_counter() - began
+            self._is_evaluating = report is None
+            if report is None:
+                return  # the evaluation goes on with the next call
+            self.pace.add_batch(self._batch_s, report.num_images)
+            self._batch_s = 0.0
+            self._num_steps_due = max(0, self._num_steps_due - 1)
             self._num_batches_trained += 1
             self.last_report = report
             if self.num_batches_left == 0 or self.trainer.is_stop_requested:
@@ -477,5 +498,6 @@ class TrainingSession:
 
     def _settle(self, state: State, error: BaseException | None = None) -> None:
         self._batches = None
+        self._is_evaluating, self._num_steps_due = False, 0
         self.error = error
         self._state = state

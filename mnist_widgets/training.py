@@ -7,10 +7,10 @@ wants to decide when the next batch is trained drives `Trainer.iterate` himself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from numbers import Integral
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, move_loss, pick_device
 from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
+from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
 from mnist_widgets.interrupts import breakable, interrupts_stop
 from mnist_widgets.logbook import Logbook
@@ -30,13 +31,6 @@ TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-
-
-class SupportsEvaluate(Protocol):
-    """What a `Trainer` asks of an evaluator."""
-
-    def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return the metrics of `model`, by name."""
 
 
 def train_step(
@@ -109,7 +103,8 @@ class Trainer:
     | `closed`   | the iterator was closed or forgotten       | those before      | `on_train_end` |
     | `failed`   | anything raised: step, evaluator, callback | those before      | `on_train_end` |
 
-    `on_epoch_end` is called for whole epochs only. `history` keeps every batch under every ending,
+    `on_epoch_end` is called for whole epochs only; an epoch whose evaluation was given up by a stop
+    is not whole. `history` keeps every batch under every ending,
     a later run goes on from there, and the model returns to the device it came from.
 
     Args:
@@ -197,6 +192,14 @@ class Trainer:
             ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
         """
+        return _leave_out_portions(self.iterate_in_portions(epochs))
+
+    def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
+        """Return an iterator as `iterate` does that also yields None within a long evaluation.
+
+        An evaluator that has `evaluate_in_portions`, as `Evaluator` has, is interrupted between two
+        portions; `request_stop` then ends the evaluation, and its epoch does not count as whole.
+        """
         check_epochs(epochs)
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
@@ -256,7 +259,7 @@ class Trainer:
         self.ending = self.stop_reason = None
         self._tell("on_reset")
 
-    def _run(self, epochs: int) -> Generator[BatchReport, None, None]:
+    def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         with ExitStack() as at_the_end:
@@ -288,7 +291,7 @@ class Trainer:
                 self.ending = "failed"
                 raise
 
-    def _run_epoch(self, epoch: int) -> Generator[BatchReport, None, None]:
+    def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
         self.model.train()
         self._tell("on_epoch_begin", epoch)
         began_s = time.perf_counter()
@@ -304,7 +307,7 @@ class Trainer:
                 self._tell("on_batch_end", report)
                 if batch_index == num_batches and not self._stop_requested:
                     batches.finish()
-                    self._end_epoch(epoch, num_batches)
+                    yield from self._end_epoch(epoch, num_batches)
                 yield report
                 if self._stop_requested:
                     return
@@ -332,10 +335,13 @@ class Trainer:
         self._logbook.add_batch(source, inputs)
         return step, loss, 0 if inputs is None else len(inputs)
 
-    def _end_epoch(self, epoch: int, num_batches: int) -> None:
+    def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        evaluator = self.evaluator
-        found = {} if evaluator is None else breakable(evaluator.evaluate, self.model, self.device)
+        found = yield from evaluate_in_portions(
+            self.evaluator, self.model, self.device, lambda: self._stop_requested
+        )
+        if found is None:
+            return  # stopped: an epoch without its metrics is not whole
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self._logbook.add_epoch(self.model)
@@ -344,3 +350,12 @@ class Trainer:
     def _tell(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             breakable(getattr(callback, hook), self, *arguments)
+
+
+def _leave_out_portions(
+    reports: Generator[BatchReport | None, None, None],
+) -> Generator[BatchReport, None, None]:
+    with closing(reports):
+        for report in reports:
+            if report is not None:
+                yield report

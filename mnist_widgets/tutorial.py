@@ -12,10 +12,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.callbacks import ProgressBar
+from mnist_widgets.evaluators import SupportsEvaluate
 from mnist_widgets.training import (
     Callback,
     LossFunction,
-    SupportsEvaluate,
     Trainer,
     TrainStep,
     train_step,

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mnist_widgets import Trainer
-from mnist_widgets.session import _sessions as open_sessions
+from mnist_widgets.open_sessions import _sessions as open_sessions
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -27,7 +27,11 @@ SOURCES = {
 # A module may import what stands in the rows above its own; `__init__` stands for the package's
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
-    {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
+    {
+        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"),
+        "states",
+    },
+    {"evaluators", "portions"},
     {"outputs", "tensors", "module_state", "weight_files"},
     {
         "digit_set",
@@ -45,7 +49,7 @@ LAYERS = [
     {"data", "loss_picture", "batch_checks"},
     {"preflight"},
     {"training"},
-    {"callbacks", "evaluation"},
+    {"callbacks", "evaluation", "open_sessions"},
     {"tutorial", "run_config", "selection", "confusion_view"},
     {"pictures"},
     {"twins"},
@@ -172,7 +176,16 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 def test_the_session_knows_the_training_and_threads_alone():
     assert find_own_imports("session") <= {
-        *{"training", "reports", "pace", "interrupts", "drivers"},
+        *{
+            "training",
+            "reports",
+            "pace",
+            "interrupts",
+            "drivers",
+            "portions",
+            "open_sessions",
+            "states",
+        },
         "report_page",  # of what has been trained, and only when somebody asks for it
     }
     for in_functions in (True, False):

@@ -585,12 +585,6 @@ def test_a_join_after_the_step_that_ends_the_run_returns(session):
     assert session.state == "finished"
 
 
-def test_a_trainer_that_is_training_gets_no_second_session(session):
-    bring_to(session, "running")
-    with pytest.raises(ActionRefusedError, match="training already"):
-        TrainingSession(session.trainer)
-
-
 @pytest.mark.parametrize(
     ("driver", "action"), [("background", "start"), ("foreground", "step")], indirect=["driver"]
 )

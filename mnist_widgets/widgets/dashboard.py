@@ -6,14 +6,15 @@ is asked for the images is `live_inference`, what it trains on is `trainer_sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
-from traitlets import Int, Tuple, link
+from traitlets import Int, TraitError, Tuple, link, validate
 
 from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
@@ -33,7 +34,7 @@ from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.run_table import RunTable
 from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
-from mnist_widgets.widgets.training_panel import TrainingPanel
+from mnist_widgets.widgets.training_panel import LabTrainingPanel, check_panel_epochs
 
 PANELS = {
     "settings": "Settings",
@@ -46,6 +47,7 @@ PANELS = {
 """The panels that `hide` can name, and their headings on the page."""
 
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
+Built = TypeVar("Built", bound=Panel)
 _open_dashboard: Dashboard | None = None
 
 
@@ -133,40 +135,45 @@ class Dashboard(Panel):
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
         self._source, self._test_set = source, source.test_set
+        check_panel_epochs(epochs)
         trainer = source.make_trainer(source.config)
         self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
         self.run_log = RunLog()
-        self._training = TrainingPanel(
+        self._training = LabTrainingPanel(
             self.session,
             epochs,
             reset=self.reset if self._has_settings else None,
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
-        self._settings = HyperparameterPanel(
-            source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+        self._titles = {name: PANELS[name] for name in PANELS if name in panels - hidden}
+        classes = self._test_set.class_names
+
+        def build(name: str, make: Callable[[], Built]) -> Built | None:
+            return make() if name in self._titles else None
+
+        self._settings = build(
+            "settings",
+            lambda: HyperparameterPanel(
+                source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+            ),
         )
-        self._loss_chart = LossChart()
-        self._gallery = ImageGallery(self._test_set)
-        self._prediction = ProbabilityChart(self._test_set.class_names)
-        self._confusion = ConfusionChart(self._test_set.class_names, count=self._count_now)
-        self._runs = RunTable(self.run_log)
+        self._loss_chart = build("loss_chart", LossChart)
+        self._gallery = build("gallery", lambda: ImageGallery(self._test_set))
+        self._prediction = build("prediction", lambda: ProbabilityChart(classes))
+        self._confusion = build("confusion", lambda: ConfusionChart(classes, count=self._count_now))
+        self._runs = build("runs", lambda: RunTable(self.run_log))
         self._inference = LiveInference(
             self.session,
             self._test_set,
-            self._gallery,
-            self._prediction,
-            self._confusion,
+            get_selected=lambda: self.selected_index,
+            gallery=self._gallery,
+            prediction=self._prediction,
+            confusion=self._confusion,
             complain=self._training.show_complaint,
         )
         self._furnish(trainer, source.config)
-        hidden = hidden if self._has_settings else {*hidden, "settings"}
-        self._titled_panels: list[tuple[str, Panel]] = [
-            ("Training", self._training),
-            *((PANELS[name], getattr(self, f"_{name}")) for name in PANELS if name not in hidden),
-        ]
-        super().__init__("mw-dashboard", self._lay_out(hidden))
-        self._parts_off_page = tuple(getattr(self, f"_{name}") for name in PANELS)
+        super().__init__("mw-dashboard", self._lay_out())
         self._wire()
         self._inference.on_news()
 
@@ -178,39 +185,48 @@ class Dashboard(Panel):
 
     def twin(self) -> Twin:
         """Return the twins of all panels to be seen, one below the other."""
-        return join_twins(panel.twin().titled(title) for title, panel in self._titled_panels)
+        titles = {"training": "Training", **self._titles}
+        return join_twins(
+            getattr(self, f"_{name}").twin().titled(title) for name, title in titles.items()
+        )
 
     def reset(self) -> None:
         """Begin a new run from fresh weights, with the settings shown."""
         if not self._has_settings:
             self.session.reset()
             return
-        config = self._settings.config
+        config = self._config
         trainer = self._source.make_trainer(config)
         self._furnish(trainer, config)
         self.session.reset(trainer)
+
+    @property
+    def _config(self) -> RunConfig:
+        """The settings shown, or those that the lab began with."""
+        return self._source.config if self._settings is None else self._settings.config
 
     def _count_now(self) -> None:
         self._inference.count_now()
 
     def _furnish(self, trainer: Trainer, config: RunConfig) -> None:
-        """Have the lab told of a trainer that is to make the next run."""
+        """Attach the lab's callbacks to the next run's trainer."""
         recorder = self.run_log.record(config if self._has_settings else None)
         trainer.callbacks += [
-            self._loss_chart,
+            *([] if self._loss_chart is None else [self._loss_chart]),
             DivergenceGuard(),
             recorder,
             self._inference,
             _RateKeeper(self),
         ]
-        self._settings.run_config = config
+        if self._settings is not None:
+            self._settings.run_config = config
 
-    def _lay_out(self, hidden: set[str]) -> list[Widget]:
+    def _lay_out(self) -> list[Widget]:
         def panels(**widths: str) -> list[Widget]:
             return [
-                _titled(PANELS[name], getattr(self, f"_{name}"), width)
+                _titled(self._titles[name], getattr(self, f"_{name}"), width)
                 for name, width in widths.items()
-                if name not in hidden
+                if name in self._titles
             ]
 
         # A cell of the matrix and the images behind it are to be seen together.
@@ -228,11 +244,24 @@ class Dashboard(Panel):
 
     def _wire(self) -> None:
         """Let the panels hear of each other."""
-        link((self._gallery, "selected_index"), (self, "selected_index"))
-        link((self._gallery, "selected_pair"), (self, "selected_pair"))
-        link((self._gallery, "selected_pair"), (self._confusion, "selected_pair"))
-        self._settings.observe(self._on_config, "config")
-        self.run_log.add_listener(self._on_runs)
+        gallery, confusion = self._gallery, self._confusion
+        if gallery is not None:
+            link((gallery, "selected_index"), (self, "selected_index"))
+            link((gallery, "selected_pair"), (self, "selected_pair"))
+        if confusion is not None:
+            link((confusion, "selected_pair"), (self, "selected_pair"))
+        self.observe(lambda _change: self._inference.on_selection(), "selected_index")
+        if self._settings is not None:
+            self._settings.observe(self._on_config, "config")
+        if self._loss_chart is not None:
+            self.run_log.add_listener(partial(self._on_runs, self._loss_chart))
+
+    @validate("selected_index")
+    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
+        index, num_images = proposal["value"], len(self._test_set)
+        if index is not None and not 0 <= index < num_images:
+            raise TraitError(f"selected_index must be from 0 to {num_images - 1:,}, not {index}")
+        return index
 
     def _on_config(self, _change: object) -> None:
         session = self.session
@@ -242,7 +271,7 @@ class Dashboard(Panel):
         elif not session.is_closed:
             session.between_batches(lambda: self.follow_learning_rate(session.trainer))
 
-    def _on_runs(self) -> None:
+    def _on_runs(self, chart: LossChart) -> None:
         runs, shown = self.run_log.runs, self.run_log.earlier_shown
         names = {
             run.number: label if label.endswith(number) else f"{number}: {label}"
@@ -250,14 +279,14 @@ class Dashboard(Panel):
             for number in [f"run {run.number}"]
         }
         current = self.run_log.current
-        self._loss_chart.show_runs(
+        chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",
         )
 
     def follow_learning_rate(self, trainer: Trainer) -> None:
         """Let a trainer of the lab's own networks go on with the learning rate shown."""
-        if not self._has_settings:
+        if self._settings is None:
             return
         rate = self._settings.config.learning_rate
         for group in trainer.optimizer.param_groups:

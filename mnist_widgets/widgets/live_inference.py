@@ -1,7 +1,7 @@
-"""What the network makes of the images on the page, asked again while it trains.
+"""Predict the images on the page again while the network trains, and all images when it rests.
 
-Here it is decided when the network is asked, and for which images. It is asked between two batches
-and only as often as somebody could see a difference; the panels draw the answers.
+This module decides when which images are predicted, between two batches and only as often as a
+difference could be seen. The panels draw the predictions.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from functools import partial
 
 import torch
-from torch import Tensor
 
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
+from mnist_widgets.evaluation import (
+    Evaluator,
+    Predictions,
+    predict_in_portions,
+    predict_probabilities,
+)
 from mnist_widgets.history import History
 from mnist_widgets.messages import name_error
+from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Callback, Trainer
@@ -38,10 +44,13 @@ class LiveInference(Callback):
 
     As a callback of the trainer it shows what the `Evaluator` found after an epoch.
 
+    Only what one of these panels shows is predicted; each of them may be missing.
+
     Args:
         session: trains the network.
         test_set: the images.
-        gallery: says which images are shown, and which is selected.
+        get_selected: returns the position of the selected image, or None.
+        gallery: says which images are shown, and shows their predictions.
         prediction: shows the probabilities of the selected image.
         confusion: shows the counts of all images.
         complain: shows a sentence where the user is looking.
@@ -51,36 +60,55 @@ class LiveInference(Callback):
         self,
         session: TrainingSession,
         test_set: DigitSet,
-        gallery: ImageGallery,
-        prediction: ProbabilityChart,
-        confusion: ConfusionChart,
+        *,
+        get_selected: Callable[[], int | None],
+        gallery: ImageGallery | None,
+        prediction: ProbabilityChart | None,
+        confusion: ConfusionChart | None,
         complain: Callable[[str], None],
     ) -> None:
         self._session, self._test_set = session, test_set
+        self._get_selected = get_selected
         self._gallery, self._prediction, self._confusion = gallery, prediction, confusion
         self._complain = complain
+        self._probabilities = torch.zeros(len(test_set), len(test_set.class_names))
         self._looked_at_s = self._epoch_shown_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
-        gallery.preview_in(prediction)
-        gallery.observe(self._on_selected_index, "selected_index")
-        gallery.observe(self._on_visible_indices, "visible_indices")
-        session.add_listener(self.on_news)
+        if gallery is not None:
+            gallery.observe(self._on_visible_indices, "visible_indices")
+            if prediction is not None:
+                gallery.preview_in(prediction)
+        if self._is_needed:
+            session.add_listener(self.on_news)
 
     def on_news(self) -> None:
-        """Look at the images again: now and then in a training, and whenever it stands still."""
+        """Predict again: the shown images now and then in a training, all of them at a standstill.
+
+        Called after each batch and each change of the training's state.
+        """
+        if not self._is_needed:
+            return
         if self._session.state != "running":
             if not self._is_look_due:
                 self._is_look_due = True
-                self._ask(self._look_at_all)
+                self._predict_all()
         elif time.monotonic() - self._looked_at_s >= ROUNDS_PER_LOOK * publisher.interval_s:
-            self._ask(self._look)
+            self._predict_shown()
+
+    def on_selection(self) -> None:
+        """Show at once what is known of the image; a running training predicts it again soon."""
+        if self._prediction is not None:
+            self._show_selected()
+            publisher.request(self._prediction.redraw, urgent=True)
+        if self._is_needed and self._session.state != "running":
+            self._predict_shown()
 
     def count_now(self) -> None:
-        """Ask for all images, though the training runs."""
+        """Predict all images, though the training runs."""
         self._shown_step = None
-        self._ask(self._look_at_all)
+        self._predict_all(is_counting=True)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Show the first epoch, however soon it comes."""
@@ -93,70 +121,108 @@ class LiveInference(Callback):
             return
         self._epoch_shown_at_s = now_s
         if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
-            self._show(evaluator.predictions, trainer.history)
+            self._show(evaluator.predictions)
 
-    def _on_selected_index(self, _change: object) -> None:
-        """Show at once what is known of the image; a running training looks again soon."""
-        self._show_selected()
-        publisher.request(self._prediction.redraw, urgent=True)
-        if self._session.state != "running":
-            self._ask(self._look)
+    @property
+    def _is_needed(self) -> bool:
+        return self._needs_all or self._prediction is not None
+
+    @property
+    def _needs_all(self) -> bool:
+        return self._gallery is not None or self._confusion is not None
 
     def _on_visible_indices(self, _change: object) -> None:
-        self._ask(self._look)
+        self._predict_shown()
 
-    def _ask(self, job: Callable[[], None]) -> None:
-        if not self._session.is_closed:
-            self._session.between_batches(job).add_done_callback(self._on_answer)
+    def _predict_shown(self) -> None:
+        self._submit(lambda: self._session.between_batches(self._look))
+
+    def _predict_all(self, *, is_counting: bool = False) -> None:
+        look = partial(self._look_at_all, is_counting=is_counting)
+        self._submit(lambda: self._session.in_portions(look))
+
+    def _submit(self, ask: Callable[[], Future[None]]) -> None:
+        if self._session.is_closed:
+            return
+        try:
+            answer = ask()
+        except RuntimeError as error:  # closed meanwhile, or no thread can be started
+            self._is_look_due = False
+            self._complain(str(error))
+        else:
+            answer.add_done_callback(self._on_answer)
 
     def _on_answer(self, answer: Future[None]) -> None:
-        if error := answer.exception():
+        error = None if answer.cancelled() else answer.exception()
+        if error:
             self._complain(
                 f"What the network makes of the images cannot be shown: {name_error(error)}"
             )
 
     def _look(self) -> None:
-        """Ask the network for the shown images."""
+        """Predict the shown images."""
         self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
-        index, indices = self._gallery.selected_index, self._gallery.visible_indices
-        shown = indices if index is None else torch.cat([indices, torch.tensor([index])])
+        index = self._get_selected()
+        shown = torch.tensor([] if index is None else [index], dtype=torch.int64)
+        if self._gallery is not None:
+            shown = torch.cat([self._gallery.visible_indices, shown])
+        elif self._prediction is None:
+            return
         if len(shown) == 0:
             return
-        answers = self._predict(self._test_set.images[shown])
-        self._gallery.show_visible(shown, answers)
+        trainer = self._session.trainer
+        images = self._test_set.images[shown]
+        answers = predict_probabilities(trainer.model, images, trainer.loss_fn)
+        self._probabilities = self._probabilities.index_copy(0, shown, answers)
+        if self._gallery is not None:
+            self._gallery.show_visible(shown, answers)
         self._show_selected()
 
-    def _look_at_all(self) -> None:
-        """Ask the network for all images, so that what is drawn is what is true."""
+    def _look_at_all(self, *, is_counting: bool) -> Generator[None, None, None]:
+        """Predict the shown images, then all: what is drawn is true whenever training rests.
+
+        It is given up when the weights change or the training goes on.
+        """
         self._is_look_due = False
-        history = self._session.trainer.history
-        if not self._shows(history):
-            probabilities = self._predict(self._test_set.images)
-            self._show(Predictions(probabilities, self._test_set.labels), history)
         self._look()
+        step = self._step
+        if not self._needs_all or self._is_newest(self._shown_step):
+            return
+        trainer, images = self._session.trainer, self._test_set.images
+        predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))
+        while predicting.do_portion():
+            yield
+            is_resumed = self._session.state == "running" and not is_counting
+            if is_resumed or not self._is_newest(step):
+                self.on_news()
+                return
+        self._show(Predictions(predicting.future.result(), self._test_set.labels))
+        self._show_selected()
 
-    def _predict(self, images: Tensor) -> Tensor:
-        trainer = self._session.trainer
-        return predict_probabilities(trainer.model, images, trainer.loss_fn)
+    @property
+    def _step(self) -> tuple[History, int]:
+        """Stands for the newest weights: their run's history, and how many batches it has."""
+        history = self._session.trainer.history
+        return history, len(history.batch_losses)
 
-    def _shows(self, history: History) -> bool:
-        """Return whether the predictions on the page are those of the newest weights."""
-        if self._shown_step is None:
-            return False
-        shown, num_batches = self._shown_step
-        return shown is history and num_batches == len(history.batch_losses)
+    def _is_newest(self, step: tuple[History, int] | None) -> bool:
+        newest, num_batches = self._step
+        return step is not None and step[0] is newest and step[1] == num_batches
 
-    def _show(self, predictions: Predictions, history: History) -> None:
-        self._gallery.show_predictions(predictions)
-        self._confusion.show_counts(predictions.confusion)
-        self._shown_step = (history, len(history.batch_losses))
+    def _show(self, predictions: Predictions) -> None:
+        self._probabilities = predictions.probabilities
+        if self._gallery is not None:
+            self._gallery.show_predictions(predictions)
+        if self._confusion is not None:
+            self._confusion.show_counts(predictions.confusion)
+        self._shown_step = self._step
 
     def _show_selected(self) -> None:
         with self._showing:
-            index = self._gallery.selected_index
-            if index is None:
+            index = self._get_selected()
+            if self._prediction is None or index is None:
                 return
-            probabilities = self._gallery.probabilities[index]
-            if probabilities.any():  # the network has been asked
+            probabilities = self._probabilities[index]
+            if probabilities.any():  # the image has been predicted
                 image, label = self._test_set.images[index], int(self._test_set.labels[index])
                 self._prediction.show_prediction(image, probabilities, label)

@@ -90,9 +90,10 @@ class Publisher(ForegroundWatcher):
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if self._num_at_work:
                 return
-            if not is_drawn_here:
-                self._call_thread(urgent and self._may_hurry(redraw))
-        if is_drawn_here and (urgent or not self._is_in_cell or self._is_round_due()):
+            has_thread = is_drawn_here or self._call_thread(urgent and self._may_hurry(redraw))
+        if not has_thread and self._drawing_thread != threading.get_ident():
+            self.flush()
+        elif is_drawn_here and (urgent or not self._is_in_cell or self._is_round_due()):
             self._draw_all()
 
     def on_work_begin(self) -> None:
@@ -125,12 +126,18 @@ class Publisher(ForegroundWatcher):
         """Call all requested redraws now, in this thread."""
         self._draw(only_urgent=False)
 
-    def _call_thread(self, is_urgent: bool) -> None:
+    def _call_thread(self, is_urgent: bool) -> bool:
+        """Return whether a thread draws; a process limit can keep it from starting."""
         if is_urgent:
             self._has_urgent.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
+            try:
+                thread.start()  # it waits for `_asking` before it takes a request
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
 
     def _is_round_due(self) -> bool:
         return time.monotonic() >= self._next_round_s

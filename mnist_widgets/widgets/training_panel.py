@@ -6,12 +6,14 @@ What a button does is the session's business; the panel shows what the session s
 from __future__ import annotations
 
 import html
+import weakref
 from collections.abc import Callable
 
 from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 
 from mnist_widgets.messages import describe_error, format_duration, format_loss, name_error
-from mnist_widgets.session import Action, State, TrainingSession
+from mnist_widgets.session import TrainingSession
+from mnist_widgets.states import Action, State
 from mnist_widgets.training import check_epochs
 from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -26,17 +28,20 @@ _STATE_WORDS: dict[State, str] = {
     "failed": "Failed",
 }
 MAX_EPOCHS = 10_000
+_CLOSED = "This session is closed; a newer one may train its model now."
 _HOW_TO_STOP = (
     "The buttons do not work while this trains: to stop it, interrupt the kernel "
     "(in Colab: Runtime &gt; Interrupt execution)."
 )
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}
+_open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and watch how far it is.
 
     A training in the foreground hears no button while it runs; then the panel says how to stop it.
+    A session has one panel: a newer one closes the older, so a cell can be run again.
 
     Example:
         ```python
@@ -71,9 +76,7 @@ class TrainingPanel(Panel):
             if reset is None
             else "Stop, and begin a new run from fresh weights, with the settings shown"
         )
-        check_epochs(epochs)
-        if epochs > MAX_EPOCHS:
-            raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
+        check_panel_epochs(epochs)
         self._complaint: tuple[State, str] | None = None  # and when it arose
         self._described_error: BaseException | None = None
         self._drawn_state: State | None = None
@@ -90,11 +93,17 @@ class TrainingPanel(Panel):
             ],
         )
         session.add_listener(self._on_session_change)
+        for panel in tuple(_open_panels):
+            is_replaced = panel.session is session or panel.session.is_closed
+            if is_replaced and type(panel) is type(self):
+                panel.close()
+        _open_panels.add(self)
         self.redraw()
 
     def close(self) -> None:
         """Take the panel off the page; the training goes on."""
         self.session.remove_listener(self._on_session_change)
+        _open_panels.discard(self)
         super().close()
 
     def show_complaint(self, words: str) -> None:
@@ -236,6 +245,8 @@ class TrainingPanel(Panel):
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
         elif self._is_deaf:
             notice = f'<span role="status">{_HOW_TO_STOP}</span>'
+        elif session.is_closed:
+            notice = f'<span role="status">{_CLOSED}</span>'
         elif session.trainer.warnings:
             words = html.escape(" ".join(session.trainer.warnings))
             notice = f'<span role="status">{words}</span>'
@@ -246,6 +257,17 @@ class TrainingPanel(Panel):
         if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
             self._notice.value = notice
         (self.remove_class if session.error is None else self.add_class)("mw-failed")
+
+
+class LabTrainingPanel(TrainingPanel):
+    """The panel of a lab, which stays when `TrainingPanel(lab.session)` is made beside the lab."""
+
+
+def check_panel_epochs(epochs: int) -> None:
+    """Raise a `ValueError` unless `epochs` is a whole number from 1 to 10,000."""
+    check_epochs(epochs)
+    if epochs > MAX_EPOCHS:
+        raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
 
 
 def _round(value: float) -> int:

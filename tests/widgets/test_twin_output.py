@@ -230,14 +230,23 @@ def lab():
     lab.close()
 
 
+def no_portion():
+    """A job in portions that has nothing to do, and comes after those that wait."""
+    yield from ()
+
+
+def settle(lab) -> None:
+    lab.session.between_batches(lambda: None).result(30)
+    lab.session.in_portions(no_portion).result(30)
+    publisher.flush()
+
+
 def test_a_dashboards_twin_holds_what_all_its_panels_show(lab):
     lab.session.start(1)
     lab.session.join(60)
-    lab.session.between_batches(lambda: None).result(30)
-    publisher.flush()
+    settle(lab)
     lab.selected_index = 4
-    lab.session.between_batches(lambda: None).result(30)
-    publisher.flush()
+    settle(lab)
     twin = lab.twin()
     assert twin.html.count("<h3>") == 7
     assert twin.html.count("<img") == 4

@@ -1,0 +1,268 @@
+"""When a lab predicts which images: the shown ones first, the rest in portions, nothing in vain."""
+
+from __future__ import annotations
+
+import threading
+
+import ipywidgets.widgets.widget as widget_module
+import pytest
+import torch
+from torch import nn
+from traitlets import TraitError
+
+from mnist_widgets import DigitSet, portions, predict_probabilities, train_step
+from mnist_widgets.widgets import (
+    ConfusionChart,
+    HyperparameterPanel,
+    ImageGallery,
+    LossChart,
+    ProbabilityChart,
+    RunTable,
+    dashboard,
+)
+from mnist_widgets.widgets.publishing import publisher
+
+TIMEOUT_S = 20
+NUM_SHOWN = 51  # a page of 50, and the selected image
+FOREVER = 10_000
+
+
+def make_set(num_images: int) -> DigitSet:
+    images = torch.randint(0, 256, (num_images, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(0, 10, (num_images,))
+    return DigitSet(images, labels, tuple("0123456789"), "noise")
+
+
+class WatchedNetwork(nn.Module):
+    """A linear network that tells the number of images of its passes in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(28 * 28, 10)
+        self.passes: list[int] = []
+        self.on_pass = lambda: None
+
+    def forward(self, images):
+        if not self.training:
+            self.passes.append(len(images))
+            self.on_pass()
+        return self.linear(images.flatten(1))
+
+
+@pytest.fixture(autouse=True)
+def yield_after_each_pass(monkeypatch):
+    monkeypatch.setattr(portions, "PORTION_S", 0)
+
+
+@pytest.fixture
+def make_lab():
+    """Return a function that makes a lab of 400 images of noise; it is closed at the end."""
+    labs = []
+
+    def make(**options):
+        options = {"model": WatchedNetwork(), "batch_size": 32, **options}
+        labs.append(dashboard(data=(make_set(64), make_set(400)), **options))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.close()
+
+
+@pytest.fixture
+def gate():
+    """Return a function that makes a network wait in a pass, and one that lets it go on."""
+    reached, may_go_on = threading.Event(), threading.Event()
+
+    class Gate:
+        def close(self, model, after_passes: int) -> None:
+            def wait() -> None:
+                if len(model.passes) == after_passes:
+                    reached.set()
+                    assert may_go_on.wait(TIMEOUT_S)
+
+            model.on_pass = wait
+
+        def await_pass(self) -> None:
+            assert reached.wait(TIMEOUT_S)
+
+        def open(self) -> None:
+            may_go_on.set()
+
+    yield Gate()
+    may_go_on.set()
+
+
+def no_portion():
+    yield from ()
+
+
+def settle(lab) -> None:
+    lab.session.between_batches(lambda: None).result(TIMEOUT_S)
+    lab.session.in_portions(no_portion).result(TIMEOUT_S)
+    publisher.flush()
+
+
+def begin_to_look(lab, gate, num_passes: int = 4) -> WatchedNetwork:
+    """Let a lab begin to predict all images, and wait in one pass of those."""
+    settle(lab)
+    model = lab.session.trainer.model
+    model.passes.clear()
+    gate.close(model, num_passes)
+    lab._inference.count_now()
+    gate.await_pass()
+    return model
+
+
+def test_the_shown_images_are_predicted_first_and_the_rest_in_portions(make_lab):
+    lab = make_lab()
+    settle(lab)
+    first, *rest = lab.session.trainer.model.passes[1:]  # the first one checked the model
+    assert first == NUM_SHOWN
+    assert sum(rest) == 400
+    assert max(rest) <= 16
+
+
+def test_a_click_comes_between_two_portions(make_lab, gate):
+    lab = make_lab()
+    model = begin_to_look(lab, gate)
+    lab.selected_index = 7
+    answered = lab.session.between_batches(lambda: len(model.passes))
+    gate.open()
+    assert answered.result(TIMEOUT_S) == 5  # the click's own pass, and no other
+    assert model.passes[4] == NUM_SHOWN
+    settle(lab)
+    assert sum(model.passes) == 400 + 2 * NUM_SHOWN
+
+
+def test_a_step_comes_between_two_portions_and_old_predictions_are_not_shown(make_lab, gate):
+    lab = make_lab()
+    model = begin_to_look(lab, gate)
+    shown = []
+    lab._confusion.show_counts = shown.append
+    lab.session.step()
+    trained = lab.session.between_batches(lambda: len(model.passes))
+    gate.open()
+    assert trained.result(TIMEOUT_S) in (4, 5)  # the shown images may have been predicted again
+    settle(lab)
+    predicted = predict_probabilities(model, lab._test_set.images).argmax(dim=1)
+    (counts,) = shown
+    assert int(counts.trace()) == int((predicted == lab._test_set.labels).sum())
+
+
+def test_a_training_that_goes_on_does_not_wait_for_the_rest(make_lab, gate):
+    has_trained = threading.Event()
+
+    def step(*arguments):
+        has_trained.set()
+        return train_step(*arguments)
+
+    lab = make_lab(train_step=step)
+    settle(lab)
+    model = lab.session.trainer.model
+    model.passes.clear()
+    gate.close(model, 4)
+    lab.session.step(epochs=FOREVER)
+    gate.await_pass()
+    has_trained.clear()
+    lab.session.resume()
+    gate.open()
+    assert has_trained.wait(TIMEOUT_S)
+    assert model.passes[4:5] != [16]
+    assert sum(model.passes) < 400
+
+
+def test_counting_during_a_training_is_answered_by_a_stop(make_lab, gate):
+    lab = make_lab()
+    settle(lab)
+    lab.session.start(FOREVER)
+    model = lab.session.trainer.model
+    reached, may_go_on = threading.Event(), threading.Event()
+    passes = iter(range(FOREVER))
+
+    def wait() -> None:
+        if reached.is_set() or lab.session.state != "running" or next(passes) < 6:
+            return
+        reached.set()
+        assert may_go_on.wait(TIMEOUT_S)
+
+    model.on_pass = wait
+    lab._inference.count_now()
+    assert reached.wait(TIMEOUT_S)
+    num_passes = len(model.passes)
+    lab.session.stop()
+    stopped = lab.session.between_batches(lambda: (lab.session.state, len(model.passes)))
+    may_go_on.set()
+    state, num_passes_then = stopped.result(TIMEOUT_S)
+    assert state == "stopped"
+    assert num_passes_then <= num_passes + 1
+
+
+def test_closing_a_lab_drops_what_is_left_to_predict(make_lab, gate):
+    lab = make_lab()
+    model = begin_to_look(lab, gate)
+    closing = threading.Thread(target=lab.close)
+    closing.start()
+    while not lab.session.is_closed:
+        closing.join(0.01)
+    gate.open()
+    closing.join(TIMEOUT_S)
+    assert not closing.is_alive()
+    assert len(model.passes) == 4
+
+
+PANELS = {
+    "settings": HyperparameterPanel,
+    "loss_chart": LossChart,
+    "gallery": ImageGallery,
+    "prediction": ProbabilityChart,
+    "confusion": ConfusionChart,
+    "runs": RunTable,
+}
+
+
+def live_panels() -> set[type]:
+    return {type(widget) for widget in widget_module._instances.values()}
+
+
+@pytest.mark.parametrize("hidden", [*PANELS, "gallery prediction confusion", " ".join(PANELS)])
+def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
+    names = hidden.split()
+    lab = make_lab(hide=names, model=None, batch_size=None)
+    built = live_panels()
+    for name, panel in PANELS.items():
+        assert (panel in built) == (name not in names), name
+    settle(lab)
+    lab.session.start(1)
+    lab.session.join(TIMEOUT_S)
+    lab.selected_index = 3
+    settle(lab)
+    assert lab.session.state == "finished"
+    if "prediction" not in names:
+        expected = predict_probabilities(lab.session.trainer.model, lab._test_set.images[3])[0]
+        assert lab._prediction._bars.y == pytest.approx(expected.numpy(), abs=1e-4)
+    lab.reset()
+    settle(lab)
+    assert lab.session.state == "idle"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "num_images"),
+    [
+        (["gallery", "prediction", "confusion"], 0),
+        (["gallery", "confusion"], 1),
+        (["gallery", "prediction"], 400),
+        (["prediction", "confusion"], 400 + NUM_SHOWN),
+    ],
+)
+def test_what_no_panel_shows_is_not_predicted(make_lab, hidden, num_images):
+    lab = make_lab(hide=hidden)
+    settle(lab)
+    assert sum(lab.session.trainer.model.passes[1:]) == num_images
+
+
+def test_a_selection_out_of_range_is_refused_without_a_gallery_too(make_lab):
+    lab = make_lab(hide=["gallery"])
+    with pytest.raises(TraitError, match="0 to 399"):
+        lab.selected_index = 400
+    assert lab.selected_index == 0

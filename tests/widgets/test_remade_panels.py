@@ -1,0 +1,124 @@
+"""A cell that is run again: its older panels leave no listener, no widget and no static output."""
+
+from __future__ import annotations
+
+import gc
+
+import ipywidgets.widgets.widget as widget_module
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+from mnist_widgets import TrainingSession, load_bundled_digits
+from mnist_widgets.runs import RunLog
+from mnist_widgets.widgets import RunTable, TrainingPanel, dashboard
+from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.twin_output import twin_writer
+
+TIMEOUT_S = 20
+
+
+@pytest.fixture
+def shell():
+    """IPython's shell, which keeps what is displayed."""
+    shell = InteractiveShell.instance()
+    shell.display_pub = CapturingDisplayPublisher(parent=shell)
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def session(make_trainer):
+    session = TrainingSession(make_trainer())
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def left_over(session, shell):
+    """Return a function that counts what panels leave: listeners, widgets, static outputs."""
+
+    def count() -> tuple[int, int, int]:
+        publisher.flush()
+        gc.collect()
+        return len(session._listeners), len(widget_module._instances), len(twin_writer._outputs)
+
+    return count
+
+
+def show_panel(session) -> TrainingPanel:
+    panel = TrainingPanel(session)
+    panel._ipython_display_()
+    return panel
+
+
+def test_twenty_panels_for_one_session_leave_what_one_leaves(session, left_over):
+    before = left_over()
+    panel = show_panel(session)
+    first = left_over()
+    for _ in range(20):
+        panel = show_panel(session)
+    assert left_over() == first
+    panel.close()
+    assert left_over() == before
+
+
+def test_twenty_sessions_with_panels_leave_what_one_leaves(make_trainer, session, left_over):
+    """As when a cell is run again that makes both."""
+    before = left_over()
+    trainer = make_trainer()
+    newest = TrainingSession(trainer)
+    panel = show_panel(newest)
+    first = left_over()
+    for _ in range(20):
+        newest = TrainingSession(trainer)
+        panel = show_panel(newest)
+    assert left_over() == first
+    newest.close()
+    panel.close()
+    assert left_over() == before
+
+
+def test_twenty_labs_leave_what_one_leaves(left_over):
+    data = load_bundled_digits()
+
+    def show_lab():
+        lab = dashboard(data=data)
+        lab._ipython_display_()
+        lab.session.close()  # no prediction is under way when it is counted
+        return lab
+
+    show_lab()
+    first = left_over()
+    for _ in range(3):
+        lab = show_lab()
+    assert left_over() == first
+    lab.close()
+
+
+def test_panels_that_are_closed_leave_nothing(session, left_over):
+    before = left_over()
+    log = RunLog()
+    for make in (lambda: TrainingPanel(session), lambda: RunTable(log)):
+        for _ in range(20):
+            panel = make()
+            panel._ipython_display_()
+            panel.close()
+        assert left_over() == before
+    assert log._listeners == []
+
+
+def test_a_panel_beside_a_lab_does_not_close_the_labs_own():
+    lab = dashboard(data=load_bundled_digits())
+    panel = TrainingPanel(lab.session)
+    assert lab._training.comm is not None
+    panel.close()
+    lab.close()
+
+
+def test_a_panel_whose_session_was_closed_says_so(session):
+    panel = TrainingPanel(session)
+    session.close()
+    publisher.flush()
+    assert "closed" in panel._notice.value
+    panel.close()
