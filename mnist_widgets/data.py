@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
 from mnist_widgets.downloads import DataError, ensure_raw_files
+from mnist_widgets.raw_files import decode_idx
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -43,14 +44,16 @@ BUNDLED_FILE = Path(__file__).parent / "datasets" / "uci_digits.npz"
 def data_root(root: str | Path | None = None) -> Path:
     """Find the folder that holds the data sets, each in torchvision's layout (`MNIST/raw/...`).
 
+    The folder may also be `MNIST` or `MNIST/raw` itself, and the files may be packed (`.gz`).
+
     Args:
-        root: The folder, if not the one set in `MNIST_WIDGETS_DATA`, or without that the user's
-            cache directory.
+        root: The folder, if not the one set in `MNIST_WIDGETS_DATA` (spaces around its name are
+            ignored), or without that the user's cache directory.
 
     Returns:
         An absolute path, which need not exist.
     """
-    chosen = root or os.environ.get("MNIST_WIDGETS_DATA")
+    chosen = root or os.environ.get("MNIST_WIDGETS_DATA", "").strip()
     return Path(chosen or platformdirs.user_cache_dir("mnist_widgets")).expanduser().absolute()
 
 
@@ -118,12 +121,13 @@ def load_from_torchvision(
     Raises:
         DataError: Files are missing or damaged, and could not or should not be fetched.
     """
-    folder = data_root(root)
-    ensure_raw_files(dataset_class, folder, download)
-    train, test = (dataset_class(folder, train=is_train) for is_train in (True, False))
+    files = ensure_raw_files(dataset_class, data_root(root), download)
+    train_images, train_labels, test_images, test_labels = (
+        decode_idx(file.content) for file in files.values()
+    )
     return (
-        DigitSet(train.data, train.targets, class_names, name),
-        DigitSet(test.data, test.targets, class_names, name),
+        DigitSet(train_images, train_labels.long(), class_names, name),
+        DigitSet(test_images, test_labels.long(), class_names, name),
     )
 
 

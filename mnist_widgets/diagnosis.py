@@ -184,19 +184,20 @@ def look_at_data() -> Finding:
     from torchvision.datasets import MNIST
 
     from mnist_widgets.data import data_root, load_bundled_digits
-    from mnist_widgets.downloads import find_faults
+    from mnist_widgets.raw_files import find_faults, find_raw_files
 
     num_bundled = sum(map(len, load_bundled_digits()))
     bundled = f"the {num_bundled:,} bundled digits are whole"
     root = data_root()
-    folder = root / "MNIST" / "raw"
-    faults = find_faults(MNIST, folder)
+    files = find_raw_files(MNIST, root)
+    folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
+    faults = find_faults(files)
     if not faults:
-        return Finding("data", True, f"MNIST is whole, in {folder}; {bundled}")
-    if folder.exists():
+        return Finding("data", True, f"MNIST is whole, in {folders}; {bundled}")
+    if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
-        return Finding("data", False, f"MNIST in {folder}: {damage}", "Run: mnist-widgets data")
-    if os.environ.get("MNIST_WIDGETS_DATA") and not root.is_dir():
+        return Finding("data", False, f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
+    if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
         words = f"MNIST_WIDGETS_DATA names {root}, which is no folder; {bundled}"
         return Finding("data", False, words, "Mend the variable, or run: mnist-widgets data")
     return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")

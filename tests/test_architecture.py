@@ -27,7 +27,17 @@ SOURCES = {
 # A module may import what stands in the rows above its own; `__init__` stands for the package's
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
-    {"runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"},
+    {
+        "runtime",
+        "devices",
+        "interrupts",
+        "pace",
+        "reports",
+        "history",
+        "logbook",
+        "curves",
+        "raw_files",
+    },
     {"digit_set", "downloads", "drivers", "images", "models", "lessons", "messages", "canvas"},
     {"data", "loss_picture"},
     {"training"},
