@@ -131,7 +131,8 @@ def _list_folders(root: Path, name: str) -> Iterator[Path]:
 
 def _find_fault(content: bytes, md5: str | None) -> str:
     """Compare a file of bytes in idx format with its header, and with its checksum if known."""
-    if not content.startswith(b"\0\0\x08") or len(content) < 4 + 4 * content[3]:
+    num_dimensions = int.from_bytes(content[3:4], "big")
+    if not content.startswith(b"\0\0\x08") or len(content) < 4 + 4 * max(num_dimensions, 1):
         return "is damaged: it does not begin with the header of an idx file"
     sizes, header_length = _read_header(content)
     expected = header_length + math.prod(sizes)
