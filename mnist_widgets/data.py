@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
@@ -28,6 +29,7 @@ __all__ = [
     "DataError",
     "DigitSet",
     "data_root",
+    "find_loader",
     "load_bundled_digits",
     "load_digits",
     "load_fashion_mnist",
@@ -72,7 +74,8 @@ def load_mnist(root: str | Path | None = None, download: bool = True) -> tuple[D
     """
     from torchvision.datasets import MNIST
 
-    return load_from_torchvision(MNIST, "MNIST", DIGIT_NAMES, root, download)
+    sets = load_from_torchvision(MNIST, "MNIST", DIGIT_NAMES, root, download)
+    return _remember(load_mnist.__name__, sets)
 
 
 def load_fashion_mnist(
@@ -84,9 +87,10 @@ def load_fashion_mnist(
     """
     from torchvision.datasets import FashionMNIST
 
-    return load_from_torchvision(
+    sets = load_from_torchvision(
         FashionMNIST, "Fashion-MNIST", FashionMNIST.classes, root, download
     )
+    return _remember(load_fashion_mnist.__name__, sets)
 
 
 def load_kmnist(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
@@ -96,7 +100,8 @@ def load_kmnist(root: str | Path | None = None, download: bool = True) -> tuple[
     """
     from torchvision.datasets import KMNIST
 
-    return load_from_torchvision(KMNIST, "KMNIST", KMNIST.classes, root, download)
+    sets = load_from_torchvision(KMNIST, "KMNIST", KMNIST.classes, root, download)
+    return _remember(load_kmnist.__name__, sets)
 
 
 def load_from_torchvision(
@@ -151,7 +156,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
             )
             for part in ("train", "test")
         )
-    return train_set, test_set
+    return _remember(load_bundled_digits.__name__, (train_set, test_set))
 
 
 def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
@@ -179,6 +184,21 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
         )
     print(f"Data: {message}")  # noqa: T201 - everybody shall see what they train on
     return train_set, test_set
+
+
+def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
+    """Return the function of this package that gave these two sets; None for any others."""
+    loader, is_training_set = _loaded_by.get(train_set, (None, False))
+    return loader if is_training_set and _loaded_by.get(test_set) == (loader, False) else None
+
+
+_loaded_by: WeakKeyDictionary[DigitSet, tuple[str, bool]] = WeakKeyDictionary()
+
+
+def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
+    train_set, test_set = sets
+    _loaded_by[train_set], _loaded_by[test_set] = (loader, True), (loader, False)
+    return sets
 
 
 def _frame_like_mnist(images: Tensor) -> Tensor:

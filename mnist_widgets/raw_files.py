@@ -138,10 +138,8 @@ def _find_fault(content: bytes, md5: str | None) -> str:
     expected = header_length + math.prod(sizes)
     if len(content) != expected:
         return f"is damaged: it has {len(content):,} bytes, not {expected:,}"
-    actual_md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if md5 is not None and actual_md5 != md5:
-        return f"is damaged: its md5 is {actual_md5}, not {md5}"
-    return ""
+    actual_md5 = md5 and hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return "" if actual_md5 == md5 else f"is damaged: its md5 is {actual_md5}, not {md5}"
 
 
 def _read_header(content: bytes) -> tuple[tuple[int, ...], int]:

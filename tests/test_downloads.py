@@ -20,6 +20,7 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
+from mnist_widgets import RunConfig, load_fashion_mnist, load_kmnist
 from mnist_widgets.data import load_from_torchvision
 from mnist_widgets.downloads import DataError, ensure_raw_files, find_answering_mirror
 from mnist_widgets.raw_files import find_faults, find_raw_files
@@ -170,6 +171,19 @@ def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(t
             labels = [digit_set.labels.tolist() for digit_set in sets]
             assert labels == [[0, 1, 2, 3, 4, 5], [9, 8, 7]], (form, place)
             assert list_files(tmp_path / form) == before, (form, place)
+
+
+@pytest.mark.parametrize(
+    ("load", "name"), [(load_fashion_mnist, "FashionMNIST"), (load_kmnist, "KMNIST")]
+)
+def test_the_code_of_a_run_names_what_loaded_its_data(tmp_path, load, name):
+    folder = tmp_path / name / "raw"
+    folder.mkdir(parents=True)
+    for filename, content in RAW_FILES.items():
+        (folder / filename).write_bytes(content)
+    code = RunConfig().to_code(data=load(tmp_path, download=False))
+    assert f"train_set, test_set = {load.__name__}()\n" in code
+    assert f"import Evaluator, SimpleNet, Trainer, {load.__name__}\n" in code
 
 
 def test_a_whole_packed_file_serves_where_the_unpacked_one_is_damaged(root, raw_folder):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
@@ -62,6 +63,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
     driver: DriverName | None = None,
+    device: torch.device | str | None = None,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
@@ -80,6 +82,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
         lock: names of settings, or `epochs`: to be seen but not changed.
         driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
+        device: what to compute on, such as `"cpu"`; by default the best of this machine.
 
     Raises:
         ValueError: if something does not go together, or `hide`, `lock` or `driver` name what is
@@ -88,7 +91,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
     source = TrainerSource(
-        train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size
+        train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     before = _open_dashboard
     _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, driver=driver)
@@ -143,7 +146,10 @@ class Dashboard(Panel):
             hide_epochs="epochs" in hidden,
         )
         self._settings = HyperparameterPanel(
-            source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+            source.config,
+            lock=locked & set(CONTROLS),
+            hide=hidden & set(CONTROLS),
+            write_code=source.write_code,
         )
         self._loss_chart = LossChart()
         self._gallery = ImageGallery(self._test_set)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -88,6 +88,8 @@ class HyperparameterPanel(Panel):
         config: what to begin with.
         lock: names from `CONTROLS` that can be seen but not changed.
         hide: names from `CONTROLS` that cannot be seen either.
+        write_code: returns the code shown for some settings; another one than
+            `RunConfig.to_code` may name data and training step.
 
     Attributes:
         config: the settings shown, a trait.
@@ -106,9 +108,11 @@ class HyperparameterPanel(Panel):
         *,
         lock: Iterable[str] = (),
         hide: Iterable[str] = (),
+        write_code: Callable[[RunConfig], str] = RunConfig.to_code,
     ) -> None:
         hidden = check_names("hide", hide, CONTROLS)
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
+        self._write_code = write_code
         self._complaint = ""  # what speaks against the text that was typed
         self._is_listing = False
         self._controls: dict[str, list[Widget]] = {}
@@ -141,7 +145,8 @@ class HyperparameterPanel(Panel):
         """Return the present run's settings as text and as code; the chosen ones before a run."""
         config = self.run_config or self.config
         return Twin.of_code(
-            f"{config.to_string()}, in code; put your number of epochs in:", config.to_code()
+            f"{config.to_string()}, in code; put your number of epochs in:",
+            self._write_code(config),
         )
 
     def redraw(self) -> None:
@@ -156,7 +161,7 @@ class HyperparameterPanel(Panel):
         self._notice.value = alert if self._complaint else ""
         self._code.value = (
             "<div>The same in code; put in your number of epochs:</div>"
-            f'<pre class="mw-code">{html.escape(config.to_code())}</pre>'
+            f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
         )
 
     def _build_setting(self, name: str, layout: Layout) -> VBox:

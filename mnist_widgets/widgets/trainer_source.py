@@ -32,6 +32,7 @@ class TrainerSource:
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         batch_size: goes with `model`; by default 512, or 32 for a small set.
+        device: where to train; by default the best of this machine.
 
     Raises:
         ValueError: if parts do not go together, or a setting is out of range.
@@ -45,6 +46,7 @@ class TrainerSource:
     loss_fn: LossFunction | None = None
     optimizer: Optimizer | None = None
     batch_size: int | None = None
+    device: torch.device | str | None = None
 
     def __post_init__(self) -> None:
         own = (self.loss_fn, self.optimizer, self.batch_size)
@@ -66,6 +68,7 @@ class TrainerSource:
                 f"{self.settings!r}"
             )
         _ = self.config  # what is wrong with it is said now
+        check_device(self.device)
 
     def _check_model(self, model: object) -> None:
         """Raise a `ValueError` if this is no network for these images, or the optimizer's other."""
@@ -101,7 +104,7 @@ class TrainerSource:
     def make_trainer(self, config: RunConfig) -> Trainer:
         """Return a trainer: of fresh weights as `config` says, or of the user's own parts."""
         if self.model is None:
-            trainer = config.build(self.train_set, self.test_set)
+            trainer = config.build(self.train_set, self.test_set, device=self.device)
             trainer.train_step = self.train_step
             return trainer
         loss_fn = self.loss_fn or nn.CrossEntropyLoss()
@@ -112,7 +115,23 @@ class TrainerSource:
             self.train_set.batches(self.batch_size or config.batch_size, shuffle=True),
             evaluator=Evaluator(self.test_set.batches(TEST_BATCH_SIZE), loss_fn),
             train_step=self.train_step,
+            device=self.device,
         )
+
+    def write_code(self, config: RunConfig) -> str:
+        """Return code that repeats a run of these settings on the lab's data."""
+        return config.to_code(data=(self.train_set, self.test_set), train_step=self.train_step)
+
+
+def check_device(device: torch.device | str | None) -> None:
+    """Raise a `ValueError` if torch cannot compute on `device`."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: built without it
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f'device is {device!r}, which torch cannot use here ({reason}). "cpu" works everywhere.'
+        ) from error
 
 
 def check_data(data: object) -> tuple[DigitSet, DigitSet]:
