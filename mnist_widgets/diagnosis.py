@@ -89,8 +89,8 @@ def doctor() -> Diagnosis:
     it asks the servers that hold it, and tells nobody anything else.
 
     Returns:
-        The findings on versions, imports, the page's parts, place, threads, data and network. As
-        the last line of a cell it shows as a table; `print` writes it as text.
+        The findings on versions, imports, the page's parts, place, threads, device, data and
+        network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
     looks: dict[str, Callable[[], Finding]] = {
         "versions": look_at_versions,
@@ -98,6 +98,7 @@ def doctor() -> Diagnosis:
         "page": look_at_front_end_parts,
         "place": look_at_place,
         "threads": look_at_threads,
+        "device": look_at_device,
         "data": look_at_data,
         "network": look_at_network,
     }
@@ -177,6 +178,31 @@ def look_at_threads() -> Finding:
     faults = found if threads > max(1.0, cpus) else []
     advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS, and set no threads of torch yourself."
     return _judge("threads", found, faults, advice)
+
+
+def look_at_device(device: str | None = None) -> Finding:
+    """Name the device that trains, and try one product of matrices on it.
+
+    Args:
+        device: the device to try; by default the one that training picks.
+    """
+    import torch
+
+    from mnist_widgets.devices import pick_device
+
+    chosen = pick_device() if device is None else torch.device(device)
+    name = f"{chosen}"
+    if chosen.type == "cuda":
+        name += f" ({torch.cuda.get_device_name(chosen)})"
+    advice = 'Train without it: dashboard(device="cpu"), Trainer(..., device="cpu").'
+    try:
+        ones = torch.ones(64, 64, device=chosen)
+        total = float((ones @ ones).sum())
+    except _ANYTHING as error:
+        return Finding("device", False, f"{name} cannot compute: {_describe(error)}", advice)
+    if total != 64**3:
+        return Finding("device", False, f"{name} computes wrongly: {total:g}, not 262144", advice)
+    return Finding("device", True, f"training computes on {name}, and a trial product is right")
 
 
 def look_at_data() -> Finding:
