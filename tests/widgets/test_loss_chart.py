@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import ipywidgets.widgets.widget as widget_module
 import numpy as np
@@ -130,6 +131,36 @@ def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
     assert y[0].max() == 9.0
     assert x[0][-1] == 20_001
     assert x.dtype == np.float64
+
+
+def test_a_redraw_reads_only_the_batches_that_are_new(chart):
+    chart.add_batch(1.0)
+    chart._history.batch_losses.extend([1.0] * 200_000)
+    chart.redraw()
+    chart._history.add_batch(2.0)
+    tracemalloc.start()
+    try:
+        chart.redraw()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lines_of(chart)[1][0][-1] == 2.0
+    assert peak < 8 * 200_000 / 2, "it made an array of all batches"
+
+
+def test_a_history_that_shrinks_or_settings_that_change_begin_the_line_anew(chart):
+    for loss in (4.0, 2.0, 0.0):
+        chart.add_batch(loss)
+    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]
+    del chart._history.batch_losses[:2]
+    chart._history.batch_losses[0] = 3.0
+    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]  # nothing asked for a redraw
+    chart.log_scale = True
+    assert set(lines_of(chart)[1][0]) == {3}
+    chart.log_scale = False
+    chart.smoothing = 0
+    chart.add_batch(1.0)
+    assert lines_of(chart)[1].tolist() == [[3, 1], [3, 1]]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
