@@ -5,6 +5,7 @@ What became of a run is left to `runs`, how settings are chosen on screen to the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
@@ -244,6 +245,18 @@ def format_number(number: float) -> str:
     return np.format_float_positional(number, trim="-")
 
 
+def read_number(text: str) -> float:
+    """Return the number that a text writes, with a decimal point or a decimal comma.
+
+    Raises:
+        ValueError: if it writes none, or none that is finite.
+    """
+    number = float(text.replace(",", "."))
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a finite number")
+    return number
+
+
 def _check_choice(name: str, value: object, choices: Mapping[str, object]) -> None:
     if value not in choices:
         known = ", ".join(choices)
@@ -262,7 +275,7 @@ def _check_number(name: str, value: object, types: tuple[type, ...], kind: str) 
 
 def _read(name: str, text: str) -> str | float:
     """Return the setting `name` that `text` writes; as it is if it is no number."""
-    for read in (int, float) if name in LIMITS else ():
+    for read in (int, read_number) if name in LIMITS else ():
         with suppress(ValueError):
             return read(text)
     return text

@@ -83,6 +83,7 @@ def test_the_text_says_everything_exactly(config, learning_rate):
         ("  seed=3\n", {"seed": 3}),
         ("SGD", {"optimizer": "sgd"}),
         ("optimizer=adamw", {"optimizer": "adamw"}),
+        ("lr=0,01", {"learning_rate": 0.01}),
         (
             "loss=MSE lr=1e-2 momentum",
             {"optimizer": "momentum", "learning_rate": 0.01, "loss": "mse"},
@@ -105,6 +106,9 @@ def test_what_a_text_leaves_out_can_be_taken_from_elsewhere():
         ("speed=3", "'speed=3' is not understood. A setting is one of lr="),
         ("lr= 3", "'3' is not understood.* no blank"),
         ("lr=fast", "The learning rate is 'fast'; it must be a number"),
+        ("lr=nan", "The learning rate is 'nan'; it must be a number"),
+        ("lr=1,000.5", "The learning rate is '1,000.5'"),
+        ("batch=1,5", "The batch size is 1.5; it must be a whole number"),
         ("lr=", "The learning rate is ''"),
         ("batch=64.5", "The batch size is 64.5; it must be a whole number"),
         ("lr=100", "The learning rate is 100; it must be"),

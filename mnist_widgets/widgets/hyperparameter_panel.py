@@ -15,7 +15,6 @@ from typing import Any
 
 from ipywidgets import (
     HTML,
-    BoundedFloatText,
     BoundedIntText,
     Checkbox,
     Dropdown,
@@ -31,6 +30,7 @@ from traitlets import Instance
 
 from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
 from mnist_widgets.twins import Twin
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -136,7 +136,7 @@ class HyperparameterPanel(Panel):
         self.redraw()
         for name, controls in self._controls.items():
             for control in controls:
-                control.observe(partial(self._on_control, name), names="value")
+                control.observe(partial(self._on_control, name), names=_trait_of(control))
         self._text.observe(self._on_text, names="value")
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
@@ -192,9 +192,10 @@ class HyperparameterPanel(Panel):
             }
             return [BoundedIntText(layout={"width": "190px"}, **limits, **options)]
         # The field has the name that the slider cannot give to screen readers.
-        field = BoundedFloatText(
-            min=least,
-            max=greatest,
+        field = NumberField(
+            least,
+            least,
+            greatest,
             tooltip="From 0.00001 to 10",
             layout={"width": "190px"},
             **options,
@@ -230,7 +231,7 @@ class HyperparameterPanel(Panel):
                 if name == "batch_size" and value not in control.options:
                     self._add_batch_size(control, value)
                 if not _agrees(control, value):
-                    control.value = value
+                    setattr(control, _trait_of(control), value)
         self._text.value = self.config.to_string()
 
     def _add_batch_size(self, control: Dropdown, batch_size: int) -> None:
@@ -318,10 +319,15 @@ def _agrees(control: Widget, setting: float | str) -> bool:
     if isinstance(control, FloatLogSlider):
         distance = math.log10(control.value) - math.log10(float(setting))
         return abs(distance) <= control.step / 2 + 1e-9
-    return bool(control.value == setting)
+    return bool(getattr(control, _trait_of(control)) == setting)
+
+
+def _trait_of(control: Widget) -> str:
+    """Return the name of the trait that holds what a control stands for."""
+    return "number" if isinstance(control, NumberField) else "value"
 
 
 def _setting_of(control: Widget) -> object:
     """Return what a control stands for: the steps of the slider are rounded to two digits."""
-    is_slider = isinstance(control, FloatLogSlider)
-    return float(f"{control.value:.2g}") if is_slider else control.value
+    value: object = getattr(control, _trait_of(control))
+    return float(f"{value:.2g}") if isinstance(control, FloatLogSlider) else value

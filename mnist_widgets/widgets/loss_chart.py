@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from bqplot import Figure, Lines, Scatter
-from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
+from ipywidgets import HTML, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
 from mnist_widgets.curves import GrowingCurve, Numbers, round_up, thin_out
@@ -22,6 +22,7 @@ from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, join_twins, tabulate_epochs, twin_losses
 from mnist_widgets.widgets.data_axis import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -210,22 +211,23 @@ class LossChart(Panel, Callback):
             display_toolbar=False,
         )
 
-    def _build_controls(self) -> list[FloatSlider | BoundedFloatText | Checkbox]:
-        limits = {"min": 0, "max": 0.99, "step": 0.01}
+    def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
         tooltip = "How much of the past each point of the strong line holds; 0 is none"
         # The field has the name that the slider cannot give to screen readers.
-        field = BoundedFloatText(
+        field = NumberField(
+            self.smoothing,
+            0,
+            0.99,
             description="Smoothing",
             tooltip=tooltip,
             style={"description_width": "72px"},
             layout={"width": "150px"},
-            **limits,
         )
-        slider = FloatSlider(readout=False, layout={"width": "180px"}, **limits)
+        slider = FloatSlider(min=0, max=0.99, step=0.01, readout=False, layout={"width": "180px"})
         log_scale = Checkbox(
             description="Logarithmic scale", indent=False, layout={"width": "160px"}
         )
-        link((self, "smoothing"), (field, "value"))
+        link((self, "smoothing"), (field, "number"))
         link((self, "smoothing"), (slider, "value"))
         link((self, "log_scale"), (log_scale, "value"))
         return [field, slider, log_scale]

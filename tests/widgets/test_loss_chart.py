@@ -9,7 +9,7 @@ import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
-from ipywidgets import BoundedFloatText, Checkbox, FloatSlider
+from ipywidgets import Checkbox, FloatSlider
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
@@ -17,6 +17,7 @@ from mnist_widgets.messages import format_loss
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.loss_chart import MAX_POINTS
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.publishing import publisher
 
 
@@ -134,13 +135,13 @@ def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
 
 
 def test_a_redraw_reads_only_the_batches_that_are_new(chart):
+    chart.history.batch_losses.extend([1.0] * 200_000)
     chart.add_batch(1.0)
-    chart._history.batch_losses.extend([1.0] * 200_000)
-    chart.redraw()
-    chart._history.add_batch(2.0)
+    publisher.flush()
     tracemalloc.start()
     try:
-        chart.redraw()
+        chart.add_batch(2.0)
+        publisher.flush()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -220,9 +221,17 @@ def test_slider_and_field_change_the_smoothed_line_only(chart):
     before = lines_of(chart)[1]
     child(chart, FloatSlider).value = 0.5
     after = lines_of(chart)[1]
-    assert child(chart, BoundedFloatText).value == chart.smoothing == 0.5
+    assert child(chart, NumberField).number == chart.smoothing == 0.5
     assert np.array_equal(before[0], after[0])
     assert not np.array_equal(before[1], after[1])
+
+
+def test_the_smoothing_may_be_typed_with_a_decimal_comma(chart):
+    field = child(chart, NumberField)
+    for text, smoothing in (("0,25", 0.25), ("0.5", 0.5), ("7", 0.99), ("much", 0.99), (",1", 0.1)):
+        field.value = text
+        assert chart.smoothing == smoothing, text
+        assert field.value == str(smoothing), text
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])
