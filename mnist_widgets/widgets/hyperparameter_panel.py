@@ -7,7 +7,6 @@ panel.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -33,6 +32,7 @@ from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.setting_controls import agrees, setting_of, trait_of
 
 CONTROLS = (*SETTINGS, "text")
 """What `lock` and `hide` may name."""
@@ -136,7 +136,7 @@ class HyperparameterPanel(Panel):
         self.redraw()
         for name, controls in self._controls.items():
             for control in controls:
-                control.observe(partial(self._on_control, name), names=_trait_of(control))
+                control.observe(partial(self._on_control, name), names=trait_of(control))
         self._text.observe(self._on_text, names="value")
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
@@ -230,8 +230,8 @@ class HyperparameterPanel(Panel):
             for control in controls:
                 if name == "batch_size" and value not in control.options:
                     self._add_batch_size(control, value)
-                if not _agrees(control, value):
-                    setattr(control, _trait_of(control), value)
+                if not agrees(control, value):
+                    setattr(control, trait_of(control), value)
         self._text.value = self.config.to_string()
 
     def _add_batch_size(self, control: Dropdown, batch_size: int) -> None:
@@ -270,8 +270,8 @@ class HyperparameterPanel(Panel):
     def _on_control(self, name: str, change: dict[str, Any]) -> None:
         control = change["owner"]
         # a control that follows the settings has nothing to say
-        if not self._is_listing and not _agrees(control, getattr(self.config, name)):
-            setting: dict[str, Any] = {name: _setting_of(control)}
+        if not self._is_listing and not agrees(control, getattr(self.config, name)):
+            setting: dict[str, Any] = {name: setting_of(control)}
             self.config = replace(self.config, **setting)
 
     def _on_text(self, change: dict[str, Any]) -> None:
@@ -309,25 +309,3 @@ def _options(name: str) -> list[Any]:
     if name == "loss":
         return [(words[0].upper() + words[1:], key) for key, words in LOSSES.items()]
     return list(_BATCH_SIZES)
-
-
-def _agrees(control: Widget, setting: float | str) -> bool:
-    """Return whether a control shows a setting, as near as it can.
-
-    The page moves a log slider to its nearest step and says so, as if somebody had dragged it.
-    """
-    if isinstance(control, FloatLogSlider):
-        distance = math.log10(control.value) - math.log10(float(setting))
-        return abs(distance) <= control.step / 2 + 1e-9
-    return bool(getattr(control, _trait_of(control)) == setting)
-
-
-def _trait_of(control: Widget) -> str:
-    """Return the name of the trait that holds what a control stands for."""
-    return "number" if isinstance(control, NumberField) else "value"
-
-
-def _setting_of(control: Widget) -> object:
-    """Return what a control stands for: the steps of the slider are rounded to two digits."""
-    value: object = getattr(control, _trait_of(control))
-    return float(f"{value:.2g}") if isinstance(control, FloatLogSlider) else value
