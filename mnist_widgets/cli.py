@@ -36,12 +36,13 @@ BROKEN_PIPE = 141  # and to one whose output goes to a program that has ended, s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default the process's own, and return the exit status."""
     try:
-        status = _run_line(arguments)
-        sys.stdout.flush()  # here, since an error at Python's own end could not be caught
+        try:
+            return _run_line(arguments)
+        finally:
+            sys.stdout.flush()  # here, since an error at Python's own end could not be caught
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
         return BROKEN_PIPE
-    return status
 
 
 def _run_line(arguments: Sequence[str] | None) -> int:

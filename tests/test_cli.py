@@ -85,10 +85,10 @@ class TestTrain:
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for it")
     def test_a_reader_that_has_read_enough_ends_it_quietly(self):
-        command = [COMMAND, "train", "--dataset", "bundled", "--epochs", "1"]
-        for unbuffered in ("1", ""):
+        train = ["train", "--dataset", "bundled", "--epochs", "1"]
+        for arguments, unbuffered in ((train, "1"), (train, ""), (["--help"], "")):
             process = subprocess.Popen(
-                command,
+                [COMMAND, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
