@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mnist_widgets.data import DigitSet
     from mnist_widgets.history import History
 
+MAX_FLOAT32 = 1e38  # rounded; torch refuses a larger learning rate
+MAX_SEED = 2**31 - 1  # as of a `RunConfig`
 LESSONS_FOLDER = "~/mnist_widgets_lessons"
 LOADERS = {  # functions of mnist_widgets
     "auto": "load_digits",
@@ -27,10 +30,22 @@ LOADERS = {  # functions of mnist_widgets
     "bundled": "load_bundled_digits",
 }
 INTERRUPTED = 130  # the status a shell gives to a program ended by Ctrl-C
+BROKEN_PIPE = 141  # and to one whose output goes to a program that has ended, such as head
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default the process's own, and return the exit status."""
+    try:
+        try:
+            return _run_line(arguments)
+        finally:
+            sys.stdout.flush()  # here, since an error at Python's own end could not be caught
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        return BROKEN_PIPE
+
+
+def _run_line(arguments: Sequence[str] | None) -> int:
     parser = _build_parser()
     options, further = parser.parse_known_args(arguments)
     if further and options.command != "lab":
@@ -213,7 +228,7 @@ def _build_parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto: MNIST where it can be had, otherwise the bundled digits",
     )
-    train.add_argument("--seed", type=int, default=0, help="the same seed gives the same run")
+    train.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same run")
 
     data = commands.add_parser("data", help="fetch a dataset and verify it")
     data.add_argument("--dataset", choices=["mnist", "fashion-mnist", "kmnist"], default="mnist")
@@ -230,11 +245,17 @@ def _positive_whole(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {MAX_SEED}, not {text}")
+    return int(text)
+
+
 def _positive(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
+    if not 0 < number <= MAX_FLOAT32:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to 1e38, not {text}")
     return number

@@ -10,6 +10,37 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
+class Smoother:
+    """An exponential moving average that goes on where it stopped, corrected for its start.
+
+    The correction is that of TensorBoard: the first average is the first value.
+
+    Args:
+        strength: share of the past in each average, from 0 (no smoothing) to below 1.
+
+    Raises:
+        ValueError: if `strength` lies outside [0, 1).
+    """
+
+    def __init__(self, strength: float) -> None:
+        if not 0 <= strength < 1:
+            raise ValueError(f"strength must be at least 0 and below 1, not {strength!r}")
+        self._strength = strength
+        self._last = 0.0  # the average before the correction, which begins at zero
+        self._num_values = 0
+
+    def extend(self, values: Numbers) -> Numbers:
+        """Return the averages (K,) that belong to the next values (K,)."""
+        import pandas as pd  # a second to import, and training alone draws nothing
+
+        row = pd.Series(np.concatenate([[self._last], values]))
+        averages = row.ewm(alpha=1 - self._strength, adjust=False).mean().to_numpy()
+        numbers = np.arange(self._num_values + 1, self._num_values + len(averages))
+        self._last, self._num_values = averages[-1], self._num_values + len(values)
+        corrected: Numbers = averages[1:] / (1 - self._strength**numbers)
+        return corrected
+
+
 def smooth(values: Numbers, strength: float) -> Numbers:
     """Return the exponential moving average, corrected for its start as TensorBoard's is.
 
@@ -23,12 +54,83 @@ def smooth(values: Numbers, strength: float) -> Numbers:
     Raises:
         ValueError: if `strength` lies outside [0, 1).
     """
-    import pandas as pd  # a second to import, and whoever only trains draws nothing
+    return Smoother(strength).extend(values)
 
-    if not 0 <= strength < 1:
-        raise ValueError(f"strength must be at least 0 and below 1, not {strength!r}")
-    averages: Numbers = pd.Series(values, dtype=float).ewm(alpha=1 - strength).mean().to_numpy()
-    return averages.copy()
+
+class GrowingCurve:
+    """A row of values and its smoothed line, downsampled while they grow.
+
+    Each `extend` costs what its own values cost, however many there were before. Beyond
+    `max_points` the row is cut into stretches, of which the least and the greatest value stay at
+    their places; when there are too many stretches, every two become one.
+
+    Args:
+        max_points: at least 16.
+        smoothing: strength, from 0 to below 1.
+    """
+
+    def __init__(self, max_points: int, smoothing: float) -> None:
+        self._smoother = Smoother(smoothing)
+        self._max_stretches = (max_points - _MOST_OTHER_POINTS) // 4 * 2  # even, of 2 points each
+        self._stretch_length = 2  # both points of a stretch of 2 stay: nothing is lost yet
+        # axes: positions and values; the row and its smoothed line; points
+        self._kept = np.zeros((2, 2, 0))
+        self._tail = np.zeros((2, 2, 0))  # points that do not fill a stretch yet
+        self._last = np.zeros((2, 2, 0))
+
+    def extend(self, positions: Numbers, values: Numbers) -> None:
+        """Append values (K,), finite, at positions (K,), ascending."""
+        rows = np.stack([values, self._smoother.extend(values)])
+        points = np.stack([np.broadcast_to(positions, rows.shape), rows])
+        self._tail = np.concatenate([self._tail, points], axis=2)
+        self._last = np.concatenate([self._last, points], axis=2)[..., -1:]
+        while (num_whole := self._tail.shape[2] // self._stretch_length) > 0:
+            room = self._max_stretches - self._kept.shape[2] // 2
+            length = min(num_whole, room) * self._stretch_length
+            whole, self._tail = self._tail[..., :length], self._tail[..., length:]
+            kept = _keep_extremes(whole, self._stretch_length)
+            self._kept = np.concatenate([self._kept, kept], axis=2)
+            if self._kept.shape[2] // 2 == self._max_stretches:
+                self._kept = _keep_extremes(self._kept, 4)
+                self._stretch_length *= 2
+
+    @property
+    def points(self) -> tuple[Numbers, Numbers]:
+        """Positions (2, M) and values (2, M): first those of the row, then of its smoothed line.
+
+        The last value is always among them.
+        """
+        parts = [self._kept, self._tail]
+        if self._stretch_length > 2:
+            if (length := self._tail.shape[2]) > 2:
+                parts[1] = _keep_extremes(self._tail, length)
+            parts.append(self._last)
+        positions, values = np.concatenate(parts, axis=2)
+        return positions, values
+
+
+_MOST_OTHER_POINTS = 3
+"""The extremes of the unfinished stretch, and the last point."""
+
+
+def _keep_extremes(points: Numbers, length: int) -> Numbers:
+    """Keep of each stretch the points with the least and the greatest value, in their order.
+
+    Args:
+        points: (2, R, N), positions and values of R rows; N is a multiple of `length`.
+        length: points in a stretch.
+
+    Returns:
+        (2, R, 2 * N / length).
+    """
+    stretches = points.reshape(*points.shape[:2], -1, length)
+    values = stretches[1]
+    # the first of equal values and the last: of two points both stay
+    least = values.argmin(axis=2)
+    greatest = length - 1 - values[..., ::-1].argmax(axis=2)
+    chosen = np.sort(np.stack([least, greatest], axis=2), axis=2)
+    kept = np.take_along_axis(stretches, chosen[np.newaxis], axis=3)
+    return kept.reshape(*points.shape[:2], -1)
 
 
 def thin_out(positions: Numbers, values: Numbers, max_points: int) -> tuple[Numbers, Numbers]:

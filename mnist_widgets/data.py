@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
 from mnist_widgets.downloads import DataError, ensure_raw_files
+from mnist_widgets.raw_files import decode_idx
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -27,6 +29,7 @@ __all__ = [
     "DataError",
     "DigitSet",
     "data_root",
+    "find_loader",
     "load_bundled_digits",
     "load_digits",
     "load_fashion_mnist",
@@ -43,14 +46,16 @@ BUNDLED_FILE = Path(__file__).parent / "datasets" / "uci_digits.npz"
 def data_root(root: str | Path | None = None) -> Path:
     """Find the folder that holds the data sets, each in torchvision's layout (`MNIST/raw/...`).
 
+    The folder may also be `MNIST` or `MNIST/raw` itself, and the files may be packed (`.gz`).
+
     Args:
-        root: The folder, if not the one set in `MNIST_WIDGETS_DATA`, or without that the user's
-            cache directory.
+        root: The folder, if not the one set in `MNIST_WIDGETS_DATA` (spaces around its name are
+            ignored), or without that the user's cache directory.
 
     Returns:
         An absolute path, which need not exist.
     """
-    chosen = root or os.environ.get("MNIST_WIDGETS_DATA")
+    chosen = root or os.environ.get("MNIST_WIDGETS_DATA", "").strip()
     return Path(chosen or platformdirs.user_cache_dir("mnist_widgets")).expanduser().absolute()
 
 
@@ -69,7 +74,8 @@ def load_mnist(root: str | Path | None = None, download: bool = True) -> tuple[D
     """
     from torchvision.datasets import MNIST
 
-    return load_from_torchvision(MNIST, "MNIST", DIGIT_NAMES, root, download)
+    sets = load_from_torchvision(MNIST, "MNIST", DIGIT_NAMES, root, download)
+    return _remember(load_mnist.__name__, sets)
 
 
 def load_fashion_mnist(
@@ -81,9 +87,10 @@ def load_fashion_mnist(
     """
     from torchvision.datasets import FashionMNIST
 
-    return load_from_torchvision(
+    sets = load_from_torchvision(
         FashionMNIST, "Fashion-MNIST", FashionMNIST.classes, root, download
     )
+    return _remember(load_fashion_mnist.__name__, sets)
 
 
 def load_kmnist(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
@@ -93,7 +100,8 @@ def load_kmnist(root: str | Path | None = None, download: bool = True) -> tuple[
     """
     from torchvision.datasets import KMNIST
 
-    return load_from_torchvision(KMNIST, "KMNIST", KMNIST.classes, root, download)
+    sets = load_from_torchvision(KMNIST, "KMNIST", KMNIST.classes, root, download)
+    return _remember(load_kmnist.__name__, sets)
 
 
 def load_from_torchvision(
@@ -118,12 +126,13 @@ def load_from_torchvision(
     Raises:
         DataError: Files are missing or damaged, and could not or should not be fetched.
     """
-    folder = data_root(root)
-    ensure_raw_files(dataset_class, folder, download)
-    train, test = (dataset_class(folder, train=is_train) for is_train in (True, False))
+    files = ensure_raw_files(dataset_class, data_root(root), download)
+    train_images, train_labels, test_images, test_labels = (
+        decode_idx(file.content) for file in files.values()
+    )
     return (
-        DigitSet(train.data, train.targets, class_names, name),
-        DigitSet(test.data, test.targets, class_names, name),
+        DigitSet(train_images, train_labels.long(), class_names, name),
+        DigitSet(test_images, test_labels.long(), class_names, name),
     )
 
 
@@ -147,7 +156,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
             )
             for part in ("train", "test")
         )
-    return train_set, test_set
+    return _remember(load_bundled_digits.__name__, (train_set, test_set))
 
 
 def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
@@ -175,6 +184,21 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
         )
     print(f"Data: {message}")  # noqa: T201 - everybody shall see what they train on
     return train_set, test_set
+
+
+def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
+    """Return the function of this package that gave these two sets; None for any others."""
+    loader, is_training_set = _loaded_by.get(train_set, (None, False))
+    return loader if is_training_set and _loaded_by.get(test_set) == (loader, False) else None
+
+
+_loaded_by: WeakKeyDictionary[DigitSet, tuple[str, bool]] = WeakKeyDictionary()
+
+
+def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
+    train_set, test_set = sets
+    _loaded_by[train_set], _loaded_by[test_set] = (loader, True), (loader, False)
+    return sets
 
 
 def _frame_like_mnist(images: Tensor) -> Tensor:

@@ -89,8 +89,8 @@ def doctor() -> Diagnosis:
     it asks the servers that hold it, and tells nobody anything else.
 
     Returns:
-        The findings on versions, imports, the page's parts, place, threads, data and network. As
-        the last line of a cell it shows as a table; `print` writes it as text.
+        The findings on versions, imports, the page's parts, place, threads, device, data and
+        network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
     looks: dict[str, Callable[[], Finding]] = {
         "versions": look_at_versions,
@@ -98,6 +98,7 @@ def doctor() -> Diagnosis:
         "page": look_at_front_end_parts,
         "place": look_at_place,
         "threads": look_at_threads,
+        "device": look_at_device,
         "data": look_at_data,
         "network": look_at_network,
     }
@@ -183,24 +184,50 @@ def look_at_threads() -> Finding:
     return Finding("threads", True, ", ".join(found))
 
 
+def look_at_device(device: str | None = None) -> Finding:
+    """Name the device that trains, and try one product of matrices on it.
+
+    Args:
+        device: the device to try; by default the one that training picks.
+    """
+    import torch
+
+    from mnist_widgets.devices import pick_device
+
+    chosen = pick_device() if device is None else torch.device(device)
+    name = f"{chosen}"
+    if chosen.type == "cuda":
+        name += f" ({torch.cuda.get_device_name(chosen)})"
+    advice = 'Train without it: dashboard(device="cpu"), Trainer(..., device="cpu").'
+    try:
+        ones = torch.ones(64, 64, device=chosen)
+        total = float((ones @ ones).sum())
+    except _ANYTHING as error:
+        return Finding("device", False, f"{name} cannot compute: {_describe(error)}", advice)
+    if total != 64**3:
+        return Finding("device", False, f"{name} computes wrongly: {total:g}, not 262144", advice)
+    return Finding("device", True, f"training computes on {name}, and a trial product is right")
+
+
 def look_at_data() -> Finding:
     """Say whether MNIST is on this computer and whole, and the bundled digits with it."""
     from torchvision.datasets import MNIST
 
     from mnist_widgets.data import data_root, load_bundled_digits
-    from mnist_widgets.downloads import find_faults
+    from mnist_widgets.raw_files import find_faults, find_raw_files
 
     num_bundled = sum(map(len, load_bundled_digits()))
     bundled = f"the {num_bundled:,} bundled digits are whole"
     root = data_root()
-    folder = root / "MNIST" / "raw"
-    faults = find_faults(MNIST, folder)
+    files = find_raw_files(MNIST, root)
+    folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
+    faults = find_faults(files)
     if not faults:
-        return Finding("data", True, f"MNIST is whole, in {folder}; {bundled}")
-    if folder.exists():
+        return Finding("data", True, f"MNIST is whole, in {folders}; {bundled}")
+    if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
-        return Finding("data", False, f"MNIST in {folder}: {damage}", "Run: mnist-widgets data")
-    if os.environ.get("MNIST_WIDGETS_DATA") and not root.is_dir():
+        return Finding("data", False, f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
+    if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
         words = f"MNIST_WIDGETS_DATA names {root}, which is no folder; {bundled}"
         return Finding("data", False, words, "Mend the variable, or run: mnist-widgets data")
     return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")

@@ -2,15 +2,12 @@
 
 Torchvision checks only that its files exist, so one that is truncated stays broken for good. Here
 each file is checked before it is trusted, and a new one reaches its place whole or not at all.
-Transferring and reading the files is left to torchvision, choosing data set and folder to `data`.
+Torchvision transfers the files; `raw_files` finds and reads them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import socket
-import struct
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,21 +20,15 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from mnist_widgets.raw_files import RawFile, check_file, find_faults, find_raw_files
+
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
 LONGEST_SILENCE_S = 15.0
 """Seconds that a server may fall silent before it is given up."""
 
-# Measured from intact files: torchvision knows only the sums of the archives, which are not kept.
-RAW_MD5 = {
-    "MNIST": {
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    }
-}
+_MOST_NAMED = 4
 
 
 class DataError(RuntimeError):
@@ -57,24 +48,31 @@ class DataError(RuntimeError):
         return f"{self.reason}. {self.remedy}"
 
 
-def ensure_raw_files(dataset_class: type[MNIST], root: Path, download: bool = True) -> None:
-    """See to it that a data set's raw files are whole; where they already are, nothing is written.
+def ensure_raw_files(
+    dataset_class: type[MNIST], root: Path, download: bool = True
+) -> dict[str, RawFile]:
+    """Return a data set's raw files, whole; what is missing or damaged is fetched.
 
     Args:
         dataset_class: `torchvision.datasets.MNIST` or a subclass: its name, its files, its mirrors.
-        root: The folder that holds, or shall hold, `<name of the class>/raw/`.
+        root: The folder below which the files lie; new ones go to `<name of the class>/raw/` there.
+            Where all files are whole, nothing is written.
         download: Whether to fetch what is missing or damaged. Without a network this ends within
             seconds.
+
+    Returns:
+        The files by name, in the order of `dataset_class.resources`.
 
     Raises:
         DataError: Files are missing or damaged, and could not or should not be fetched.
     """
     name = dataset_class.__name__
     folder = root / name / "raw"
-    faults = find_faults(dataset_class, folder)
+    files = find_raw_files(dataset_class, root)
+    faults = find_faults(files)
     if not faults:
-        return
-    problem = _describe_faults(dataset_class, faults)
+        return files
+    problem = _describe_faults(name, files, root)
     remedy = (
         f"The files belong in {folder}: fetch them when there is a network (mnist-widgets data), "
         f"or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
@@ -89,24 +87,7 @@ def ensure_raw_files(dataset_class: type[MNIST], root: Path, download: bool = Tr
         _fetch_files(dataset_class, faults, mirrors, folder)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{problem} and could not be fetched ({error})", remedy) from error
-
-
-def find_faults(dataset_class: type[MNIST], folder: Path) -> dict[str, str]:
-    """Check the raw files of a data set.
-
-    Args:
-        dataset_class: `torchvision.datasets.MNIST` or a subclass.
-        folder: Where its raw files should lie.
-
-    Returns:
-        For each file that cannot be used, by name, what is wrong with it; empty if all is well.
-    """
-    filenames = [archive.removesuffix(".gz") for archive, _ in dataset_class.resources]
-    faults = {
-        filename: _find_fault(folder / filename, _get_known_md5(dataset_class, filename))
-        for filename in filenames
-    }
-    return {filename: fault for filename, fault in faults.items() if fault}
+    return find_raw_files(dataset_class, root)
 
 
 def find_answering_mirror(
@@ -148,44 +129,24 @@ def find_answering_mirror(
     return None
 
 
-def _describe_faults(dataset_class: type[MNIST], faults: dict[str, str]) -> str:
-    is_all_missing = list(faults.values()) == ["is missing"] * len(dataset_class.resources)
-    if is_all_missing:
-        return f"{dataset_class.__name__} is not on this computer"
-    details = ", ".join(f"{filename} {fault}" for filename, fault in faults.items())
-    return f"{dataset_class.__name__} is not whole ({details})"
-
-
-def _get_known_md5(dataset_class: type[MNIST], filename: str) -> str | None:
-    return RAW_MD5.get(dataset_class.__name__, {}).get(filename)
-
-
-def _find_fault(path: Path, md5: str | None) -> str | None:
-    """Say what is wrong with a raw file, as the end of a sentence that its name begins."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    fault = _find_length_fault(content)
-    if fault or md5 is None:
-        return fault
-    actual_md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return None if actual_md5 == md5 else f"is damaged: its md5 is {actual_md5}, not {md5}"
-
-
-def _find_length_fault(content: bytes) -> str | None:
-    """Compare a file of bytes in idx format with its header (format: yann.lecun.com/exdb/mnist)."""
-    num_dimensions = int.from_bytes(content[3:4], "big")
-    header_length = 4 + 4 * num_dimensions
-    if not content.startswith(b"\0\0\x08") or len(content) < header_length:
-        return "is damaged: it does not begin with the header of an idx file"
-    sizes = struct.unpack_from(f">{num_dimensions}I", content, 4)
-    expected = header_length + math.prod(sizes)
-    if len(content) != expected:
-        return f"is damaged: it has {len(content):,} bytes, not {expected:,}"
-    return None
+def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
+    """Return what keeps a data set from being used, with what was found instead."""
+    if all(file.is_missing for file in files.values()):
+        held = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        others = [held_name for held_name in held if not held_name.startswith(".")]
+        if not others:
+            return f"{name} is not on this computer"
+        more = ", ..." if len(others) > _MOST_NAMED else ""
+        return (
+            f"{name} is not on this computer ({root} holds {', '.join(others[:_MOST_NAMED])}{more})"
+        )
+    details = ", ".join(
+        f"{filename} {file.fault}"
+        + (f" (found as {file.path})" if file.path and file.path.name != filename else "")
+        for filename, file in files.items()
+        if file.fault
+    )
+    return f"{name} is not whole ({details})"
 
 
 def _fetch_files(
@@ -198,8 +159,7 @@ def _fetch_files(
         for filename in filenames:
             archive, fetched = f"{filename}.gz", Path(temporary) / filename
             _fetch_archive(archive, archive_md5s[archive], mirrors, Path(temporary))
-            fault = _find_fault(fetched, _get_known_md5(dataset_class, filename))
-            if fault:
+            if fault := check_file(fetched, dataset_class.__name__, filename).fault:
                 raise RuntimeError(f"the fetched {filename} {fault}")
             fetched.replace(folder / filename)
 

@@ -87,7 +87,7 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
 
 def _make_data_root_absolute() -> None:
     """Let a relative `MNIST_WIDGETS_DATA` mean the same in kernels, which run elsewhere."""
-    if root := os.environ.get("MNIST_WIDGETS_DATA"):
+    if root := os.environ.get("MNIST_WIDGETS_DATA", "").strip():
         os.environ["MNIST_WIDGETS_DATA"] = str(Path(root).expanduser().absolute())
 
 

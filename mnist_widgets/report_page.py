@@ -185,10 +185,17 @@ def _describe_settings(trainer: Trainer) -> Twin:
     config = RunConfig.of(trainer)
     if config is None:
         return table
+    evaluator = trainer.evaluator
+    test_batches = evaluator.batches if isinstance(evaluator, Evaluator) else None
+    data = None
+    if isinstance(batches, Batches) and isinstance(test_batches, Batches):
+        data = (batches.digit_set, test_batches.digit_set)
     changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
     code = Twin.of_code(
         f"The same as text: {config.to_string()}.{changed} As code, with the learning rate of now:",
-        replace(config, learning_rate=rate).to_code(max(trainer.history.num_epochs, 1)),
+        replace(config, learning_rate=rate).to_code(
+            max(trainer.history.num_epochs, 1), data, trainer.train_step
+        ),
     )
     return Twin(f"{table.text}\n\n{code.text}", table.html + code.html)
 

@@ -5,6 +5,7 @@ What became of a run is left to `runs`, how settings are chosen on screen to the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
@@ -13,13 +14,16 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from mnist_widgets.data import DigitSet
 from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.losses import LOSS_FUNCTIONS
 from mnist_widgets.models import SimpleNet
-from mnist_widgets.training import Callback, LossFunction, Trainer
+from mnist_widgets.run_code import write_code
+from mnist_widgets.seeding import SeedRun, seeded
+from mnist_widgets.training import Callback, Trainer, TrainStep
+from mnist_widgets.training import train_step as usual_train_step
 
 TEST_BATCH_SIZE = 512
 
@@ -85,7 +89,7 @@ class RunConfig:
         batch_size: images in a batch, 1 to 10,000.
         hidden_units: width of the hidden layer, 1 to 4,096.
         loss: a key of `LOSSES`.
-        seed: where the random numbers begin: weights, and the order of the images.
+        seed: of the weights, of the order of the images, and of what the training draws.
 
     Raises:
         ValueError: a setting is none of these; the message names it and what would be right.
@@ -151,52 +155,63 @@ class RunConfig:
             "seed": f"seed {self.seed}",
         }
 
-    def to_code(self, epochs: int = 10, load: str = "load_digits") -> str:
+    def to_code(
+        self,
+        epochs: int = 10,
+        data: tuple[DigitSet, DigitSet] | None = None,
+        train_step: TrainStep = usual_train_step,
+    ) -> str:
         """Return Python code that repeats the run in a new notebook.
+
+        Data and a training step of your own stand in it as lines marked FILL IN.
 
         Args:
             epochs: how many to train.
-            load: the function of `mnist_widgets` that loads training and test set.
+            data: the run's training set and test set; None stands for those of `load_digits()`.
+            train_step: the run's.
         """
         optimizer = OPTIMIZERS[self.optimizer]
         options = "".join(f", {name}={value}" for name, value in optimizer.options.items())
-        model = f"SimpleNet(28 * 28, 10, hidden_units={self.hidden_units})"
-        if self.loss == "nll":
-            model = f"nn.Sequential({model}, nn.LogSoftmax(dim=1))"
-        return _CODE.format(
-            load=load,
-            seed=self.seed,
-            model=model,
-            loss=_LOSS_CODE[self.loss],
+        return write_code(
+            data,
+            train_step,
+            hidden_units=self.hidden_units,
+            loss=self.loss,
             optimizer=f"torch.optim.{optimizer.class_name}(model.parameters(), "
             f"lr={format_number(self.learning_rate)}{options})",
             batch_size=self.batch_size,
             test_batch_size=TEST_BATCH_SIZE,
+            seed=self.seed,
             epochs=epochs,
         )
 
     def build(
-        self, train_set: DigitSet, test_set: DigitSet, callbacks: Iterable[Callback] = ()
+        self,
+        train_set: DigitSet,
+        test_set: DigitSet,
+        callbacks: Iterable[Callback] = (),
+        device: torch.device | str | None = None,
     ) -> Trainer:
         """Return a trainer with a fresh network, as these settings want it.
 
-        Whichever loss it is, a softmax of the network's outputs gives its probabilities. Torch's
-        random numbers begin anew with `seed`; the order of the images has random numbers of its
-        own, which nothing else that draws some can disturb.
+        Whichever loss it is, a softmax of the network's outputs gives its probabilities. Building
+        changes no random state. Just before its first batch, and after each reset again, the run
+        seeds torch with `seed`; the order of the images has a generator of its own.
 
         Args:
             train_set: gives the batches, shuffled anew in each epoch.
             test_set: what the trainer's evaluator judges by after each epoch.
-            callbacks: told in this order.
+            callbacks: called in this order.
+            device: where to train; by default the best of this machine.
         """
-        torch.manual_seed(self.seed)
         num_pixels = train_set.images[0].numel()
-        model: nn.Module = SimpleNet(
-            num_pixels, len(train_set.class_names), hidden_units=self.hidden_units
-        )
+        with seeded(self.seed):
+            model: nn.Module = SimpleNet(
+                num_pixels, len(train_set.class_names), hidden_units=self.hidden_units
+            )
         if self.loss == "nll":
             model = nn.Sequential(model, nn.LogSoftmax(dim=1))
-        loss_fn = _LOSS_FUNCTIONS[self.loss]
+        loss_fn = LOSS_FUNCTIONS[self.loss]
         choice = OPTIMIZERS[self.optimizer]
         make_optimizer = getattr(torch.optim, choice.class_name)
         optimizer = make_optimizer(model.parameters(), lr=self.learning_rate, **choice.options)
@@ -207,7 +222,8 @@ class RunConfig:
             optimizer,
             train_set.batches(self.batch_size, shuffle=True, generator=order),
             evaluator=Evaluator(test_set.batches(TEST_BATCH_SIZE), loss_fn),
-            callbacks=callbacks,
+            callbacks=[SeedRun(self.seed, order), *callbacks],
+            device=device,
         )
         _built_from[trainer] = self
         return trainer
@@ -224,57 +240,21 @@ SETTINGS = tuple(field.name for field in fields(RunConfig))
 """The names of all settings, in the order in which one reads them."""
 
 
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean squared error of the probabilities, measured against one-hot targets.
-
-    The softmax belongs to the loss, as it does with cross-entropy: the network goes on giving raw
-    scores, and whoever reads probabilities from them need not know by which loss it was trained.
-
-    Args:
-        logits: (B, C), raw scores.
-        labels: int64 (B,).
-    """
-    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return functional.mse_loss(logits.softmax(dim=1), targets)
-
-
 def format_number(number: float) -> str:
     """Return a number exactly and without an exponent, such as `0.00001` or `10`."""
     return np.format_float_positional(number, trim="-")
 
 
-_LOSS_FUNCTIONS: Mapping[str, LossFunction] = {
-    "cross-entropy": nn.CrossEntropyLoss(),
-    "nll": nn.NLLLoss(),
-    "mse": squared_error,
-}
-_LOSS_CODE = {
-    "cross-entropy": "loss_fn = nn.CrossEntropyLoss()",
-    "nll": "loss_fn = nn.NLLLoss()",
-    "mse": """
-def loss_fn(logits, labels):
-    targets = nn.functional.one_hot(labels, 10).float()
-    return nn.functional.mse_loss(logits.softmax(dim=1), targets)
+def read_number(text: str) -> float:
+    """Return the number that a text writes, with a decimal point or a decimal comma.
 
-""",
-}
-_CODE = """\
-import torch
-from torch import nn
-
-from mnist_widgets import Evaluator, SimpleNet, Trainer, {load}
-
-train_set, test_set = {load}()
-torch.manual_seed({seed})
-model = {model}
-{loss}
-optimizer = {optimizer}
-order = torch.Generator().manual_seed({seed})
-train_batches = train_set.batches({batch_size}, shuffle=True, generator=order)
-evaluator = Evaluator(test_set.batches({test_batch_size}), loss_fn)
-trainer = Trainer(model, loss_fn, optimizer, train_batches, evaluator=evaluator)
-history = trainer.fit({epochs})
-"""
+    Raises:
+        ValueError: if it writes none, or none that is finite.
+    """
+    number = float(text.replace(",", "."))
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a finite number")
+    return number
 
 
 def _check_choice(name: str, value: object, choices: Mapping[str, object]) -> None:
@@ -295,7 +275,7 @@ def _check_number(name: str, value: object, types: tuple[type, ...], kind: str) 
 
 def _read(name: str, text: str) -> str | float:
     """Return the setting `name` that `text` writes; as it is if it is no number."""
-    for read in (int, float) if name in LIMITS else ():
+    for read in (int, read_number) if name in LIMITS else ():
         with suppress(ValueError):
             return read(text)
     return text

@@ -34,6 +34,7 @@ def release(course: Path, solutions: Path = SOLUTIONS) -> Path:
         RuntimeError: if nbgrader refuses; its own words are in the message.
     """
     shutil.copytree(solutions, course / "source/exercises", ignore=shutil.ignore_patterns(".*"))
+    shutil.copy(Path(__file__).with_name("nbgrader_config.py"), course)
     nbgrader(course, "generate_assignment", "exercises")
     return course / "release/exercises"
 

@@ -45,8 +45,11 @@ def test_without_arguments_the_help_is_printed(capsys):
         ("train --epochs 0", "--epochs: must be a whole number of at least 1, not 0"),
         ("train --epochs many", "--epochs: must be a whole number of at least 1, not many"),
         ("train --batch-size 1.5", "--batch-size: must be a whole number of at least 1, not 1.5"),
-        ("train --lr -1", "--lr: must be a number above 0, not -1"),
-        ("train --lr nan", "--lr: must be a number above 0, not nan"),
+        ("train --lr -1", "--lr: must be a number above 0 and up to 1e38, not -1"),
+        ("train --lr nan", "--lr: must be a number above 0 and up to 1e38, not nan"),
+        ("train --seed -1", "--seed: must be a whole number from 0 to 2147483647, not -1"),
+        (f"train --seed {10**22}", f"from 0 to 2147483647, not {10**22}"),
+        (f"train --lr {10**60}", "--lr: must be a number above 0 and up to 1e38"),
         ("train --dataset cats", "--dataset: invalid choice: 'cats'"),
         ("train --epoch-number 3", "unrecognized arguments: --epoch-number 3"),
         ("data --dataset bundled", "--dataset: invalid choice: 'bundled'"),
@@ -79,6 +82,24 @@ class TestTrain:
         command = ["train", "--dataset", "bundled", "--epochs", "1", "--seed", "7"]
         reports = [(main(command), capsys.readouterr().out) for _ in range(2)]
         assert reports[0] == reports[1]
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for it")
+    def test_a_reader_that_has_read_enough_ends_it_quietly(self):
+        train = ["train", "--dataset", "bundled", "--epochs", "1"]
+        for arguments, unbuffered in ((train, "1"), (train, ""), (["--help"], "")):
+            process = subprocess.Popen(
+                [COMMAND, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            )
+            process.stdout.close()
+            errors = process.stderr.read()
+            process.stderr.close()
+            assert process.wait(60) == 141
+            assert "Traceback" not in errors
+            assert "BrokenPipeError" not in errors
 
     def test_divergence_is_said_in_words_and_is_a_failure(self, capsys):
         assert main(["train", "--dataset", "bundled", "--epochs", "2", "--lr", "1e30"]) == 1

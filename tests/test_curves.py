@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnist_widgets.curves import linear_ticks, log_ticks, round_up, smooth, thin_out
+from mnist_widgets.curves import (
+    GrowingCurve,
+    Smoother,
+    linear_ticks,
+    log_ticks,
+    round_up,
+    smooth,
+    thin_out,
+)
 
 
 def test_no_smoothing_changes_nothing():
@@ -50,6 +58,46 @@ def test_equally_long_lines_stay_equally_long():
     positions = np.arange(5000.0)
     flat, noisy = np.ones(5000), np.random.default_rng(0).normal(size=5000)
     assert len(thin_out(positions, flat, 1000)[0]) == len(thin_out(positions, noisy, 1000)[0])
+
+
+def test_smoothing_goes_on_where_it_stopped():
+    values = np.random.default_rng(0).normal(size=100)
+    for strength in (0, 0.5, 0.99):
+        smoother = Smoother(strength)
+        parts = [smoother.extend(part) for part in np.split(values, [0, 1, 7, 60])]
+        assert np.concatenate(parts) == pytest.approx(smooth(values, strength)), strength
+
+
+def test_a_growing_curve_keeps_extremes_and_last_value_within_the_limit():
+    generator = np.random.default_rng(0)
+    for num_values in (0, 1, 2, 3, 900, 995, 996, 997, 1001, 1999, 20_001, 100_000):
+        values = generator.normal(size=num_values)
+        values[num_values // 3 :][:1], values[num_values // 2 :][:1] = -1e3, 1e3
+        positions = np.arange(1.0, num_values + 1)
+        smoothed = smooth(values, 0.9)
+        curve, at_once = (GrowingCurve(1000, smoothing=0.9) for _ in range(2))
+        for part in np.split(positions, np.sort(generator.integers(num_values + 1, size=30))):
+            curve.extend(part, values[part.astype(int) - 1])
+        at_once.extend(positions, values)
+
+        for x, y, line in zip(*curve.points, (values, smoothed), strict=True):
+            assert len(x) == len(y) <= 1000, num_values
+            assert y == pytest.approx(line[x.astype(int) - 1]), num_values
+            assert np.all(np.diff(x) >= 0), num_values
+            if num_values:
+                assert (y.min(), y.max(), y[-1]) == pytest.approx(
+                    (line.min(), line.max(), line[-1])
+                ), num_values
+            if num_values < 990:
+                assert np.array_equal(x, positions), num_values
+        for ours, others in zip(curve.points, at_once.points, strict=True):
+            assert ours == pytest.approx(others), num_values
+
+
+def test_a_growing_curve_keeps_both_of_two_equal_values():
+    curve = GrowingCurve(1000, smoothing=0)
+    curve.extend(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4))
+    assert curve.points[0].tolist() == [[1, 2, 3, 4]] * 2
 
 
 @pytest.mark.parametrize(

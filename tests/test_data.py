@@ -31,7 +31,9 @@ def test_the_root_is_the_argument_else_the_variable_else_the_cache(monkeypatch, 
     assert data.data_root(tmp_path) == tmp_path
     assert data.data_root(str(tmp_path)) == tmp_path
     assert data.data_root() == tmp_path / "set"
-    monkeypatch.setenv("MNIST_WIDGETS_DATA", "")
+    monkeypatch.setenv("MNIST_WIDGETS_DATA", f"  {tmp_path / 'my set'}\n")
+    assert data.data_root() == tmp_path / "my set"
+    monkeypatch.setenv("MNIST_WIDGETS_DATA", " ")
     assert data.data_root().name == "mnist_widgets"
     monkeypatch.delenv("MNIST_WIDGETS_DATA")
     assert data.data_root().is_absolute()
@@ -135,6 +137,15 @@ def test_mnist_is_whole(capsys):
     assert train_set.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert test_set.labels[:5].tolist() == [7, 2, 1, 0, 4]
     assert train_set.class_names == tuple("0123456789")
+
+
+@needs_mnist
+def test_mnist_is_found_where_the_variable_names_its_own_folder(monkeypatch):
+    root = data.data_root()
+    for folder in (root / "MNIST", root / "MNIST" / "raw"):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", f" {folder} ")
+        train_set, _ = data.load_mnist(download=False)
+        assert len(train_set) == 60_000, folder
 
 
 @needs_mnist

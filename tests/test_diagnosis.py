@@ -18,6 +18,7 @@ from jupyter_core.paths import jupyter_path
 
 import mnist_widgets
 from mnist_widgets import diagnosis
+from mnist_widgets.devices import pick_device
 from mnist_widgets.diagnosis import Diagnosis, Finding, doctor
 from mnist_widgets.front_end_parts import (
     FRONT_END_PARTS,
@@ -27,7 +28,7 @@ from mnist_widgets.front_end_parts import (
 )
 from mnist_widgets.places import find_front_end, find_hosts
 
-TOPICS = ["versions", "imports", "page", "place", "threads", "data", "network"]
+TOPICS = ["versions", "imports", "page", "place", "threads", "device", "data", "network"]
 ASK_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
 
 
@@ -240,6 +241,19 @@ class TestThreads:
         assert not finding.is_well
         assert finding.words.startswith("torch computes with 2, CPUs to use: 0.5,")
         assert "OMP_NUM_THREADS" in finding.advice
+
+
+class TestDevice:
+    def test_the_device_is_named_and_tried(self):
+        finding = diagnosis.look_at_device()
+        assert finding.is_well
+        assert str(pick_device()) in finding.words
+
+    def test_a_device_that_cannot_compute_is_named_with_what_works(self):
+        finding = diagnosis.look_at_device("meta")  # every machine has it; it holds no numbers
+        assert not finding.is_well
+        assert "meta cannot compute" in finding.words
+        assert 'device="cpu"' in finding.advice
 
 
 class TestData:

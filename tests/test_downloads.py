@@ -19,13 +19,10 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
+from mnist_widgets import RunConfig, load_fashion_mnist, load_kmnist
 from mnist_widgets.data import load_from_torchvision
-from mnist_widgets.downloads import (
-    DataError,
-    ensure_raw_files,
-    find_answering_mirror,
-    find_faults,
-)
+from mnist_widgets.downloads import DataError, ensure_raw_files, find_answering_mirror
+from mnist_widgets.raw_files import find_faults, find_raw_files
 
 
 def encode_idx(array: torch.Tensor) -> bytes:
@@ -144,6 +141,78 @@ def test_whole_files_are_neither_fetched_nor_written(mirror, root, raw_folder):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
+def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(tmp_path):
+    forms = {
+        "as torchvision has them": lambda name: (name, RAW_FILES[name]),
+        "packed": lambda name: (f"{name}.gz", ARCHIVES[f"{name}.gz"]),
+        "dotted": lambda name: (name.replace("-idx", ".idx"), RAW_FILES[name]),
+        "dotted and packed": lambda name: (
+            f"{name.replace('-idx', '.idx')}.gz",
+            ARCHIVES[f"{name}.gz"],
+        ),
+    }
+    places = {  # where the files lie below the root
+        "data": "TinyMNIST/raw",
+        "other/data": "TinyMNIST",
+        "third/TinyMNIST": "raw",
+        "fourth/TinyMNIST": ".",
+        "fifth/TinyMNIST/raw": ".",
+    }
+    for form, store in forms.items():
+        for place, below in places.items():
+            root = tmp_path / form / place
+            (root / below).mkdir(parents=True)
+            for filename in RAW_FILES:
+                stored_name, content = store(filename)
+                (root / below / stored_name).write_bytes(content)
+            before = list_files(tmp_path / form)
+            sets = load_from_torchvision(make_dataset_class(), "tiny", "0123456789", root, False)
+            labels = [digit_set.labels.tolist() for digit_set in sets]
+            assert labels == [[0, 1, 2, 3, 4, 5], [9, 8, 7]], (form, place)
+            assert list_files(tmp_path / form) == before, (form, place)
+
+
+@pytest.mark.parametrize(
+    ("load", "name"), [(load_fashion_mnist, "FashionMNIST"), (load_kmnist, "KMNIST")]
+)
+def test_the_code_of_a_run_names_what_loaded_its_data(tmp_path, load, name):
+    folder = tmp_path / name / "raw"
+    folder.mkdir(parents=True)
+    for filename, content in RAW_FILES.items():
+        (folder / filename).write_bytes(content)
+    code = RunConfig().to_code(data=load(tmp_path, download=False))
+    assert f"train_set, test_set = {load.__name__}()\n" in code
+    assert f"import Evaluator, SimpleNet, Trainer, {load.__name__}\n" in code
+
+
+def test_a_whole_packed_file_serves_where_the_unpacked_one_is_damaged(root, raw_folder):
+    (raw_folder / TRAIN_LABELS).write_bytes(b"damaged")
+    (raw_folder / f"{TRAIN_LABELS}.gz").write_bytes(ARCHIVES[f"{TRAIN_LABELS}.gz"])
+    ensure_raw_files(make_dataset_class(), root, download=False)
+
+
+def test_a_damaged_packed_file_is_named(root, raw_folder):
+    (raw_folder / TRAIN_LABELS).unlink()
+    (raw_folder / f"{TRAIN_LABELS}.gz").write_bytes(ARCHIVES[f"{TRAIN_LABELS}.gz"][:-9])
+    with pytest.raises(DataError, match=f"is damaged: .*found as .*{TRAIN_LABELS}.gz"):
+        ensure_raw_files(make_dataset_class(), root, download=False)
+
+
+def test_files_of_another_set_that_bear_the_same_names_are_not_taken(tmp_path, raw_folder):
+    class OtherMNIST(make_dataset_class()):
+        pass
+
+    for root in (raw_folder, raw_folder.parent, raw_folder.parent.parent):
+        with pytest.raises(DataError, match="OtherMNIST is not on this computer"):
+            ensure_raw_files(OtherMNIST, root, download=False)
+
+
+def test_what_a_folder_holds_instead_is_named(tmp_path):
+    (tmp_path / "mnist.npz").touch()
+    with pytest.raises(DataError, match=r"TinyMNIST is not .* \(.* holds mnist.npz\)"):
+        ensure_raw_files(make_dataset_class(), tmp_path, download=False)
+
+
 @pytest.mark.skipif(
     os.name == "nt" or os.geteuid() == 0, reason="neither Windows nor root heeds a folder's mode"
 )
@@ -184,7 +253,7 @@ def test_a_bad_file_alone_is_fetched_again(mirror, root, raw_folder, content, fa
 def test_a_file_of_the_right_length_with_the_wrong_sum_is_damaged(tmp_path):
     for name, content in RAW_FILES.items():
         (tmp_path / name).write_bytes(content)
-    faults = find_faults(MNIST, tmp_path)
+    faults = find_faults(find_raw_files(MNIST, tmp_path))
     assert set(faults) == set(RAW_FILES)
     assert all("md5" in fault for fault in faults.values())
 

@@ -30,6 +30,8 @@ NAMES = sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
 each_exercise = pytest.mark.parametrize("name", NAMES)
 POINTS = 10
 """What each exercise is worth."""
+WITH_COPIES = "02_write_the_training_step"
+"""The exercise whose cells one student copied."""
 
 
 def load_script(name: str):
@@ -72,6 +74,7 @@ class Graded(NamedTuple):
 
     course: Path
     student: str
+    handed_in: Path
     scores: dict[str, list[list[float]]]
 
     def notebook(self, name: str) -> Path:
@@ -96,7 +99,10 @@ def graded(course, tmp_path_factory) -> dict[str, Graded]:
 
     Each has a gradebook of his own, so that both are graded at the same time.
     """
-    handed_in = {"solved": SOLUTIONS, "untouched": EXERCISES}
+    handed_in = {
+        "solved": copy_cells(SOLUTIONS, tmp_path_factory.mktemp("with_copies")),
+        "untouched": EXERCISES,
+    }
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as at_the_same_time:
         patch.setenv("MNIST_WIDGETS_DATA", str(tmp_path_factory.mktemp("no_data")))
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
@@ -109,6 +115,20 @@ def graded(course, tmp_path_factory) -> dict[str, Graded]:
             for student, notebooks in handed_in.items()
         }
         return {student: grading.result() for student, grading in gradings.items()}
+
+
+def copy_cells(notebooks: Path, folder: Path) -> Path:
+    """Put notebooks into a folder; one of them has each of its solution cells twice."""
+    shutil.copytree(notebooks, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    path = folder / f"{WITH_COPIES}.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    twice = [
+        {**cell, "id": f"{cell['id']}{suffix}"}
+        for cell in notebook["cells"]
+        for suffix in (["", "-copy"] if marks_of(cell)["solution"] else [""])
+    ]
+    path.write_text(json.dumps({**notebook, "cells": twice}), encoding="utf-8")
+    return folder
 
 
 def grade(released: Path, course: Path, student: str, notebooks: Path) -> Graded:
@@ -125,7 +145,7 @@ def grade(released: Path, course: Path, student: str, notebooks: Path) -> Graded
     read = [sys.executable, "-W", "ignore", "-c", READ_GRADEBOOK]
     path = {"PATH": make_exercises.search_path()}
     done = subprocess.run(read, cwd=course, env=os.environ | path, capture_output=True, check=True)
-    return Graded(course, student, json.loads(done.stdout))
+    return Graded(course, student, notebooks, json.loads(done.stdout))
 
 
 def read_pattern_of_file_names() -> str:
@@ -197,7 +217,7 @@ def test_the_teachers_table_says_what_stands_in_the_exercise(name):
 @each_exercise
 @pytest.mark.parametrize("student", ["solved", "untouched"])
 def test_what_was_handed_in_is_collected(graded, name, student):
-    handed_in = (SOLUTIONS if student == "solved" else EXERCISES) / f"{name}.ipynb"
+    handed_in = graded[student].handed_in / f"{name}.ipynb"
     collected = graded[student].course / "submitted" / student / "exercises" / handed_in.name
     assert make_exercises.read(collected) == make_exercises.read(handed_in)
 
@@ -206,6 +226,15 @@ def test_what_was_handed_in_is_collected(graded, name, student):
 def test_a_solved_exercise_gets_full_marks(graded, name):
     scores = graded["solved"].scores[name]
     assert [score for score, _ in scores] == [points for _, points in scores]
+    assert sum(score for score, _ in scores) == POINTS
+
+
+def test_solution_cells_that_a_student_copied_cost_nothing(graded):
+    cells = map(marks_of, read_cells(graded["solved"].handed_in / f"{WITH_COPIES}.ipynb"))
+    ids = [cell["grade_id"] for cell in cells if cell["solution"]]
+    assert len(ids) == 2 * len(set(ids)) > 2
+    scores = graded["solved"].scores[WITH_COPIES]
+    assert len(scores) == 3
     assert sum(score for score, _ in scores) == POINTS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from html.parser import HTMLParser
 
@@ -12,11 +13,13 @@ from torch import nn
 
 from mnist_widgets import (
     Callback,
+    DigitSet,
     Evaluator,
     RunConfig,
     Trainer,
     TrainingSession,
     load_bundled_digits,
+    train_step,
 )
 
 
@@ -191,6 +194,23 @@ def test_the_code_repeats_the_learning_rate_of_now(session):
     assert "lr=0.01 " in page
     assert "The learning rate was changed." in page
     assert "Adam(model.parameters(), lr=0.5)" in page
+
+
+def test_the_code_loads_the_data_that_the_run_was_made_with(session):
+    assert "train_set, test_set = load_bundled_digits()" in session.report().html
+
+
+def test_the_code_says_what_to_fill_in_for_own_data_and_an_own_step(data):
+    train_set, test_set = (
+        DigitSet(part.images[part.labels < 3], part.labels[part.labels < 3], "abc", "letters")
+        for part in data
+    )
+    trainer = RunConfig(batch_size=256).build(train_set, test_set)
+    trainer.train_step = lambda *arguments: 2 * train_step(*arguments)
+    page = html.unescape(TrainingSession(trainer).report().html)
+    assert "train_set, test_set = ...  # FILL IN: your own data, two DigitSets of 3 classes" in page
+    assert "train_step = ...  # FILL IN" in page
+    assert "SimpleNet(28 * 28, 3, hidden_units=512)" in page
 
 
 def test_a_trainer_tells_the_settings_it_was_built_from(data):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import random
+import socket
 from dataclasses import FrozenInstanceError, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mnist_widgets import load_bundled_digits, predict_probabilities
-from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig, squared_error
+from mnist_widgets import (
+    Callback,
+    DigitSet,
+    TrainingSession,
+    load_bundled_digits,
+    predict_probabilities,
+    train_step,
+)
+from mnist_widgets.losses import squared_error
+from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
 
 CONFIGS = [
     RunConfig(optimizer=optimizer, loss=loss, learning_rate=0.01, batch_size=256, seed=seed)
@@ -72,6 +83,7 @@ def test_the_text_says_everything_exactly(config, learning_rate):
         ("  seed=3\n", {"seed": 3}),
         ("SGD", {"optimizer": "sgd"}),
         ("optimizer=adamw", {"optimizer": "adamw"}),
+        ("lr=0,01", {"learning_rate": 0.01}),
         (
             "loss=MSE lr=1e-2 momentum",
             {"optimizer": "momentum", "learning_rate": 0.01, "loss": "mse"},
@@ -94,6 +106,9 @@ def test_what_a_text_leaves_out_can_be_taken_from_elsewhere():
         ("speed=3", "'speed=3' is not understood. A setting is one of lr="),
         ("lr= 3", "'3' is not understood.* no blank"),
         ("lr=fast", "The learning rate is 'fast'; it must be a number"),
+        ("lr=nan", "The learning rate is 'nan'; it must be a number"),
+        ("lr=1,000.5", "The learning rate is '1,000.5'"),
+        ("batch=1,5", "The batch size is 1.5; it must be a whole number"),
         ("lr=", "The learning rate is ''"),
         ("batch=64.5", "The batch size is 64.5; it must be a whole number"),
         ("lr=100", "The learning rate is 100; it must be"),
@@ -110,7 +125,7 @@ def test_what_is_wrong_with_a_text_is_said(text, message):
 def test_the_code_repeats_the_run_that_was_built(config, digits):
     built = config.build(*digits).fit(2)
     names = {}
-    exec(config.to_code(epochs=2, load="load_bundled_digits"), names)
+    exec(config.to_code(epochs=2, data=digits), names)
     assert names["history"].batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
     assert set(names["history"]) == {"train", "test_loss", "test_accuracy"}
     for name, values in names["history"].items():
@@ -126,6 +141,113 @@ def test_the_same_seed_gives_the_same_run_whatever_else_draws_random_numbers(dig
     assert second.fit(1).batch_losses == pytest.approx(losses, abs=1e-6)
     other = replace(config, seed=4).build(*digits)
     assert not torch.equal(weights_of(first), weights_of(other))
+
+
+def test_building_a_run_changes_nothing_that_is_global(digits):
+    def look():
+        numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+        return (
+            *(torch.get_rng_state().tolist(), random.getstate(), numpy_state),
+            *(torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()),
+            socket.getdefaulttimeout(),
+        )
+
+    before = look()
+    RunConfig(seed=3).build(*digits)
+    assert look() == before
+
+
+class Draws(Callback):
+    """Draws a random number after each batch, as dropout would."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def on_batch_end(self, trainer, report):
+        self.drawn.append(torch.rand(1).item())
+
+
+def test_what_a_run_draws_begins_with_its_seed_just_before_the_first_batch(digits):
+    drawn = []
+    for seed in (3, 3, 4):
+        draws = Draws()
+        trainer = RunConfig(batch_size=256, seed=seed).build(*digits, [draws])
+        torch.rand(7)
+        trainer.fit(1)
+        drawn.append(draws.drawn)
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_run_that_goes_on_does_not_draw_the_same_again(digits):
+    draws = Draws()
+    trainer = RunConfig(batch_size=256).build(*digits, [draws])
+    trainer.fit(1)
+    trainer.fit(1)
+    assert len(set(draws.drawn)) == len(draws.drawn) == 12
+
+
+def test_after_a_reset_a_run_repeats_itself_bit_for_bit(digits):
+    trainer = RunConfig(batch_size=64, seed=5).build(*digits)
+    trainer.model = nn.Sequential(trainer.model, nn.Dropout(0.3))
+    session = TrainingSession(trainer)
+    ends = []
+    try:
+        for _ in range(2):
+            session.start(2)
+            session.join(60)
+            ends.append((list(trainer.history.batch_losses), weights_of(trainer)))
+            session.reset()
+            torch.rand(7)
+    finally:
+        session.close()
+    assert ends[0][0] == ends[1][0]
+    assert torch.equal(ends[0][1], ends[1][1])
+
+
+def test_the_code_repeats_dropout_too(digits):
+    config = RunConfig(batch_size=256, seed=2)
+    trainer = config.build(*digits)
+    trainer.model = nn.Sequential(trainer.model, nn.Dropout(0.5))
+    losses = trainer.fit(1).batch_losses
+    network = "SimpleNet(28 * 28, 10, hidden_units=512)"
+    code = config.to_code(epochs=1, data=digits)
+    names = {}
+    exec(code.replace(network, f"nn.Sequential({network}, nn.Dropout(0.5))"), names)
+    assert names["history"].batch_losses == pytest.approx(losses, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_code_for_own_data_and_an_own_step_runs_once_the_marked_lines_are_filled(loss, digits):
+    def own_step(*arguments):
+        return 2 * train_step(*arguments)
+
+    train_set, test_set = (
+        DigitSet(part.images[part.labels < 4], part.labels[part.labels < 4], "abcd", "letters")
+        for part in digits
+    )
+    config = RunConfig(batch_size=64, hidden_units=9, loss=loss)
+    code = config.to_code(1, (train_set, test_set), own_step)
+    marked = [line for line in code.splitlines() if "FILL IN" in line]
+    assert [line.partition("=")[0].strip() for line in marked] == [
+        "train_set, test_set",
+        "train_step",
+    ]
+    assert "SimpleNet(28 * 28, 4, hidden_units=9)" in code
+    for line, name in zip(marked, ("own_data", "own_step"), strict=True):
+        code = code.replace(line, line.replace("...", name))
+    names = {"own_data": (train_set, test_set), "own_step": own_step}
+    exec(code, names)
+    trainer = config.build(train_set, test_set)
+    trainer.train_step = own_step
+    assert names["history"].batch_losses == pytest.approx(trainer.fit(1).batch_losses, abs=1e-6)
+
+
+def test_the_two_sets_of_a_loader_in_another_order_are_own_data(digits):
+    train_set, test_set = digits
+    other_train_set, _ = load_bundled_digits()
+    assert "= load_bundled_digits()" in RunConfig().to_code(data=(other_train_set, test_set))
+    for data in ((test_set, train_set), (train_set, train_set)):
+        assert "FILL IN" in RunConfig().to_code(data=data)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -161,7 +283,7 @@ def test_callbacks_and_settings_reach_the_trainer(digits, make_trainer):
     config = RunConfig("momentum", 0.5, batch_size=100, hidden_units=7)
     callback = object()
     trainer = config.build(train_set, test_set, [callback])
-    assert trainer.callbacks == [callback]
+    assert trainer.callbacks[-1] is callback
     assert trainer.num_batches == -(-len(train_set) // 100)
     assert trainer.model.linear1.out_features == 7
     assert trainer.optimizer.defaults["momentum"] == 0.9

@@ -64,6 +64,7 @@ class _Trial:
         self._train_step = train_step
         self._events: list[str] = []
         self._losses: list[float] = []
+        self._accuracies: list[float] = []
 
     def judge_call(self) -> str:
         self._network = WatchedNet()
@@ -125,6 +126,8 @@ class _Trial:
         found = f"expected {expected:.6f}, found {float(result):.6f}"
         if abs(float(result) - expected) <= SMALL:
             return found
+        if self._returned_accuracies():
+            raise Mistake("returns_accuracy", found)
         for digits in range(_MOST_DIGITS):
             if float(result) == round(expected, digits):
                 raise Mistake("rounded_loss", found)
@@ -158,7 +161,24 @@ class _Trial:
 
     def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - whatever the student returns
         device = torch.device("cpu")
-        return self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
+        result = self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
+        if self._network.scores is not None:
+            is_right = self._network.scores.argmax(dim=1) == batch[1]
+            self._accuracies.append(is_right.double().mean().item())
+        return result
+
+    def _returned_accuracies(self) -> bool:
+        """Whether both results are accuracies: as shares, in percent, or as counts.
+
+        A single one may be equal to a rounded loss.
+        """
+        return any(
+            all(
+                isinstance(result, Real) and abs(float(result) - scale * accuracy) <= SMALL
+                for result, accuracy in zip(self._results, self._accuracies, strict=True)
+            )
+            for scale in (1, 100, len(self._batches[0][0]))
+        )
 
     def _loss_fn(self, scores: Tensor, targets: Tensor) -> Tensor:
         self._refuse_other_arguments(scores, targets)

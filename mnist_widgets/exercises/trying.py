@@ -11,6 +11,7 @@ import random
 import re
 import reprlib
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from inspect import unwrap
 from numbers import Number
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -46,17 +48,28 @@ class EndlessOutput(BaseException):
 
 
 class _QuietOutput(io.TextIOBase):
-    """Swallows what is printed, and puts an end to a loop that prints for ever."""
+    """Swallow what a student's code prints, and end a loop that prints for ever.
 
-    def __init__(self) -> None:
+    Threads that ran before, such as a training in the background, print to `outside` as ever.
+    """
+
+    def __init__(self, outside: TextIO) -> None:
+        self._outside = outside
+        self._other_threads = WeakSet(threading.enumerate()) - {threading.current_thread()}
         self._num_characters = 0
         self._has_limit = True
 
     def write(self, text: str) -> int:
+        if threading.current_thread() in self._other_threads:
+            return self._outside.write(text)
         self._num_characters += len(text)
         if self._has_limit and self._num_characters > _MOST_OUTPUT:
             raise EndlessOutput
         return len(text)
+
+    def flush(self) -> None:
+        if threading.current_thread() in self._other_threads:
+            self._outside.flush()
 
     def lift_limit(self) -> None:
         """Let those go on who keep this output for longer, such as a training in the background."""
@@ -70,11 +83,13 @@ def undisturbed() -> Iterator[None]:
     The random numbers of torch, numpy and Python begin at the same seed each time and go on outside
     as if nothing had been drawn. What is printed or warned of is swallowed: a check calls a
     student's function often, and its verdict should be the first thing to be read. Gradients are
-    computed, even where the notebook has turned them off.
+    computed, even where the notebook has turned them off. What runs in other threads meanwhile
+    prints as ever.
     """
-    output = _QuietOutput()
+    output, errors = _QuietOutput(sys.stdout), _QuietOutput(sys.stderr)
     with ExitStack() as afterwards:
         afterwards.callback(output.lift_limit)
+        afterwards.callback(errors.lift_limit)
         afterwards.callback(random.setstate, random.getstate())
         afterwards.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - students may
         # asking a device that nobody has used for its random numbers would start it
@@ -83,7 +98,7 @@ def undisturbed() -> Iterator[None]:
         afterwards.enter_context(torch.enable_grad())
         afterwards.enter_context(warnings.catch_warnings())
         afterwards.enter_context(redirect_stdout(output))
-        afterwards.enter_context(redirect_stderr(output))
+        afterwards.enter_context(redirect_stderr(errors))
         warnings.simplefilter("ignore")
         random.seed(0)
         np.random.seed(0)  # noqa: NPY002

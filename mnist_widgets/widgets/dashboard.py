@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+import torch
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
@@ -64,6 +65,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
     driver: DriverName | None = None,
+    device: torch.device | str | None = None,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
@@ -83,6 +85,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
         lock: names of settings, or `epochs`: to be seen but not changed.
         driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
+        device: what to compute on, such as `"cpu"`; by default the best of this machine.
 
     Raises:
         TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `driver` name what
@@ -91,7 +94,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
     source = TrainerSource(
-        train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size
+        train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     before = _open_dashboard
     _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, driver=driver)
@@ -155,7 +158,10 @@ class Dashboard(Panel):
         self._settings = build(
             "settings",
             lambda: HyperparameterPanel(
-                source.config, lock=locked & set(CONTROLS), hide=hidden & set(CONTROLS)
+                source.config,
+                lock=locked & set(CONTROLS),
+                hide=hidden & set(CONTROLS),
+                write_code=source.write_code,
             ),
         )
         self._loss_chart = build("loss_chart", LossChart)

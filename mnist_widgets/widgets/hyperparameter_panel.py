@@ -7,15 +7,13 @@ panel.
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ipywidgets import (
     HTML,
-    BoundedFloatText,
     BoundedIntText,
     Checkbox,
     Dropdown,
@@ -31,8 +29,10 @@ from traitlets import Instance
 
 from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
 from mnist_widgets.twins import Twin
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.setting_controls import agrees, setting_of, trait_of
 
 CONTROLS = (*SETTINGS, "text")
 """What `lock` and `hide` may name."""
@@ -88,6 +88,8 @@ class HyperparameterPanel(Panel):
         config: what to begin with.
         lock: names from `CONTROLS` that can be seen but not changed.
         hide: names from `CONTROLS` that cannot be seen either.
+        write_code: returns the code shown for some settings; another one than
+            `RunConfig.to_code` may name data and training step.
 
     Attributes:
         config: the settings shown, a trait.
@@ -106,9 +108,11 @@ class HyperparameterPanel(Panel):
         *,
         lock: Iterable[str] = (),
         hide: Iterable[str] = (),
+        write_code: Callable[[RunConfig], str] = RunConfig.to_code,
     ) -> None:
         hidden = check_names("hide", hide, CONTROLS)
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
+        self._write_code = write_code
         self._complaint = ""  # what speaks against the text that was typed
         self._is_listing = False
         self._controls: dict[str, list[Widget]] = {}
@@ -132,7 +136,7 @@ class HyperparameterPanel(Panel):
         self.redraw()
         for name, controls in self._controls.items():
             for control in controls:
-                control.observe(partial(self._on_control, name), names="value")
+                control.observe(partial(self._on_control, name), names=trait_of(control))
         self._text.observe(self._on_text, names="value")
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
@@ -141,7 +145,8 @@ class HyperparameterPanel(Panel):
         """Return the present run's settings as text and as code; the chosen ones before a run."""
         config = self.run_config or self.config
         return Twin.of_code(
-            f"{config.to_string()}, in code; put your number of epochs in:", config.to_code()
+            f"{config.to_string()}, in code; put your number of epochs in:",
+            self._write_code(config),
         )
 
     def redraw(self) -> None:
@@ -156,7 +161,7 @@ class HyperparameterPanel(Panel):
         self._notice.value = alert if self._complaint else ""
         self._code.value = (
             "<div>The same in code; put in your number of epochs:</div>"
-            f'<pre class="mw-code">{html.escape(config.to_code())}</pre>'
+            f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
         )
 
     def _build_setting(self, name: str, layout: Layout) -> VBox:
@@ -187,9 +192,10 @@ class HyperparameterPanel(Panel):
             }
             return [BoundedIntText(layout={"width": "190px"}, **limits, **options)]
         # The field has the name that the slider cannot give to screen readers.
-        field = BoundedFloatText(
-            min=least,
-            max=greatest,
+        field = NumberField(
+            least,
+            least,
+            greatest,
             tooltip="From 0.00001 to 10",
             layout={"width": "190px"},
             **options,
@@ -224,8 +230,8 @@ class HyperparameterPanel(Panel):
             for control in controls:
                 if name == "batch_size" and value not in control.options:
                     self._add_batch_size(control, value)
-                if not _agrees(control, value):
-                    control.value = value
+                if not agrees(control, value):
+                    setattr(control, trait_of(control), value)
         self._text.value = self.config.to_string()
 
     def _add_batch_size(self, control: Dropdown, batch_size: int) -> None:
@@ -264,8 +270,8 @@ class HyperparameterPanel(Panel):
     def _on_control(self, name: str, change: dict[str, Any]) -> None:
         control = change["owner"]
         # a control that follows the settings has nothing to say
-        if not self._is_listing and not _agrees(control, getattr(self.config, name)):
-            setting: dict[str, Any] = {name: _setting_of(control)}
+        if not self._is_listing and not agrees(control, getattr(self.config, name)):
+            setting: dict[str, Any] = {name: setting_of(control)}
             self.config = replace(self.config, **setting)
 
     def _on_text(self, change: dict[str, Any]) -> None:
@@ -303,20 +309,3 @@ def _options(name: str) -> list[Any]:
     if name == "loss":
         return [(words[0].upper() + words[1:], key) for key, words in LOSSES.items()]
     return list(_BATCH_SIZES)
-
-
-def _agrees(control: Widget, setting: float | str) -> bool:
-    """Return whether a control shows a setting, as near as it can.
-
-    The page moves a log slider to its nearest step and says so, as if somebody had dragged it.
-    """
-    if isinstance(control, FloatLogSlider):
-        distance = math.log10(control.value) - math.log10(float(setting))
-        return abs(distance) <= control.step / 2 + 1e-9
-    return bool(control.value == setting)
-
-
-def _setting_of(control: Widget) -> object:
-    """Return what a control stands for: the steps of the slider are rounded to two digits."""
-    is_slider = isinstance(control, FloatLogSlider)
-    return float(f"{control.value:.2g}") if is_slider else control.value

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from bqplot import Figure, Lines, Scatter
-from ipywidgets import HTML, BoundedFloatText, Checkbox, FloatSlider, HBox, VBox, link
+from ipywidgets import HTML, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
-from mnist_widgets.curves import Numbers, round_up, smooth, thin_out
+from mnist_widgets.curves import GrowingCurve, Numbers, round_up, thin_out
 from mnist_widgets.history import History
 from mnist_widgets.messages import describe_losses
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -22,6 +22,7 @@ from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, join_twins, tabulate_epochs, twin_losses
 from mnist_widgets.widgets.data_axis import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -68,6 +69,9 @@ class LossChart(Panel, Callback):
 
     def __init__(self, smoothing: float = 0.8, log_scale: bool = False) -> None:
         self._history, self._is_trainers = History(), False
+        self._followed: History | None = None
+        self._followed_with: tuple[float, bool] | None = None
+        self._num_followed = 0
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
         controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
@@ -146,16 +150,13 @@ class LossChart(Panel, Callback):
         """Bring the widgets up to date with the history; called by the publisher."""
         history = self._history
         epoch_ends = np.array(history.epoch_ends, dtype=float)  # first: it is the last to grow
-        all_losses = np.array(history.batch_losses, dtype=float)
-        steps = np.arange(1.0, len(all_losses) + 1)
-        positions, losses = self._drawable(steps, all_losses)
-        smoothed = smooth(losses, self.smoothing)
+        positions, (losses, smoothed) = self._follow_history()
         means = self._drawable(epoch_ends, np.array(history.get("train", [])))
         test_losses = self._drawable(epoch_ends, np.array(history.get("test_loss", [])))
         self._earlier_runs.update(self.smoothing, self.log_scale, self._drawable)
-        self._show_axes(len(steps), np.concatenate([losses, test_losses[1]]))
+        self._show_axes(self._num_followed, np.concatenate([losses, test_losses[1]]))
         self._earlier_runs.draw(self._x_axis, self._y_axis)
-        self._show_batches(positions, losses, smoothed)
+        self._show_batches(positions, np.stack([losses, smoothed]))
         self._show_points(self._epoch_means, *means)
         self._show_points(self._test_losses, *test_losses)
         self._caption.value = describe_losses(history, smoothed)
@@ -210,22 +211,23 @@ class LossChart(Panel, Callback):
             display_toolbar=False,
         )
 
-    def _build_controls(self) -> list[FloatSlider | BoundedFloatText | Checkbox]:
-        limits = {"min": 0, "max": 0.99, "step": 0.01}
+    def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
         tooltip = "How much of the past each point of the strong line holds; 0 is none"
         # The field has the name that the slider cannot give to screen readers.
-        field = BoundedFloatText(
+        field = NumberField(
+            self.smoothing,
+            0,
+            0.99,
             description="Smoothing",
             tooltip=tooltip,
             style={"description_width": "72px"},
             layout={"width": "150px"},
-            **limits,
         )
-        slider = FloatSlider(readout=False, layout={"width": "180px"}, **limits)
+        slider = FloatSlider(min=0, max=0.99, step=0.01, readout=False, layout={"width": "180px"})
         log_scale = Checkbox(
             description="Logarithmic scale", indent=False, layout={"width": "160px"}
         )
-        link((self, "smoothing"), (field, "value"))
+        link((self, "smoothing"), (field, "number"))
         link((self, "smoothing"), (slider, "value"))
         link((self, "log_scale"), (log_scale, "value"))
         return [field, slider, log_scale]
@@ -242,11 +244,26 @@ class LossChart(Panel, Callback):
             high = min(high, EARLIER_RUNS_ROOM * losses.max())
         self._y_axis.show(min(low, 0.0), round_up(high))
 
-    def _show_batches(self, positions: Numbers, losses: Numbers, smoothed: Numbers) -> None:
-        lines = [thin_out(positions, values, MAX_POINTS) for values in (losses, smoothed)]
-        x, y = (np.stack(rows) for rows in zip(*lines, strict=True))
-        x, y = self._x_axis.place(x), self._y_axis.place(y)
-        if len(positions) == 1:  # a single point becomes a dot: a line between two equal ones
+    def _follow_history(self) -> tuple[Numbers, Numbers]:
+        """Return the points of all batches and of the smoothed line, (2, M) and (2, M).
+
+        Only the batches since the last redraw are read, so a redraw of a million batches costs what
+        one of a thousand costs.
+        """
+        history, settings = self._history, (self.smoothing, self.log_scale)
+        is_known = self._followed is history and self._followed_with == settings
+        if not is_known or len(history.batch_losses) < self._num_followed:
+            self._followed, self._followed_with, self._num_followed = history, settings, 0
+            self._curve = GrowingCurve(MAX_POINTS, self.smoothing)
+        new = np.array(history.batch_losses[self._num_followed :], dtype=float)
+        steps = np.arange(self._num_followed + 1.0, self._num_followed + len(new) + 1)
+        self._curve.extend(*self._drawable(steps, new))
+        self._num_followed += len(new)
+        return self._curve.points
+
+    def _show_batches(self, positions: Numbers, losses: Numbers) -> None:
+        x, y = self._x_axis.place(positions), self._y_axis.place(losses)
+        if x.shape[1] == 1:  # a single point becomes a dot: a line between two equal ones
             x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
         with self._batches.hold_sync():
             self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))

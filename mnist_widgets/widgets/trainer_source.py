@@ -39,6 +39,7 @@ class TrainerSource:
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         batch_size: goes with `model`; by default 512, or 32 for a small set.
+        device: where to train; by default the best of this machine.
 
     Raises:
         ValueError: if parts do not go together, or a setting is out of range.
@@ -52,6 +53,7 @@ class TrainerSource:
     loss_fn: LossFunction | None = None
     optimizer: Optimizer | None = None
     batch_size: int | None = None
+    device: torch.device | str | None = None
 
     def __post_init__(self) -> None:
         own = (self.loss_fn, self.optimizer, self.batch_size)
@@ -74,6 +76,7 @@ class TrainerSource:
                 f"{self.settings!r}"
             )
         _ = self.config  # what is wrong with it is said now
+        check_device(self.device)
 
     def _check_model(self, model: object) -> None:
         """Raise a `ValueError` if this is no network for these images."""
@@ -118,7 +121,7 @@ class TrainerSource:
         """
         if self.model is None:
             check_default_dtype()
-            trainer = config.build(self.train_set, self.test_set)
+            trainer = config.build(self.train_set, self.test_set, device=self.device)
             trainer.train_step = self.train_step
             return trainer
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
@@ -129,6 +132,7 @@ class TrainerSource:
             self._make_batches(self.model, self.batch_size or config.batch_size),
             evaluator=Evaluator(self.test_set.batches(TEST_BATCH_SIZE), loss_fn),
             train_step=self.train_step,
+            device=self.device,
         )
 
     def _make_batches(self, model: nn.Module, batch_size: int) -> Batches:
@@ -137,6 +141,21 @@ class TrainerSource:
         batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
         check_batch_norm(model, batches)
         return batches
+
+    def write_code(self, config: RunConfig) -> str:
+        """Return code that repeats a run of these settings on the lab's data."""
+        return config.to_code(data=(self.train_set, self.test_set), train_step=self.train_step)
+
+
+def check_device(device: torch.device | str | None) -> None:
+    """Raise a `ValueError` if torch cannot compute on `device`."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: built without it
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f'device is {device!r}, which torch cannot use here ({reason}). "cpu" works everywhere.'
+        ) from error
 
 
 def check_data(data: object) -> tuple[DigitSet, DigitSet]:

@@ -84,9 +84,11 @@ def test_the_controls_change_the_settings(runs):
     page.get_by_label("Optimizer").select_option("SGD with momentum")
     page.get_by_label("Loss function").select_option("Mean squared error")
     page.get_by_label("Batch size").select_option("128")
-    for name, value in (("Learning rate", "0.025"), ("Hidden units", "100"), ("Seed", "7")):
-        page.get_by_label(name).fill(value)
+    for name, value in (("Learning rate", "0,025"), ("Hidden units", "100"), ("Seed", "7")):
+        page.get_by_label(name).fill("")
+        page.get_by_label(name).press_sequentially(value)  # key by key: a browser may drop some
         page.get_by_label(name).press("Enter")
+    expect(page.get_by_label("Learning rate")).to_have_value("0.025")
     settings = "momentum lr=0.025 batch=128 hidden=100 loss=mse seed=7"
     expect(panel.locator(".mw-explanation").first).to_have_text(
         "Steps keep some of their last direction."

@@ -216,6 +216,21 @@ def rounds_the_loss(digits):
     return step
 
 
+def returns_the_accuracy(scale, asks_again):
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs, targets = (tensor.to(device) for tensor in batch)
+        scores = model(inputs)
+        loss = loss_fn(scores, targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if asks_again:
+            scores = model(inputs)
+        return scale * (scores.argmax(dim=1) == targets).float().mean().item()
+
+    return step
+
+
 def freezes_a_layer(model, batch, loss_fn, optimizer, device):
     next(model.parameters()).requires_grad = False
     return train_step(model, batch, loss_fn, optimizer, device)
@@ -306,6 +321,10 @@ WRONG = [
     (rounds_the_loss(4), "rounded_loss"),
     (rounds_the_loss(2), "rounded_loss"),
     (rounds_the_loss(None), "rounded_loss"),
+    (returns_the_accuracy(1, asks_again=False), "returns_accuracy"),
+    (returns_the_accuracy(1, asks_again=True), "returns_accuracy"),
+    (returns_the_accuracy(100, asks_again=False), "returns_accuracy"),
+    (returns_the_accuracy(8, asks_again=False), "returns_accuracy"),
     (freezes_a_layer, "wrong_update"),
     (ignores_the_device, "device_ignored"),
     (forgets_what_to_returns, "device_ignored"),

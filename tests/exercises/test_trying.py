@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from mnist_widgets import Callback, TrainingSession
 from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.trying import (
@@ -64,6 +66,34 @@ def test_output_and_warnings_are_swallowed(capfd):
             pass
     print("after")
     assert capfd.readouterr() == ("after\n", "")
+
+
+def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_not(
+    capsys, make_trainer
+):
+    class Prints(Callback):
+        def on_batch_end(self, trainer, report):
+            print("x" * 30_000)  # more in all than a student's code may print
+            print("to stderr", file=sys.stderr)
+
+    session = TrainingSession(make_trainer(callbacks=[Prints()]), driver="background")
+    try:
+        session.step(epochs=1)  # so that its thread runs already
+        session.between_batches(lambda: None).result(30)
+        capsys.readouterr()
+        with undisturbed():
+            print("a student's line")
+            student = threading.Thread(target=print, args=["a student's thread"])
+            student.start()
+            student.join()
+            session.resume()
+            session.join(30)
+    finally:
+        session.close()
+    output, errors = capsys.readouterr()
+    assert session.state == "finished"
+    assert output.count("x" * 30_000) == errors.count("to stderr") == 4
+    assert "student" not in output
 
 
 def test_gradients_are_computed_even_where_they_are_turned_off():

@@ -17,6 +17,7 @@ from mnist_widgets import (
     SimpleNet,
     load_bundled_digits,
     predict_probabilities,
+    train_step,
 )
 from mnist_widgets.widgets import dashboard, live_inference
 from mnist_widgets.widgets.publishing import publisher
@@ -75,6 +76,28 @@ def test_without_arguments_it_is_a_complete_lab(lab):
     train(lab)
     assert lab.session.state == "finished"
     assert lab._loss_chart.history is lab.session.trainer.history
+
+
+def test_the_code_shown_is_that_of_the_labs_own_data_and_step(make_lab):
+    assert "= load_bundled_digits()" in make_lab()._settings.twin().text
+    lab = make_lab(train_step=lambda *arguments: 2 * train_step(*arguments))
+    assert "train_step = ...  # FILL IN" in lab._settings.twin().text
+
+
+def test_a_lab_computes_on_the_device_it_is_given(make_lab):
+    for options in ({}, {"model": SimpleNet(28 * 28, 10)}):
+        lab = make_lab(device="meta", **options)  # which every machine has
+        assert lab.session.trainer.device.type == "meta"
+    lab = make_lab(device="cpu")
+    lab.reset()
+    settle(lab)
+    assert lab.session.trainer.device.type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["gpu", "xpu", 3.5])
+def test_a_device_that_is_not_there_is_refused_with_what_works(device):
+    with pytest.raises(ValueError, match=r'device is .*"cpu" works everywhere'):
+        dashboard(data=DATA, device=device)
 
 
 def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
-from ipywidgets import Checkbox
+from ipywidgets import Checkbox, Text
 from traitlets import TraitError
 
 from mnist_widgets import RunConfig
-from mnist_widgets.run_config import LOSSES, OPTIMIZERS
+from mnist_widgets.run_config import LOSSES, OPTIMIZERS, format_number
 from mnist_widgets.widgets import HyperparameterPanel
 from mnist_widgets.widgets.hyperparameter_panel import _EXPLANATIONS
 from mnist_widgets.widgets.publishing import publisher
@@ -45,7 +45,16 @@ def slider(panel):
 
 
 def values_shown(panel):
-    return {name: controls[0].value for name, controls in panel._controls.items()}
+    return {
+        name: getattr(control, "number", control.value)
+        for name, (control, *_) in panel._controls.items()
+    }
+
+
+def choose(panel, name, value):
+    """Set a control as the page does; a text field gets what was typed."""
+    is_text = isinstance(control(panel, name), Text)
+    control(panel, name).value = format_number(value) if is_text else value
 
 
 def drawn(widget):
@@ -69,7 +78,7 @@ def test_each_control_changes_its_setting_and_follows_it(panel, settings):
     ((name, value),) = settings.items()
     changes = []
     panel.observe(changes.append, names="config")
-    control(panel, name).value = value
+    choose(panel, name, value)
     assert panel.config == RunConfig(**settings)
     assert [change["new"] for change in changes] == [panel.config]
     assert panel._text.value == panel.config.to_string()
@@ -79,16 +88,38 @@ def test_each_control_changes_its_setting_and_follows_it(panel, settings):
 
 def test_the_slider_chooses_round_rates_and_the_field_exact_ones(panel):
     slider(panel).value = 0.0012589254117941675
-    assert panel.config.learning_rate == control(panel, "learning_rate").value == 0.0013
-    control(panel, "learning_rate").value = 0.0012345
-    assert panel.config.learning_rate == control(panel, "learning_rate").value == 0.0012345
+    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0013
+    choose(panel, "learning_rate", 0.0012345)
+    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0012345
+
+
+def test_the_learning_rate_may_be_typed_with_a_decimal_comma(panel):
+    field = control(panel, "learning_rate")
+    for text, rate in (
+        ("0,01", 0.01),
+        (" 0,5 ", 0.5),
+        ("1e-3", 0.001),
+        ("2,5", 2.5),
+        ("100", 10),
+        ("-1", 1e-5),
+    ):
+        field.value = text
+        assert panel.config.learning_rate == rate, text
+        assert field.value == format_number(rate), text
+
+
+def test_what_is_typed_and_is_no_number_is_taken_back(panel):
+    for text in ("", "fast", "0,0,1", "nan", "inf"):
+        control(panel, "learning_rate").value = text
+        assert panel.config.learning_rate == 0.001, text
+        assert control(panel, "learning_rate").value == "0.001", text
 
 
 @pytest.mark.parametrize("learning_rate", [1e-5, 0.012345, 10])
 def test_every_rate_can_be_shown_without_being_changed(panel, learning_rate):
     panel.config = RunConfig(learning_rate=learning_rate)
     assert panel.config.learning_rate == learning_rate
-    assert slider(panel).value == control(panel, "learning_rate").value == learning_rate
+    assert slider(panel).value == control(panel, "learning_rate").number == learning_rate
 
 
 def test_an_unusual_batch_size_joins_the_list(panel):
@@ -168,7 +199,7 @@ def test_the_learning_rate_waits_for_no_reset(panel):
 
 @pytest.mark.parametrize("rate", [0.003, 0.0003, 0.3, 0.007, 0.015])
 def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
-    control(panel, "learning_rate").value = rate
+    choose(panel, "learning_rate", rate)
     slider(panel).value = 10 ** (round(10 * math.log10(rate)) / 10)  # as the page answers
     assert panel.config.learning_rate == rate
     slider(panel).value = 1.0  # somebody drags it

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
-from ipywidgets import BoundedFloatText, Checkbox, FloatSlider
+from ipywidgets import Checkbox, FloatSlider
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
@@ -16,6 +17,7 @@ from mnist_widgets.messages import format_loss
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.loss_chart import MAX_POINTS
+from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.publishing import publisher
 
 
@@ -132,6 +134,36 @@ def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
     assert x.dtype == np.float64
 
 
+def test_a_redraw_reads_only_the_batches_that_are_new(chart):
+    chart.history.batch_losses.extend([1.0] * 200_000)
+    chart.add_batch(1.0)
+    publisher.flush()
+    tracemalloc.start()
+    try:
+        chart.add_batch(2.0)
+        publisher.flush()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lines_of(chart)[1][0][-1] == 2.0
+    assert peak < 8 * 200_000 / 2, "it made an array of all batches"
+
+
+def test_a_history_that_shrinks_or_settings_that_change_begin_the_line_anew(chart):
+    for loss in (4.0, 2.0, 0.0):
+        chart.add_batch(loss)
+    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]
+    del chart._history.batch_losses[:2]
+    chart._history.batch_losses[0] = 3.0
+    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]  # nothing asked for a redraw
+    chart.log_scale = True
+    assert set(lines_of(chart)[1][0]) == {3}
+    chart.log_scale = False
+    chart.smoothing = 0
+    chart.add_batch(1.0)
+    assert lines_of(chart)[1].tolist() == [[3, 1], [3, 1]]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_no_number_is_left_out_and_named(chart, bad):
     for loss in (2.0, bad):
@@ -189,9 +221,17 @@ def test_slider_and_field_change_the_smoothed_line_only(chart):
     before = lines_of(chart)[1]
     child(chart, FloatSlider).value = 0.5
     after = lines_of(chart)[1]
-    assert child(chart, BoundedFloatText).value == chart.smoothing == 0.5
+    assert child(chart, NumberField).number == chart.smoothing == 0.5
     assert np.array_equal(before[0], after[0])
     assert not np.array_equal(before[1], after[1])
+
+
+def test_the_smoothing_may_be_typed_with_a_decimal_comma(chart):
+    field = child(chart, NumberField)
+    for text, smoothing in (("0,25", 0.25), ("0.5", 0.5), ("7", 0.99), ("much", 0.99), (",1", 0.1)):
+        field.value = text
+        assert chart.smoothing == smoothing, text
+        assert field.value == str(smoothing), text
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])

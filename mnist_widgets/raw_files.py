@@ -1,0 +1,148 @@
+"""Find the raw files of MNIST and its relatives on this computer, check them, and read them.
+
+A file may be packed (`.gz`) and may have a dot in its name where torchvision writes a dash. It is
+read where it lies; nothing is unpacked or renamed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
+
+# Measured from intact files: torchvision knows only the sums of the archives.
+RAW_MD5 = {
+    "MNIST": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    }
+}
+_MISSING = "is missing"
+
+
+class RawFile(NamedTuple):
+    """What was found of one raw file.
+
+    Attributes:
+        path: Where it lies; None if it was not found.
+        content: Its bytes, unpacked.
+        fault: What is wrong with it, as the end of a sentence that its name begins; empty if
+            nothing is.
+    """
+
+    path: Path | None
+    content: bytes
+    fault: str
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether no file of that name was found."""
+        return self.path is None
+
+
+def find_raw_files(dataset_class: type[MNIST], root: Path) -> dict[str, RawFile]:
+    """Look for a data set's raw files below a folder.
+
+    Args:
+        dataset_class: `torchvision.datasets.MNIST` or a subclass.
+        root: The folder that holds `<name of the class>/raw/`, or one of these two folders itself.
+
+    Returns:
+        What was found of each file, by the file's name, in the order of `dataset_class.resources`.
+    """
+    filenames = [archive.removesuffix(".gz") for archive, _ in dataset_class.resources]
+    return {filename: _find_raw_file(dataset_class, root, filename) for filename in filenames}
+
+
+def find_faults(files: dict[str, RawFile]) -> dict[str, str]:
+    """Return for each file that cannot be used, by name, what is wrong with it."""
+    return {filename: file.fault for filename, file in files.items() if file.fault}
+
+
+def decode_idx(content: bytes) -> Tensor:
+    """Return the bytes of a whole file in idx format as a uint8 tensor of its shape."""
+    sizes, header_length = _read_header(content)
+    pixels = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header_length)
+    return pixels.reshape(sizes)
+
+
+def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
+    """Read one file, unpack it if its name ends in `.gz`, and check it.
+
+    Args:
+        path: Where it lies.
+        dataset_name: The name of its data set's class.
+        filename: Its usual name, to which a known checksum may belong.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (FileNotFoundError, NotADirectoryError):
+        return RawFile(None, b"", _MISSING)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        return RawFile(path, b"", f"is damaged: {error}")
+    except OSError as error:
+        return RawFile(path, b"", f"cannot be read: {error.strerror}")
+    return RawFile(path, content, _find_fault(content, RAW_MD5.get(dataset_name, {}).get(filename)))
+
+
+def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> RawFile:
+    """Return the first whole copy of a raw file, else the first damaged one."""
+    name = dataset_class.__name__
+    first_damaged = None
+    for folder in _list_folders(root, name):
+        for form in (filename, filename.replace("-idx", ".idx")):
+            for path in (folder / form, folder / f"{form}.gz"):
+                file = check_file(path, name, filename)
+                if not file.fault:
+                    return file
+                if not file.is_missing and first_damaged is None:
+                    first_damaged = file
+    return first_damaged or RawFile(None, b"", _MISSING)
+
+
+def _list_folders(root: Path, name: str) -> Iterator[Path]:
+    """Yield where the raw files may lie.
+
+    The relatives of MNIST use its file names. So a folder that bears no data set's name is believed
+    to hold MNIST only, whose checksums are known.
+    """
+    yield root / name / "raw"
+    yield root / name
+    if root.name == name or name in RAW_MD5:
+        yield root / "raw"
+    if root.name == name or root.parts[-2:] == (name, "raw") or name in RAW_MD5:
+        yield root
+
+
+def _find_fault(content: bytes, md5: str | None) -> str:
+    """Compare a file of bytes in idx format with its header, and with its checksum if known."""
+    num_dimensions = int.from_bytes(content[3:4], "big")
+    if not content.startswith(b"\0\0\x08") or len(content) < 4 + 4 * max(num_dimensions, 1):
+        return "is damaged: it does not begin with the header of an idx file"
+    sizes, header_length = _read_header(content)
+    expected = header_length + math.prod(sizes)
+    if len(content) != expected:
+        return f"is damaged: it has {len(content):,} bytes, not {expected:,}"
+    actual_md5 = md5 and hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return "" if actual_md5 == md5 else f"is damaged: its md5 is {actual_md5}, not {md5}"
+
+
+def _read_header(content: bytes) -> tuple[tuple[int, ...], int]:
+    """Return an idx file's sizes and its header's length (format: yann.lecun.com/exdb/mnist)."""
+    num_dimensions = content[3]
+    return struct.unpack_from(f">{num_dimensions}I", content, 4), 4 + 4 * num_dimensions
