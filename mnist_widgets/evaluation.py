@@ -169,7 +169,7 @@ class Evaluator:
         """
         all_outputs, all_targets = [], []
         cuts = ImageCuts(_IMAGES_OF_EVALUATOR, adapts=False)
-        for inputs, targets in self.batches:
+        for inputs, targets in _draw_apart(self.batches):
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
             all_targets.append(to_tensor(targets, "labels").to(device))
@@ -203,6 +203,20 @@ class Evaluator:
         self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
         num_right = int(self.predictions.are_right.sum())
         return {"test_loss": loss, "test_accuracy": num_right / num_images}
+
+
+def _draw_apart(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches; torch's random numbers go on as if a shuffling loader drew none."""
+    state, iterator = torch.get_rng_state(), None
+    while True:
+        with fork_rng([]):
+            torch.set_rng_state(state)
+            iterator = iter(batches) if iterator is None else iterator
+            batch = next(iterator, None)
+            state = torch.get_rng_state()
+        if batch is None:
+            return
+        yield batch
 
 
 def _to_number(loss: Tensor | float) -> float:

@@ -78,6 +78,8 @@ class _OneModule:
                 if not buffer.equal(values):
                     buffer.copy_(values)
         for tensor, lazy_class in self._lazy:
+            if type(tensor) is lazy_class:
+                continue  # it got no shape
             # the reverse of `materialize`, in place as well: optimizers hold this very object
             tensor.grad = None
             tensor.data = tensor.data.new_empty(0)

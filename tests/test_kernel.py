@@ -110,7 +110,7 @@ def foreground(kernel):
     manager, client = kernel
     run(client, SET_UP + IN_THE_FOREGROUND)
     yield manager, client
-    run(client, "foreground.close()")
+    run(client, "foreground.close()" + SET_UP)  # the next test has a session of its own again
 
 
 def test_a_training_in_the_foreground_is_drawn_by_its_own_cell(foreground):

@@ -110,7 +110,7 @@ def test_a_network_of_another_precision_is_another_one(make_trainer):
     trainer = make_trainer()
     trainer.fit(1)
     trainer.model.double()
-    with pytest.raises(RuntimeError):  # its inputs are still floats
+    with pytest.raises(ValueError, match="float64"):  # its inputs are still floats
         trainer.fit(1)
     assert trainer.logbook.num_foreign_changes == 1
 

@@ -39,9 +39,14 @@ def make_lab(data):
         lab.close()
 
 
+def no_portion():
+    yield from ()
+
+
 def settle(lab):
     """Wait until everything asked for has taken effect and is drawn."""
     lab.session.between_batches(lambda: None).result(TIMEOUT_S)
+    lab.session.in_portions(no_portion).result(TIMEOUT_S)  # after the look at all images
     publisher.flush()
 
 
