@@ -8,8 +8,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # a proxy that is not there: tests download nothing
 OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
 
-# what tests of one file share is made once
+# what tests of one file share is made once; the unit tests run in random order and print its seed
 IN_PARALLEL := --numprocesses=2 --dist=loadfile
+IN_ORDER := -p no:randomly
 # nbgrader runs all exercises, solved and unsolved, in tests/test_exercise_notebooks.py, without MNIST;
 # the last one uses MNIST where it is at hand
 NOTEBOOKS := notebooks/*.ipynb notebooks/solutions/08_*.ipynb
@@ -28,9 +29,9 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 	@echo "== Unit tests"
 	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
 	@echo "== Browser tests"
-	@$(BIN)/pytest tests/browser $(IN_PARALLEL)
+	@$(BIN)/pytest tests/browser $(IN_PARALLEL) $(IN_ORDER)
 	@echo "== Notebooks"
-	@$(OFFLINE) $(BIN)/pytest --nbmake --numprocesses=2 --timeout=600 $(NOTEBOOKS)
+	@$(OFFLINE) $(BIN)/pytest --nbmake $(IN_ORDER) --numprocesses=2 --timeout=600 $(NOTEBOOKS)
 
 quick: .venv/test-installed ## the unit tests alone
 	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
