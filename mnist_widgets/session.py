@@ -268,7 +268,7 @@ class TrainingSession:
                 with self._changed:
                     self._driver.long_jobs.appendleft(do_portion)
 
-        with self._changed:
+        with interrupts_wait(), self._changed:
             self._refuse_if_closed()
             self._driver.hand_over_long_job(do_portion)
         self._driver.work_off()
