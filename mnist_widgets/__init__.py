@@ -37,7 +37,8 @@ try:
     from mnist_widgets.models import SimpleNet
     from mnist_widgets.reports import BatchReport, EpochReport
     from mnist_widgets.run_config import RunConfig
-    from mnist_widgets.session import ActionRefusedError, TrainingSession
+    from mnist_widgets.session import TrainingSession
+    from mnist_widgets.states import ActionRefusedError
     from mnist_widgets.training import Callback, Trainer, train_step
     from mnist_widgets.tutorial import trainer
 

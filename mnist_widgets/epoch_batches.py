@@ -1,4 +1,4 @@
-"""Take the batches of one epoch from whatever gives them: a `DataLoader`, `Batches`, a list."""
+"""Take the batches of one epoch from a `DataLoader`, from `Batches` or from a list."""
 
 from __future__ import annotations
 
@@ -45,15 +45,11 @@ class EpochBatches:
         return batch
 
     def finish(self) -> None:
-        """Ask once more after the last batch, as `for` does.
+        """Ask once more after the last batch, as `for` does; what comes then is not trained.
 
         Only then does torch's `RandomSampler` draw the last number from its generator.
-
-        Raises:
-            RuntimeError: if there is one more batch.
         """
-        if breakable(next, self._batches, _NO_BATCH) is not _NO_BATCH:
-            raise RuntimeError(self._describe_misfit(f"more than {self.num_batches} batches"))
+        breakable(next, self._batches, _NO_BATCH)
 
     def close(self) -> None:
         """End the iteration here and now: Python swallows what is raised in a finalizer."""

@@ -32,7 +32,7 @@ def evaluate_in_portions(
     evaluator: SupportsEvaluate | None,
     model: nn.Module,
     device: torch.device,
-    is_given_up: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> Generator[None, None, Mapping[str, float] | None]:
     """Return the metrics of `model`, and yield between two portions.
 
@@ -41,14 +41,14 @@ def evaluate_in_portions(
             `evaluate_in_portions`, it does all its work at once.
         model: the network.
         device: where it is.
-        is_given_up: whether to end before the next portion and return None.
+        is_cancelled: whether to end before the next portion and return None.
     """
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
         return breakable(evaluator.evaluate, model, device)
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
-        while not is_given_up():
+        while not is_cancelled():
             try:
                 breakable(next, portions)
             except StopIteration as end:

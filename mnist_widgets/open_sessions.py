@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import nn
 
-from mnist_widgets.states import OPEN
+from mnist_widgets.states import OPEN, ActionRefusedError
 from mnist_widgets.training import Trainer
 
 
@@ -23,6 +23,10 @@ class SupportsClose(Protocol):
     @property
     def state(self) -> str:
         """What the training does."""
+
+    @property
+    def is_worker_here(self) -> bool:
+        """Whether the calling thread is the one that trains."""
 
     def close(self) -> None:
         """End the run for good; nothing happens if the session is closed."""
@@ -40,8 +44,13 @@ def close_sessions_of(model: nn.Module) -> None:
     """Close the sessions whose model is `model` or shares a trainable parameter with it.
 
     If one of them was training, a warning says so in the cell that makes a newer session.
+
+    Raises:
+        ActionRefusedError: if a callback of one of them calls this; then all stay open.
     """
     older = [session for session in tuple(_sessions) if _share(session.trainer.model, model)]
+    if any(session.is_worker_here for session in older):
+        raise ActionRefusedError("A callback cannot make a new session for the model it trains.")
     was_training = any(session.state in OPEN for session in older)
     for session in older:
         session.close()

@@ -23,7 +23,15 @@ from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.pace import Pace
 from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import BatchReport
-from mnist_widgets.states import AT_REST, LEADS_TO, OPEN, REFUSALS, Action, State
+from mnist_widgets.states import (
+    AT_REST,
+    LEADS_TO,
+    OPEN,
+    REFUSALS,
+    Action,
+    ActionRefusedError,
+    State,
+)
 from mnist_widgets.training import Trainer, check_epochs
 
 if TYPE_CHECKING:
@@ -36,10 +44,6 @@ Result = TypeVar("Result")
 _LONGEST_DEAF_WAIT_S = 0.2  # an interrupt is looked at between two waits
 
 
-class ActionRefusedError(RuntimeError):
-    """The session cannot do this in its present state; the message says what to do first."""
-
-
 class TrainingSession:
     """Steers a `Trainer` that works in a background thread, or in the foreground.
 
@@ -48,7 +52,7 @@ class TrainingSession:
     done, wait for a job: `session.between_batches(lambda: None).result()`.
 
     The evaluation after an epoch is interrupted between two portions too. A pause there stands
-    still, the next step ends it before it trains its batch, and a stop gives it up: the epoch does
+    still, the next step ends it before it trains its batch, and a stop cancels it: the epoch does
     not count as whole, as if it had been stopped before its end.
 
     In the foreground, `start`, `step` and `resume` return when the training has ended or paused;
@@ -133,6 +137,11 @@ class TrainingSession:
     def is_closed(self) -> bool:
         """Whether the session was closed, for good."""
         return self._is_closed
+
+    @property
+    def is_worker_here(self) -> bool:
+        """Whether the calling thread is the one that trains, as in a callback."""
+        return self._driver.is_worker_here
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""

@@ -27,3 +27,7 @@ REFUSALS: dict[Action, str] = {
     "resume": _NOTHING_RUNS,
     "step": "The training is running. Pause it before you step through it.",
 }
+
+
+class ActionRefusedError(RuntimeError):
+    """The session cannot do this in its present state; the message says what to do first."""

@@ -103,7 +103,7 @@ class Trainer:
     | `closed`   | the iterator was closed or forgotten       | those before      | `on_train_end` |
     | `failed`   | anything raised: step, evaluator, callback | those before      | `on_train_end` |
 
-    `on_epoch_end` is called for whole epochs only; an epoch whose evaluation was given up by a stop
+    `on_epoch_end` is called for whole epochs only; an epoch whose evaluation was cancelled by a stop
     is not whole. `history` keeps every batch under every ending,
     a later run goes on from there, and the model returns to the device it came from.
 
@@ -160,6 +160,7 @@ class Trainer:
         self._logbook = Logbook()
         self._is_running = False
         self._is_first_batch = True  # of a run
+        self._stop_ends_evaluation = False
         self._stop_requested = False
         check_parts(self)
 
@@ -185,14 +186,16 @@ class Trainer:
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
         """Return an iterator that trains one batch for each `next()` and yields its report.
 
-        With the last batch of an epoch come its evaluation and `on_epoch_end`, so that whoever
-        stops calling `next()` leaves nothing half done.
+        The last batch of an epoch includes its evaluation and `on_epoch_end`, so nothing is half
+        done when a caller stops calling `next()`.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
             RuntimeError: if this trainer is training already.
         """
-        return _leave_out_portions(self.iterate_in_portions(epochs))
+        reports = self.iterate_in_portions(epochs)
+        self._stop_ends_evaluation = False
+        return _leave_out_portions(reports)
 
     def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         """Return an iterator as `iterate` does that also yields None within a long evaluation.
@@ -204,6 +207,7 @@ class Trainer:
         if self._is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         self._stop_requested = False
+        self._stop_ends_evaluation = True
         self.ending = self.stop_reason = None
         return self._run(epochs)
 
@@ -338,7 +342,10 @@ class Trainer:
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         found = yield from evaluate_in_portions(
-            self.evaluator, self.model, self.device, lambda: self._stop_requested
+            self.evaluator,
+            self.model,
+            self.device,
+            is_cancelled=lambda: self._stop_requested and self._stop_ends_evaluation,
         )
         if found is None:
             return  # stopped: an epoch without its metrics is not whole

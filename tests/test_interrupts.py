@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from mnist_widgets import Callback, train_step
+from mnist_widgets import Callback, Evaluator, train_step
 from mnist_widgets.interrupts import interrupts_call, interrupts_wait
 
 FOREVER = 10_000
@@ -323,3 +323,17 @@ def test_many_interrupts_all_take_effect(way, num_interrupts):
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ended.stdout.endswith(f"{num_interrupts} interrupts took effect\n")
     assert "Exception ignored" not in ended.stderr
+
+
+def test_an_interrupt_within_an_evaluation_leaves_the_epoch_whole(make_trainer, batches):
+    class Interrupted(nn.Linear):
+        def forward(self, inputs):
+            if not self.training:
+                interrupt()
+            return super().forward(inputs)
+
+    trainer = make_trainer(model=Interrupted(4, 3), evaluator=Evaluator(batches[:1]))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(3)
+    assert trainer.ending == "stopped"
+    assert (trainer.history.num_epochs, len(trainer.history["test_accuracy"])) == (1, 1)

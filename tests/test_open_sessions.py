@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_widgets import ActionRefusedError, TrainingSession
+from mnist_widgets import ActionRefusedError, Callback, TrainingSession
 
 TIMEOUT_S = 20
 FOREVER = 10_000
@@ -97,3 +97,20 @@ def test_a_trainer_that_another_loop_drives_gets_no_session(make_session, make_t
     with pytest.raises(ActionRefusedError, match="training already"):
         make_session(trainer)
     reports.close()
+
+
+def test_a_session_that_is_refused_in_a_callback_ends_no_other(make_session, make_trainer):
+    class Asking(Callback):
+        error = None
+
+        def on_batch_end(self, trainer, report):
+            if report.batch == 2:
+                with pytest.raises(ActionRefusedError, match="callback") as self.error:
+                    make_session(trainer)
+
+    asking = Asking()
+    session = make_session(make_trainer(callbacks=[asking]))
+    session.start(1)
+    session.join(TIMEOUT_S)
+    assert asking.error is not None
+    assert (session.state, session.is_closed) == ("finished", False)

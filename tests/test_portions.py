@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import pytest
@@ -331,8 +332,12 @@ def test_a_long_job_is_dropped_when_the_session_closes_or_it_is_cancelled(sessio
         gate.may_go_on.set()
         settle(session)
     else:
-        threading.Timer(0.05, gate.may_go_on.set).start()
-        session.close()
+        closing = threading.Thread(target=session.close)
+        closing.start()
+        while not session.is_closed:
+            time.sleep(0.001)
+        gate.may_go_on.set()
+        closing.join(TIMEOUT_S)
     assert ended.wait(TIMEOUT_S)
     for future in (result, never_begun):
         with pytest.raises(CancelledError):

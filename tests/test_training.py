@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -208,15 +209,13 @@ def test_batches_that_run_out_are_an_error(make_trainer, batches):
         make_trainer(train_batches=OnlyOnce(batches)).fit(2)
 
 
-def test_more_batches_than_the_length_says_are_an_error(make_trainer, batches):
-    class TooLong(list):
-        def __len__(self):
-            return 4
+def test_an_epoch_has_as_many_batches_as_the_length_says(make_trainer, batches):
+    class WithoutEnd(list):
+        def __iter__(self):
+            return itertools.cycle(super().__iter__())
 
-    trainer = make_trainer(train_batches=TooLong(batches))
-    with pytest.raises(RuntimeError, match="more than 4 batches in epoch 1, but its length is 4"):
-        trainer.fit(1)
-    assert trainer.history.num_epochs == 0
+    trainer = make_trainer(train_batches=WithoutEnd(batches))
+    assert len(trainer.fit(2).batch_losses) == 2 * len(batches)
 
 
 class ClosedLoader:

@@ -181,7 +181,7 @@ class LiveInference(Callback):
     def _look_at_all(self, *, is_counting: bool) -> Generator[None, None, None]:
         """Predict the shown images, then all: what is drawn is true whenever training rests.
 
-        It is given up when the weights change or the training goes on.
+        It is cancelled when the weights change or the training goes on.
         """
         self._is_look_due = False
         self._look()
