@@ -103,9 +103,9 @@ class Trainer:
     | `closed`   | the iterator was closed or forgotten       | those before      | `on_train_end` |
     | `failed`   | anything raised: step, evaluator, callback | those before      | `on_train_end` |
 
-    `on_epoch_end` is called for whole epochs only; an epoch whose evaluation was cancelled by a stop
-    is not whole. `history` keeps every batch under every ending,
-    a later run goes on from there, and the model returns to the device it came from.
+    `on_epoch_end` is called for whole epochs only. One whose evaluation a stop cancelled is not
+    whole. `history` keeps every batch under every ending, a later run goes on from there, and the
+    model returns to the device it came from.
 
     Args:
         model: maps inputs (B, ...) to outputs (B, ...).
