@@ -204,8 +204,9 @@ def _find_class_names(source: object) -> tuple[str, ...] | None:
     if isinstance(source, DigitSet):
         return source.class_names
     names = getattr(source, "classes", None)  # the attribute of torchvision's data sets
-    are_names = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
-    return tuple(names) if are_names else None
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return None
 
 
 def _shorten(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Take the batches of one epoch from whatever gives them: a `DataLoader`, `Batches`, a list."""
+"""Take the batches of one epoch from a `DataLoader`, from `Batches` or from a list."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EpochBatches:
         self._num_taken = 0
         self._batches: Iterator[Any] = breakable(iter, train_batches)
 
-    def take(self) -> Any:  # noqa: ANN401 - what a batch is, only train_step knows
+    def take(self) -> Any:  # noqa: ANN401 - only train_step knows the type
         """Return the next batch.
 
         Raises:

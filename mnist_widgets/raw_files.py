@@ -118,8 +118,8 @@ def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> Raw
 def _list_folders(root: Path, name: str) -> Iterator[Path]:
     """Yield where the raw files may lie.
 
-    The relatives of MNIST use its file names. So a folder that bears no data set's name is believed
-    to hold MNIST only, whose checksums are known.
+    The relatives of MNIST use its file names. So a folder with another name than that of its data
+    set counts only for MNIST, whose checksums are known.
     """
     yield root / name / "raw"
     yield root / name
