@@ -1,7 +1,4 @@
-"""What batches hold: whether the usual training step can unpack one, and how large the last is.
-
-A last batch of a single image is refused where batch norm cannot train on it.
-"""
+"""Check that the usual training step can unpack a batch and that the last one is large enough."""
 
 from __future__ import annotations
 
@@ -67,7 +64,7 @@ def batch_norms_checked(
     """Within this context a layer raises a `ValueError` if it cannot train on the last batch.
 
     It can if each image has several values in a channel, as after a `Conv1d`, or becomes several
-    rows. This shows only in what a forward pass gives the layer, so the layers get hooks meanwhile.
+    rows. Only a layer's inputs show this, so within this context the layers have hooks.
 
     Args:
         batch_norms: layers that fail on a single row of one value in each channel.

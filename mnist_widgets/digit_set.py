@@ -62,7 +62,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
             images: uint8 (N, 28, 28); a tensor, an array, or a list of numbers from 0 to 255.
             labels: whole numbers (N,) of any type; a tensor, an array or a list.
             class_names: The names of the classes: strings, or objects that `str` turns into names.
-            name: What to call the set on screen.
+            name: The name of the set on screen.
 
         Raises:
             ValueError: Shapes, types or lengths do not fit, a label is out of range, there is no

@@ -28,8 +28,8 @@ _LARGEST_LOG_SUM = 0.05  # of log-probabilities; 0 but for rounding, and 2.3 for
 def checked(loss_fn: LossFunction) -> Iterator[LossFunction]:
     """Yield `loss_fn`, which within this context first checks that outputs and targets fit it.
 
-    A module gets a hook meanwhile, so that a training step finds its type, attributes and own
-    hooks. A function is wrapped.
+    A module keeps its type, attributes and hooks, and has one more hook within this context. A
+    function is wrapped.
     """
 
     def check(arguments: tuple[Any, ...]) -> None:
@@ -58,11 +58,11 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
     Args:
         loss_fn: a loss of `torch.nn` or `torch.nn.functional`; any other one passes.
         outputs: what the model returned, usually (B, C).
-        targets: what the batch holds for them, usually (B,).
+        targets: the targets of the batch, usually (B,).
 
     Raises:
         TypeError: outputs or targets are no tensors.
-        ValueError: their shapes, types or values do not fit; the message says what would.
+        ValueError: their shapes, types or values do not fit; the message says how to mend it.
     """
     check = _find_check(loss_fn)
     if check is None:

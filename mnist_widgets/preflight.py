@@ -1,6 +1,6 @@
 """Checks that a training's model, loss function, optimizer and batches fit together.
 
-What needs no batch is checked when a `Trainer` is made. The rest is checked on the first batch of a
+Checks that need no batch are made with the `Trainer`. The rest is checked on the first batch of a
 run when the loop has it, since an extra pass over a loader would draw from its generator. There is
 no extra forward pass either: the checks run within the training step of the first batch. So a model
 that prints, counts, caches or draws random numbers in its forward pass does so exactly as often as
@@ -41,11 +41,11 @@ _TYPE_ERROR = (
 
 
 class Parts(Protocol):
-    """What is checked: the parts of a `Trainer`, under its names.
+    """The parts of a `Trainer` that are checked, under its names.
 
     Attributes:
         has_usual_step: whether batches are trained by the package's `train_step`.
-        warnings: sentences about what is doubtful; the checks add to them.
+        warnings: sentences about possible mistakes; the checks add to them.
     """
 
     model: nn.Module
@@ -63,7 +63,7 @@ class Parts(Protocol):
 
 
 def check_parts(parts: Parts) -> None:
-    """Check what can be checked without a batch.
+    """Make the checks that need no batch.
 
     With the usual training step, warns if the optimizer holds only some of the model's trainable
     parameters.
@@ -99,7 +99,7 @@ def check_parts(parts: Parts) -> None:
 
 
 def train_first_batch(parts: Parts, batch: object) -> float:
-    """Train on the first batch of a run with `parts.train_step`, and say what does not fit.
+    """Train on the first batch of a run with `parts.train_step`, and check it.
 
     All checks come before the update of the weights. After an error buffers, lazy layers and random
     state are put back.
@@ -154,16 +154,21 @@ def check_batch_norm(model: nn.Module, train_batches: Iterable[Any]) -> None:
 
 
 def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> str | None:
-    """Return in a sentence what made a model fail on a batch, with the fix; None if unknown.
+    """Return why a model failed on a batch and the fix, as a sentence; None if unknown.
 
     Args:
-        error: what the model or its training step raised.
+        error: raised by the model or its training step.
         model: the model.
         inputs: its inputs, if they are known.
     """
     message = str(error)
     if "Expected more than 1 value per channel" in message:
         return "Batch norm cannot train on a batch of a single image. Use larger batches."
+    if "grad can be implicitly created only for scalar outputs" in message:
+        return (
+            "The loss function gives one loss for each image, but backward() needs a single number. "
+            "Let it return the mean."
+        )
     if "does not require grad" in message and not _trainable(model):
         return (
             "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
@@ -218,14 +223,14 @@ def _check_optimizer(parts: Parts) -> None:
     if held and missing and len(missing) == len(trainable):
         raise ValueError(
             "The optimizer holds the parameters of another network, so this one would never "
-            "learn. Make the optimizer anew, of model.parameters()."
+            "learn. Make a new optimizer, of model.parameters()."
         )
     if held and missing:
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         _warn(
             parts,
             f"The optimizer does not hold {len(missing)} of the model's {len(trainable)} trainable "
-            f"parameters ({names}), so these do not learn. If that is meant, freeze them with "
+            f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
             "requires_grad_(False); otherwise make the optimizer of model.parameters().",
         )
 

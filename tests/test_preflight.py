@@ -297,6 +297,14 @@ class TestOutputsAndLoss:
             expected = loss_fn(model(batches[0][0]), batches[0][1]).item()
             assert evaluator.evaluate(model, "cpu")["test_loss"] == pytest.approx(expected)
 
+    def test_a_loss_of_ones_own_that_gives_several_numbers_is_explained(self):
+        class Named(nn.CrossEntropyLoss):
+            pass
+
+        for loss_fn in (Named(reduction="none"), lambda outputs, _: outputs.pow(2).mean(dim=1)):
+            with pytest.raises(ValueError, match="one loss for each image.*mean"):
+                make_parts(loss_fn=loss_fn).fit(1)
+
     def test_hooks_and_state_of_the_loss_function_miss_no_batch(self):
         class Recorder:
             def __init__(self):
