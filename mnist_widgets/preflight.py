@@ -166,8 +166,8 @@ def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> 
         return "Batch norm cannot train on a batch of a single image. Use larger batches."
     if "grad can be implicitly created only for scalar outputs" in message:
         return (
-            "The loss function gives one loss for each image, but backward() needs a single number. "
-            "Let it return the mean."
+            "The loss function gives one loss for each image, but backward() needs a single "
+            "number. Let it return the mean."
         )
     if "does not require grad" in message and not _trainable(model):
         return (

@@ -302,7 +302,7 @@ class TestOutputsAndLoss:
             pass
 
         for loss_fn in (Named(reduction="none"), lambda outputs, _: outputs.pow(2).mean(dim=1)):
-            with pytest.raises(ValueError, match="one loss for each image.*mean"):
+            with pytest.raises(ValueError, match=r"one loss for each image.*mean"):
                 make_parts(loss_fn=loss_fn).fit(1)
 
     def test_hooks_and_state_of_the_loss_function_miss_no_batch(self):
