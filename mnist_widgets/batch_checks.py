@@ -1,15 +1,22 @@
-"""What batches hold: whether the usual training step can unpack one, and how large the last is."""
+"""Check that the usual training step can unpack a batch and that the last one is large enough."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mnist_widgets.digit_set import Batches
 from mnist_widgets.epoch_batches import find_inputs
+
+SINGLE_IMAGE = (
+    "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
+    "that batch out with drop_last=True, in DigitSet.batches(...) or DataLoader(...), or change "
+    "the batch size."
+)
 
 
 def check_pair(batch: object) -> None:
@@ -48,6 +55,34 @@ def count_last_images(train_batches: Iterable[Any]) -> int | None:
         inputs = find_inputs(train_batches[-1])
         return None if inputs is None else len(inputs)
     return None
+
+
+@contextmanager
+def batch_norms_checked(
+    batch_norms: Iterable[nn.Module], train_batches: Iterable[Any], inputs: Tensor | None
+) -> Iterator[None]:
+    """Within this context a layer raises a `ValueError` if it cannot train on the last batch.
+
+    It can if each image has several values in a channel, as after a `Conv1d`, or becomes several
+    rows. Only a layer's inputs show this, so within this context the layers have hooks.
+
+    Args:
+        batch_norms: layers that fail on a single row of one value in each channel.
+        train_batches: the batches of an epoch.
+        inputs: the inputs of the batch that is trained in this context, if they are known.
+    """
+
+    def check(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if layer.training and arguments and inputs is not None:
+            num_rows, _, *lengths = arguments[0].shape
+            if num_rows == len(inputs) and set(lengths) <= {1}:
+                raise ValueError(SINGLE_IMAGE)
+
+    with ExitStack() as hooks:
+        if count_last_images(train_batches) == 1:
+            for layer in batch_norms:
+                hooks.enter_context(layer.register_forward_pre_hook(check))
+        yield
 
 
 def _size_of_last(num_images: int, batch_size: int) -> int:

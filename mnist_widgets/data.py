@@ -7,9 +7,10 @@ Each loader gives a training set and a test set. Keeping images and cutting batc
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -187,18 +188,43 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
 
 
 def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
-    """Return the function of this package that gave these two sets; None for any others."""
-    loader, is_training_set = _loaded_by.get(train_set, (None, False))
-    return loader if is_training_set and _loaded_by.get(test_set) == (loader, False) else None
+    """Return the function of this package that gave these two sets; None for any others.
+
+    A set whose images or labels were changed after loading is another set.
+    """
+    if train_set not in _loaded_by:
+        return None
+    loader = _loaded_by[train_set].loader
+    for digit_set, is_training_set in ((train_set, True), (test_set, False)):
+        source = _Source(loader, is_training_set, _checksum(digit_set))
+        if _loaded_by.get(digit_set) != source:
+            return None
+    return loader
 
 
-_loaded_by: WeakKeyDictionary[DigitSet, tuple[str, bool]] = WeakKeyDictionary()
+class _Source(NamedTuple):
+    loader: str
+    is_training_set: bool
+    checksum: int
+
+
+_loaded_by: WeakKeyDictionary[DigitSet, _Source] = WeakKeyDictionary()
 
 
 def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
-    train_set, test_set = sets
-    _loaded_by[train_set], _loaded_by[test_set] = (loader, True), (loader, False)
+    for digit_set, is_training_set in zip(sets, (True, False), strict=True):
+        _loaded_by[digit_set] = _Source(loader, is_training_set, _checksum(digit_set))
     return sets
+
+
+def _checksum(digit_set: DigitSet) -> int:
+    """Return a checksum of images and labels, in 20 ms for all of MNIST."""
+    images, labels = digit_set.images, digit_set.labels
+    return zlib.crc32(_to_bytes(labels), zlib.crc32(_to_bytes(images)))
+
+
+def _to_bytes(tensor: Tensor) -> memoryview:
+    return tensor.cpu().contiguous().numpy().data
 
 
 def _frame_like_mnist(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from mnist_widgets.tensors import ArrayLike, to_class_labels, to_class_names, to_images
 
@@ -61,8 +61,8 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         Args:
             images: uint8 (N, 28, 28); a tensor, an array, or a list of numbers from 0 to 255.
             labels: whole numbers (N,) of any type; a tensor, an array or a list.
-            class_names: What the labels mean: strings, or whatever `str` makes names of.
-            name: What to call the set on screen.
+            class_names: The names of the classes: strings, or objects that `str` turns into names.
+            name: The name of the set on screen.
 
         Raises:
             ValueError: Shapes, types or lengths do not fit, a label is out of range, there is no
@@ -170,17 +170,21 @@ class Batches:
 
 
 def check_same_classes(train_batches: object, test_batches: object) -> None:
-    """Check that two data sets number their classes alike, as far as they name their classes.
+    """Check that two data sets number their classes alike, if both name their classes.
 
     Args:
-        train_batches: a `DigitSet`, its `Batches`, a `DataLoader` or whatever else.
+        train_batches: a data set or its batches, such as a `DigitSet`, `Batches` or a `DataLoader`.
         test_batches: the same.
 
     Raises:
-        ValueError: Both name their classes, and the names or their order differ.
+        ValueError: The names or their order differ. "0 - zero", as torchvision's MNIST has it, and
+            "0" are the same name.
     """
     train_names, test_names = map(_find_class_names, (train_batches, test_batches))
     if train_names is None or test_names is None or train_names == test_names:
+        return
+    train_names, test_names = _shorten(train_names), _shorten(test_names)
+    if train_names == test_names:
         return
     different = [pair for pair in zip(train_names, test_names, strict=False) if len({*pair}) > 1]
     first, other = different[0] if different else map(len, (train_names, test_names))
@@ -193,12 +197,22 @@ def check_same_classes(train_batches: object, test_batches: object) -> None:
 
 def _find_class_names(source: object) -> tuple[str, ...] | None:
     """Return the class names of a data set, or of the one behind batches or a subset."""
-    for name in ("class_names", "classes"):  # the second is torchvision's
-        names = getattr(source, name, None)
-        if isinstance(names, (list, tuple)):
-            return tuple(map(str, names))
-    behind = getattr(source, "digit_set", getattr(source, "dataset", None))
-    return None if behind is None else _find_class_names(behind)
+    if isinstance(source, Batches):
+        return source.digit_set.class_names
+    if isinstance(source, (DataLoader, Subset)):
+        return _find_class_names(source.dataset)
+    if isinstance(source, DigitSet):
+        return source.class_names
+    names = getattr(source, "classes", None)  # the attribute of torchvision's data sets
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return None
+
+
+def _shorten(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Shorten names such as "0 - zero" to "0" if they still differ."""
+    short_names = tuple(name.partition(" - ")[0] for name in names)
+    return short_names if len({*short_names}) == len(names) else names
 
 
 def _check_images(images: Tensor) -> None:

@@ -132,7 +132,10 @@ def find_answering_mirror(
 def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
     """Return what keeps a data set from being used, with what was found instead."""
     if all(file.is_missing for file in files.values()):
-        held = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        try:
+            held = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        except OSError as error:
+            return f"{name} is not on this computer ({root} cannot be read: {error.strerror})"
         others = [held_name for held_name in held if not held_name.startswith(".")]
         if not others:
             return f"{name} is not on this computer"

@@ -32,7 +32,7 @@ class EpochBatches:
         self._num_taken = 0
         self._batches: Iterator[Any] = breakable(iter, train_batches)
 
-    def take(self) -> Any:  # noqa: ANN401 - what a batch is, only train_step knows
+    def take(self) -> Any:  # noqa: ANN401 - only train_step knows the type
         """Return the next batch.
 
         Raises:

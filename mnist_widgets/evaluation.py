@@ -22,7 +22,7 @@ from mnist_widgets.measures import check_label_range, confusion_matrix
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import (
     check_outputs,
-    find_option,
+    find_reduction,
     to_labels,
     to_probabilities,
 )
@@ -198,7 +198,7 @@ class Evaluator:
         if num_images == 0:
             raise ValueError("The evaluator has no label that counts; all are ignored.")
         loss = _to_number(self.loss_fn(outputs, targets))
-        if find_option(self.loss_fn, "reduction", "mean") == "sum":
+        if find_reduction(self.loss_fn) == "sum":
             loss /= num_images
         self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
         num_right = int(self.predictions.are_right.sum())

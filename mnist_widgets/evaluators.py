@@ -1,4 +1,4 @@
-"""What a `Trainer` expects of an evaluator, and how it calls one."""
+"""The interface of a `Trainer`'s evaluator, and how a `Trainer` calls one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnist_widgets.interrupts import breakable
 
 
 class SupportsEvaluate(Protocol):
-    """What a `Trainer` asks of an evaluator."""
+    """The methods that a `Trainer` calls."""
 
     def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
         """Return the metrics of `model`, by name."""

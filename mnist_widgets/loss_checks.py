@@ -1,14 +1,14 @@
 """Whether a model's outputs and its targets fit the loss function.
 
 PyTorch accepts some pairs silently and computes a meaningless loss. For others its error names
-neither the targets nor the fix. Only the losses of `torch.nn` are known here; any other one is
+neither the targets nor the fix. Only the losses of `torch.nn` are checked; any other one is
 trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from types import FunctionType
 from typing import Any, TypeAlias
@@ -24,30 +24,32 @@ LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 _LARGEST_LOG_SUM = 0.05  # of log-probabilities; 0 but for rounding, and 2.3 for ten equal scores
 
 
-def with_checks(loss_fn: LossFunction) -> LossFunction:
-    """Return a loss function that first checks that outputs and targets fit it.
+@contextmanager
+def checked(loss_fn: LossFunction) -> Iterator[LossFunction]:
+    """Yield `loss_fn`, which within this context first checks that outputs and targets fit it.
 
-    A module is copied and the copy gets a hook, so that a training step that looks at its type or
-    attributes finds them. The original gets no hook: another thread may be using it.
+    A module keeps its type, attributes and hooks, and has one more hook within this context. A
+    function is wrapped.
     """
-    if _find_check(loss_fn) is None:
-        return loss_fn
 
     def check(arguments: tuple[Any, ...]) -> None:
         if len(arguments) >= 2:  # else they are passed by name
             check_loss_inputs(loss_fn, *arguments[:2])
 
+    if _find_check(loss_fn) is None:
+        yield loss_fn
+        return
     if isinstance(loss_fn, nn.Module):
-        checked = deepcopy(loss_fn)
-        checked.register_forward_pre_hook(lambda _module, arguments: check(arguments))
-        return checked
+        with loss_fn.register_forward_pre_hook(lambda _module, arguments: check(arguments)):
+            yield loss_fn
+        return
 
     @wraps(loss_fn)
     def check_and_compute(*arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401 - as loss_fn
         check(arguments)
         return loss_fn(*arguments, **options)
 
-    return check_and_compute
+    yield check_and_compute
 
 
 def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -> None:
@@ -56,11 +58,11 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
     Args:
         loss_fn: a loss of `torch.nn` or `torch.nn.functional`; any other one passes.
         outputs: what the model returned, usually (B, C).
-        targets: what the batch holds for them, usually (B,).
+        targets: the targets of the batch, usually (B,).
 
     Raises:
         TypeError: outputs or targets are no tensors.
-        ValueError: their shapes, types or values do not fit; the message says what would.
+        ValueError: their shapes, types or values do not fit; the message says how to mend it.
     """
     check = _find_check(loss_fn)
     if check is None:
@@ -94,15 +96,18 @@ def _check_class_indices(loss_fn: LossFunction, outputs: Tensor, targets: Tensor
         f"{wanted}, but the targets are {_describe(targets)}."
     )
     if targets.shape == outputs.shape:
-        raise ValueError(f"{found} If they are one-hot: {_how_to_convert('targets.argmax(dim=1)')}")
+        conversion = "targets.float().argmax(dim=1)"
+        raise ValueError(f"{found} If they are one-hot: {_how_to_convert(loss_fn, conversion)}")
+    conversion = "targets"
     if targets.shape != wanted:
-        raise ValueError(
-            f"{found} {_how_to_convert('targets.flatten()')}"
-            if (targets.numel(),) == wanted
-            else f"{found} Give one target for each image."
-        )
-    if targets.dtype not in (torch.int64, torch.uint8):
-        raise ValueError(f"{found} {_how_to_convert('targets.long()')}")
+        if (targets.numel(),) != wanted:
+            raise ValueError(f"{found} Give one target for each image.")
+        conversion += ".flatten()"
+    takes_uint8 = not _is_one_of(loss_fn, nn.MultiMarginLoss, functional.multi_margin_loss)
+    if targets.dtype != torch.int64 and not (takes_uint8 and targets.dtype == torch.uint8):
+        conversion += ".long()"
+    if conversion != "targets":
+        raise ValueError(f"{found} {_how_to_convert(loss_fn, conversion)}")
     _check_range(outputs, targets, class_axis, find_option(loss_fn, "ignore_index", -100))
     if _is_one_of(loss_fn, nn.NLLLoss, functional.nll_loss):
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
@@ -115,7 +120,7 @@ def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignore_index
     if len(wrong):
         raise ValueError(
             f"A target is {wrong[0].item()}, but the model's outputs of shape "
-            f"{tuple(outputs.shape)} stand for the classes 0 to {num_classes - 1}. Number the "
+            f"{tuple(outputs.shape)} belong to the classes 0 to {num_classes - 1}. Number the "
             "classes from 0, and give the model one output for each class."
         )
 
@@ -137,28 +142,33 @@ def _check_same_shape(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -
         f"{tuple(outputs.shape)} and the targets have shape {tuple(targets.shape)}."
     )
     if outputs.numel() == targets.numel():
-        raise ValueError(f"{found} {_how_to_convert('targets.reshape(outputs.shape)')}")
+        conversion = "targets.reshape(outputs.shape)"
+        if targets.dtype != outputs.dtype:
+            conversion += ".to(outputs.dtype)"
+        raise ValueError(f"{found} {_how_to_convert(loss_fn, conversion)}")
     if outputs.dim() == 2 and targets.dim() == 1:
+        classes = "targets" if targets.dtype == torch.int64 else "targets.long()"
+        conversion = f"nn.functional.one_hot({classes}, {outputs.shape[1]}).to(outputs.dtype)"
         raise ValueError(
-            f"{found} For class numbers use nn.CrossEntropyLoss(), or compare with "
-            f"nn.functional.one_hot(targets, {outputs.shape[1]}).float()."
+            f"{found} For class numbers use nn.CrossEntropyLoss(). "
+            f"{_how_to_convert(loss_fn, conversion)}"
         )
     raise ValueError(found)
 
 
 def _check_binary(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> None:
-    _check_same_shape(loss_fn, outputs, targets)
     name = _name(loss_fn)
     with_logits = not _is_one_of(loss_fn, nn.BCELoss, functional.binary_cross_entropy)
-    if not targets.is_floating_point() or (targets.dtype != outputs.dtype and not with_logits):
-        raise ValueError(
-            f"{name} takes targets of type {_type_of(outputs)}, but they are {_describe(targets)}. "
-            f"{_how_to_convert('targets.to(outputs.dtype)')}"
-        )
-    if _leaves_unit_range(targets):
+    if targets.numel() == outputs.numel() and _leaves_unit_range(targets):
         raise ValueError(
             f"{name} takes targets from 0 to 1, but one is {_furthest_outside(targets):g}. For "
             "more than two classes use nn.CrossEntropyLoss() and one output for each class."
+        )
+    _check_same_shape(loss_fn, outputs, targets)
+    if not targets.is_floating_point() or (targets.dtype != outputs.dtype and not with_logits):
+        raise ValueError(
+            f"{name} takes targets of type {_type_of(outputs)}, but they are {_describe(targets)}. "
+            f"{_how_to_convert(loss_fn, 'targets.to(outputs.dtype)')}"
         )
     if not with_logits and _leaves_unit_range(outputs):
         raise ValueError(
@@ -168,10 +178,12 @@ def _check_binary(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> No
         )
 
 
-def _how_to_convert(targets: str) -> str:
+def _how_to_convert(loss_fn: LossFunction, targets: str) -> str:
+    kind = _find_kind(loss_fn)
+    function = next(function for of_module, function, _ in _LOSSES if kind in (of_module, function))
     return (
-        "Convert them in the data, or in a loss function of your own: "
-        f"lambda outputs, targets: loss_fn(outputs, {targets})."
+        "Convert them in the data, or in a loss function of your own, with the same options: "
+        f"loss_fn = lambda outputs, targets: nn.functional.{_name(function)}(outputs, {targets})."
     )
 
 
@@ -180,7 +192,8 @@ def _leaves_unit_range(values: Tensor) -> bool:
 
 
 def _furthest_outside(values: Tensor) -> float:
-    return float(values.detach().flatten()[(values.detach() - 0.5).abs().argmax()])
+    values = values.detach().flatten()
+    return float(values[(values.float() - 0.5).abs().argmax()])
 
 
 def _describe(values: Tensor) -> str:
@@ -208,28 +221,20 @@ def _find_kind(loss_fn: object) -> object:
 
 
 _Check: TypeAlias = Callable[[LossFunction, Any, Any], None]
-_CHECKS: dict[object, _Check] = {
-    nn.CrossEntropyLoss: _check_class_indices,
-    functional.cross_entropy: _check_class_indices,
-    nn.NLLLoss: _check_class_indices,
-    functional.nll_loss: _check_class_indices,
-    nn.MultiMarginLoss: _check_class_indices,
-    functional.multi_margin_loss: _check_class_indices,
-    nn.MSELoss: _check_same_shape,
-    functional.mse_loss: _check_same_shape,
-    nn.L1Loss: _check_same_shape,
-    functional.l1_loss: _check_same_shape,
-    nn.SmoothL1Loss: _check_same_shape,
-    functional.smooth_l1_loss: _check_same_shape,
-    nn.HuberLoss: _check_same_shape,
-    functional.huber_loss: _check_same_shape,
-    nn.KLDivLoss: _check_same_shape,
-    functional.kl_div: _check_same_shape,
-    nn.BCELoss: _check_binary,
-    functional.binary_cross_entropy: _check_binary,
-    nn.BCEWithLogitsLoss: _check_binary,
-    functional.binary_cross_entropy_with_logits: _check_binary,
-}
+# A class of `torch.nn`, the function of `torch.nn.functional` that computes it, and its check.
+_LOSSES: tuple[tuple[type[nn.Module], Callable[..., Tensor], _Check], ...] = (
+    (nn.CrossEntropyLoss, functional.cross_entropy, _check_class_indices),
+    (nn.NLLLoss, functional.nll_loss, _check_class_indices),
+    (nn.MultiMarginLoss, functional.multi_margin_loss, _check_class_indices),
+    (nn.MSELoss, functional.mse_loss, _check_same_shape),
+    (nn.L1Loss, functional.l1_loss, _check_same_shape),
+    (nn.SmoothL1Loss, functional.smooth_l1_loss, _check_same_shape),
+    (nn.HuberLoss, functional.huber_loss, _check_same_shape),
+    (nn.KLDivLoss, functional.kl_div, _check_same_shape),
+    (nn.BCELoss, functional.binary_cross_entropy, _check_binary),
+    (nn.BCEWithLogitsLoss, functional.binary_cross_entropy_with_logits, _check_binary),
+)
+_CHECKS: dict[object, _Check] = {kind: check for *kinds, check in _LOSSES for kind in kinds}
 
 
 def _find_check(loss_fn: object) -> _Check | None:

@@ -16,7 +16,7 @@ from mnist_widgets.training import Trainer
 
 
 class SupportsClose(Protocol):
-    """What is used here of a `TrainingSession`."""
+    """The part of a `TrainingSession` that this module uses."""
 
     trainer: Trainer
 

@@ -140,6 +140,16 @@ def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN40
     return getattr(loss_fn, name, default)
 
 
+def find_reduction(loss_fn: object) -> Any:  # noqa: ANN401
+    """Return the `reduction` of a loss of `torch.nn`; `"mean"` for any other loss.
+
+    A subclass may use the option in its own way, as a focal loss does.
+    """
+    kind = type(loss_fn) if isinstance(loss_fn, nn.Module) else getattr(loss_fn, "func", loss_fn)
+    is_of_torch = str(getattr(kind, "__module__", "")).startswith("torch.nn.")
+    return find_option(loss_fn, "reduction", "mean") if is_of_torch else "mean"
+
+
 def _are_shares(values: Tensor, loss_fn: object, model: nn.Module | None) -> bool:
     """Return whether single outputs are probabilities of class 1."""
     if _is_one_of(loss_fn, (*_TAKES_PROBABILITIES, *_BROADCASTS)):

@@ -1,9 +1,9 @@
 """Checks that a training's model, loss function, optimizer and batches fit together.
 
-What needs no batch is checked when a `Trainer` is made. The rest is checked on the first batch of a
+Checks that need no batch are made with the `Trainer`. The rest is checked on the first batch of a
 run when the loop has it, since an extra pass over a loader would draw from its generator. There is
-no extra forward pass either: the checks look on while the first batch is trained. So a model that
-prints, counts, caches or draws random numbers in its forward pass does so exactly as often as
+no extra forward pass either: the checks run within the training step of the first batch. So a model
+that prints, counts, caches or draws random numbers in its forward pass does so exactly as often as
 without checks, and nothing that works is refused.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,23 +21,31 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
-from mnist_widgets.batch_checks import check_pair, count_last_images
+from mnist_widgets.batch_checks import (
+    SINGLE_IMAGE,
+    batch_norms_checked,
+    check_pair,
+    count_last_images,
+)
 from mnist_widgets.digit_set import Batches, check_same_classes
 from mnist_widgets.epoch_batches import count_batches, find_inputs
-from mnist_widgets.loss_checks import LossFunction, with_checks
+from mnist_widgets.loss_checks import LossFunction, checked
 from mnist_widgets.module_state import ModuleState
-from mnist_widgets.outputs import find_option
+from mnist_widgets.outputs import find_reduction
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
+_TYPE_ERROR = (
+    r"same dtype|same datatype|expected scalar type|Input type|input dtype|not implemented for"
+)
 
 
 class Parts(Protocol):
-    """What is checked: the parts of a `Trainer`, under its names.
+    """The parts of a `Trainer` that are checked, under its names.
 
     Attributes:
         has_usual_step: whether batches are trained by the package's `train_step`.
-        warnings: sentences about what is doubtful; the checks add to them.
+        warnings: sentences about possible mistakes; the checks add to them.
     """
 
     model: nn.Module
@@ -54,15 +63,16 @@ class Parts(Protocol):
 
 
 def check_parts(parts: Parts) -> None:
-    """Check what can be checked without a batch.
+    """Make the checks that need no batch.
 
-    Warns if the optimizer holds only some of the model's trainable parameters.
+    With the usual training step, warns if the optimizer holds only some of the model's trainable
+    parameters.
 
     Raises:
         TypeError: a part is a class instead of an instance, or the batches have no length.
-        ValueError: there is no batch, the evaluator's data has other classes, the optimizer holds
-            none of the model's trainable parameters, or the usual training step cannot use the
-            optimizer or the loss function.
+        ValueError: there is no batch, the evaluator's data has other classes, or the usual training
+            step cannot use the optimizer or the loss function, for example because the optimizer
+            holds none of the model's trainable parameters.
     """
     count_batches(parts.train_batches)
     check_same_classes(parts.train_batches, getattr(parts.evaluator, "batches", None))
@@ -78,8 +88,10 @@ def check_parts(parts: Parts) -> None:
                 f"{name} is the class {part.__name__} itself. Make an instance of it, as in "
                 f"{name} = {example}."
             )
+    if not parts.has_usual_step:
+        return  # another step may use several optimizers, or reduce the losses itself
     _check_optimizer(parts)
-    if parts.has_usual_step and find_option(parts.loss_fn, "reduction", "mean") == "none":
+    if find_reduction(parts.loss_fn) == "none":
         raise ValueError(
             'loss_fn has reduction="none" and gives one loss for each image, but train_step needs '
             'a single number. Use reduction="mean", or a train_step of your own.'
@@ -87,10 +99,10 @@ def check_parts(parts: Parts) -> None:
 
 
 def train_first_batch(parts: Parts, batch: object) -> float:
-    """Train on the first batch of a run with `parts.train_step`, and say what does not fit.
+    """Train on the first batch of a run with `parts.train_step`, and check it.
 
-    All that is checked is known before the weights are updated. Whatever fails, buffers, lazy
-    layers and random state are put back.
+    All checks come before the update of the weights. After an error buffers, lazy layers and random
+    state are put back.
 
     Warns if the inputs leave the range in which the evaluator sees its images.
 
@@ -104,11 +116,14 @@ def train_first_batch(parts: Parts, batch: object) -> float:
     """
     if parts.has_usual_step:
         check_pair(batch)
-    check_batch_norm(parts.model, parts.train_batches)
     inputs = find_inputs(batch)
     _warn_of_range(parts, inputs)
-    loss_fn = with_checks(parts.loss_fn)
-    with _undone_on_error(parts.model, parts.device):
+    batch_norms = find_batch_norms(parts.model) if parts.has_usual_step else []
+    with (
+        _undone_on_error(parts.model, parts.device),
+        batch_norms_checked(batch_norms, parts.train_batches, inputs),
+        checked(parts.loss_fn) as loss_fn,
+    ):
         try:
             return parts.train_step(parts.model, batch, loss_fn, parts.optimizer, parts.device)
         except Exception as error:
@@ -128,31 +143,32 @@ def find_batch_norms(model: nn.Module) -> list[nn.Module]:
 
 
 def check_batch_norm(model: nn.Module, train_batches: Iterable[Any]) -> None:
-    """Check that no batch of a single image meets batch norm, as far as that can be foreseen.
+    """Check that a model with batch norm gets no last batch of a single image.
 
     Raises:
         ValueError: the last batch of each epoch has a single image.
     """
     is_training = any(module.training for module in find_batch_norms(model))
     if is_training and count_last_images(train_batches) == 1:
-        raise ValueError(
-            "The last batch of each epoch has a single image, and batch norm cannot train on one. "
-            "Leave that batch out with drop_last=True, in DigitSet.batches(...) or DataLoader(...),"
-            " or change the batch size."
-        )
+        raise ValueError(SINGLE_IMAGE)
 
 
 def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> str | None:
-    """Return in a sentence what made a model fail on a batch, with the fix; None if unknown.
+    """Return why a model failed on a batch and the fix, as a sentence; None if unknown.
 
     Args:
-        error: what the model or its training step raised.
+        error: raised by the model or its training step.
         model: the model.
-        inputs: what it was given, if that is known.
+        inputs: its inputs, if they are known.
     """
     message = str(error)
     if "Expected more than 1 value per channel" in message:
         return "Batch norm cannot train on a batch of a single image. Use larger batches."
+    if "grad can be implicitly created only for scalar outputs" in message:
+        return (
+            "The loss function gives one loss for each image, but backward() needs a single "
+            "number. Let it return the mean."
+        )
     if "does not require grad" in message and not _trainable(model):
         return (
             "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
@@ -161,9 +177,10 @@ def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> 
     parameter = next((each for each in model.parameters() if each.is_floating_point()), None)
     if inputs is None or parameter is None or inputs.dtype == parameter.dtype:
         return None
-    if not re.search(r"dtype|datatype|scalar type|Input type|not implemented for", message):
-        return None
-    return _describe_types(inputs.dtype, parameter.dtype)
+    is_image = inputs.is_floating_point() or inputs.dtype == torch.uint8  # int64 may be indices
+    if is_image and re.search(_TYPE_ERROR, message) and _failed_within(model, error):
+        return _describe_types(inputs.dtype, parameter.dtype)
+    return None
 
 
 def check_default_dtype() -> None:
@@ -193,8 +210,8 @@ def _describe_types(inputs: torch.dtype, parameters: torch.dtype) -> str:
 
 
 def _check_optimizer(parts: Parts) -> None:
-    if parts.has_usual_step and isinstance(parts.optimizer, LBFGS):
-        raise ValueError(
+    if isinstance(parts.optimizer, LBFGS):
+        raise ValueError(  # noqa: TRY004 - it is an optimizer, but train_step cannot use it
             "LBFGS computes the loss several times for each update and needs a closure, which "
             "train_step does not give it. Use another optimizer such as torch.optim.Adam, or a "
             "train_step of your own that calls optimizer.step(closure)."
@@ -206,20 +223,27 @@ def _check_optimizer(parts: Parts) -> None:
     if held and missing and len(missing) == len(trainable):
         raise ValueError(
             "The optimizer holds the parameters of another network, so this one would never "
-            "learn. Make the optimizer anew, of model.parameters()."
+            "learn. Make a new optimizer, of model.parameters()."
         )
     if held and missing:
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         _warn(
             parts,
             f"The optimizer does not hold {len(missing)} of the model's {len(trainable)} trainable "
-            f"parameters ({names}), so these do not learn. If that is meant, freeze them with "
+            f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
             "requires_grad_(False); otherwise make the optimizer of model.parameters().",
         )
 
 
 def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: each for name, each in model.named_parameters() if each.requires_grad}
+
+
+def _failed_within(model: nn.Module, error: Exception) -> bool:
+    """Return whether an error was raised while `model` computed its outputs."""
+    modules = {id(module) for module in model.modules()}
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(id(frame.f_locals.get("self")) in modules for frame, _ in frames)
 
 
 def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
@@ -233,8 +257,9 @@ def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
         _warn(
             parts,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
-            "the panels give the model images in [0, 1], so what they show is worse than the model "
-            "is. Train on images in [0, 1], or make the normalization the model's first layer.",
+            "the panels give the model images in [0, 1]. If the training images are normalized, "
+            "the model may look worse there than it is: train on images in [0, 1], or make the "
+            "normalization the model's first layer.",
         )
 
 

@@ -34,13 +34,13 @@ _MISSING = "is missing"
 
 
 class RawFile(NamedTuple):
-    """What was found of one raw file.
+    """One raw file, as it was found.
 
     Attributes:
         path: Where it lies; None if it was not found.
         content: Its bytes, unpacked.
-        fault: What is wrong with it, as the end of a sentence that its name begins; empty if
-            nothing is.
+        fault: Why it cannot be used, as the end of a sentence that its name begins; empty if it
+            can be used.
     """
 
     path: Path | None
@@ -61,7 +61,7 @@ def find_raw_files(dataset_class: type[MNIST], root: Path) -> dict[str, RawFile]
         root: The folder that holds `<name of the class>/raw/`, or one of these two folders itself.
 
     Returns:
-        What was found of each file, by the file's name, in the order of `dataset_class.resources`.
+        The files by name, found or not, in the order of `dataset_class.resources`.
     """
     filenames = [archive.removesuffix(".gz") for archive, _ in dataset_class.resources]
     return {filename: _find_raw_file(dataset_class, root, filename) for filename in filenames}
@@ -118,8 +118,8 @@ def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> Raw
 def _list_folders(root: Path, name: str) -> Iterator[Path]:
     """Yield where the raw files may lie.
 
-    The relatives of MNIST use its file names. So a folder that bears no data set's name is believed
-    to hold MNIST only, whose checksums are known.
+    The relatives of MNIST use its file names. So a folder with another name than that of its data
+    set counts only for MNIST, whose checksums are known.
     """
     yield root / name / "raw"
     yield root / name

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
+from torchvision.datasets import MNIST
 from torchvision.transforms import v2
 
 from mnist_widgets.digit_set import DigitSet, check_same_classes, to_inputs
 
 DIGITS = "0123456789"
+MNIST_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 @pytest.fixture
@@ -240,3 +243,51 @@ def test_two_sets_must_have_the_same_classes_in_the_same_order(digit_set):
     nameless = TensorDataset(torch.zeros(5, 4), torch.zeros(5))
     check_same_classes(digit_set, DataLoader(ConcatDataset([nameless])))
     check_same_classes([(torch.zeros(5, 4), torch.zeros(5))], swapped.batches(5))
+
+
+class LikeTorchvision(TensorDataset):
+    """A data set that names its classes as torchvision's do."""
+
+    def __init__(self, classes):
+        super().__init__(torch.zeros(5, 1, 28, 28), torch.arange(5))
+        self.classes = classes
+
+
+class Relabelled(Dataset):
+    """The images of another data set with labels of its own."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index):
+        image, label = self.dataset[index]
+        return image, int(label > 4)
+
+
+def test_torchvisions_names_of_the_digits_are_those_of_the_kit(digit_set):
+    mnist = LikeTorchvision([f"{digit} - {word}" for digit, word in enumerate(MNIST_WORDS)])
+    sources = [mnist]
+    if root := os.environ.get("MNIST_WIDGETS_DATA", "").strip():
+        sources.append(MNIST(root, download=False))
+    for source in sources:
+        loader = DataLoader(source, batch_size=5)
+        check_same_classes(loader, digit_set.batches(5))
+        check_same_classes(digit_set, source)
+        named = DigitSet(digit_set.images, digit_set.labels, source.classes, "named")
+        check_same_classes(named, digit_set)
+
+
+def test_torchvisions_names_of_other_classes_are_refused(digit_set):
+    swapped = ["1 - one", "0 - zero", *(f"{digit} - digit" for digit in range(2, 10))]
+    for names in (swapped, [*"abcdefghij"], ["a - b"] * 10):
+        with pytest.raises(ValueError, match="same classes in the same order"):
+            check_same_classes(DataLoader(LikeTorchvision(names)), digit_set.batches(5))
+    apples, pears = ["apple - red", "apple - green"], ["apple - green", "apple - red"]
+    with pytest.raises(ValueError, match="same classes in the same order"):
+        check_same_classes(LikeTorchvision(apples), LikeTorchvision(pears))
+
+
+def test_only_names_of_the_labels_in_use_are_compared(digit_set):
+    sizes = DigitSet(digit_set.images, digit_set.labels > 4, ["small", "large"], "sizes")
+    for source in (Relabelled(digit_set), LikeTorchvision([3, 8]), LikeTorchvision("small, large")):
+        check_same_classes(DataLoader(source), sizes.batches(5))

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
-from mnist_widgets import RunConfig, load_fashion_mnist, load_kmnist
+from mnist_widgets import RunConfig, load_digits, load_fashion_mnist, load_kmnist
 from mnist_widgets.data import load_from_torchvision
 from mnist_widgets.downloads import DataError, ensure_raw_files, find_answering_mirror
 from mnist_widgets.raw_files import find_faults, find_raw_files
@@ -211,6 +211,17 @@ def test_what_a_folder_holds_instead_is_named(tmp_path):
     (tmp_path / "mnist.npz").touch()
     with pytest.raises(DataError, match=r"TinyMNIST is not .* \(.* holds mnist.npz\)"):
         ensure_raw_files(make_dataset_class(), tmp_path, download=False)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # root may list every folder
+    with pytest.raises(DataError, match=r"TinyMNIST is not .* \(.* read: Permission denied\)"):
+        ensure_raw_files(make_dataset_class(), tmp_path, download=False)
+    train_set, _ = load_digits(tmp_path, download=False)
+    assert train_set.name == "UCI digits"
 
 
 @pytest.mark.skipif(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mnist_widgets.loss_checks import check_loss_inputs, with_checks
+from mnist_widgets.loss_checks import check_loss_inputs, checked
 
 SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
 LABELS = torch.arange(8)
@@ -41,6 +41,7 @@ MISFITS = [
     (functional.nll_loss, SCORES, LABELS, "LogSoftmax"),
     (partial(functional.cross_entropy, label_smoothing=0.1), SINGLE, YES_NO, "BCEWithLogits"),
     (nn.MultiMarginLoss(), SCORES[:, :5], LABELS, "target is 5"),
+    (nn.MultiMarginLoss(), SCORES, LABELS.byte(), r"uint8 of shape \(8,\).*targets.long"),
     (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*targets.reshape"),
     (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*targets.reshape"),
     (MSE, SCORES, LABELS, "one_hot.*10"),
@@ -94,16 +95,46 @@ FITS = [
 def test_what_does_not_fit_is_refused_with_the_fix():
     for loss_fn, outputs, targets, words in MISFITS:
         for check in (lambda *given, loss_fn=loss_fn: check_loss_inputs(loss_fn, *given), None):
-            check = check or with_checks(loss_fn)  # noqa: PLW2901 - both ways refuse
-            with pytest.raises((TypeError, ValueError), match=words) as refused:
-                check(outputs, targets)
+            with (
+                pytest.raises((TypeError, ValueError), match=words) as refused,
+                checked(loss_fn) as checked_loss_fn,
+            ):
+                (check or checked_loss_fn)(outputs, targets)
             assert re.search(r"Loss|_loss|cross_entropy|target is", str(refused.value)), words
 
 
 def test_what_fits_gives_the_loss_that_it_gave():
     for loss_fn, outputs, targets in FITS:
         expected = loss_fn(outputs, targets)
-        assert torch.equal(with_checks(loss_fn)(outputs, targets), expected), loss_fn
+        with checked(loss_fn) as checked_loss_fn:
+            assert torch.equal(checked_loss_fn(outputs, targets), expected), loss_fn
+
+
+def test_the_advice_works_when_it_is_followed():
+    single, scores = SINGLE.sigmoid().requires_grad_(), SHARES.log().requires_grad_()
+    num_followed = 0
+    for loss_fn in (nn.CrossEntropyLoss(), functional.nll_loss, nn.MultiMarginLoss(), BCE, MSE):
+        for outputs in (single, single[:, 0], scores, scores.exp()):
+            if loss_fn is BCE and outputs is scores:
+                continue  # torch refuses these outputs, whatever the targets
+            for labels in (YES_NO, YES_NO[:, None], functional.one_hot(YES_NO, 10)):
+                for dtype in (torch.int64, torch.int32, torch.uint8, torch.bool, torch.float32):
+                    targets = labels.to(dtype)
+                    try:
+                        check_loss_inputs(loss_fn, outputs, targets)
+                    except ValueError as refused:
+                        advice = re.search(r"(loss_fn = lambda .*)\.$", str(refused))
+                    else:
+                        continue
+                    if advice is None:
+                        continue
+                    names = {"nn": nn}
+                    exec(advice[1], names)
+                    loss = names["loss_fn"](outputs, targets)
+                    loss.backward(retain_graph=True)
+                    assert loss.isfinite(), (loss_fn, advice[1])
+                    num_followed += 1
+    assert num_followed > 50
 
 
 def test_a_subclass_may_take_what_its_base_refuses():
@@ -111,16 +142,20 @@ def test_a_subclass_may_take_what_its_base_refuses():
         def forward(self, outputs, targets):
             return super().forward(outputs, targets.flatten())
 
-    assert with_checks(Flattened())(SCORES, LABELS[:, None]) == CROSS_ENTROPY(SCORES, LABELS)
+    with checked(Flattened()) as loss_fn:
+        assert loss_fn(SCORES, LABELS[:, None]) == CROSS_ENTROPY(SCORES, LABELS)
 
 
-def test_a_checked_loss_looks_like_the_original_and_leaves_it_alone():
+def test_a_checked_loss_looks_like_the_original_and_is_checked_only_in_the_context():
     original = nn.CrossEntropyLoss(weight=torch.ones(10), ignore_index=3)
-    checked = with_checks(original)
-    assert type(checked) is nn.CrossEntropyLoss
-    assert checked.ignore_index == 3
-    assert torch.equal(checked.weight, original.weight)
+    with checked(original) as loss_fn:
+        assert type(loss_fn) is nn.CrossEntropyLoss
+        assert loss_fn.ignore_index == 3
+        assert torch.equal(loss_fn.weight, original.weight)
+        with pytest.raises(ValueError, match=r"targets\.long"):
+            loss_fn(SCORES, LABELS.float())
     with pytest.raises(RuntimeError, match="dtype"):  # torch's own words
         original(SCORES, LABELS.float())
-    assert with_checks(functional.mse_loss).__name__ == "mse_loss"
-    assert with_checks(functional.mse_loss)(SCORES, SHARES, reduction="none").shape == (8, 10)
+    with checked(functional.mse_loss) as loss_fn:
+        assert loss_fn.__name__ == "mse_loss"
+        assert loss_fn(SCORES, SHARES, reduction="none").shape == (8, 10)

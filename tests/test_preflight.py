@@ -183,6 +183,36 @@ class TestOptimizer:
         losses = make_parts(model, optimizer=optimizer, train_step=step).fit(2)["train"]
         assert losses[1] < losses[0]
 
+    def test_an_own_train_step_may_use_more_than_one_optimizer(self):
+        generator, discriminator = nn.Linear(2, 4), nn.Linear(4, 1)
+        both = nn.ModuleList([generator, discriminator])
+        of_generator = torch.optim.SGD(generator.parameters(), lr=0.1)
+
+        def train_gan(model, batch, loss_fn, optimizer, device):
+            fakes = generator(torch.randn(8, 2))
+            ones, zeros = torch.ones(8, 1), torch.zeros(8, 1)
+            loss = loss_fn(discriminator(batch[0]), ones)
+            loss = loss + loss_fn(discriminator(fakes.detach()), zeros)
+            loss.backward()
+            optimizer.step()
+            of_generator.zero_grad()
+            loss_fn(discriminator(fakes), ones).backward()
+            of_generator.step()
+            optimizer.zero_grad()
+            return loss.item()
+
+        for model in (both, generator):
+            trainer = make_parts(
+                model,
+                loss_fn=nn.BCEWithLogitsLoss(),
+                optimizer=torch.optim.SGD(discriminator.parameters(), lr=0.1),
+                train_step=train_gan,
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                assert trainer.fit(2).num_epochs == 2
+            assert trainer.warnings == []
+
     def test_gradient_accumulation_is_no_fault(self):
         num_calls = 0
 
@@ -215,7 +245,7 @@ class TestOutputsAndLoss:
             (nn.Linear(4, 1), nn.MSELoss(), labels.float(), r"\(8, 1\).*\(8,\)"),
             (nn.Linear(4, 1), nn.functional.mse_loss, labels.float(), r"\(8, 1\).*\(8,\)"),
             (nn.Linear(4, 2), nn.CrossEntropyLoss(), labels, "target is 2"),
-            (nn.Linear(4, 1), nn.BCEWithLogitsLoss(), labels[:, None], "int64"),
+            (nn.Linear(4, 1), nn.BCEWithLogitsLoss(), labels[:, None] % 2, "int64"),
         ]:
             for step in (train_step, own_step):
                 trainer = make_parts(
@@ -248,6 +278,53 @@ class TestOutputsAndLoss:
             return train_step(model, batch, mean, optimizer, device)
 
         assert make_parts(loss_fn=loss_fn, train_step=step).fit(1).num_epochs == 1
+
+    def test_a_loss_of_ones_own_may_use_the_option_reduction_in_its_own_way(self):
+        class Focal(nn.CrossEntropyLoss):
+            def __init__(self, reduction):
+                super().__init__(reduction=reduction)
+
+            def forward(self, outputs, targets):
+                losses = nn.functional.cross_entropy(outputs, targets, reduction="none")
+                return ((1 - (-losses).exp()) ** 2 * losses).mean()
+
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)] * 2
+        model = nn.Linear(4, 3)
+        for reduction in ("none", "sum"):
+            loss_fn = Focal(reduction)
+            evaluator = Evaluator(batches[:1], loss_fn)
+            make_parts(model, loss_fn=loss_fn, batches=batches, evaluator=evaluator).fit(1)
+            expected = loss_fn(model(batches[0][0]), batches[0][1]).item()
+            assert evaluator.evaluate(model, "cpu")["test_loss"] == pytest.approx(expected)
+
+    def test_a_loss_of_ones_own_that_gives_several_numbers_is_explained(self):
+        class Named(nn.CrossEntropyLoss):
+            pass
+
+        for loss_fn in (Named(reduction="none"), lambda outputs, _: outputs.pow(2).mean(dim=1)):
+            with pytest.raises(ValueError, match=r"one loss for each image.*mean"):
+                make_parts(loss_fn=loss_fn).fit(1)
+
+    def test_hooks_and_state_of_the_loss_function_miss_no_batch(self):
+        class Recorder:
+            def __init__(self):
+                self.losses = []
+
+            def record(self, module, arguments, loss):
+                self.losses.append(loss.item())
+
+            def __deepcopy__(self, memo):
+                raise TypeError("cannot be copied")
+
+        for loss_fn in (nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss()):
+            recorder, targets = Recorder(), torch.zeros(8).long()
+            loss_fn.register_forward_hook(recorder.record)
+            if isinstance(loss_fn, nn.BCEWithLogitsLoss):
+                targets = torch.zeros(8, 3)
+            batches = [(torch.randn(8, 4), targets)] * 3
+            trainer = make_parts(loss_fn=loss_fn, batches=batches)
+            trainer.fit(2)
+            assert recorder.losses == trainer.history.batch_losses
 
     def test_a_refusal_changes_nothing(self):
         model = nn.Sequential(
@@ -340,6 +417,32 @@ class TestTypes:
         with pytest.raises(ValueError, match=r"float64.*model\.float"):
             make_parts(nn.Linear(4, 3).double()).fit(1)
 
+    def test_inputs_are_not_blamed_for_targets_or_layers_of_another_type(self):
+        class Converting(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs.float())
+
+        def own_loss(outputs, targets):
+            return nn.functional.cross_entropy(outputs, targets)
+
+        words = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 3))
+        mixed = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 3).double())
+        indices, numbers = torch.zeros(8, 2).long(), torch.zeros(8)
+        for model, inputs, targets in [
+            (words, indices, numbers),
+            (mixed, indices, numbers.long()),
+            (words, indices.byte(), numbers.long()),
+            (Converting(4, 3), torch.randn(8, 4).double(), numbers),
+        ]:
+            trainer = make_parts(
+                model,
+                loss_fn=own_loss,
+                batches=[(inputs, targets)],
+            )
+            with pytest.raises(RuntimeError) as failed:
+                trainer.fit(1)
+            assert "inputs.float()" not in str(failed.value)
+
     def test_a_model_that_converts_its_inputs_is_no_fault(self):
         class Converting(nn.Linear):
             def forward(self, inputs):
@@ -387,8 +490,49 @@ class TestBatchNorm:
             model = nn.Sequential(norm, nn.Linear(4, 3))
             assert make_parts(model, batches=batches).fit(1).num_epochs == 1
         images = TensorDataset(torch.randn(5, 1, 6, 6), torch.zeros(5).long())
-        model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 3))
-        assert make_parts(model, batches=DataLoader(images, batch_size=4)).fit(1).num_epochs == 1
+        rows = TensorDataset(torch.randn(5, 1, 36), torch.zeros(5).long())
+        points = TensorDataset(torch.randn(5, 6, 4), torch.zeros(5).long())
+        for dataset, layers in [
+            (images, [nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)]),
+            (rows, [nn.Conv1d(1, 2, 3), nn.BatchNorm1d(2)]),
+            (points, [nn.Flatten(0, 1), nn.BatchNorm1d(4), nn.Unflatten(0, (-1, 6))]),
+        ]:
+            model = nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(3))
+            trainer = make_parts(model, batches=DataLoader(dataset, batch_size=4))
+            assert trainer.fit(1).num_epochs == 1
+
+    def test_a_train_step_of_your_own_may_skip_a_batch_of_one_image(self):
+        def step(model, batch, loss_fn, optimizer, device):
+            return train_step(model, batch, loss_fn, optimizer, device) if len(batch[0]) > 1 else 0
+
+        dataset = TensorDataset(torch.randn(9, 4), torch.zeros(9).long())
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+        trainer = make_parts(model, batches=DataLoader(dataset, batch_size=4), train_step=step)
+        assert trainer.fit(1).num_epochs == 1
+
+    def test_batch_norm_within_a_network_is_refused_before_the_first_update(self):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm, self.convolution = nn.BatchNorm1d(8), nn.Conv2d(1, 2, 3)
+                self.last, self.first = nn.Linear(8, 3), nn.Linear(32, 8)
+
+            def forward(self, images):
+                features = self.convolution(images).flatten(1)
+                return self.last(self.norm(self.first(features)).relu())
+
+        dataset = TensorDataset(torch.randn(5, 1, 6, 6), torch.zeros(5).long())
+        model = Net()
+        trainer = make_parts(model, batches=DataLoader(dataset, batch_size=4))
+        before = copy_state(model)
+        before.pop("random")  # the loader draws its seed
+        with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
+            trainer.fit(1)
+        after = copy_state(model)
+        after.pop("random")
+        assert_equal(after, before)
+        trainer.train_batches = DataLoader(dataset, batch_size=4, drop_last=True)
+        assert trainer.fit(1).num_epochs == 1
 
     def test_a_first_batch_of_one_image_is_explained(self):
         model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
@@ -409,7 +553,7 @@ class TestRange:
         normalized = (inputs - 0.13) / 0.31
         shown = Evaluator(TEST_SET.batches(512))
         trainer = self.make_trainer(normalized, shown)
-        with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\]"):
+        with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\].*[Ii]f .*normalized"):
             trainer.fit(1)
         assert len(trainer.warnings) == 1
         same = DataLoader(TensorDataset(normalized, TRAIN_SET.labels[:64]), batch_size=32)

@@ -250,6 +250,22 @@ def test_the_two_sets_of_a_loader_in_another_order_are_own_data(digits):
         assert "FILL IN" in RunConfig().to_code(data=data)
 
 
+def test_sets_that_were_changed_after_loading_are_own_data():
+    def replace_images(digit_set):
+        digit_set.images = 255 - digit_set.images
+
+    for change in (
+        lambda digit_set: digit_set.labels.random_(10),
+        lambda digit_set: digit_set.labels.numpy().fill(3),
+        lambda digit_set: digit_set.images[5].zero_(),
+        replace_images,
+    ):
+        for index in (0, 1):
+            data = load_bundled_digits()
+            change(data[index])
+            assert "FILL IN" in RunConfig().to_code(data=data)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_outputs_of_every_network_become_probabilities_by_a_softmax(loss, digits):
     _, test_set = digits

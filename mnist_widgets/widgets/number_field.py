@@ -24,7 +24,7 @@ class NumberField(Text):
         options: of a `Text`.
 
     Attributes:
-        number: the number shown, a trait. What is typed and is no number is taken back.
+        number: the number shown, a trait. Text that is no number is replaced by the number before.
     """
 
     number = Float()

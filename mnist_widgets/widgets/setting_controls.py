@@ -1,4 +1,4 @@
-"""What a control of the settings stands for, whichever kind of widget it is."""
+"""Read the value of a control of the settings, which may be one of several kinds of widget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mnist_widgets.widgets.number_field import NumberField
 def agrees(control: Widget, setting: float | str) -> bool:
     """Return whether a control shows a setting, as near as it can.
 
-    The page moves a log slider to its nearest step and says so, as if somebody had dragged it.
+    The page moves a log slider to its nearest step, and reports this like a change by the user.
     """
     if isinstance(control, FloatLogSlider):
         distance = math.log10(control.value) - math.log10(float(setting))
@@ -21,11 +21,11 @@ def agrees(control: Widget, setting: float | str) -> bool:
 
 
 def trait_of(control: Widget) -> str:
-    """Return the name of the trait that holds what a control stands for."""
+    """Return the name of the trait that holds the value of a control."""
     return "number" if isinstance(control, NumberField) else "value"
 
 
 def setting_of(control: Widget) -> object:
-    """Return what a control stands for: the steps of the slider are rounded to two digits."""
+    """Return the value of a control; the steps of the slider are rounded to two digits."""
     value: object = getattr(control, trait_of(control))
     return float(f"{value:.2g}") if isinstance(control, FloatLogSlider) else value
