@@ -23,6 +23,7 @@ from torch.optim import LBFGS, Optimizer
 from mnist_widgets.batch_checks import check_pair, count_last_images
 from mnist_widgets.digit_set import Batches, check_same_classes
 from mnist_widgets.epoch_batches import count_batches, find_inputs
+from mnist_widgets.evaluator_checks import checking_evaluator
 from mnist_widgets.loss_checks import LossFunction, with_checks
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import find_option
@@ -108,7 +109,10 @@ def train_first_batch(parts: Parts, batch: object) -> float:
     inputs = find_inputs(batch)
     _warn_of_range(parts, inputs)
     loss_fn = with_checks(parts.loss_fn)
-    with _undone_on_error(parts.model, parts.device):
+    with (
+        _undone_on_error(parts.model, parts.device),
+        checking_evaluator(parts.evaluator, parts.model, inputs),
+    ):
         try:
             return parts.train_step(parts.model, batch, loss_fn, parts.optimizer, parts.device)
         except Exception as error:
