@@ -271,7 +271,7 @@ def test_no_pass_has_a_single_image_where_the_batch_has_more(monkeypatch):
     model = WatchedNetwork()
     for portion_s in (0, 60):  # the cuts shrink to two images, or grow
         monkeypatch.setattr(portions, "PORTION_S", portion_s)
-        for num_images in (2, 3, 5, 16, 17, 33, 49, 113):
+        for num_images in (2, 3, 5, 17, 33, 65, 113, 513):
             model.passes.clear()
             Evaluator([(torch.randn(num_images, 4), torch.zeros(num_images).long())] * 6).evaluate(
                 model, "cpu"
