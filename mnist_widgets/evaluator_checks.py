@@ -70,6 +70,14 @@ def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> Non
         num_images = 0 if targets is None else min(len(outputs), len(targets))
         if targets is not None and num_images:
             some = outputs.detach()[:num_images]
-            read_targets(evaluator, some, targets[:num_images].to(some.device))
+            _check_shapes(evaluator, some, targets[:num_images].to(some.device))
     except (TypeError, ValueError) as error:
         raise ValueError(f"The evaluator cannot judge this model. {error}") from error
+
+
+def _check_shapes(evaluator: Evaluator, outputs: Tensor, targets: Tensor) -> None:
+    """Check the shapes alone: in evaluation mode the model may return values of another kind."""
+    try:
+        read_targets(evaluator, outputs.softmax(dim=-1), targets)
+    except ValueError:
+        read_targets(evaluator, outputs.log_softmax(dim=-1), targets)

@@ -397,6 +397,18 @@ class TestEvaluator:
             views = torch.cat([batch[0], batch[0]])
             return train_step(model, (views, batch[1].repeat(2)), loss_fn, optimizer, device)
 
+        class ScoresInTraining(nn.Linear):
+            def forward(self, inputs):
+                scores = super().forward(inputs)
+                return scores if self.training else scores.log_softmax(1)
+
+        class SharesInEvaluation(nn.Linear):
+            def forward(self, inputs):
+                scores = super().forward(inputs) * 100
+                return scores if self.training else scores.softmax(1)
+
+        one_hot = nn.functional.one_hot(labels, 3).float()
+
         class OwnEvaluator(Evaluator):
             def evaluate(self, model, device):
                 return {"answer": 42.0}
@@ -408,6 +420,9 @@ class TestEvaluator:
             (nn.Linear(4, 3), train_step, Evaluator([(inputs[:5], labels[:5])])),
             (nn.Linear(4, 3), train_step, Evaluator([(inputs.numpy(), labels.tolist())])),
             (nn.Linear(4, 3), train_step, OwnEvaluator(triples)),
+            (ScoresInTraining(4, 3), train_step, Evaluator([(inputs, labels)], nn.NLLLoss())),
+            (SharesInEvaluation(4, 3), train_step, Evaluator([(inputs, one_hot)], nn.BCELoss())),
+            (nn.LazyLinear(3), train_step, Evaluator([(inputs, labels)])),
         ]:
             trainer = make_parts(
                 model, batches=[(inputs, labels)], train_step=step, evaluator=evaluator
