@@ -31,10 +31,11 @@ try:
         load_kmnist,
         load_mnist,
     )
-    from mnist_widgets.evaluation import Evaluator, Predictions, predict_probabilities
+    from mnist_widgets.evaluation import Evaluator, predict_probabilities
     from mnist_widgets.history import History
     from mnist_widgets.measures import accuracy, confusion_matrix, precision, recall
     from mnist_widgets.models import SimpleNet
+    from mnist_widgets.predictions import Predictions
     from mnist_widgets.reports import BatchReport, EpochReport
     from mnist_widgets.run_config import RunConfig
     from mnist_widgets.session import TrainingSession

@@ -25,21 +25,41 @@ def check_pair(batch: object) -> None:
     Raises:
         TypeError: it is not a pair of tensors.
     """
-    if isinstance(batch, (tuple, list)):
-        if len(batch) == 2 and all(hasattr(part, "to") for part in batch):
-            return
-        kinds = ", ".join(type(part).__name__ for part in batch)
-        found = f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
-    elif isinstance(batch, dict):
-        found = f"a dict with the keys {', '.join(map(repr, batch))}"
-    elif isinstance(batch, Tensor):
-        found = f"a single tensor of shape {tuple(batch.shape)}"
-    else:
-        found = f"a {type(batch).__name__}"
+    parts = batch if isinstance(batch, (tuple, list)) else ()
+    if len(parts) == 2 and all(hasattr(part, "to") for part in parts):
+        return
     raise TypeError(
-        f"A batch must be a pair of tensors, (inputs, targets), but train_batches gave {found}. "
-        "Make it give pairs, or pass a train_step of your own that unpacks such batches."
+        "A batch must be a pair of tensors, (inputs, targets), but train_batches gave "
+        f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own that unpacks "
+        "such batches."
     )
+
+
+def unpack_judged(batch: object) -> tuple[object, object]:
+    """Return the inputs and targets of an evaluator's batch.
+
+    Raises:
+        TypeError: it is not a pair.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        inputs, targets = batch
+        return inputs, targets
+    raise TypeError(
+        "A batch must be a pair of tensors, (inputs, targets), but the evaluator's batches gave "
+        f"{_describe(batch)}. Make them give pairs, or pass an evaluator of your own that unpacks "
+        "such batches."
+    )
+
+
+def _describe(batch: object) -> str:
+    if isinstance(batch, (tuple, list)):
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        return f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
+    if isinstance(batch, dict):
+        return f"a dict with the keys {', '.join(map(repr, batch))}"
+    if isinstance(batch, Tensor):
+        return f"a single tensor of shape {tuple(batch.shape)}"
+    return f"a {type(batch).__name__}"
 
 
 def count_last_images(train_batches: Iterable[Any]) -> int | None:

@@ -1,121 +1,61 @@
 """How well a network does: probabilities, loss, accuracy.
 
-Evaluating changes nothing: the model, its device and torch's random numbers stay as they were.
+Evaluating changes nothing: the model, its device and torch's random numbers stay as they were. A
+model that draws random numbers in evaluation mode advances them, as it does everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 from torch.random import fork_rng
 
+from mnist_widgets.batch_checks import unpack_judged
 from mnist_widgets.devices import device_of
-from mnist_widgets.digit_set import to_inputs
-from mnist_widgets.loss_checks import check_loss_inputs
-from mnist_widgets.measures import check_label_range, confusion_matrix
+from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.loss_checks import LossFunction, check_loss_inputs
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import (
     check_outputs,
     find_reduction,
     to_labels,
+    to_loss_targets,
     to_probabilities,
+    warn_of_unclear_scores,
 )
 from mnist_widgets.portions import ImageCuts, run_to_end
-from mnist_widgets.tensors import ArrayLike, to_class_labels, to_images, to_tensor
-from mnist_widgets.training import LossFunction
+from mnist_widgets.predictions import Predictions
+from mnist_widgets.tensors import ArrayLike, to_images, to_tensor
 
 _IMAGES_PER_FORWARD_PASS = 1024
-_IMAGES_OF_EVALUATOR = 64  # always as many, so that equal weights give equal metrics, bit for bit
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Within this context `model` is in evaluation mode and computes no gradients.
 
-    Afterwards each module has the mode, buffers, kept tensors and lazy parameters that it had, and
-    torch's random numbers go on as if nothing had been drawn.
+    Afterwards each module has the mode, buffers, kept tensors and lazy parameters that it had.
+    Torch's random numbers go on as if lazy layers, which get their first weights here, drew none.
     """
     device = device_of(model)
     state = ModuleState(model.modules())
+    # Only where it is needed: another thread that draws meanwhile would get the same numbers again.
+    draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
     try:
         # no inference_mode: a tensor that a model keeps from it could never be trained with
-        with torch.no_grad(), fork_rng([device] if device.type == "cuda" else []):
+        with torch.no_grad(), fork:
             model.eval()
             yield
     finally:
         state.restore()
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a network makes of each of N images of C classes.
-
-    Arrays and lists become tensors.
-
-    Attributes:
-        probabilities: float32 (N, C); each row sums to 1.
-        labels: int64 (N,), the true classes.
-
-    Raises:
-        ValueError: if the shapes do not fit, or a label lies outside the classes.
-    """
-
-    probabilities: Tensor
-    labels: Tensor
-
-    def __post_init__(self) -> None:
-        probabilities = to_tensor(self.probabilities, "probabilities").float()
-        labels = to_class_labels(self.labels)
-        if probabilities.dim() != 2 or labels.shape != probabilities.shape[:1]:
-            raise ValueError(
-                "The probabilities must be a tensor of the shape (N, C) and the labels one of the "
-                f"shape (N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
-            )
-        check_label_range("true", labels, probabilities.shape[1])
-        object.__setattr__(self, "probabilities", probabilities)
-        object.__setattr__(self, "labels", labels)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Predictions)
-            and self.probabilities.equal(other.probabilities)
-            and self.labels.equal(other.labels)
-        )
-
-    __hash__ = None  # type: ignore[assignment] # equal by their values, which may change
-
-    @cached_property
-    def predicted_labels(self) -> Tensor:
-        """The likeliest class of each image, int64 (N,)."""
-        return self.probabilities.argmax(dim=1)
-
-    @cached_property
-    def confidences(self) -> Tensor:
-        """The probability of the predicted class, float32 (N,)."""
-        return self.probabilities.amax(dim=1)
-
-    @cached_property
-    def losses(self) -> Tensor:
-        """The cross-entropy of each image, -ln of its true class's probability, float32 (N,)."""
-        of_true_class = self.probabilities.gather(1, self.labels.unsqueeze(1)).squeeze(1)
-        return -of_true_class.clamp(min=torch.finfo(torch.float32).tiny).log()
-
-    @cached_property
-    def are_right(self) -> Tensor:
-        """Whether each image's prediction is its label, bool (N,); what is NaN is not right."""
-        return (self.predicted_labels == self.labels) & ~self.confidences.isnan()
-
-    @cached_property
-    def confusion(self) -> Tensor:
-        """The counts[true, predicted], int64 (C, C), of all images that were given numbers."""
-        num_classes, answered = self.probabilities.shape[1], ~self.confidences.isnan()
-        return confusion_matrix(self.labels[answered], self.predicted_labels[answered], num_classes)
 
 
 class Evaluator:
@@ -125,8 +65,10 @@ class Evaluator:
         batches: inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`;
             labels (B, 1) and one-hot targets (B, C) count as the classes that they name.
         loss_fn: the loss of outputs and labels; by default cross-entropy, which takes raw scores.
-            It gets the outputs and labels of all batches at once, the labels as they were loaded,
-            so that the loss does not depend on how the batches are cut.
+            It gets the outputs and labels of all batches at once, so that the loss does not depend
+            on how the batches are cut. The labels are as they were loaded; only losses of
+            `torch.nn` that compare number by number, as `nn.BCELoss` and `nn.MSELoss`, get them
+            in the outputs' shape and type, one-hot if there is an output for each class.
 
     Attributes:
         predictions: of the last evaluation, in the order of the batches and without images whose
@@ -153,7 +95,11 @@ class Evaluator:
         The loss is what `loss_fn` gives for all images together, divided by their number if its
         `reduction` is `"sum"`. Images whose label is its `ignore_index` are not counted.
 
+        Equal weights give equal metrics. The loss may differ in its last digits if a forward pass
+        takes longer than about 10 ms, since the number of images in a pass then follows the time.
+
         Raises:
+            TypeError: if a batch is no pair.
             ValueError: if there is no batch, no label counts, or outputs, labels and loss function
                 do not fit together; the message names the shapes.
         """
@@ -164,20 +110,25 @@ class Evaluator:
     ) -> Generator[None, None, dict[str, float]]:
         """Return what `evaluate` does, and yield between two portions of about 25 ms.
 
-        Between two portions the model is as it was before. An evaluation that is given up leaves
+        Between two portions the model is as it was before. A cancelled evaluation leaves
         `predictions` as they were.
         """
         all_outputs, all_targets = [], []
-        cuts = ImageCuts(_IMAGES_OF_EVALUATOR, adapts=False)
-        for inputs, targets in _draw_apart(self.batches):
+        cuts = ImageCuts()
+        for batch in _draw_apart(self.batches):
+            inputs, targets = unpack_judged(batch)
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
-            all_targets.append(to_tensor(targets, "labels").to(device))
+            all_targets.append(to_tensor(targets, "labels"))
         with evaluating(model):
-            return self._judge(model, all_outputs, all_targets)
+            return self._judge(model, device, all_outputs, all_targets)
 
     def _judge(
-        self, model: nn.Module, all_outputs: list[Tensor], all_targets: list[Tensor]
+        self,
+        model: nn.Module,
+        device: torch.device | str,
+        all_outputs: list[Tensor],
+        all_targets: list[Tensor],
     ) -> dict[str, float]:
         """Return the metrics of all batches together, and keep their predictions."""
         if not all_outputs:
@@ -185,19 +136,19 @@ class Evaluator:
                 "The evaluator has no batches. Pass at least one, for example "
                 "test_set.batches(512)."
             )
-        outputs, targets = torch.cat(all_outputs), torch.cat(all_targets)
+        outputs, targets = torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
         if len(outputs) != len(targets):
             raise ValueError(
                 f"The evaluator's batches hold {len(outputs)} images, but labels of the shape "
                 f"{tuple(targets.shape)}."
             )
-        check_loss_inputs(self.loss_fn, outputs, targets)
-        probabilities = to_probabilities(outputs, self.loss_fn, model)
-        labels, counted = to_labels(targets, probabilities.shape[1], self.loss_fn)
+        labels, counted, loss_targets = read_targets(self, outputs, targets)
         num_images = int(counted.sum())
         if num_images == 0:
             raise ValueError("The evaluator has no label that counts; all are ignored.")
-        loss = _to_number(self.loss_fn(outputs, targets))
+        probabilities = to_probabilities(outputs, self.loss_fn, model)
+        warn_of_unclear_scores(outputs, self.loss_fn, model)
+        loss = _to_number(self.loss_fn(outputs, loss_targets))
         if find_reduction(self.loss_fn) == "sum":
             loss /= num_images
         self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
@@ -205,8 +156,34 @@ class Evaluator:
         return {"test_loss": loss, "test_accuracy": num_right / num_images}
 
 
+def read_targets(
+    evaluator: Evaluator, outputs: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return labels int64 (B,), whether each counts, and the targets that the loss takes.
+
+    Raises:
+        ValueError: outputs, targets and the evaluator's loss function do not fit together.
+    """
+    loss_fn = evaluator.loss_fn
+    num_classes = 2 if outputs.numel() == len(outputs) else outputs.shape[1]
+    loss_targets = to_loss_targets(loss_fn, outputs, targets)
+    digit_set = getattr(evaluator.batches, "digit_set", None)
+    if loss_targets is not targets and isinstance(digit_set, DigitSet):
+        num_named = len(digit_set.class_names)
+        if num_classes != num_named:
+            raise ValueError(
+                f"The model's outputs have the shape {tuple(outputs.shape)}, which stands for "
+                f"{num_classes} classes, but the evaluator's data has {num_named} classes."
+            )
+    check_loss_inputs(loss_fn, outputs, loss_targets)
+    return *to_labels(targets, num_classes, loss_fn), loss_targets
+
+
 def _draw_apart(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the batches; torch's random numbers go on as if a shuffling loader drew none."""
+    if is_without_draws(batches):
+        yield from batches
+        return
     state, iterator = torch.get_rng_state(), None
     while True:
         with fork_rng([]):
@@ -217,6 +194,12 @@ def _draw_apart(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tens
         if batch is None:
             return
         yield batch
+
+
+def is_without_draws(batches: object) -> bool:
+    """Return whether iterating these batches draws no random numbers for sure."""
+    is_in_order = type(batches) is Batches and not batches.shuffle
+    return is_in_order or isinstance(batches, (list, tuple))
 
 
 def _to_number(loss: Tensor | float) -> float:
@@ -276,7 +259,7 @@ def predict_in_portions(
     model: nn.Module, images: Tensor, loss_fn: LossFunction | None = None
 ) -> Generator[None, None, Tensor]:
     """Return what `predict_probabilities` does for N images, and yield between two portions."""
-    outputs = yield from _compute_outputs(model, images, ImageCuts(num_images=16, adapts=True))
+    outputs = yield from _compute_outputs(model, images, ImageCuts())
     with evaluating(model):
         return to_probabilities(outputs, loss_fn, model).cpu()
 
@@ -288,7 +271,8 @@ def _compute_outputs(
 
     def compute(images: Tensor) -> Tensor:
         inputs = to_inputs(images) if images.dtype == torch.uint8 else images
-        # a compiled model may reuse its memory
-        return check_outputs(model(inputs.to(device)), len(inputs)).clone()
+        outputs = check_outputs(model(inputs.to(device)), len(inputs))
+        # A compiled model may reuse its memory, and a GPU has done its work only at such a copy.
+        return outputs.to("cpu", copy=True)
 
     return cuts.map(compute, images, within=partial(evaluating, model))

@@ -15,19 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _TAKES_PROBABILITIES = (nn.BCELoss, functional.binary_cross_entropy)
-_TAKES_SCORES = (
-    nn.BCEWithLogitsLoss,
-    functional.binary_cross_entropy_with_logits,
-    nn.SoftMarginLoss,
-    functional.soft_margin_loss,
+_TAKES_BINARY_SCORES = (nn.BCEWithLogitsLoss, functional.binary_cross_entropy_with_logits)
+_TAKES_SCORES = (  # or log-probabilities, which a softmax turns into probabilities as well
+    *_TAKES_BINARY_SCORES,
+    *(nn.SoftMarginLoss, functional.soft_margin_loss),
+    *(nn.CrossEntropyLoss, functional.cross_entropy, nn.NLLLoss, functional.nll_loss),
 )
-# These broadcast outputs and targets of different shapes to a wrong loss.
-_BROADCASTS = (
-    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.KLDivLoss),
-    *(functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss),
-    *(functional.huber_loss, functional.kl_div),
+_TAKES_ESTIMATES = (  # pulls the outputs to the targets themselves
+    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss),
+    *(functional.mse_loss, functional.l1_loss, functional.smooth_l1_loss, functional.huber_loss),
 )
-_LAYERS_OF_SCORES = (nn.Linear, nn.Conv2d)
 
 
 def check_outputs(outputs: object, num_images: int) -> Tensor:
@@ -62,7 +59,8 @@ def to_probabilities(
 
     Outputs (B, C) are scores or log-probabilities, of which a softmax makes probabilities, or they
     are probabilities already. Single outputs (B, 1) or (B,) are the score of class 1, or its
-    probability: the loss function tells, or a sigmoid at the end of the model, or the values.
+    probability: the loss function tells, or a sigmoid at the end of an `nn.Sequential`. If neither
+    does, they are scores.
 
     Args:
         outputs: as `check_outputs` returns them.
@@ -76,15 +74,37 @@ def to_probabilities(
     values = outputs.detach().float()
     if values.dim() == 1 or values.shape[1] == 1:
         values = values.flatten()
-        are_shares = _are_shares(values, loss_fn, model)
+        are_estimates = _is_one_of(loss_fn, _TAKES_ESTIMATES)
+        are_shares = are_estimates or _states_probabilities(loss_fn, model)
         positive = values.clamp(0, 1) if are_shares else values.sigmoid()
         return torch.stack([1 - positive, positive], dim=1)
     known = values[~values.isnan().any(dim=1)]
     if _lie_in_0_to_1(known) and ((known.sum(dim=1) - 1).abs() <= tolerance).all():
         return values
-    if _states_probabilities(loss_fn, model) and _lie_in_0_to_1(known):
+    if _states_probabilities(loss_fn, model):
         values = values.logit(eps=1e-7)  # each class against the rest: now scores that compete
     return values.softmax(dim=1)
+
+
+def warn_of_unclear_scores(outputs: Tensor, loss_fn: object, model: nn.Module) -> None:
+    """Warn if single outputs are taken for scores and all of them lie in [0, 1].
+
+    Args:
+        outputs: of all images, since those of a few may lie there by chance.
+        loss_fn: what the model is trained with.
+        model: what gave the outputs.
+    """
+    is_single = outputs.numel() == len(outputs) > 1
+    is_known = _is_one_of(loss_fn, (*_TAKES_SCORES, *_TAKES_ESTIMATES))
+    if not is_single or is_known or _states_probabilities(loss_fn, model):
+        return
+    if _lie_in_0_to_1(outputs):
+        warnings.warn(
+            "The model gives one number for each image, all of them in [0, 1]. They are taken for "
+            "scores, so that all images count as class 1. If they are probabilities, use "
+            "nn.BCELoss() or end the model, an nn.Sequential, with nn.Sigmoid().",
+            stacklevel=2,
+        )
 
 
 def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tuple[Tensor, Tensor]:
@@ -133,6 +153,33 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
     return labels, counts
 
 
+def to_loss_targets(loss_fn: object, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return targets as a loss of `torch.nn` that compares number by number needs them.
+
+    Args:
+        loss_fn: binary cross-entropy, a squared or an absolute error; for any other loss the
+            targets stay as they are.
+        outputs: as `check_outputs` returns them.
+        targets: of these, labels (B,) or (B, 1) get the type and shape of single outputs, or become
+            one-hot if there is an output for each class.
+
+    Raises:
+        ValueError: The labels do not name one of the classes.
+    """
+    kinds = (*_TAKES_PROBABILITIES, *_TAKES_BINARY_SCORES, *_TAKES_ESTIMATES)
+    num_images, is_single = len(outputs), outputs.numel() == len(outputs)
+    if targets.numel() != num_images or not _is_one_of(loss_fn, kinds):
+        return targets
+    if is_single:
+        return targets.reshape(outputs.shape).to(outputs.dtype)
+    labels, counts = to_labels(targets, outputs.shape[1])
+    if not counts.all():
+        raise ValueError(
+            f"A label is {int(labels.min())}, which names none of the {outputs.shape[1]} classes."
+        )
+    return functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+
+
 def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401
     """Return an option that a loss function was made with, such as `reduction`."""
     if isinstance(loss_fn, partial):
@@ -150,41 +197,19 @@ def find_reduction(loss_fn: object) -> Any:  # noqa: ANN401
     return find_option(loss_fn, "reduction", "mean") if is_of_torch else "mean"
 
 
-def _are_shares(values: Tensor, loss_fn: object, model: nn.Module | None) -> bool:
-    """Return whether single outputs are probabilities of class 1."""
-    if _is_one_of(loss_fn, (*_TAKES_PROBABILITIES, *_BROADCASTS)):
-        return True  # the second kind pulls the outputs to the labels themselves, 0 and 1
-    if _is_one_of(loss_fn, _TAKES_SCORES) or not _lie_in_0_to_1(values[~values.isnan()]):
-        return False
-    if _states_probabilities(loss_fn, model):
-        return True
-    if model is None or isinstance(_find_last(model), _LAYERS_OF_SCORES):
-        return False
-    warnings.warn(
-        "The model gives one number for each image, all of them in [0, 1]. They are taken for "
-        "probabilities of class 1. If they are scores, train with nn.BCEWithLogitsLoss(); if they "
-        "are probabilities, end the model with nn.Sigmoid().",
-        stacklevel=2,
-    )
-    return True
-
-
 def _states_probabilities(loss_fn: object, model: nn.Module | None) -> bool:
+    """Return whether the loss function, or else the last layer, says that outputs are shares."""
     if _is_one_of(loss_fn, _TAKES_PROBABILITIES):
         return True
-    if _is_one_of(loss_fn, _TAKES_SCORES) or model is None:
-        return False
-    return isinstance(list(_find_last(model).modules())[-1], nn.Sigmoid)
+    return not _is_one_of(loss_fn, _TAKES_SCORES) and isinstance(_find_last(model), nn.Sigmoid)
 
 
-def _find_last(model: nn.Module) -> nn.Module:
-    """Return the module that gives the outputs, as far as the structure of `model` tells."""
+def _find_last(model: nn.Module | None) -> nn.Module | None:
+    """Return the layer that gives the outputs, which only the structure of `Sequential` tells."""
     model = getattr(model, "_orig_mod", model)  # of a compiled model
-    while isinstance(model, nn.Sequential):
+    while isinstance(model, nn.Sequential) and type(model).forward is nn.Sequential.forward:
         layers = [layer for layer in model if not isinstance(layer, nn.Flatten)]
-        if not layers:
-            break
-        model = layers[-1]
+        model = layers[-1] if layers else None
     return model
 
 

@@ -1,7 +1,7 @@
 """Long computations over many images, cut into portions of at most about 50 ms.
 
 A computation is a generator that yields between two portions, so that its caller can do something
-else meanwhile, or give it up.
+else meanwhile, or cancel it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ Result = TypeVar("Result")
 
 PORTION_S = 0.025
 """Time in seconds after which a portion ends: half of 50 ms, since one forward pass may follow."""
-MAX_IMAGES = 1024
+FIRST_IMAGES = 16
+"""Images in the first forward pass, whose cost is unknown."""
+MAX_IMAGES = 512
 """Images in one forward pass at most: the memory of the activations grows with them."""
 
 
@@ -70,15 +72,13 @@ class LongJob(Generic[Result]):
 class ImageCuts:
     """How many images go into one forward pass, and when a portion is over.
 
-    Args:
-        num_images: images in the first forward pass.
-        adapts: whether their number doubles while passes are short, up to `MAX_IMAGES`, and halves
-            after a long one. Outputs can then differ in their last bits from run to run.
+    Their number doubles while passes are short, up to `MAX_IMAGES`, and halves after a long one.
+    Passes are timed by the work of this thread, so that other processes do not change the cuts: as
+    long as all passes are short, they are the same each time.
     """
 
-    def __init__(self, num_images: int, *, adapts: bool) -> None:
-        self._num_images = num_images
-        self._adapts = adapts
+    def __init__(self) -> None:
+        self._num_images = FIRST_IMAGES
         self._spent_s = 0.0
 
     def map(
@@ -91,7 +91,7 @@ class ImageCuts:
 
         Args:
             function: gives for images (B, ...) a tensor (B, ...); each row depends on its image
-                alone.
+                alone, or at least on more than one image: none is left to the last pass alone.
             images: (N, ...).
             within: makes the context of each portion, which ends before the `yield`.
         """
@@ -101,21 +101,24 @@ class ImageCuts:
             with within():
                 is_portion_over = False
                 while not is_portion_over and (num_done < len(images) or not results):
-                    began_s = time.perf_counter()
-                    results.append(function(images[num_done : num_done + self._num_images]))
-                    duration_s = time.perf_counter() - began_s
-                    num_done += self._num_images
-                    self._spent_s += duration_s
-                    if self._adapts:
-                        self._adapt(duration_s)
+                    began_s, work_began_s = time.perf_counter(), time.thread_time()
+                    some = images[num_done : num_done + self._count(len(images) - num_done)]
+                    results.append(function(some))
+                    num_done += len(some)
+                    self._adapt(time.thread_time() - work_began_s)
+                    self._spent_s += time.perf_counter() - began_s
                     is_portion_over = self._spent_s >= PORTION_S
             if is_portion_over:
                 self._spent_s = 0.0
                 yield
         return results[0] if len(results) == 1 else torch.cat(results)
 
-    def _adapt(self, duration_s: float) -> None:
-        if duration_s > PORTION_S:
-            self._num_images = max(1, self._num_images // 2)
-        elif duration_s < PORTION_S / 2:
+    def _count(self, num_left: int) -> int:
+        """Return the number of images in the next pass; batch norm may need more than one."""
+        return num_left if num_left <= self._num_images + 1 else self._num_images
+
+    def _adapt(self, work_s: float) -> None:
+        if work_s > PORTION_S:
+            self._num_images = max(2, self._num_images // 2)
+        elif work_s < PORTION_S / 2:
             self._num_images = min(2 * self._num_images, MAX_IMAGES)

@@ -29,6 +29,7 @@ from mnist_widgets.batch_checks import (
 )
 from mnist_widgets.digit_set import Batches, check_same_classes
 from mnist_widgets.epoch_batches import count_batches, find_inputs
+from mnist_widgets.evaluator_checks import checking_evaluator
 from mnist_widgets.loss_checks import LossFunction, checked
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import find_reduction
@@ -122,6 +123,7 @@ def train_first_batch(parts: Parts, batch: object) -> float:
     with (
         _undone_on_error(parts.model, parts.device),
         batch_norms_checked(batch_norms, parts.train_batches, inputs),
+        checking_evaluator(parts.evaluator, parts.model, inputs),
         checked(parts.loss_fn) as loss_fn,
     ):
         try:

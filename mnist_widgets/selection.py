@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mnist_widgets.evaluation import Predictions
+from mnist_widgets.predictions import Predictions
 
 Order = Literal["as stored", "highest loss", "least sure", "surest"]
 """What comes first; images that are equal in this stay in the order of the set."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.parameter import is_lazy
 
 
@@ -34,17 +33,6 @@ class CachesAHelper(nn.Module):
         return self.linear(images.flatten(1) * self.scale) + self.cache["shift"]
 
 
-class DrawsInEvaluation(nn.Module):
-    """Drops inputs at random, in evaluation mode too."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(28 * 28, 10)
-
-    def forward(self, images):
-        return self.linear(functional.dropout(images.flatten(1), 0.5, training=True))
-
-
 def make_legacy_spectral_norm() -> nn.Module:
     """Return a model whose hook sets an attribute anew on each call."""
     with warnings.catch_warnings():
@@ -66,7 +54,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     ),
     "a cached helper": CachesAHelper,
     "dropout": lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(28 * 28, 10)),
-    "draws in evaluation": DrawsInEvaluation,
     "batch norm": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(28 * 28, 8), nn.BatchNorm1d(8), nn.Linear(8, 10)
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_widgets import (
+    DigitSet,
     Evaluator,
     Predictions,
     SimpleNet,
@@ -85,6 +87,80 @@ def test_a_single_output_is_judged_by_the_threshold_of_its_loss(inputs):
         assert evaluate(flat, inputs, targets.flatten(), loss_fn) == pytest.approx(metrics), name
 
 
+def test_labels_get_the_form_that_a_loss_of_single_numbers_needs(inputs):
+    single, scores = nn.Linear(4, 1), nn.Linear(4, 3)
+    shares = nn.Sequential(single, nn.Sigmoid())
+    binary, one_hot = (LABELS > 0).long(), functional.one_hot(LABELS, 3).float()
+    for name, model, labels, expected_targets, loss_fn in (
+        ("BCE of scores", single, binary, binary[:, None].float(), nn.BCEWithLogitsLoss()),
+        ("BCE", shares, binary, binary[:, None].float(), nn.BCELoss()),
+        ("bool", single, LABELS > 0, binary[:, None].float(), nn.BCEWithLogitsLoss()),
+        ("MSE of one output", single, binary, binary[:, None].float(), nn.MSELoss()),
+        ("MSE", scores, LABELS, one_hot, nn.MSELoss()),
+        ("a column", scores, LABELS[:, None], one_hot, functional.mse_loss),
+        ("BCE of classes", scores, LABELS, one_hot, nn.BCEWithLogitsLoss()),
+    ):
+        metrics = evaluate(model, inputs, labels, loss_fn)
+        outputs = model(inputs)
+        expected = loss_fn(outputs, expected_targets).item()
+        assert metrics["test_loss"] == pytest.approx(expected, rel=1e-5), name
+        threshold = 0 if isinstance(loss_fn, nn.BCEWithLogitsLoss) else 0.5
+        predicted = outputs.argmax(1) if outputs.shape[1] > 1 else outputs.flatten() > threshold
+        is_right = predicted == labels.flatten()
+        assert metrics["test_accuracy"] == pytest.approx(is_right.float().mean().item()), name
+
+
+def test_other_numbers_of_outputs_than_classes_are_not_compared_with_labels():
+    images = torch.zeros(4, 28, 28, dtype=torch.uint8)
+    digits = DigitSet(images, torch.arange(4), range(10), "digits")
+    evaluator = Evaluator(digits.batches(2), nn.MSELoss())
+    with pytest.raises(ValueError, match=r"784 classes, .* 10 classes"):
+        evaluator.evaluate(nn.Flatten(), "cpu")
+
+
+def test_single_outputs_that_are_taken_for_scores_but_look_like_probabilities_are_warned_of(inputs):
+    class SigmoidInForward(nn.Linear):
+        def forward(self, inputs):
+            return super().forward(inputs).sigmoid()
+
+    labels = (LABELS == 0).float()
+    bce = functional.binary_cross_entropy
+    with pytest.warns(UserWarning, match=r"scores.*nn\.BCELoss"):
+        evaluate(
+            SigmoidInForward(4, 1),
+            inputs,
+            labels,
+            lambda outputs, labels: bce(outputs.flatten(), labels),
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for model, loss_fn in (
+            (SigmoidInForward(4, 1), nn.BCELoss()),
+            (SigmoidInForward(4, 1), nn.MSELoss()),
+            (nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), lambda *_: torch.zeros(())),
+        ):
+            evaluate(model, inputs, labels, loss_fn)
+
+
+def test_a_batch_of_the_evaluator_that_is_no_pair_is_named(model, inputs):
+    for batch, words in (
+        ((inputs, LABELS, LABELS), "evaluator's batches gave a tuple of 3 parts"),
+        ({"image": inputs, "label": LABELS}, "dict with the keys 'image', 'label'"),
+        (inputs, r"single tensor of shape \(12, 4\)"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            Evaluator([batch]).evaluate(model, "cpu")
+
+
+def test_batch_norm_without_running_statistics_never_meets_a_single_image():
+    norm = nn.BatchNorm1d(4, track_running_stats=False)
+    model = nn.Sequential(norm, nn.Linear(4, 3))
+    for num_images in (2, 3, 17, 33, 65, 513):
+        batch = (torch.randn(num_images, 4), torch.zeros(num_images, dtype=torch.int64))
+        metrics = Evaluator([batch]).evaluate(model, "cpu")
+        assert 0 <= metrics["test_accuracy"] <= 1
+
+
 def test_the_loss_does_not_depend_on_how_the_batches_are_cut(inputs):
     weight = torch.tensor([1.0, 5.0, 0.2])
     scores, shares = nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())
@@ -151,8 +227,16 @@ def test_what_gives_no_right_number_is_refused_with_its_shapes(model, inputs):
         (LABELS + 1, model, lambda *_: torch.zeros(()), r"label is 3, .* 3 classes.*\(12,\)"),
         (LABELS.float() + 0.5, model, lambda *_: torch.zeros(()), r"float32 of shape \(12,\)"),
         (torch.zeros(12, 2), model, lambda *_: torch.zeros(()), r"\(12, 2\)"),
-        (LABELS.unsqueeze(1), model, nn.MSELoss(), r"\(12, 3\).*\(12, 1\)"),
-        (LABELS.float(), nn.Linear(4, 1), nn.MSELoss(), r"\(12, 1\).*\(12,\)"),
+        (LABELS + 1, model, nn.MSELoss(), r"label is 3, .* 3 classes.*\(12,\)"),
+        (
+            torch.where(LABELS == 1, -100, LABELS),
+            model,
+            nn.MSELoss(),
+            r"label is -100, .* 3 classes",
+        ),
+        (torch.zeros(12, 2), model, nn.MSELoss(), r"\(12, 3\).*\(12, 2\)"),
+        (LABELS, nn.Linear(4, 1), nn.MSELoss(), r"label is 2, .* 2 classes.*\(12,\)"),
+        (LABELS, nn.Linear(4, 1), nn.BCEWithLogitsLoss(), "from 0 to 1, but one is 2"),
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
         (torch.full((12,), -100), model, nn.CrossEntropyLoss(), "ignored"),

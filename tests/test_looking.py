@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -11,7 +12,14 @@ from looked_at_models import MODELS, describe
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mnist_widgets import DigitSet, Evaluator, Trainer, load_bundled_digits, predict_probabilities
+from mnist_widgets import (
+    DigitSet,
+    Evaluator,
+    Trainer,
+    TrainingSession,
+    load_bundled_digits,
+    predict_probabilities,
+)
 
 LOOKS = {
     "predict_probabilities": lambda model, digit_set: predict_probabilities(
@@ -76,6 +84,39 @@ def test_training_goes_the_same_way_with_and_without_looks(digit_set):
         plain = train(make_model, lambda *_: None)
         for look_name, look in LOOKS.items():
             assert train(make_model, look) == plain, f"{name}, {look_name}"
+
+
+def test_numbers_that_another_thread_draws_during_a_look_are_not_drawn_again(digit_set):
+    drawn = []
+
+    def draw():
+        drawn.append(torch.rand(1, dtype=torch.float64).item())
+
+    class OtherThreadDraws(nn.Linear):
+        def forward(self, images):
+            thread = threading.Thread(target=draw)
+            thread.start()
+            thread.join()
+            return super().forward(images.flatten(1))
+
+    model = OtherThreadDraws(28 * 28, 10)
+    for _ in range(3):
+        predict_probabilities(model, digit_set.images)
+        Evaluator(digit_set.batches(7)).evaluate(model, "cpu")
+        draw()
+    assert len({*drawn}) == len(drawn) == 3 * (1 + 3 + 1)
+
+
+def test_numbers_drawn_in_a_cell_beside_a_training_never_repeat(digit_set):
+    trainer = make_trainer(nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10)), digit_set)
+    trainer.evaluator = Evaluator(digit_set.batches(7))
+    session = TrainingSession(trainer)
+    try:
+        session.start(epochs=1000)
+        drawn = [torch.rand(1, dtype=torch.float64).item() for _ in range(20_000)]
+    finally:
+        session.close()
+    assert len({*drawn}) == len(drawn)
 
 
 def test_a_look_before_the_first_batch_does_not_settle_lazy_layers(digit_set):

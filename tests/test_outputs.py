@@ -62,19 +62,55 @@ def test_single_outputs_are_judged_by_the_threshold_of_their_loss():
         assert probabilities.argmax(1).tolist() == classes, name
 
 
-def test_single_outputs_that_may_be_either_are_taken_for_probabilities_with_a_warning():
-    class SigmoidInForward(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(4, 1)
+def test_the_class_of_a_single_output_does_not_depend_on_the_images_beside_it():
+    outputs = torch.tensor([[-1.0], [0.2], [0.7], [3.0]])
+    models = (None, nn.Linear(4, 1), SigmoidBetween(1), nn.Sequential(nn.Linear(4, 1), Head()))
+    for loss_fn in (None, lambda *_: 0, nn.BCEWithLogitsLoss(), nn.BCELoss(), nn.MSELoss()):
+        for model in models:
+            together = to_probabilities(outputs, loss_fn, model)
+            alone = [to_probabilities(each[None], loss_fn, model) for each in outputs]
+            assert torch.equal(together, torch.cat(alone)), (loss_fn, model)
 
-        def forward(self, inputs):
-            return torch.sigmoid(self.linear(inputs))
 
-    outputs = torch.tensor([[0.4], [0.6]])
-    with pytest.warns(UserWarning, match="BCEWithLogitsLoss"):
-        found = to_probabilities(outputs, lambda *_: 0, SigmoidInForward())
-    assert found.argmax(1).tolist() == [0, 1]
+class SigmoidBetween(nn.Module):
+    """A network whose sigmoid, registered last, comes before its last layer."""
+
+    def __init__(self, num_outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4), nn.Linear(4, num_outputs)
+        self.activation = nn.Sigmoid()
+
+    def forward(self, inputs):
+        return self.last(self.activation(self.first(inputs)))
+
+
+class Head(nn.Sequential):
+    """Layers in an order of their own: the sigmoid first."""
+
+    def __init__(self):
+        super().__init__(nn.Linear(1, 1), nn.Sigmoid())
+
+    def forward(self, inputs):
+        return self[0](self[1](inputs))
+
+
+def test_a_sigmoid_between_other_layers_makes_no_probabilities_of_scores():
+    in_range = torch.tensor([[0.9, 0.1, 0.4], [0.2, 0.3, 0.1]])
+    for loss_fn in (None, nn.CrossEntropyLoss(), nn.MSELoss(), lambda *_: 0):
+        found = to_probabilities(in_range, loss_fn, SigmoidBetween(3))
+        torch.testing.assert_close(found, in_range.softmax(1))
+    for loss_fn in (None, nn.BCEWithLogitsLoss(), lambda *_: 0):
+        found = to_probabilities(in_range[:, :1], loss_fn, SigmoidBetween(1))
+        torch.testing.assert_close(found[:, 1], in_range[:, 0].sigmoid())
+
+
+def test_the_loss_function_decides_before_the_last_layer():
+    model, outputs = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid()), SCORES.sigmoid()
+    for loss_fn in (nn.CrossEntropyLoss(), functional.cross_entropy):
+        found = to_probabilities(outputs, loss_fn, model)
+        torch.testing.assert_close(found, outputs.softmax(1))
+    compiled = torch.compile(model, backend="eager")
+    torch.testing.assert_close(to_probabilities(outputs, None, compiled), SCORES.softmax(1))
 
 
 def test_nan_stays_nan_and_leaves_other_images_alone():

@@ -231,7 +231,8 @@ def test_predictions_in_portions_are_those_of_one_piece():
 
 def test_cuts_grow_while_passes_are_short_and_shrink_when_they_are_long(monkeypatch):
     now_s, sizes = [0.0], []
-    monkeypatch.setattr(portions.time, "perf_counter", lambda: now_s[0])
+    for clock in ("perf_counter", "thread_time"):
+        monkeypatch.setattr(portions.time, clock, lambda: now_s[0])
     monkeypatch.setattr(portions, "PORTION_S", 0.025)
     seconds_per_image = [1e-5]
 
@@ -241,7 +242,7 @@ def test_cuts_grow_while_passes_are_short_and_shrink_when_they_are_long(monkeypa
         return images
 
     images = torch.zeros(20_000)
-    cuts = portions.ImageCuts(16, adapts=True)
+    cuts = portions.ImageCuts()
     assert torch.equal(portions.run_to_end(cuts.map(compute, images)), images)
     assert sizes[:3] == [16, 32, 64]
     assert max(sizes) == portions.MAX_IMAGES
@@ -251,6 +252,48 @@ def test_cuts_grow_while_passes_are_short_and_shrink_when_they_are_long(monkeypa
     for _ in cuts.map(compute, images):
         longest_s, began_s = max(longest_s, now_s[0] - began_s) if sizes[7:] else 0.0, now_s[0]
     assert longest_s <= 0.05
+
+
+def test_whole_batches_are_passed_while_passes_are_short(monkeypatch):
+    monkeypatch.setattr(portions, "PORTION_S", 60)
+    model = WatchedNetwork()
+    batches = [(torch.randn(512, 4), torch.zeros(512).long()) for _ in range(4)]
+    for _ in range(2):
+        model.passes.clear()
+        Evaluator(batches).evaluate(model, "cpu")
+        assert model.passes[-3:] == [512, 512, 512]  # the first batch is cut to measure its cost
+    small = [(inputs[:10], labels[:10]) for inputs, labels in batches]
+    model.passes.clear()
+    Evaluator(small).evaluate(model, "cpu")
+    assert model.passes == [10, 10, 10, 10]
+
+
+def test_no_pass_has_a_single_image_where_the_batch_has_more(monkeypatch):
+    model = WatchedNetwork()
+    for portion_s in (0, 60):  # the cuts shrink to two images, or grow
+        monkeypatch.setattr(portions, "PORTION_S", portion_s)
+        for num_images in (2, 3, 5, 17, 33, 65, 113, 513):
+            model.passes.clear()
+            Evaluator([(torch.randn(num_images, 4), torch.zeros(num_images).long())] * 6).evaluate(
+                model, "cpu"
+            )
+            assert sum(model.passes) == 6 * num_images
+            assert min(model.passes) > 1, num_images
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_portion_ends_by_the_time_of_its_work(monkeypatch):
+    class Slow(nn.Linear):
+        def forward(self, inputs):
+            torch.cuda._sleep(100_000_000)  # cycles, about 60 ms
+            return super().forward(inputs)
+
+    monkeypatch.setattr(portions, "PORTION_S", 0.025)
+    model = Slow(4, 3, device="cuda")
+    evaluation = Evaluator([(torch.randn(64, 4), torch.zeros(64).long())]).evaluate_in_portions(
+        model, "cuda"
+    )
+    assert len(list(evaluation)) >= 4  # each pass ends a portion
 
 
 @pytest.fixture

@@ -402,6 +402,119 @@ class TestOutputsAndLoss:
             make_parts(nn.Linear(5, 3)).fit(1)
 
 
+class TestEvaluator:
+    def test_what_the_evaluator_cannot_judge_is_refused_before_the_first_update(self):
+        inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+        shapes = DataLoader(TensorDataset(inputs, labels), batch_size=4)
+
+        def autoencode(model, batch, loss_fn, optimizer, device):
+            return train_step(model, (batch[0], batch[0]), loss_fn, optimizer, device)
+
+        def unpack(model, batch, loss_fn, optimizer, device):
+            return train_step(model, batch[:2], loss_fn, optimizer, device)
+
+        images = TEST_SET.images[:32, None] / 255
+        digits = Evaluator(TEST_SET.batches(32), nn.MSELoss())
+        image_model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1))
+        flat_model = nn.Sequential(nn.Flatten(), nn.Linear(784, 784), nn.Unflatten(1, (784,)))
+        for name, model, batch, loss_fn, step, evaluator, error, words in [
+            (
+                *("autoencoder", image_model, (images, images), nn.MSELoss(), train_step),
+                *(digits, ValueError, r"\(32, 1, 28, 28\)"),
+            ),
+            (
+                *("flat autoencoder", flat_model, (images, images.flatten(1)), nn.MSELoss()),
+                *(train_step, digits, ValueError, "784 classes, .* 10 classes"),
+            ),
+            (
+                *("own step", nn.Conv1d(1, 1, 1), (inputs[:, None], labels), nn.MSELoss()),
+                *(autoencode, Evaluator(shapes), ValueError, r"\(8, 1, 4\)"),
+            ),
+            (
+                *("regression", nn.Linear(4, 1), (inputs, inputs[:, :1]), nn.MSELoss()),
+                *(train_step, Evaluator([(inputs, labels)]), ValueError, "one output for each"),
+            ),
+            (
+                *("too few classes", nn.Linear(4, 3), (inputs, labels), nn.CrossEntropyLoss()),
+                *(train_step, Evaluator([(inputs, labels + 1)]), ValueError, "target is 3"),
+            ),
+            (
+                *("triples", nn.Linear(4, 3), (inputs, labels, labels), nn.CrossEntropyLoss()),
+                *(unpack, Evaluator([(inputs, labels, labels)]), TypeError, "tuple of 3 parts"),
+            ),
+            (
+                *("dicts", nn.Linear(4, 3), (inputs, labels), nn.CrossEntropyLoss()),
+                *(train_step, Evaluator([{"image": inputs, "label": labels}]), TypeError, "dict"),
+            ),
+        ]:
+            trainer = make_parts(
+                model, loss_fn=loss_fn, batches=[batch] * 2, train_step=step, evaluator=evaluator
+            )
+            before = copy_state(model)
+            with pytest.raises(error, match=words):
+                trainer.fit(1)
+            assert trainer.history.batch_losses == [], name
+            assert_equal(copy_state(model), before)
+
+    def test_what_the_evaluator_can_judge_is_no_fault(self):
+        inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+
+        class TwoOutputsInTraining(nn.Linear):
+            def forward(self, inputs):
+                outputs = super().forward(inputs)
+                return (outputs, inputs) if self.training else outputs
+
+        def both_step(model, batch, loss_fn, optimizer, device):
+            loss = loss_fn(model(batch[0])[0], batch[1])
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        def contrast_step(model, batch, loss_fn, optimizer, device):
+            views = torch.cat([batch[0], batch[0]])
+            return train_step(model, (views, batch[1].repeat(2)), loss_fn, optimizer, device)
+
+        class ScoresInTraining(nn.Linear):
+            def forward(self, inputs):
+                scores = super().forward(inputs)
+                return scores if self.training else scores.log_softmax(1)
+
+        class SharesInEvaluation(nn.Linear):
+            def forward(self, inputs):
+                scores = super().forward(inputs) * 100
+                return scores if self.training else scores.softmax(1)
+
+        one_hot = nn.functional.one_hot(labels, 3).float()
+
+        class OwnEvaluator(Evaluator):
+            def evaluate(self, model, device):
+                return {"answer": 42.0}
+
+        triples = [(inputs, labels, labels)]
+        for model, step, evaluator in [
+            (TwoOutputsInTraining(4, 3), both_step, Evaluator([(inputs, labels)])),
+            (nn.Linear(4, 3), contrast_step, Evaluator([(inputs, labels)])),
+            (nn.Linear(4, 3), train_step, Evaluator([(inputs[:5], labels[:5])])),
+            (nn.Linear(4, 3), train_step, Evaluator([(inputs.numpy(), labels.tolist())])),
+            (nn.Linear(4, 3), train_step, OwnEvaluator(triples)),
+            (ScoresInTraining(4, 3), train_step, Evaluator([(inputs, labels)], nn.NLLLoss())),
+            (SharesInEvaluation(4, 3), train_step, Evaluator([(inputs, one_hot)], nn.BCELoss())),
+            (nn.LazyLinear(3), train_step, Evaluator([(inputs, labels)])),
+        ]:
+            trainer = make_parts(
+                model, batches=[(inputs, labels)], train_step=step, evaluator=evaluator
+            )
+            assert trainer.fit(2).num_epochs == 2
+
+    def test_checking_the_evaluator_adds_no_forward_pass_and_no_hook(self):
+        model, modes = nn.Linear(4, 3), []
+        model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)] * 3
+        make_parts(model, batches=batches, evaluator=Evaluator(batches[:1])).fit(1)
+        assert modes == [True, True, True, False]
+        assert not model._forward_hooks
+
+
 class TestTypes:
     def test_inputs_of_another_type_are_explained(self):
         for inputs, words in [

@@ -19,8 +19,9 @@ from torch.nn import functional
 from traitlets import Instance, Int, TraitError, Tuple, validate
 
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import Evaluator, Predictions
+from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.images import to_sprite
+from mnist_widgets.predictions import Predictions
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
 from mnist_widgets.tensors import ArrayLike, to_tensor

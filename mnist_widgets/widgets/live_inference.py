@@ -18,13 +18,13 @@ import torch
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.evaluation import (
     Evaluator,
-    Predictions,
     predict_in_portions,
     predict_probabilities,
 )
 from mnist_widgets.history import History
 from mnist_widgets.messages import name_error
 from mnist_widgets.portions import LongJob
+from mnist_widgets.predictions import Predictions
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Callback, Trainer

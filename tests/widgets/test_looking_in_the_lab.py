@@ -7,7 +7,7 @@ import torch
 from looked_at_models import MODELS, describe
 from torch import nn
 
-from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities
+from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities, train_step
 from mnist_widgets.widgets import dashboard
 from mnist_widgets.widgets.publishing import publisher
 
@@ -112,17 +112,36 @@ def test_a_loss_that_ignores_a_class_of_the_data_is_refused(make_lab):
         make_lab(model, loss_fn=nn.CrossEntropyLoss(ignore_index=3))
 
 
-def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab):
+def step_on_floats(model, batch, loss_fn, optimizer, device):
+    """Train on labels as binary cross-entropy takes them: floats of the outputs' shape."""
+    inputs, labels = batch
+    return train_step(model, (inputs, labels[:, None].float()), loss_fn, optimizer, device)
+
+
+def step_on_one_hot(model, batch, loss_fn, optimizer, device):
+    """Train on labels as a squared error takes them: a number for each class."""
+    inputs, labels = batch
+    one_hot = nn.functional.one_hot(labels, 10).float()
+    return train_step(model, (inputs, one_hot), loss_fn, optimizer, device)
+
+
+BCE = nn.BCEWithLogitsLoss()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss_fn": lambda outputs, labels: BCE(outputs.flatten(), labels.float())},
+        {"loss_fn": BCE, "train_step": step_on_floats},
+    ],
+    ids=["own loss", "own step"],
+)
+def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab, options):
     sets = tuple(
         DigitSet(each.images, each.labels >= 5, ["small", "large"], "size")
         for each in load_bundled_digits()
     )
-    bce = nn.BCEWithLogitsLoss()
-    lab = make_lab(
-        nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1)),
-        sets,
-        loss_fn=lambda outputs, labels: bce(outputs.flatten(), labels.float()),
-    )
+    lab = make_lab(nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1)), sets, **options)
     lab.session.start(10)
     lab.session.join(TIMEOUT_S)
     settle(lab)
@@ -135,3 +154,21 @@ def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab):
     assert lab._confusion._counts.trace() == num_right
     expected = torch.stack([-scores[0], scores[0]]).sigmoid()
     assert lab._prediction._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_an_own_step_with_one_hot_targets_is_trained_and_judged(make_lab, data):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+    lab = make_lab(model, loss_fn=nn.MSELoss(), train_step=step_on_one_hot)
+    lab.session.start(2)
+    lab.session.join(TIMEOUT_S)
+    settle(lab)
+    history, test_set = lab.session.trainer.history, data[1]
+    with torch.no_grad():
+        outputs = model(test_set.images[:, None] / 255)
+    targets = nn.functional.one_hot(test_set.labels, 10).float()
+    assert history["test_loss"][-1] == pytest.approx(
+        nn.MSELoss()(outputs, targets).item(), rel=1e-4
+    )
+    is_right = outputs.argmax(1) == test_set.labels
+    assert history["test_accuracy"][-1] == pytest.approx(is_right.float().mean().item())
+    assert lab._confusion._counts.trace() == is_right.sum()
