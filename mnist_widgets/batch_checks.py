@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
+from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
@@ -28,6 +29,11 @@ def check_pair(batch: object) -> None:
     parts = batch if isinstance(batch, (tuple, list)) else ()
     if len(parts) == 2 and all(hasattr(part, "to") for part in parts):
         return
+    if len(parts) == 2 and isinstance(parts[0], Tensor) and isinstance(parts[1], Number):
+        raise TypeError(
+            "train_batches is a data set: it gives single images and their labels. Cut it into "
+            "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
+        )
     raise TypeError(
         "A batch must be a pair of tensors, (inputs, targets), but train_batches gave "
         f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own that unpacks "

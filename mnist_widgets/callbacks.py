@@ -162,7 +162,7 @@ class Checkpoint(Callback):
             raise FileNotFoundError(
                 f"Checkpoint cannot write {str(self.path)!r}: there is no folder "
                 f"{str(self.path.parent)!r}. Create it first, for example with "
-                "Path(folder).mkdir(parents=True)."
+                "Path(folder).mkdir(parents=True, exist_ok=True)."
             )
         if self.path.is_dir():
             raise IsADirectoryError(

@@ -33,6 +33,7 @@ from mnist_widgets.evaluator_checks import checking_evaluator
 from mnist_widgets.loss_checks import LossFunction, checked
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import find_reduction
+from mnist_widgets.part_kinds import check_kind
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
@@ -54,6 +55,7 @@ class Parts(Protocol):
     optimizer: Optimizer
     train_batches: Iterable[Any]
     evaluator: Any
+    callbacks: list[Any]
     train_step: Callable[..., float]
     device: torch.device
     warnings: list[str]
@@ -70,25 +72,18 @@ def check_parts(parts: Parts) -> None:
     parameters.
 
     Raises:
-        TypeError: a part is a class instead of an instance, or the batches have no length.
+        TypeError: a part is a class instead of an instance, or something else altogether, or the
+            batches have no length.
         ValueError: there is no batch, the evaluator's data has other classes, or the usual training
             step cannot use the optimizer or the loss function, for example because the optimizer
             holds none of the model's trainable parameters.
     """
     count_batches(parts.train_batches)
     check_same_classes(parts.train_batches, getattr(parts.evaluator, "batches", None))
-    examples = {
-        "model": "SimpleNet(28 * 28, 10)",
-        "loss_fn": "nn.CrossEntropyLoss()",
-        "optimizer": "torch.optim.Adam(model.parameters())",
-    }
-    for name, example in examples.items():
-        part = getattr(parts, name)
-        if isinstance(part, type):
-            raise TypeError(
-                f"{name} is the class {part.__name__} itself. Make an instance of it, as in "
-                f"{name} = {example}."
-            )
+    for name in ("model", "loss_fn", "optimizer", "evaluator"):
+        check_kind(name, getattr(parts, name))
+    for callback in parts.callbacks:
+        check_kind("callback", callback)
     if not parts.has_usual_step:
         return  # another step may use several optimizers, or reduce the losses itself
     _check_optimizer(parts)

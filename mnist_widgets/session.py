@@ -408,7 +408,10 @@ class TrainingSession:
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
-            raise ActionRefusedError("This session is closed. Make a new TrainingSession.")
+            raise ActionRefusedError(
+                "This session is closed: close() was called, or a newer session trains its model. "
+                "Use that one, or make a new TrainingSession."
+            )
 
     def _stop_if_open(self) -> None:
         with suppress(ActionRefusedError):  # it is being closed, which ends the run as well

@@ -47,6 +47,7 @@ LAYERS = [
         "messages",
         "canvas",
         "loss_checks",
+        "part_kinds",
     },
     {"data", "loss_picture", "batch_checks", "predictions"},
     {"evaluation"},

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from mnist_widgets import (
     Evaluator,
+    ProgressBar,
     SimpleNet,
     Trainer,
     TrainingSession,
@@ -743,3 +744,27 @@ def test_a_refused_run_fails_the_session_with_the_sentence_and_leaves_it_usable(
         assert session.state == "finished"
     finally:
         session.close()
+
+
+def test_parts_of_another_kind_are_named_with_an_example(make_trainer, batches):
+    model = nn.Linear(4, 3)
+    scheduler = torch.optim.lr_scheduler.StepLR(torch.optim.SGD(model.parameters(), lr=0.1), 1)
+    for options, words in (
+        ({"evaluator": batches}, r"evaluator is a list.*Evaluator\(test_set"),
+        ({"evaluator": Evaluator}, "evaluator is the class Evaluator"),
+        ({"callbacks": [ProgressBar]}, "callback is the class ProgressBar"),
+        ({"callbacks": [scheduler]}, r"callback is a StepLR.*LearningRateScheduler\("),
+    ):
+        with pytest.raises(TypeError, match=words):
+            make_trainer(**options)
+    with pytest.raises(TypeError, match=r"optimizer is a str.*torch\.optim\.Adam\("):
+        Trainer(model, nn.CrossEntropyLoss(), "adam", batches)
+    with pytest.raises(TypeError, match=r"loss_fn is a str.*CrossEntropyLoss\("):
+        Trainer(model, "cross-entropy", scheduler.optimizer, batches)
+
+
+def test_a_data_set_in_place_of_batches_is_named(make_trainer):
+    data_set = TensorDataset(torch.randn(8, 4), torch.randint(0, 3, (8,)))
+    images = [(image, int(label)) for image, label in data_set]
+    with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
+        make_trainer(train_batches=images).fit(1)
