@@ -17,10 +17,10 @@ def loss_fn(logits, labels):
 """,
 }
 _CODE = """\
-import torch
-from torch import nn
-
 from mnist_widgets import {names}
+
+import torch  # after the kit, which sets torch's threads
+from torch import nn
 
 train_set, test_set = {data}
 torch.manual_seed({seed})

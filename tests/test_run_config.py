@@ -297,7 +297,7 @@ def test_the_squared_error_measures_probabilities_against_one_hot_targets():
 def test_callbacks_and_settings_reach_the_trainer(digits, make_trainer):
     train_set, test_set = digits
     config = RunConfig("momentum", 0.5, batch_size=100, hidden_units=7)
-    callback = object()
+    callback = Callback()
     trainer = config.build(train_set, test_set, [callback])
     assert trainer.callbacks[-1] is callback
     assert trainer.num_batches == -(-len(train_set) // 100)
