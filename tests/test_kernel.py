@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="interrupts work differe
 
 
 @pytest.fixture(scope="module")
-def kernel():
-    """A running kernel of this environment, with a session in it."""
+def running_kernel():
+    """A running kernel of this environment."""
     manager = KernelManager(kernel_name="python3", transport="ipc")
     manager.kernel_spec.argv[0] = sys.executable
     manager.start_kernel()
@@ -33,11 +33,18 @@ def kernel():
     client.start_channels()
     client.wait_for_ready(timeout=TIMEOUT_S)
     try:
-        run(client, SET_UP)
         yield manager, client
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel(running_kernel):
+    """The kernel, with a session in it that no other test has changed."""
+    _, client = running_kernel
+    run(client, SET_UP)
+    return running_kernel
 
 
 def run(client, code: str) -> str:
@@ -72,7 +79,6 @@ def announce():
     print("training", flush=True)
 threading.Thread(target=announce).start()
 """
-    run(client, "session.reset(); session.between_batches(lambda: None).result()")
     reply = client.execute_interactive(
         f"{announce}\nsession.start(100_000)\n{wait}",
         output_hook=interrupt_when_training,
@@ -108,9 +114,9 @@ panel = TrainingPanel(foreground, epochs=10_000)
 def foreground(kernel):
     """The kernel, with a chart, a session in the foreground, and its panel."""
     manager, client = kernel
-    run(client, SET_UP + IN_THE_FOREGROUND)
+    run(client, IN_THE_FOREGROUND)
     yield manager, client
-    run(client, "foreground.close()" + SET_UP)  # the next test has a session of its own again
+    run(client, "foreground.close()")
 
 
 def test_a_training_in_the_foreground_is_drawn_by_its_own_cell(foreground):
