@@ -10,6 +10,7 @@ import weakref
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from settled_lab import settle
 
 from mnist_widgets import (
     DigitSet,
@@ -43,18 +44,6 @@ def make_lab():
 @pytest.fixture
 def lab(make_lab):
     return make_lab()
-
-
-def no_portion():
-    """A job in portions that has nothing to do, and comes after those that wait."""
-    yield from ()
-
-
-def settle(lab):
-    """Wait until everything asked for has taken effect, is predicted and drawn."""
-    lab.session.between_batches(lambda: None).result(TIMEOUT_S)
-    lab.session.in_portions(no_portion).result(TIMEOUT_S)
-    publisher.flush()
 
 
 def train(lab, epochs=1):

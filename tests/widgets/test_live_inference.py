@@ -7,6 +7,7 @@ import threading
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from settled_lab import settle
 from torch import nn
 from traitlets import TraitError
 
@@ -20,7 +21,6 @@ from mnist_widgets.widgets import (
     RunTable,
     dashboard,
 )
-from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 20
 NUM_SHOWN = 51  # a page of 50, and the selected image
@@ -91,16 +91,6 @@ def gate():
 
     yield Gate()
     may_go_on.set()
-
-
-def no_portion():
-    yield from ()
-
-
-def settle(lab) -> None:
-    lab.session.between_batches(lambda: None).result(TIMEOUT_S)
-    lab.session.in_portions(no_portion).result(TIMEOUT_S)
-    publisher.flush()
 
 
 def begin_to_look(lab, gate, num_passes: int = 4) -> WatchedNetwork:

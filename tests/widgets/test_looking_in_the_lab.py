@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from looked_at_models import MODELS, describe
+from settled_lab import settle
 from torch import nn
 
 from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities, train_step
 from mnist_widgets.widgets import dashboard
-from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 30
 
@@ -37,17 +37,6 @@ def make_lab(data):
     yield make
     for lab in labs:
         lab.close()
-
-
-def no_portion():
-    yield from ()
-
-
-def settle(lab):
-    """Wait until everything asked for has taken effect and is drawn."""
-    lab.session.between_batches(lambda: None).result(TIMEOUT_S)
-    lab.session.in_portions(no_portion).result(TIMEOUT_S)  # after the look at all images
-    publisher.flush()
 
 
 def look_around(lab):

@@ -6,8 +6,6 @@ import gc
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
-from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 
 from mnist_widgets import TrainingSession, load_bundled_digits
 from mnist_widgets.runs import RunLog
@@ -16,15 +14,6 @@ from mnist_widgets.widgets.publishing import publisher
 from mnist_widgets.widgets.twin_output import twin_writer
 
 TIMEOUT_S = 20
-
-
-@pytest.fixture
-def shell():
-    """IPython's shell, which keeps what is displayed."""
-    shell = InteractiveShell.instance()
-    shell.display_pub = CapturingDisplayPublisher(parent=shell)
-    yield shell
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture

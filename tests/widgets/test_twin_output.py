@@ -6,9 +6,8 @@ import threading
 
 import nbformat
 import pytest
-from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
+from settled_lab import settle
 
 from mnist_widgets import RunConfig, TrainingSession, load_bundled_digits
 from mnist_widgets.twins import Twin
@@ -24,15 +23,6 @@ from mnist_widgets.widgets import (
 from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.publishing import Publisher, publisher
 from mnist_widgets.widgets.twin_output import CALM_S, TwinWriter, hide_twin
-
-
-@pytest.fixture
-def shell():
-    """IPython's shell, which keeps what is displayed."""
-    shell = InteractiveShell.instance()
-    shell.display_pub = CapturingDisplayPublisher(parent=shell)
-    yield shell
-    InteractiveShell.clear_instance()
 
 
 def outputs_of(shell) -> list[dict]:
@@ -228,17 +218,6 @@ def lab():
     lab = dashboard(data=(train_set, test_set), settings="adam batch=256 hidden=16")
     yield lab
     lab.close()
-
-
-def no_portion():
-    """A job in portions that has nothing to do, and comes after those that wait."""
-    yield from ()
-
-
-def settle(lab) -> None:
-    lab.session.between_batches(lambda: None).result(30)
-    lab.session.in_portions(no_portion).result(30)
-    publisher.flush()
 
 
 def test_a_dashboards_twin_holds_what_all_its_panels_show(lab):
