@@ -21,12 +21,10 @@ class EpochBatches:
         epoch: its number, for error messages.
 
     Attributes:
-        source: the same `train_batches`.
         num_batches: batches in the epoch.
     """
 
     def __init__(self, train_batches: Iterable[Any], epoch: int) -> None:
-        self.source = train_batches
         self.num_batches = count_batches(train_batches)
         self._epoch = epoch
         self._num_taken = 0

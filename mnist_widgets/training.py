@@ -21,7 +21,6 @@ from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
 from mnist_widgets.interrupts import breakable, interrupts_stop
-from mnist_widgets.logbook import Logbook
 from mnist_widgets.module_state import Snapshot
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -125,6 +124,8 @@ class Trainer:
     Attributes:
         history: the losses and metrics so far; exists before the first batch, and a new one begins
             with each `restore`.
+        num_batches_trained, num_images_trained, num_epochs_trained: batches, images and whole
+            epochs trained since the history began.
         last_epoch: the epoch with which the current or last run ends; 0 before the first.
         ending: how the last run ended, None before that.
         stop_reason: the sentence given with the last honoured `request_stop`, or None.
@@ -152,12 +153,11 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.train_step = train_step
         self.device = pick_device() if device is None else torch.device(device)
-        self.history = History()
+        self._begin_history()
         self.last_epoch = 0
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
-        self._logbook = Logbook()
         self._is_running = False
         self._is_first_batch = True  # of a run
         self._stop_ends_evaluation = False
@@ -231,11 +231,6 @@ class Trainer:
         return self._stop_requested
 
     @property
-    def logbook(self) -> Logbook:
-        """What was really trained since the history began; nothing but training writes it."""
-        return self._logbook
-
-    @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
         return count_batches(self.train_batches)
@@ -258,10 +253,13 @@ class Trainer:
         if self._is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
         snapshot.restore(self.model, self.optimizer)
-        self.history = History()
-        self._logbook = Logbook()
+        self._begin_history()
         self.ending = self.stop_reason = None
         self._tell("on_reset")
+
+    def _begin_history(self) -> None:
+        self.history = History()
+        self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self._is_running:
@@ -273,8 +271,6 @@ class Trainer:
                 at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
-            self._logbook.begin_run(self.model)
-            at_the_end.callback(self._logbook.end_run, self.model)
             self.optimizer.zero_grad()  # a batch that failed may have left its gradients
             for callback in reversed(self.callbacks):
                 at_the_end.callback(breakable, callback.on_train_end, self)
@@ -303,7 +299,7 @@ class Trainer:
             num_batches = batches.num_batches
             for batch_index in range(1, num_batches + 1):
                 batch = batches.take()
-                step, loss, num_images = self._train_on(batch, batches.source)
+                step, loss, num_images = self._train_on(batch)
                 duration_s = time.perf_counter() - began_s
                 report = BatchReport(
                     step, epoch, batch_index, num_batches, loss, num_images, duration_s
@@ -317,9 +313,8 @@ class Trainer:
                     return
                 began_s = time.perf_counter()
 
-    def _train_on(self, batch: object, source: object) -> tuple[int, float, int]:
+    def _train_on(self, batch: object) -> tuple[int, float, int]:
         """Train one batch; return the number of batches so far, its loss and its images."""
-        self._logbook.begin_batch()
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch)
         else:
@@ -336,8 +331,10 @@ class Trainer:
             ) from error
         step = self.history.add_batch(loss)
         inputs = find_inputs(batch)
-        self._logbook.add_batch(source, inputs)
-        return step, loss, 0 if inputs is None else len(inputs)
+        num_images = 0 if inputs is None else len(inputs)
+        self.num_batches_trained += 1
+        self.num_images_trained += num_images
+        return step, loss, num_images
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
@@ -351,7 +348,7 @@ class Trainer:
             return  # stopped: an epoch without its metrics is not whole
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
-        self._logbook.add_epoch(self.model)
+        self.num_epochs_trained += 1
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
     def _tell(self, hook: str, *arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""`check_run`: what a run has to show, and what typing does not change."""
+"""`check_run`: what a run must show, and which mistakes it tells apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from mnist_widgets import (
     TrainingSession,
     load_bundled_digits,
     load_mnist,
-    train_step,
 )
 from mnist_widgets.exercises import check_run
 from mnist_widgets.history import History
@@ -68,7 +67,7 @@ def test_a_run_with_better_settings_passes(good_trainer):
     verdict = check_run(good_trainer)
     assert verdict.passed, verdict
     assert "found 49,300" in str(verdict)
-    assert "found 5: 7,190 images seen" in str(verdict)
+    assert "found 5: 7,190 images used" in str(verdict)
 
 
 def test_a_session_is_judged_like_its_trainer():
@@ -155,7 +154,7 @@ def test_epochs_of_several_runs_add_up(good_trainer):
     good_trainer.fit(1)
     verdict = check_run(good_trainer)
     assert verdict.mistake == "too_many_epochs"
-    assert "found 6: 8,628 images seen, 1,438 in the set" in verdict.hint
+    assert "found 6: 8,628 images used, 1,438 in the set" in verdict.hint
     assert check_run(good_trainer, max_epochs=6).passed
 
 
@@ -194,10 +193,10 @@ def removes_an_epoch(trainer):
 
 
 @pytest.mark.parametrize(
-    "meddle", [types_a_history, appends_epochs, puts_a_dict_there, removes_an_epoch]
+    "change", [types_a_history, appends_epochs, puts_a_dict_there, removes_an_epoch]
 )
-def test_a_history_that_was_typed_is_noticed(good_trainer, meddle):
-    meddle(good_trainer)
+def test_a_history_that_does_not_match_the_counters_is_noticed(good_trainer, change):
+    change(good_trainer)
     assert check_run(good_trainer).mistake == "history_changed"
 
 
@@ -214,113 +213,47 @@ def test_a_bad_network_does_not_pass_with_typed_metrics():
     assert check_run(trainer).mistake == "too_inaccurate"
 
 
-def test_a_network_that_could_read_before_is_noticed(good_trainer):
+def test_a_network_that_was_trained_before_is_noticed(good_trainer):
     again = make_trainer(good_trainer.model)
     again.fit(1)
     verdict = check_run(again)
     assert verdict.mistake == "trained_before"
+    assert "guessing 2.3" in verdict.hint
 
 
-def test_restoring_what_was_learnt_does_not_hide_it(good_trainer):
+@pytest.mark.parametrize(
+    "loss_fn",
+    [
+        nn.CrossEntropyLoss(reduction="sum"),
+        nn.CrossEntropyLoss(label_smoothing=0.1),
+        nn.MultiMarginLoss(),
+        lambda scores, labels: nn.functional.nll_loss(scores.log_softmax(1), labels),
+    ],
+)
+def test_a_new_network_is_recognized_with_other_losses(loss_fn):
+    model = SimpleNet(28 * 28, 10, hidden_units=62)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    mistakes = []
+    for _ in range(2):
+        trainer = Trainer(model, loss_fn, optimizer, TRAIN_SET.batches(8))
+        trainer.fit(2)
+        mistakes.append(check_run(trainer, min_accuracy=0.5).mistake)
+    assert mistakes == ["", "trained_before"]
+
+
+def test_a_reset_to_a_trained_network_is_noticed(good_trainer):
     good_trainer.restore(good_trainer.snapshot())
     assert check_run(good_trainer).mistake == "never_trained"
     good_trainer.fit(1)
     assert check_run(good_trainer).mistake == "trained_before"
 
 
-def test_training_elsewhere_afterwards_is_noticed(good_trainer):
-    batch = next(iter(TRAIN_SET.batches(64)))
-    cpu = torch.device("cpu")
-    train_step(good_trainer.model, batch, good_trainer.loss_fn, good_trainer.optimizer, cpu)
-    assert check_run(good_trainer).mistake == "changed_elsewhere"
-
-
-def train_on(model, batches):
-    """Train beside the trainer, with an optimizer whose updates PyTorch's own count misses."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    model.train()
-    for batch in batches:
-        train_step(model, batch, nn.CrossEntropyLoss(), optimizer, torch.device("cpu"))
-
-
-class TrainsOn(Callback):
-    """Trains on in one of its hooks."""
-
-    def __init__(self, hook):
-        setattr(self, hook, self.train)
-
-    def train(self, trainer, *_):
-        train_on(trainer.model, TRAIN_SET.batches(64))
-
-
-class TrainsInsteadOfJudging:
-    def evaluate(self, model, device):
-        train_on(model, TEST_SET.batches(16))
-        return {"test_accuracy": 0.1}
-
-
-@pytest.mark.parametrize(
-    ("listener", "times"),
-    [
-        ({"callbacks": [TrainsOn("on_train_begin")]}, "once"),
-        ({"callbacks": [TrainsOn("on_epoch_begin")]}, "2 times"),
-        ({"callbacks": [TrainsOn("on_batch_end")]}, "8 times"),
-        ({"callbacks": [TrainsOn("on_epoch_end")]}, "2 times"),
-        ({"callbacks": [TrainsOn("on_train_end")]}, "once"),
-        ({"evaluator": TrainsInsteadOfJudging()}, "2 times"),
-    ],
-)
-def test_training_beside_the_training_is_noticed(listener, times):
-    trainer = make_trainer(batches=TRAIN_SET.batches(400), **listener)
-    trainer.fit(2)
-    verdict = check_run(trainer)
-    assert verdict.mistake == "changed_between_batches"
-    assert f"changed {times} by something else than the training step" in verdict.hint
-
-
-def test_training_between_two_runs_is_noticed():
-    trainer = make_trainer()
-    trainer.fit(1)
-    train_on(trainer.model, TRAIN_SET.batches(64))
-    trainer.fit(1)
-    assert check_run(trainer).mistake == "changed_between_batches"
-
-
-class PutsWeightsBack(Callback):
-    """As those do who keep the best weights: here the best are those of the first epoch."""
-
-    def on_epoch_end(self, trainer, report):
-        if report.epoch == 1:
-            self.weights = deepcopy(trainer.model.state_dict())
-
-    def on_train_end(self, trainer):
-        trainer.model.load_state_dict(self.weights)
-
-
-def test_weights_of_an_earlier_epoch_may_be_put_back():
-    trainer = make_trainer(callbacks=[PutsWeightsBack()])
-    trainer.fit(3)
-    verdict = check_run(trainer, min_accuracy=0.3)
-    assert verdict.passed, verdict
-
-
-def test_weights_that_became_nan_are_judged_by_what_they_read():
+def test_weights_that_became_nan_are_too_inaccurate():
     trainer = make_trainer()
     trainer.optimizer.param_groups[0]["lr"] = float("nan")
     trainer.fit(2)
     trainer.fit(1)
     assert check_run(trainer).mistake == "too_inaccurate"
-
-
-def test_another_network_put_in_its_place_is_noticed(good_trainer):
-    good_trainer.model = SimpleNet(28 * 28, 10, hidden_units=60)
-    assert check_run(good_trainer, max_parameters=100_000).mistake == "changed_elsewhere"
-
-
-def test_a_network_that_learns_nothing_is_noticed():
-    trainer = make_trainer(train_step=lambda *_: 0.5)
-    trainer.fit(1)
-    assert check_run(trainer).mistake == "learnt_nothing"
 
 
 @pytest.mark.parametrize(
@@ -337,38 +270,7 @@ def test_training_on_test_images_is_noticed(batches):
     trainer.fit(1)
     verdict = check_run(trainer)
     assert verdict.mistake == "trained_on_test_images"
-    assert verdict.hint.startswith(("At least 359 of the test", "At least 50 of the test"))
-
-
-def test_exchanging_the_batches_afterwards_hides_nothing():
-    trainer = make_trainer(batches=TEST_SET.batches(32))
-    trainer.fit(1)
-    trainer.train_batches = TRAIN_SET.batches(32)
-    assert check_run(trainer).mistake == "trained_on_test_images"
-
-
-class Claims:
-    """Says that its batches come from the training images, and takes them from elsewhere."""
-
-    def __init__(self, batches):
-        self.digit_set = TRAIN_SET
-        self.dataset = TRAIN_SET
-        self._batches = list(batches)
-
-    def __len__(self):
-        return len(self._batches)
-
-    def __iter__(self):
-        return iter(self._batches)
-
-
-@pytest.mark.parametrize("given", [{}, {"data_name": "UCI digits"}])
-def test_test_images_under_another_name_are_noticed(given):
-    trainer = make_trainer(batches=Claims(TEST_SET.batches(16, shuffle=True)))
-    trainer.fit(2)
-    verdict = check_run(trainer, **given)
-    assert verdict.mistake == "trained_on_test_images"
-    assert "of its 359 test images among them" in verdict.details[1].numbers
+    assert verdict.hint.startswith(("359 of the test images", "50 of the test images"))
 
 
 class ShiftedImages(Dataset):
