@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 
-from mnist_widgets.exercises.examination import examine
-from mnist_widgets.exercises.trying import is_unsolved
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import is_unsolved
 from mnist_widgets.exercises.verdict import Verdict
 
 _NOTE = (

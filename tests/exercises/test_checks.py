@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.exercises import Verdict
-from mnist_widgets.exercises.examination import examine
+from mnist_widgets.exercises.runner import examine
 from mnist_widgets.measures import precision, recall
 
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_widgets.devices import device_of
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe, refuse_nothing
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_PIXELS, _NUM_HIDDEN, _NUM_CLASSES = 28 * 28, 512, 10

@@ -1,6 +1,6 @@
 """Judges a function that turns a network's scores into probabilities.
 
-The words of its hints are in hints/probabilities.md.
+The words of its hints are in hints/predict_probabilities.md.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import as_tensor, describe, refuse_lists, refuse_nothing
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_lists, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_IMAGES = 6
@@ -35,7 +35,7 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
     trial = _Trial(predict)
     return examine(
         "check_predict_probabilities",
-        read_hints("probabilities"),
+        read_hints("predict_probabilities"),
         {
             "It asks the network, in evaluation mode": trial.judge_call,
             "It gives a tensor with ten numbers for each image": trial.judge_shape,

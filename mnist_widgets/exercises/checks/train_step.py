@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe, refuse_nothing
-from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.exercises.watched_step import (
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe, refuse_nothing
+from mnist_widgets.exercises.step_recorders import (
     LEARNING_RATE,
     SMALL,
     Twin,
     WatchedNet,
     WatchedSGD,
 )
+from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.training import TrainStep
 
 _MOST_DIGITS = 6  # that somebody rounds to

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.watched import PlantedEvaluator
+from mnist_widgets.exercises.recorders import PlantedEvaluator
 from mnist_widgets.training import Callback, Trainer
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.planted import count_epochs, make_trainer
-from mnist_widgets.exercises.trying import describe, refuse_nothing
+from mnist_widgets.exercises.recorders import PlantedEvaluator
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe, refuse_nothing
+from mnist_widgets.exercises.scripted_training import count_epochs, make_trainer
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.exercises.watched import PlantedEvaluator
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.training import Callback
 

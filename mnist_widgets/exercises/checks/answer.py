@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 
 _NO_HINT = "Read the task once more, and compare what was expected with what was found."

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 from mnist_widgets.data import DataError, DigitSet, load_bundled_digits, load_mnist
 from mnist_widgets.digit_set import Batches
 from mnist_widgets.evaluation import predict_probabilities
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.history import History
 from mnist_widgets.session import TrainingSession

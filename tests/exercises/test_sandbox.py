@@ -13,9 +13,9 @@ import torch
 from tqdm import tqdm
 
 from mnist_widgets import Callback, TrainingSession
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import (
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import (
     as_tensor,
     describe,
     find_mistake,

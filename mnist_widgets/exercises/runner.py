@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Hints, Mistake, choose_hint, forget_mistakes
-from mnist_widgets.exercises.trying import find_mistake, undisturbed
+from mnist_widgets.exercises.sandbox import find_mistake, undisturbed
 from mnist_widgets.exercises.verdict import Detail, Verdict
 
 Aspects: TypeAlias = Mapping[str, Callable[[], str]]

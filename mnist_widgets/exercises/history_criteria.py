@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe
-from mnist_widgets.exercises.watched import (
+from mnist_widgets.exercises.recorders import (
     BATCH_SIZE,
     METRICS,
     NUM_BATCHES,
     NUM_EPOCHS,
     NUM_INPUTS,
 )
+from mnist_widgets.exercises.sandbox import describe
 
 SMALL = 1e-4  # a graphics card adds in another order
 

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.histories import SMALL, judge_entries, judge_means, judge_metrics
+from mnist_widgets.exercises.history_criteria import (
+    SMALL,
+    judge_entries,
+    judge_means,
+    judge_metrics,
+)
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import refuse_nothing
-from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.exercises.watched import (
+from mnist_widgets.exercises.recorders import (
     METRICS,
     NUM_BATCHES,
     NUM_EPOCHS,
@@ -30,6 +32,9 @@ from mnist_widgets.exercises.watched import (
     WatchedLoader,
     WatchedNetwork,
 )
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import refuse_nothing
+from mnist_widgets.exercises.verdict import Verdict
 
 
 def check_trainer(trainer: Callable[..., dict[str, list[float]]]) -> Verdict:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import describe, describe_error, refuse_nothing
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import describe, describe_error, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.exercises.wrong_losses import (
     Choice,

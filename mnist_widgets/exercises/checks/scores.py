@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import as_tensor, describe, refuse_nothing
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.measures import accuracy, precision, recall
 

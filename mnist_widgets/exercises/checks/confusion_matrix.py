@@ -1,6 +1,6 @@
 """Judges a function that fills a confusion matrix.
 
-The words of its hints are in hints/confusion.md.
+The words of its hints are in hints/confusion_matrix.md.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.examination import examine
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.trying import as_tensor, describe, refuse_lists, refuse_nothing
+from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_lists, refuse_nothing
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.measures import confusion_matrix
 
@@ -33,7 +33,7 @@ def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Ve
     trial = _Trial(count)
     return examine(
         "check_confusion_matrix",
-        read_hints("confusion"),
+        read_hints("confusion_matrix"),
         {
             "It gives a row and a column for each class": trial.judge_shape,
             "It counts each image once, by true and predicted class": trial.judge_counts,
