@@ -1,8 +1,8 @@
-"""Exercises for a class: checks that say what holds, what does not, and where to look.
+"""Exercises for a class: checks that say what is right, what is wrong, and give hints.
 
-Each `check_*` tries what a student wrote and returns a `Verdict`: a card in a notebook, text in a
-terminal. It never raises because of the student's code and leaves no trace outside. What the code
-prints meanwhile is not shown. A loop without an end that prints nothing has to be interrupted.
+Each `check_*` runs a student's code and returns a `Verdict`: a card in a notebook, text in a
+terminal. It raises no error of that code, has no side effects and discards what the code prints.
+An endless loop that prints nothing must be interrupted.
 """
 
 from mnist_widgets.exercises.checks.answer import check_answer

@@ -1,6 +1,6 @@
-"""Judges the history that a student's training loop returned, after three epochs of four batches.
+"""Criteria for the history of a student's training loop: three epochs of four batches.
 
-How it came about is left to `trainer`; the words of the hints are in hints/trainer.md.
+The hints are in hints/trainer.md.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from mnist_widgets.exercises.recorders import (
 )
 from mnist_widgets.exercises.sandbox import describe
 
-SMALL = 1e-4  # a graphics card adds in another order
+SMALL = 1e-4  # a GPU adds in another order
 
 
-def judge_entries(history: Any) -> str:  # noqa: ANN401 - whatever a student returned
-    """Return what was found under `"train"`, a number for each epoch.
+def check_entries(history: Any) -> str:  # noqa: ANN401 - whatever a student returned
+    """Check that `history["train"]` has one number for each epoch.
 
     Raises:
-        Mistake: if it is anything else.
+        Mistake: if it has not.
     """
     if not isinstance(history, Mapping):
         raise Mistake("no_dict", f"expected a dict, found {describe(history)}")
@@ -53,11 +53,11 @@ def judge_entries(history: Any) -> str:  # noqa: ANN401 - whatever a student ret
     return found
 
 
-def judge_means(history: Mapping[str, Any], batch_losses: Sequence[float]) -> str:
-    """Return the mean losses that were found, if they are those of the batch losses.
+def check_means(history: Mapping[str, Any], batch_losses: Sequence[float]) -> str:
+    """Check that the training losses are the means of the batch losses.
 
     Raises:
-        Mistake: if they are not, named after what they are instead.
+        Mistake: if they are not; its name says what they are.
     """
     values = torch.tensor([float(loss) for loss in history["train"]])
     losses = torch.tensor(batch_losses).reshape(NUM_EPOCHS, NUM_BATCHES)
@@ -82,11 +82,11 @@ def judge_means(history: Mapping[str, Any], batch_losses: Sequence[float]) -> st
     raise Mistake("wrong_mean", found)
 
 
-def judge_metrics(history: Mapping[str, Any]) -> str:
-    """Return that each of the evaluator's metrics stands in the history.
+def check_metrics(history: Mapping[str, Any]) -> str:
+    """Check that the history contains each of the evaluator's metrics.
 
     Raises:
-        Mistake: if one does not, or not as it was reported.
+        Mistake: if a metric is missing or wrong.
     """
     for name, values in METRICS.items():
         if name not in history:

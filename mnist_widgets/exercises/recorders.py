@@ -1,7 +1,4 @@
-"""Stand-ins that note what a student's training loop or callback does with them.
-
-What it should do with them is left to `trainer` and `callback`.
-"""
+"""A loader, networks and an evaluator that record how a student's code uses them."""
 
 from __future__ import annotations
 
@@ -18,16 +15,16 @@ from torch.utils.data import DataLoader, TensorDataset
 from mnist_widgets.devices import device_of
 from mnist_widgets.exercises.mistakes import Mistake
 
-# Three epochs of four batches, the last of them smaller: every count is another one.
+# Three epochs of four batches, the last one smaller: all counts differ.
 NUM_EPOCHS, NUM_BATCHES, NUM_INPUTS, BATCH_SIZE = 3, 4, 14, 4
-_MOST_EPOCHS = 50
+_MAX_EPOCHS = 50
 METRICS = {"test_loss": [1.0, 1 / 2, 1 / 3], "share_right": [1 / 16, 2 / 16, 3 / 16]}
-"""What the evaluator says after each of the three epochs."""
+"""The evaluator's results after each of the three epochs."""
 
 
 @dataclass
 class Log:
-    """What happened while the student's function ran."""
+    """The events while the student's function ran."""
 
     events: list[str] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -36,16 +33,16 @@ class Log:
 
     @property
     def num_epochs(self) -> int:
-        """How often the loader was gone through."""
+        """How often the loader was iterated."""
         return self.events.count("epoch")
 
-    def note_mode(self, is_training: bool) -> None:
-        """Remember whether each epoch was trained in training mode throughout."""
+    def record_mode(self, is_training: bool) -> None:
+        """Record whether the network was in training mode during the whole epoch."""
         epoch = self.num_epochs
         self.modes[epoch] = self.modes.get(epoch, True) and is_training
 
     def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy and remember its value."""
+        """Return the cross-entropy and record its value."""
         loss = functional.cross_entropy(scores, targets)
         self.events.append("loss")
         self.losses.append(loss.item())
@@ -58,8 +55,8 @@ class Log:
         return [count for event, count in pairs if event == "evaluation"]
 
 
-class WatchedLoader(DataLoader[Any]):
-    """The same batches in each epoch, and not for ever."""
+class RecordingLoader(DataLoader[Any]):
+    """The same batches in each epoch; raises after too many epochs."""
 
     def __init__(self, log: Log) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -69,15 +66,15 @@ class WatchedLoader(DataLoader[Any]):
         self._log = log
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override] # a generator is one
-        """Begin another epoch."""
+        """Start an epoch."""
         self._log.events.append("epoch")
-        if self._log.num_epochs > _MOST_EPOCHS:
-            raise Mistake("never_ends", f"found more than {_MOST_EPOCHS} epochs")
+        if self._log.num_epochs > _MAX_EPOCHS:
+            raise Mistake("never_ends", f"found more than {_MAX_EPOCHS} epochs")
         return super().__iter__()
 
 
-class WatchedNetwork(nn.Module):
-    """Five numbers in, three scores out; handed over in evaluation mode."""
+class RecordingNetwork(nn.Module):
+    """A network with five inputs and three scores, initially in evaluation mode."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
@@ -86,44 +83,44 @@ class WatchedNetwork(nn.Module):
         self.eval()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Score the inputs and note the mode."""
-        self.log.note_mode(self.training)
+        """Return scores and record the mode."""
+        self.log.record_mode(self.training)
         scores: Tensor = self.linear(inputs)
         return scores
 
 
-class Wanderer(nn.Module):
-    """A network on `meta` that can leave it, which torch's own cannot."""
+class MovableNetwork(nn.Module):
+    """A network on the `meta` device that can be moved, unlike torch's own."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
         self.linear = nn.Linear(5, 3, device="meta")
         self._log = log
 
-    def to(self, *args: Any, **kwargs: Any) -> Wanderer:  # noqa: ANN401 - as in torch
+    def to(self, *args: Any, **kwargs: Any) -> MovableNetwork:  # noqa: ANN401 - as in torch
         """Move to a device, without values."""
         return self.to_empty(device=kwargs.get("device", args[0] if args else "cpu"))
 
-    def cpu(self) -> Wanderer:
+    def cpu(self) -> MovableNetwork:
         """Move to the CPU, without values."""
         return self.to("cpu")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Note where inputs and network are, and give zeros."""
+        """Record the devices of inputs and network, and return zeros."""
         here = device_of(self)
         self._log.devices.append(f"inputs on {inputs.device.type}, network on {here.type}")
         return torch.zeros(len(inputs), 3, device=here)
 
 
-class PlantedEvaluator:
-    """Reports what it was given, one value for each epoch, and leaves evaluation mode behind.
+class ScriptedEvaluator:
+    """Returns scripted metrics, one value for each call, and sets evaluation mode.
 
     Args:
-        metrics: by name, the values of the first call and of those after it; the last stays.
-        log: where each call is noted.
+        metrics: by name, the values of each call; after the last one it repeats.
+        log: records each call.
 
     Attributes:
-        num_calls: how often it was asked; whoever sets it to 0 begins with the first values again.
+        num_calls: the number of calls; set it to 0 to start again with the first values.
     """
 
     def __init__(self, metrics: Mapping[str, Sequence[float]], log: Log | None = None) -> None:
@@ -132,13 +129,13 @@ class PlantedEvaluator:
         self.num_calls = 0
 
     def __call__(self, *_: object) -> None:
-        """Refuse to be called like a function."""
+        """Recognize a call without `.evaluate`."""
         raise Mistake(
             "evaluator_called", "expected `evaluator.evaluate(...)`, found `evaluator(...)`"
         )
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
-        """Return the metrics of this call and note when it came."""
+        """Return the metrics of this call and record it."""
         self._log.events.append("evaluation")
         if torch.device(device).type != device_of(model).type:
             found = f"expected {device_of(model)}, where the network is, found {device}"

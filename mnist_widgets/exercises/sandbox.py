@@ -1,7 +1,4 @@
-"""How a check runs a student's code: quietly, without traces, and whatever happens in it.
-
-What the code should do is left to the checks; here is only what can go wrong with any code.
-"""
+"""Run a student's code without side effects, and recognize mistakes that any code can contain."""
 
 from __future__ import annotations
 
@@ -28,29 +25,29 @@ from torch import Tensor
 
 from mnist_widgets.exercises.mistakes import Mistake
 
-_MOST_OUTPUT = 100_000  # characters; a talkative training loop prints some thousand
-_MOST_SHOWN = 300
-# Errors of Python and torch whose words tell which mistake it was
-_WELL_KNOWN = {
+_MAX_CHARACTERS = 100_000  # a training loop prints some thousand
+_MAX_SHOWN = 300
+# Error messages of Python and torch that identify a mistake
+_KNOWN_ERRORS = {
     r"^NameError: ": "unknown_name",
     r"must be Tensor, not [A-Z]": "layer_for_numbers",
     r"'(list|tuple)' object has no attribute 'to'": "batch_for_a_tensor",
     r"leaf Variable|for \*: 'float' and 'NoneType'": "moved_by_hand",
 }
-_NOT_THE_STUDENTS = {*sys.stdlib_module_names, "mnist_widgets", "numpy", "torch", "tqdm"}
+_LIBRARIES = {*sys.stdlib_module_names, "mnist_widgets", "numpy", "torch", "tqdm"}
 
 
 class EndlessOutput(BaseException):
-    """Raised inside a student's `print` when there has been more output than makes sense.
+    """Raised inside a student's `print` after too much output.
 
-    It is no `Exception`, so that the student's `except Exception` does not go on printing.
+    Not an `Exception`: the student's `except Exception` must not catch it.
     """
 
 
-class _QuietOutput(io.TextIOBase):
-    """Swallow what a student's code prints, and end a loop that prints for ever.
+class _MutedOutput(io.TextIOBase):
+    """Discard what a student's code prints, and end a loop that prints endlessly.
 
-    Threads that ran before, such as a training in the background, print to `outside` as ever.
+    Threads that already ran, such as a training in the background, still print to `outside`.
     """
 
     def __init__(self, outside: TextIO) -> None:
@@ -63,7 +60,7 @@ class _QuietOutput(io.TextIOBase):
         if threading.current_thread() in self._other_threads:
             return self._outside.write(text)
         self._num_characters += len(text)
-        if self._has_limit and self._num_characters > _MOST_OUTPUT:
+        if self._has_limit and self._num_characters > _MAX_CHARACTERS:
             raise EndlessOutput
         return len(text)
 
@@ -72,27 +69,26 @@ class _QuietOutput(io.TextIOBase):
             self._outside.flush()
 
     def lift_limit(self) -> None:
-        """Let those go on who keep this output for longer, such as a training in the background."""
+        """Accept more output from threads that outlive the check, such as a training."""
         self._has_limit = False
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Within this context code can be tried that nobody outside will hear of.
+def isolated() -> Iterator[None]:
+    """Run code without effects outside this context.
 
-    The random numbers of torch, numpy and Python begin at the same seed each time and go on outside
-    as if nothing had been drawn. What is printed or warned of is swallowed: a check calls a
-    student's function often, and its verdict should be the first thing to be read. Gradients are
-    computed, even where the notebook has turned them off. What runs in other threads meanwhile
-    prints as ever.
+    The random numbers of torch, numpy and Python start at the same seed each time, and their state
+    is restored. Output and warnings are discarded: a check calls a student's function often, and
+    the verdict should be the first thing to read. Gradients are enabled, even if the notebook has
+    disabled them. Other threads print as before.
     """
-    output, errors = _QuietOutput(sys.stdout), _QuietOutput(sys.stderr)
+    output, errors = _MutedOutput(sys.stdout), _MutedOutput(sys.stderr)
     with ExitStack() as afterwards:
         afterwards.callback(output.lift_limit)
         afterwards.callback(errors.lift_limit)
         afterwards.callback(random.setstate, random.getstate())
         afterwards.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - students may
-        # asking a device that nobody has used for its random numbers would start it
+        # reading the random state of an unused device would initialize it
         devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
         afterwards.enter_context(torch.random.fork_rng(list(devices)))
         afterwards.enter_context(torch.enable_grad())
@@ -107,22 +103,22 @@ def undisturbed() -> Iterator[None]:
 
 
 def find_mistake(error: BaseException) -> Mistake:
-    """Put into a mistake what was raised while a student's code was tried.
+    """Return the mistake for an error raised by a student's code.
 
-    An error whose traceback shows none of the student's lines comes from what the code returned.
+    If the traceback contains no line of the student, the code's result caused the error.
     """
     words = describe_error(error)
-    frames = _students_frames(error)
-    # a lambda with which a cell asks a check, and a comprehension in it, are called "<...>"
+    frames = _student_frames(error)
+    # lambdas and comprehensions in a cell with a check have names such as "<lambda>"
     is_before_any_function = all(frame.f_code.co_name.startswith("<") for frame, _ in frames)
     if isinstance(error, Mistake):
         mistake = error
     elif isinstance(error, EndlessOutput):
-        mistake = Mistake("endless_output", f"more than {_MOST_OUTPUT:,} characters printed")
+        mistake = Mistake("endless_output", f"more than {_MAX_CHARACTERS:,} characters printed")
     elif isinstance(error, SystemExit):
         mistake = Mistake("exits", "the code asked Python to quit")
     elif is_unsolved(error):
-        mistake = Mistake("unsolved", "there is nothing to look at yet")
+        mistake = Mistake("unsolved", "there is nothing to check yet")
     elif isinstance(error, NameError) and frames and is_before_any_function:
         mistake = Mistake("not_defined", words, name=error.name)
     elif frames:
@@ -130,7 +126,7 @@ def find_mistake(error: BaseException) -> Mistake:
         [line] = traceback.StackSummary.extract([(frame, line_number)])
         where = f"line {line_number}" + (f", `{line.line}`" if line.line else "")
         name = next(
-            (name for part, name in _WELL_KNOWN.items() if re.search(part, words)), "raises"
+            (name for part, name in _KNOWN_ERRORS.items() if re.search(part, words)), "raises"
         )
         mistake = Mistake(name, f"{words} (in {where})", error=words, where=where)
     elif isinstance(error, TypeError) and "argument" in words:
@@ -140,21 +136,20 @@ def find_mistake(error: BaseException) -> Mistake:
     return mistake
 
 
-def refuse_nothing(result: object, function: object) -> None:
-    """Recognize that a function returned nothing.
+def require_result(result: object, function: object) -> None:
+    """Refuse `None` and `...` as results.
 
     Raises:
-        Mistake: `unsolved` if the function is still empty, `returns_none` if it just returns
-            nothing.
+        Mistake: `unsolved` if the function is still empty, otherwise `returns_none`.
     """
     if result is None or result is Ellipsis:
         if result is Ellipsis or _is_empty(function):
-            raise Mistake("unsolved", "there is nothing to look at yet")
+            raise Mistake("unsolved", "there is nothing to check yet")
         raise Mistake("returns_none", "expected a result, found None")
 
 
-def refuse_lists(result: object) -> None:
-    """Recognize numbers that came in a list or an array where others go on with a tensor.
+def require_tensor(result: object) -> None:
+    """Refuse lists and arrays of numbers.
 
     Raises:
         Mistake: `not_a_tensor`.
@@ -164,7 +159,7 @@ def refuse_lists(result: object) -> None:
 
 
 def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code gave
-    """Return a tensor, an array or nested lists of numbers as a tensor on the CPU.
+    """Convert a tensor, an array or nested lists of numbers to a tensor on the CPU.
 
     Raises:
         Mistake: `not_numbers` for anything else.
@@ -178,15 +173,15 @@ def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code
 
 
 def is_unsolved(error: BaseException) -> bool:
-    """Whether an error comes from a `raise NotImplementedError` or a `...` left standing."""
-    if isinstance(error, NotImplementedError):  # torch raises it too, for types it cannot take
+    """Whether an error comes from a `raise NotImplementedError` or `...` in the student's code."""
+    if isinstance(error, NotImplementedError):  # torch raises it too, for unsupported types
         innermost = list(traceback.walk_tb(error.__traceback__))[-1:]
-        return _students_frames(error)[-1:] == innermost
+        return _student_frames(error)[-1:] == innermost
     return isinstance(error, (TypeError, AttributeError)) and "ellipsis" in describe_error(error)
 
 
 def describe(value: object) -> str:
-    """Return in a few words what a student's code gave."""
+    """Describe the result of a student's code in a few words."""
     if isinstance(value, Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         return f"a tensor ({kind}) of shape {tuple(value.shape)}"
@@ -199,24 +194,24 @@ def describe(value: object) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error as the last line of its traceback, shortened."""
+    """Return the last line of an error's traceback, shortened."""
     try:
         return _shorten(f"{type(error).__name__}: {error}".rstrip(": "))
     except Exception:
         return type(error).__name__
 
 
-def _students_frames(error: BaseException) -> list[tuple[FrameType, int]]:
+def _student_frames(error: BaseException) -> list[tuple[FrameType, int]]:
     frames = traceback.walk_tb(error.__traceback__)
     return [
         (frame, line_number)
         for frame, line_number in frames
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _NOT_THE_STUDENTS
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _LIBRARIES
     ]
 
 
 def _is_empty(function: object) -> bool:
-    """Whether a function reads none of its arguments and calls nothing."""
+    """Whether a function uses no arguments and calls nothing."""
     code = getattr(unwrap(function) if callable(function) else function, "__code__", None)
     reads = ("LOAD_FAST", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")
     return code is not None and not any(
@@ -225,6 +220,6 @@ def _is_empty(function: object) -> bool:
 
 
 def _shorten(text: str) -> str:
-    """Return one line of `text`, without addresses in memory, which differ each time."""
+    """Return `text` as one line, without memory addresses, which differ each time."""
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,7 +1,4 @@
-"""Real trainings whose losses are planted, to see what a callback makes of them.
-
-What it should make of them is left to `callback`.
-"""
+"""Train with scripted losses, to test a callback."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import torch
 from torch import nn
 
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.recorders import PlantedEvaluator
+from mnist_widgets.exercises.recorders import ScriptedEvaluator
 from mnist_widgets.training import Callback, Trainer
 
 
@@ -23,18 +20,18 @@ def count_epochs(
     train_losses: Sequence[float],
     accuracies: Sequence[float],
 ) -> int:
-    """Train up to as many epochs as there are losses, and return how many it became.
+    """Train one epoch for each loss, unless the callback stops; return the number of epochs.
 
     Args:
-        callback: listens, and may ask for an end.
-        losses: what the evaluator reports as `test_loss` after each epoch.
-        train_losses: of the batches of each epoch.
-        accuracies: what it reports as `test_accuracy`.
+        callback: may request a stop.
+        losses: the `test_loss` after each epoch.
+        train_losses: the training loss of each epoch.
+        accuracies: the `test_accuracy` after each epoch.
 
     Raises:
-        Mistake: `raises_to_stop` if the callback ended it by an error on purpose.
+        Mistake: `raises_to_stop` if the callback raised an error to stop the training.
     """
-    evaluator = PlantedEvaluator({"test_loss": losses, "test_accuracy": accuracies})
+    evaluator = ScriptedEvaluator({"test_loss": losses, "test_accuracy": accuracies})
     trainer = make_trainer(callback, evaluator, train_losses)
     try:
         trainer.fit(len(losses))
@@ -47,9 +44,9 @@ def count_epochs(
 
 
 def make_trainer(
-    callback: Callback, evaluator: PlantedEvaluator, train_losses: Sequence[float]
+    callback: Callback, evaluator: ScriptedEvaluator, train_losses: Sequence[float]
 ) -> Trainer:
-    """Make a trainer of two batches an epoch, whose training losses are planted too."""
+    """Return a trainer with two batches in an epoch and scripted training losses."""
     upcoming = chain.from_iterable((loss, loss) for loss in train_losses)
     losses = chain(upcoming, repeat(train_losses[-1]))
     model = nn.Linear(1, 1)
@@ -66,16 +63,16 @@ def make_trainer(
 
 
 def _is_meant_as_stop(error: BaseException) -> bool:
-    """Whether an error looks as if it had been raised on purpose."""
+    """Whether an error seems to be raised on purpose."""
     if isinstance(error, KeyboardInterrupt):
-        return _is_raised_by_a_line(error)  # else by whoever sits at the keyboard
+        return _is_raised_by_a_line(error)  # otherwise the user interrupted
     module = type(error).__module__.partition(".")[0]
     own = module not in {"builtins", "torch", "mnist_widgets"}
     return own or type(error) in {Exception, RuntimeError, StopIteration, SystemExit}
 
 
 def _is_raised_by_a_line(error: BaseException) -> bool:
-    """Whether it comes from a `raise`, not from outside in the middle of something else."""
+    """Whether it comes from a `raise` statement and not from a signal."""
     end = error.__traceback__
     while end is not None and end.tb_next is not None:
         end = end.tb_next

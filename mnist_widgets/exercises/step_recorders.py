@@ -1,7 +1,4 @@
-"""Stand-ins that note what a student's training step does with them, and a twin that does it right.
-
-What the step should do with them is left to `train_step`.
-"""
+"""A network and an optimizer that record a student's training step, and a reference model."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 LEARNING_RATE = 0.5
-SMALL = 1e-5  # what two ways of adding the same numbers may differ by
+SMALL = 1e-5  # tolerance for another order of additions
 
 
-class WatchedNet(nn.Module):
-    """Four numbers in, three scores out; remembers what it was asked."""
+class RecordingNet(nn.Module):
+    """A network with four inputs and three scores that records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +25,7 @@ class WatchedNet(nn.Module):
         self.scores: Tensor | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Score the inputs and note the mode."""
+        """Return scores and record the mode."""
         scores: Tensor = self.linear2(self.linear1(inputs).relu())
         self.num_calls += 1
         self.is_training &= self.training
@@ -36,10 +33,10 @@ class WatchedNet(nn.Module):
         return scores
 
 
-class Twin:
-    """A copy of the network, trained as it should be, or without setting gradients to zero."""
+class ReferenceModel:
+    """A copy of the network that is trained correctly, or without setting gradients to zero."""
 
-    def __init__(self, network: WatchedNet) -> None:
+    def __init__(self, network: RecordingNet) -> None:
         self.network = deepcopy(network)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=LEARNING_RATE)
 
@@ -53,21 +50,21 @@ class Twin:
         return torch.allclose(_join(self.network), _join(network), atol=SMALL)
 
     def compare_with(self, network: nn.Module) -> str:
-        """Name the weight that differs most."""
+        """Describe the weight that differs most."""
         ours, theirs = _join(self.network), _join(network)
         worst = (ours - theirs).abs().argmax()
         return f"expected a weight to become {ours[worst]:.5f}, found {theirs[worst]:.5f}"
 
 
-class WatchedSGD(torch.optim.SGD):
-    """Notes its steps."""
+class RecordingSGD(torch.optim.SGD):
+    """An optimizer that records its steps."""
 
     def __init__(self, model: nn.Module, events: list[str]) -> None:
         super().__init__(model.parameters(), lr=LEARNING_RATE)
         self._events = events
 
     def step(self, closure: Any = None) -> Any:  # noqa: ANN401 - as in torch
-        """Note the step and make it."""
+        """Record the step and make it."""
         self._events.append("step")
         return super().step(closure)
 

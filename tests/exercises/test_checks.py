@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.exercises import Verdict
-from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.measures import precision, recall
 
 
@@ -196,7 +196,7 @@ def test_aspects_behind_the_first_that_fails_are_not_reached():
 
         return look
 
-    verdict = examine("odd", {}, {f"Claim {number}": judge(number) for number in (1, 2, 3)})
+    verdict = run_check("odd", {}, {f"Claim {number}": judge(number) for number in (1, 2, 3)})
     assert reached == [1, 2]
     assert [detail.passed for detail in verdict.details] == [True, False, None]
     assert [bool(detail.numbers) for detail in verdict.details] == [True, True, False]

@@ -12,7 +12,7 @@ import pytest
 import mnist_widgets.exercises.hints
 from mnist_widgets.exercises import check_train_step, start_over
 from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake, choose_hint, forget_mistakes
+from mnist_widgets.exercises.mistakes import Mistake, choose_hint, reset_hints
 
 FOLDER = Path(mnist_widgets.exercises.hints.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
@@ -52,7 +52,7 @@ def test_another_error_of_python_is_another_mistake_but_other_numbers_are_not():
 def test_forgetting_concerns_one_exercise():
     for exercise in ("bus", "train"):
         choose_hint(exercise, Mistake("late", ""), LADDER)
-    forget_mistakes("bus")
+    reset_hints("bus")
     numbers = [choose_hint(each, Mistake("late", ""), LADDER)[1] for each in ("bus", "train")]
     assert numbers == [1, 2]
 
@@ -134,7 +134,7 @@ def test_hints_are_sentences_and_no_two_of_a_mistake_are_alike(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_known_figures_are_filled_in(name):
+def test_only_known_values_are_filled_in(name):
     known = {"found", "error", "where", "name", "part", "row", "score", "most", "least"}
     known |= {"shape", "expected", "num_found", "num_layers", "num_hidden", "num_seen"}
     for ladder in read_hints(name).values():

@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from mnist_widgets import Callback, TrainingSession
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import (
     as_tensor,
     describe,
     find_mistake,
-    refuse_nothing,
-    undisturbed,
+    isolated,
+    require_result,
 )
 
 
@@ -36,7 +36,7 @@ def test_random_numbers_outside_go_on_as_if_nothing_had_been_drawn():
     torch.manual_seed(7)
     random.seed(7)
     np.random.seed(7)  # noqa: NPY002
-    with undisturbed():
+    with isolated():
         draw()
     assert draw() == expected
 
@@ -44,7 +44,7 @@ def test_random_numbers_outside_go_on_as_if_nothing_had_been_drawn():
 def test_random_numbers_inside_are_the_same_each_time():
     drawn = []
     for _ in range(2):
-        with undisturbed():
+        with isolated():
             drawn.append(draw())
         draw()
     assert drawn[0] == drawn[1]
@@ -52,13 +52,13 @@ def test_random_numbers_inside_are_the_same_each_time():
 
 def test_a_student_who_seeds_disturbs_nobody():
     state = torch.get_rng_state()
-    with undisturbed():
+    with isolated():
         torch.manual_seed(42)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_output_and_warnings_are_swallowed(capfd):
-    with undisturbed():
+    with isolated():
         print("hello")
         print("hello", file=sys.stderr)
         warnings.warn("hello", stacklevel=1)
@@ -81,7 +81,7 @@ def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_
         session.step(epochs=1)  # so that its thread runs already
         session.between_batches(lambda: None).result(30)
         capsys.readouterr()
-        with undisturbed():
+        with isolated():
             print("a student's line")
             student = threading.Thread(target=print, args=["a student's thread"])
             student.start()
@@ -98,19 +98,19 @@ def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_
 
 def test_gradients_are_computed_even_where_they_are_turned_off():
     with torch.no_grad():
-        with undisturbed():
+        with isolated():
             assert torch.is_grad_enabled()
         assert not torch.is_grad_enabled()
 
 
 def test_a_student_who_turns_gradients_off_turns_them_off_for_nobody():
-    with undisturbed():
+    with isolated():
         torch.set_grad_enabled(False)
     assert torch.is_grad_enabled()
 
 
 def catch(function, *arguments) -> Mistake:
-    with undisturbed():
+    with isolated():
         try:
             function(*arguments)
         except BaseException as error:
@@ -190,12 +190,12 @@ def test_whatever_is_raised_gets_a_name(function, name):
 
 def test_an_error_is_told_with_the_students_line():
     mistake = catch(divides_by_zero)
-    assert mistake.figures["error"] == "ZeroDivisionError: division by zero"
-    assert mistake.figures["where"].endswith("`return 1 / 0`")
+    assert mistake.values["error"] == "ZeroDivisionError: division by zero"
+    assert mistake.values["where"].endswith("`return 1 / 0`")
 
 
 def test_the_line_is_the_students_even_if_torch_raised():
-    assert "nll_loss(" in catch(calls_torch_wrongly).figures["where"]
+    assert "nll_loss(" in catch(calls_torch_wrongly).values["where"]
 
 
 def test_arguments_that_do_not_fit_are_no_error_in_the_code():
@@ -209,7 +209,7 @@ def test_an_error_without_a_line_of_the_student_comes_from_the_result():
 
 def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
     for judge in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
-        verdict = examine("odd", {}, {"It runs": judge})
+        verdict = run_check("odd", {}, {"It runs": judge})
         assert verdict.mistake == "not_defined"
         assert "`unknown`" in verdict.hint
 
@@ -290,9 +290,9 @@ def forgets_return(argument):
 def test_nothing_returned_is_unsolved_only_if_nothing_was_written():
     for function, name in ((is_empty, "unsolved"), (forgets_return, "returns_none")):
         with pytest.raises(Mistake) as caught:
-            refuse_nothing(None, function)
+            require_result(None, function)
         assert caught.value.name == name
-    refuse_nothing(0, is_empty)
+    require_result(0, is_empty)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_values_are_described_in_a_few_words():
 
 
 def test_who_keeps_the_quiet_output_for_longer_is_not_stopped():
-    with undisturbed():
+    with isolated():
         kept = sys.stdout
     for _ in range(20):
         kept.write("x" * 10_000)

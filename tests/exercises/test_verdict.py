@@ -80,7 +80,7 @@ def test_what_is_not_ascii_would_fail_in_some_terminals():
 def test_the_card_says_the_same_in_words(verdict):
     spoken = " ".join("".join(read(verdict).spoken).split())
     for detail in verdict.details:
-        assert detail.aspect in spoken
+        assert detail.criterion in spoken
         assert detail.numbers in spoken
         assert {None: "not reached", True: "passed", False: "not passed"}[detail.passed] in spoken
     assert verdict.hint.replace("`", "") in spoken

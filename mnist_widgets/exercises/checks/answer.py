@@ -1,7 +1,4 @@
-"""Judges the small answers of an exercise: what a function gives against what it should give.
-
-It serves a teacher's own tasks too. The larger tasks have checks of their own.
-"""
+"""Compare a short answer with the expected one; also for a teacher's own tasks."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 
-_NO_HINT = "Read the task once more, and compare what was expected with what was found."
-_MOST_SHOWN = 12  # numbers of a tensor or a list that a line has room for
+_NO_HINT = "Read the task again, and compare the expected result with yours."
+_MAX_SHOWN = 12  # numbers of a tensor or a list that fit on a line
 
 
 def check_answer(
@@ -32,7 +29,7 @@ def check_answer(
     known: Mapping[str, object] | None = None,
     tolerance: float = 1e-4,
 ) -> Verdict:
-    """Check that what a student wrote gives the expected answer.
+    """Check that a student's code gives the expected answer.
 
     Example:
         ```python
@@ -48,21 +45,21 @@ def check_answer(
 
     Args:
         task: what is checked, usually the name of a function.
-        claim: what should hold, for the card.
-        answer: calls the student's code, best with more than one input: whoever knows a single
-            result can write it down.
-        expected: a number, a tensor, text, a set, or a list, tuple or dictionary of such. NaN
+        claim: the criterion, for the card.
+        answer: calls the student's code, preferably with several inputs, because a single result
+            can be copied.
+        expected: a number, a tensor, text, a set, or a list, tuple or dictionary of these. NaN
             equals NaN.
-        hints: for a wrong answer, one at a time.
-        known: wrong answers that are likely, by the hint that fits each.
-        tolerance: how far a number may lie from the expected one.
+        hints: for other wrong answers, one at a time.
+        known: likely wrong answers, by the hint for each.
+        tolerance: the largest allowed absolute error.
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
     recognized = {f"known_answer_{n}": hint for n, hint in enumerate(known or {}, 1)}
 
-    def judge() -> str:
+    def compare() -> str:
         found = answer()
         words = f"expected {_describe(expected)}, found {_describe(found)}"
         if _is_equal(found, expected, tolerance):
@@ -77,23 +74,23 @@ def check_answer(
             raise Mistake("not_a_tensor", words)
         raise Mistake("other_answer", words)
 
-    ladders = {name: [hint] for name, hint in recognized.items()}
-    ladders["other_answer"] = list(hints) or [_NO_HINT]
-    # hints are filled in by format; those of a lesson have nothing to be filled in
+    texts = {name: [hint] for name, hint in recognized.items()}
+    texts["other_answer"] = list(hints) or [_NO_HINT]
+    # `str.format` fills in hints, but these contain no placeholders
     as_they_are = {
-        name: [hint.replace("{", "{{").replace("}", "}}") for hint in ladder]
-        for name, ladder in ladders.items()
+        name: [hint.replace("{", "{{").replace("}", "}}") for hint in each]
+        for name, each in texts.items()
     }
-    return examine(task, as_they_are, {claim: judge})
+    return run_check(task, as_they_are, {claim: compare})
 
 
 def _is_equal(found: object, expected: object, tolerance: float) -> bool:
-    """Compare two answers, part by part."""
+    """Compare two answers part by part."""
     return all(_are_alike(*pair, tolerance) for pair in _pair_up(found, expected))
 
 
 def _pair_up(found: object, expected: object) -> Iterator[tuple[object, object]]:
-    """Go through the parts of two answers side by side, as far as they are built alike."""
+    """Yield pairs of corresponding parts, as far as both answers have the same structure."""
     if isinstance(expected, (list, tuple)) and isinstance(found, (Tensor, np.ndarray)):
         found = found.tolist()
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
@@ -112,7 +109,7 @@ def _pair_up(found: object, expected: object) -> Iterator[tuple[object, object]]
 
 
 def _are_alike(found: object, expected: object, tolerance: float) -> bool:
-    """Compare two answers that have no parts."""
+    """Compare two answers without parts."""
     if isinstance(expected, (set, frozenset)):
         return isinstance(found, (set, frozenset, list, tuple)) and set(found) == expected
     if isinstance(expected, Tensor):
@@ -120,7 +117,7 @@ def _are_alike(found: object, expected: object, tolerance: float) -> bool:
     if isinstance(found, (Tensor, np.ndarray, np.generic)):
         if math.prod(found.shape) != 1:
             return False
-        found = found.item()  # a number that is still wrapped
+        found = found.item()  # a number in a tensor or array
     if isinstance(expected, Real) and isinstance(found, Real):
         if isinstance(found, bool) != isinstance(expected, bool):
             return False
@@ -130,7 +127,7 @@ def _are_alike(found: object, expected: object, tolerance: float) -> bool:
 
 
 def _are_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
-    """Whether shape, kind of numbers and numbers agree; whole numbers of any length are a kind."""
+    """Whether shapes, kinds of numbers and values agree; all integer types are one kind."""
     kinds = [(each.dtype == torch.bool, each.is_floating_point()) for each in (found, expected)]
     found_values, values = (each.detach().cpu().double() for each in (found, expected))
     return (
@@ -141,15 +138,15 @@ def _are_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
 
 
 def _describe(value: object) -> str:
-    """Return an answer as Python would show it, but shorter."""
-    if isinstance(value, Tensor) and value.numel() <= _MOST_SHOWN:
+    """Return an answer as Python shows it, shortened."""
+    if isinstance(value, Tensor) and value.numel() <= _MAX_SHOWN:
         return f"tensor({_describe(value.tolist())})"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_describe(part)}" for key, part in value.items())
     if isinstance(value, (set, frozenset)):
         return f"{{{', '.join(sorted(map(_describe, value)))}}}"
     if isinstance(value, (list, tuple)):
-        is_long = len(value) > _MOST_SHOWN
+        is_long = len(value) > _MAX_SHOWN
         words = [_describe(part) for part in (value[:3] if is_long else value)]
         if is_long:
             words += ["...", _describe(value[-1])]

@@ -1,6 +1,6 @@
-"""Judges a function that finds the mistakes of which a network was surest.
+"""Check a function that finds the most confident mistakes of a network.
 
-The words of its hints are in hints/confident_mistakes.md.
+The hints are in hints/confident_mistakes.md.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_IMAGES, _NUM_MISTAKES = 40, 12
@@ -23,39 +23,39 @@ _NUM_IMAGES, _NUM_MISTAKES = 40, 12
 def check_confident_mistakes(find: Callable[..., Tensor]) -> Verdict:
     """Check a function that finds a network's most confident mistakes.
 
-    A mistake is an image whose likeliest class is not its label; the network's confidence is the
-    probability of that likeliest class.
+    A mistake is an image whose most probable class is not its label; its confidence is the
+    probability of that class.
 
     Args:
         find: called as `find(probabilities, labels, count)` with probabilities (N, 10) and labels
-            int64 (N,); `count` is 5 if left out. Gives the positions, from 0 to N - 1, of the
-            `count` most confident mistakes, the most confident first; of all of them if there are
-            fewer.
+            int64 (N,); `count` is 5 by default. Returns the positions, from 0 to N - 1, of the
+            `count` most confident mistakes, the most confident first; of all mistakes if there
+            are fewer.
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(find)
-    return examine(
+    criteria = _Criteria(find)
+    return run_check(
         "check_confident_mistakes",
         read_hints("confident_mistakes"),
         {
-            "It gives five positions": trial.judge_positions,
-            "They are the most confident mistakes, the first one most": trial.judge_choice,
-            "It gives as many as it is asked for": trial.judge_count,
-            "It gives all of them where there are fewer": trial.judge_few,
+            "It returns five positions": criteria.check_positions,
+            "They are the most confident mistakes, in order": criteria.check_choice,
+            "It returns `count` positions": criteria.check_count,
+            "It returns all mistakes if there are fewer": criteria.check_few,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(self, find: Callable[..., Any]) -> None:
         self._find = find
 
-    def judge_positions(self) -> str:
+    def check_positions(self) -> str:
         self._probabilities, self._labels = _make_predictions(_NUM_MISTAKES)
         result = self._call()
-        refuse_nothing(result, self._find)
+        require_result(result, self._find)
         self._found = as_tensor(result)
         found = f"expected 5 positions, found {describe(result)}"
         if self._found.dtype == torch.bool:
@@ -72,7 +72,7 @@ class _Trial:
             raise Mistake("wrong_shape", found)
         return f"expected 5 positions, found {len(self._found)}"
 
-    def judge_choice(self) -> str:
+    def check_choice(self) -> str:
         confidences, predicted = self._probabilities.max(1)
         is_mistake = predicted != self._labels
         mistakes = is_mistake.nonzero().flatten()
@@ -100,37 +100,37 @@ class _Trial:
         num_right = sum(position not in mistakes.tolist() for position in self._found.tolist())
         raise Mistake("right_answers_too" if num_right else "other_mistakes", found)
 
-    def judge_count(self) -> str:
+    def check_count(self) -> str:
         positions = as_tensor(self._call(3))
         found = f"find(probabilities, labels, 3): expected 3 positions, found {len(positions)}"
         if positions.tolist() != self._found[:3].tolist():
             raise Mistake("ignores_count", found)
         return found
 
-    def judge_few(self) -> str:
+    def check_few(self) -> str:
         probabilities, labels = _make_predictions(2)
         try:
             positions = as_tensor(self._find(probabilities, labels)).flatten()
         except (RuntimeError, IndexError, ValueError) as error:
-            found = "2 mistakes and 5 asked for: expected 2 positions, found an error"
+            found = "2 mistakes, count 5: expected 2 positions, found an error"
             raise Mistake("fails_with_few", found) from error
-        found = f"2 mistakes and 5 asked for: expected 2 positions, found {len(positions)}"
+        found = f"2 mistakes, count 5: expected 2 positions, found {len(positions)}"
         if len(positions) != 2:
             raise Mistake("fills_up", found)
         return found
 
-    def _call(self, *count: int) -> Any:  # noqa: ANN401 - whatever the student's code gives
+    def _call(self, *count: int) -> Any:  # noqa: ANN401 - any result
         return self._find(self._probabilities.clone(), self._labels.clone(), *count)
 
 
 def _make_predictions(num_mistakes: int) -> tuple[Tensor, Tensor]:
-    """Return probabilities (40, 10) and labels, of which `num_mistakes` were taken for another."""
+    """Return probabilities (40, 10) and labels (40,) with `num_mistakes` mistakes."""
     generator = torch.Generator().manual_seed(5)
     scores = torch.randn(_NUM_IMAGES, 10, generator=generator) * 2
     probabilities = scores.softmax(1)
     labels = probabilities.argmax(1)
     is_mistake = torch.randperm(_NUM_IMAGES, generator=generator)[:num_mistakes]
-    rank = torch.arange(num_mistakes) % 3 + 1  # the truth was the second choice, or less likely
+    rank = torch.arange(num_mistakes) % 3 + 1  # the label is the second to fourth choice
     choices = probabilities.argsort(1, descending=True)
     labels[is_mistake] = choices[is_mistake, rank]
     return probabilities, labels

@@ -1,6 +1,6 @@
-"""Judges a function that fills a confusion matrix.
+"""Check a function that fills a confusion matrix.
 
-The words of its hints are in hints/confusion_matrix.md.
+The hints are in hints/confusion_matrix.md.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ from torch import Tensor
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_lists, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.measures import confusion_matrix
 
 
 def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Verdict:
-    """Check a function that counts how often each class was taken for each class.
+    """Check a function that counts how often each true class was predicted as each class.
 
     Args:
         count: called as `count(true_labels, predicted_labels, num_classes)` with two int64 tensors
-            (N,) of labels from 0 to `num_classes` - 1; gives `counts[true, predicted]`, a tensor of
-            whole numbers, of shape (`num_classes`, `num_classes`).
+            (N,) of labels from 0 to `num_classes` - 1; returns `counts[true, predicted]`, an
+            integer tensor of shape (`num_classes`, `num_classes`).
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(count)
-    return examine(
+    criteria = _Criteria(count)
+    return run_check(
         "check_confusion_matrix",
         read_hints("confusion_matrix"),
         {
-            "It gives a row and a column for each class": trial.judge_shape,
-            "It counts each image once, by true and predicted class": trial.judge_counts,
-            "It counts anew each time": trial.judge_second_call,
-            "Classes that do not occur have their row and column too": trial.judge_absent_classes,
-            "It gives whole numbers, in a tensor": trial.judge_kind,
+            "It has a row and a column for each class": criteria.check_shape,
+            "It counts each image once, by true and predicted class": criteria.check_counts,
+            "It starts at 0 in each call": criteria.check_second_call,
+            "Classes without images have a row and a column, too": criteria.check_absent_classes,
+            "It returns an integer tensor": criteria.check_kind,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(self, count: Callable[[Tensor, Tensor, int], Any]) -> None:
         self._count = count
 
-    def judge_shape(self) -> str:
+    def check_shape(self) -> str:
         self._labels = _make_labels(200, 10)
         result = self._call()
-        refuse_nothing(result, self._count)
+        require_result(result, self._count)
         self._counts = as_tensor(result)
         shape = tuple(self._counts.shape)
         found = f"expected shape (10, 10), found {shape}"
@@ -61,11 +61,11 @@ class _Trial:
             raise Mistake("wrong_shape", found)
         return found
 
-    def judge_counts(self) -> str:
+    def check_counts(self) -> str:
         expected = confusion_matrix(*self._labels)
         counts = self._counts.double()
         found = (
-            f"expected {expected.sum()} images in all and {expected[3, 5]} threes taken for fives, "
+            f"expected {expected.sum()} images and {expected[3, 5]} threes predicted as fives, "
             f"found {counts.sum():.4g} and {counts[3, 5]:.4g}"
         )
         if torch.equal(counts, expected.double()):
@@ -88,14 +88,14 @@ class _Trial:
                 raise Mistake(name, found)
         raise Mistake("other_counts", found)
 
-    def judge_second_call(self) -> str:
+    def check_second_call(self) -> str:
         again = as_tensor(self._call()).sum()
         found = f"a second call: expected {len(self._labels[0])} images, found {again:.4g}"
         if again != len(self._labels[0]):
             raise Mistake("goes_on_counting", found)
         return found
 
-    def judge_absent_classes(self) -> str:
+    def check_absent_classes(self) -> str:
         true_labels, predicted_labels = _make_labels(30, 4)
         try:
             counts = as_tensor(self._count(true_labels, predicted_labels, 6))
@@ -113,21 +113,21 @@ class _Trial:
             raise Mistake("other_counts", f"{found}, with other counts")
         return found
 
-    def judge_kind(self) -> str:
+    def check_kind(self) -> str:
         result = self._call()
-        found = f"expected a tensor of whole numbers, found {describe(result)}"
-        refuse_lists(result)
+        found = f"expected an integer tensor, found {describe(result)}"
+        require_tensor(result)
         if result.is_floating_point():
             raise Mistake("no_whole_numbers", found)
         return found
 
-    def _call(self) -> Any:  # noqa: ANN401 - whatever the student's code gives
+    def _call(self) -> Any:  # noqa: ANN401 - any result
         true_labels, predicted_labels = self._labels
         return self._count(true_labels.clone(), predicted_labels.clone(), 10)
 
 
 def _make_labels(num_images: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return labels of every class, most of them predicted rightly, and 3 taken for 5 often."""
+    """Return true and predicted labels, mostly equal; 3 is often predicted as 5."""
     generator = torch.Generator().manual_seed(7)
     true_labels = torch.arange(num_images) % num_classes
     predicted_labels = true_labels.clone()

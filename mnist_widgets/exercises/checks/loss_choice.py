@@ -1,6 +1,6 @@
-"""Judges whether an output activation and a loss function fit a problem, by what they compute.
+"""Check whether an output activation and a loss function fit a problem.
 
-The words of its hints are in hints/loss_choice.md.
+The hints are in hints/loss_choice.md.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import describe, describe_error, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import describe, describe_error, require_result
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.exercises.wrong_losses import (
     Choice,
@@ -34,8 +34,8 @@ _SMALL = 1e-4
 def check_loss_choice(problem: Problem, choose: Callable[[], Any]) -> Verdict:
     """Check the output activation and the loss function that a function chooses for a problem.
 
-    What counts is what they compute together: the gradient that the raw scores receive. Modules,
-    functions and lambdas are judged alike, and choices that compute the same all pass.
+    The check uses the gradient of the raw scores, so all pairs that compute the same pass, whether
+    modules, functions or lambdas.
 
     | problem        | raw scores  | targets                                        |
     |----------------|-------------|------------------------------------------------|
@@ -45,37 +45,39 @@ def check_loss_choice(problem: Problem, choose: Callable[[], Any]) -> Verdict:
 
     Args:
         problem: one of the three.
-        choose: called without arguments, gives a pair `(output, loss_fn)`. `output` is what comes
-            after the last linear layer, `nn.Identity()` if nothing does; `loss_fn` is called as
-            `loss_fn(output(scores), targets)` and gives one number.
+        choose: called without arguments, returns a pair `(output, loss_fn)`. `output` follows the
+            last linear layer (`nn.Identity()` for nothing); `loss_fn` is called as
+            `loss_fn(output(scores), targets)` and returns one number.
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(problem, choose)
-    return examine(
+    criteria = _Criteria(problem, choose)
+    return run_check(
         f"check_loss_choice, {problem}",
         read_hints("loss_choice"),
         {
-            "It gives an output and a loss": trial.judge_pair,
-            "Output and loss fit together": trial.judge_fit,
-            "The loss pushes each score the right way": trial.judge_gradients,
-            "A small network learns the problem with them": trial.judge_training,
+            "It returns an output and a loss": criteria.check_pair,
+            "Output and loss fit together": criteria.check_fit,
+            "The gradient changes each score in the right direction": criteria.check_gradients,
+            "A small network learns with them": criteria.check_training,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(self, problem: str, choose: Callable[[], Any]) -> None:
         self._problem = problem
         self._choose = choose
 
-    def judge_pair(self) -> str:
-        if self._problem not in _RIGHT_LOSSES:
-            found = f"expected one of {', '.join(map(repr, _RIGHT_LOSSES))}, not {self._problem!r}"
+    def check_pair(self) -> str:
+        if self._problem not in _SUITABLE_LOSSES:
+            found = (
+                f"expected one of {', '.join(map(repr, _SUITABLE_LOSSES))}, not {self._problem!r}"
+            )
             raise Mistake("unknown_problem", found)
         pair = self._choose()
-        refuse_nothing(pair, self._choose)
+        require_result(pair, self._choose)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise Mistake("not_a_pair", f"expected a pair, found {describe(pair)}")
         if pair[0] is None and callable(pair[1]):
@@ -90,7 +92,7 @@ class _Trial:
         self._choice = Choice(self._problem, *pair)
         return "expected and found a pair"
 
-    def judge_fit(self) -> str:
+    def check_fit(self) -> str:
         scores, targets = _make_examples(self._problem, 0)
         try:
             loss: Any = self._choice.compute_loss(scores, targets)
@@ -101,16 +103,16 @@ class _Trial:
             raise Mistake("no_single_number", f"expected one number, found {describe(loss)}")
         if not loss.requires_grad:
             raise Mistake("no_gradient", "expected a loss with a gradient, found one without")
-        return f"the loss of {len(scores)} random guesses is {loss.item():.3f}"
+        return f"the loss of {len(scores)} random scores is {loss.item():.3f}"
 
-    def judge_gradients(self) -> str:
+    def check_gradients(self) -> str:
         for seed in range(3):
             scores, targets = _make_examples(self._problem, seed)
             gradient = _differentiate(self._choice.compute_loss, scores, targets)
-            expected = _differentiate(_RIGHT_LOSSES[self._problem], scores, targets)
-            if self._problem == "regression":  # any distance serves: only the side must be right
+            expected = _differentiate(_SUITABLE_LOSSES[self._problem], scores, targets)
+            if self._problem == "regression":  # any distance is fine: only the sign must be right
                 differences = (gradient.sign() != expected.sign()).float()
-            else:  # a sum serves as well as a mean
+            else:  # a sum is as good as a mean
                 factor = gradient.norm() / expected.norm()
                 differences = (gradient - (factor or 1.0) * expected).abs()
             row, column = divmod(int(differences.argmax()), scores.shape[1])
@@ -125,7 +127,7 @@ class _Trial:
                 raise Mistake(name_wrong_gradient(self._choice, scores, targets), found)
         return found
 
-    def judge_training(self) -> str:
+    def check_training(self) -> str:
         generator = torch.Generator().manual_seed(3)
         inputs = torch.randn(120, 2, generator=generator)
         sums = inputs.sum(1, keepdim=True)
@@ -143,19 +145,19 @@ class _Trial:
             optimizer.step()
         scores = last(inputs).detach()
         if self._problem == "regression":
-            are_right = (scores - targets).abs() < 0.5
+            are_correct = (scores - targets).abs() < 0.5
         elif self._problem == "two classes":
-            are_right = (scores > 0) == (targets > 0)
+            are_correct = (scores > 0) == (targets > 0)
         else:
-            are_right = scores.argmax(1) == targets
-        share = are_right.float().mean().item()
-        found = f"expected over 90 % right after {_NUM_STEPS} steps, found {share:.0%}"
+            are_correct = scores.argmax(1) == targets
+        share = are_correct.float().mean().item()
+        found = f"expected over 90 % correct after {_NUM_STEPS} steps, found {share:.0%}"
         if share <= 0.9:
             raise Mistake("does_not_learn", found)
         return found
 
 
-_RIGHT_LOSSES: dict[str, TensorFunction] = {
+_SUITABLE_LOSSES: dict[str, TensorFunction] = {
     "two classes": functional.binary_cross_entropy_with_logits,
     "many classes": functional.cross_entropy,
     "regression": functional.mse_loss,
@@ -163,7 +165,7 @@ _RIGHT_LOSSES: dict[str, TensorFunction] = {
 
 
 def _make_examples(problem: str, seed: int) -> tuple[Tensor, Tensor]:
-    """Return scores that a network might give, and targets."""
+    """Return example scores and targets."""
     generator = torch.Generator().manual_seed(seed)
     num_scores = _NUM_CLASSES if problem == "many classes" else 1
     scores = torch.randn(8, num_scores, generator=generator) * (seed + 1)

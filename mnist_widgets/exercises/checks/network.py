@@ -1,6 +1,6 @@
-"""Judges a network that a student built: `SimpleNet` by what it computes, not by how it is written.
+"""Check a network like `SimpleNet` by its results, not by its code.
 
-The words of its hints are in hints/network.md.
+The hints are in hints/network.md.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch.nn import functional
 from mnist_widgets.devices import device_of
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import describe, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 
 _NUM_PIXELS, _NUM_HIDDEN, _NUM_CLASSES = 28 * 28, 512, 10
@@ -28,48 +28,48 @@ _OTHER_ACTIVATIONS = (
     functional.elu,
     functional.silu,
 )
-_NUM_IMAGES = 5  # differs from every other size, so that a wrong axis shows
+_NUM_IMAGES = 5  # different from all other sizes, to recognize a wrong axis
 
 
 def check_network(build: Callable[[int, int], nn.Module]) -> Verdict:
     """Check a network like `SimpleNet`: flatten, 512 units with ReLU, one raw score for each class.
 
     Args:
-        build: called as `build(input_dim, num_classes)`, gives the network; usually its class. The
-            network takes images (N, ...) with `input_dim` numbers each and gives scores
+        build: called as `build(input_dim, num_classes)`, returns the network; usually its class.
+            The network takes images (N, ...) with `input_dim` numbers each and returns scores
             (N, `num_classes`).
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(build)
-    return examine(
+    criteria = _Criteria(build)
+    return run_check(
         "check_network",
         read_hints("network"),
         {
-            "It builds a network": trial.judge_building,
-            "The network gives each image its own 10 scores": trial.judge_shape,
-            "Its parameters are those of two layers with 512 units between": trial.judge_size,
-            "ReLU follows the first layer, and nothing the last": trial.judge_values,
-            "It builds networks of other sizes too": trial.judge_other_sizes,
+            "It builds a network": criteria.check_building,
+            "The network returns 10 scores for each image": criteria.check_shape,
+            "It has the parameters of two layers with 512 hidden units": criteria.check_size,
+            "ReLU follows the first layer, nothing follows the last": criteria.check_values,
+            "It builds networks of other sizes, too": criteria.check_other_sizes,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(self, build: Callable[[int, int], nn.Module]) -> None:
         self._build = build
 
-    def judge_building(self) -> str:
+    def check_building(self) -> str:
         self._model = _build(self._build, _NUM_PIXELS, _NUM_CLASSES)
-        return f"build(784, 10) gave {describe(self._model)}"
+        return f"build(784, 10) returned {describe(self._model)}"
 
-    def judge_shape(self) -> str:
+    def check_shape(self) -> str:
         images = torch.rand(_NUM_IMAGES, 1, 28, 28).to(device_of(self._model))
         try:
             scores = self._model(images)
         except NotImplementedError as error:
-            if "missing the required" not in str(error):  # torch's words
+            if "missing the required" not in str(error):  # torch's message
                 raise
             raise Mistake("no_forward", "the network has no method `forward`") from error
         except RuntimeError as error:
@@ -89,7 +89,7 @@ class _Trial:
             raise Mistake("wrong_shape", found, expected=expected, shape=shape)
         return found
 
-    def judge_size(self) -> str:
+    def check_size(self) -> str:
         sizes = [tuple(parameter.shape) for parameter in self._model.parameters()]
         matrices = [size for size in sizes if len(size) == 2]
         num_found = sum(parameter.numel() for parameter in self._model.parameters())
@@ -105,12 +105,12 @@ class _Trial:
             raise Mistake(name, found, num_found=num_found)
         if len(matrices) > 2:
             raise Mistake("too_many_layers", found, num_layers=len(matrices))
-        shared = set(matrices[0]) & set(matrices[1])  # by the layer before and the one behind
+        shared = set(matrices[0]) & set(matrices[1])  # the size that both layers have
         num_hidden = max(shared, default=_NUM_HIDDEN)
         name = "wrong_size" if num_hidden == _NUM_HIDDEN else "other_hidden_size"
         raise Mistake(name, found, num_hidden=num_hidden)
 
-    def judge_values(self) -> str:
+    def check_values(self) -> str:
         images = torch.rand(64, 1, 28, 28)
         model = self._model.cpu().eval()
         with torch.no_grad():
@@ -125,11 +125,11 @@ class _Trial:
                 raise Mistake(name, found, least=f"{scores.min():.3f}", most=f"{scores.max():.3f}")
         raise Mistake("other_function", found)
 
-    def judge_other_sizes(self) -> str:
+    def check_other_sizes(self) -> str:
         try:
             scores = _build(self._build, 12, 3)(torch.rand(_NUM_IMAGES, 1, 3, 4))
         except Exception as error:
-            found = "build(12, 3) gave a network that does not take 12 numbers for each image"
+            found = "build(12, 3) returned a network that does not accept 12 numbers for each image"
             raise Mistake("hard_coded_sizes", found) from error
         shape = tuple(scores.shape)
         found = f"build(12, 3), 5 images in, expected scores of shape (5, 3), found {shape}"
@@ -138,39 +138,39 @@ class _Trial:
         return found
 
     def _recognize_missing_flatten(self, images: Tensor, error: RuntimeError) -> None:
-        if _gives(self._model, images.flatten(1), (_NUM_IMAGES, _NUM_CLASSES)):
+        if _returns(self._model, images.flatten(1), (_NUM_IMAGES, _NUM_CLASSES)):
             found = f"images of shape {tuple(images.shape)} do not fit the first layer"
             raise Mistake("forgot_flatten", found) from error
         one_image = images[:1]
-        if any(_gives(self._model, one_image, shape) for shape in ((10,), (1, 10))):
-            found = "1 image gets its 10 scores, but 5 images at once end in an error"
+        if any(_returns(self._model, one_image, shape) for shape in ((10,), (1, 10))):
+            found = "1 image gives 10 scores, but 5 images raise an error"
             raise Mistake("flattens_the_batch", found) from error
 
 
 def _build(build: Callable[[int, int], nn.Module], input_dim: int, num_classes: int) -> nn.Module:
-    """Build a network.
+    """Build the student's network.
 
     Raises:
-        Mistake: if it is none.
+        Mistake: if the result is no network.
     """
     if isinstance(build, nn.Module):
         raise Mistake(
-            "network_given", f"expected what builds a network, found a {type(build).__name__}"
+            "network_given", f"expected a class or function, found a {type(build).__name__}"
         )
     try:
         model: Any = build(input_dim, num_classes)
     except AttributeError as error:
-        if "Module.__init__() call" not in str(error):  # torch's words
+        if "Module.__init__() call" not in str(error):  # torch's message
             raise
-        raise Mistake("forgot_super", "the network's own `__init__` was not called") from error
-    refuse_nothing(model, build)
+        raise Mistake("forgot_super", "the `__init__` of `nn.Module` was not called") from error
+    require_result(model, build)
     if not isinstance(model, nn.Module):
         raise Mistake("not_a_network", f"expected a network, found {describe(model)}")
     return model
 
 
-def _gives(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
-    """Whether the model takes these images and gives scores of this shape."""
+def _returns(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether the model returns scores of this shape for these images."""
     try:
         scores: Any = model(images)
     except Exception:
@@ -183,7 +183,7 @@ def _count_parameters(input_dim: int, num_classes: int) -> int:
 
 
 def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tensor]]:
-    """Compute the scores of the right network with these weights, then those of usual mistakes."""
+    """Return the correct scores for these weights, then those of common mistakes."""
     parameters = {tuple(sorted(parameter.shape)): parameter for parameter in model.parameters()}
     sizes = ((_NUM_HIDDEN, _NUM_PIXELS), (_NUM_HIDDEN,), (_NUM_CLASSES, _NUM_HIDDEN), (10,))
     if not set(sizes) <= set(parameters):
@@ -192,9 +192,9 @@ def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tenso
     is_transposed = weight1.shape[0] == _NUM_PIXELS  # the student computes images @ weight
     weights = (weight1.T, weight2.T) if is_transposed else (weight1, weight2)
     sums = functional.linear(inputs, weights[0], bias1)
-    bent = [bend(sums) for bend in _OTHER_ACTIVATIONS]
+    activated = [activation(sums) for activation in _OTHER_ACTIVATIONS]
     right, no_relu, *others = (
-        functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *bent)
+        functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *activated)
     )
     variants = [("right", right), ("no_relu", no_relu)]
     for scores in (right, no_relu, *others):

@@ -18,7 +18,7 @@ from mnist_widgets.digit_set import Batches
 from mnist_widgets.evaluation import predict_probabilities
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
+from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.history import History
@@ -84,23 +84,23 @@ def check_run(
     Returns:
         The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(run, max_parameters, max_epochs, min_accuracy, data_name)
-    return examine(
+    criteria = _Criteria(run, max_parameters, max_epochs, min_accuracy, data_name)
+    return run_check(
         "check_run",
         read_hints("run"),
         {
-            "A training run that has ended": trial.judge_run,
-            "Trained on a known data set, without its test images": trial.judge_data,
-            f"At most {max_parameters:,} parameters": trial.judge_parameters,
-            f"At most {max_epochs} epochs": trial.judge_epochs,
-            "The history contains every batch and epoch": trial.judge_history,
-            "The network was new at the start of the run": trial.judge_start,
-            "It classifies the test images accurately": trial.judge_accuracy,
+            "A training run that has ended": criteria.check_run,
+            "Trained on a known data set, without its test images": criteria.check_data,
+            f"At most {max_parameters:,} parameters": criteria.check_parameters,
+            f"At most {max_epochs} epochs": criteria.check_epochs,
+            "The history contains every batch and epoch": criteria.check_history,
+            "The network was new at the start of the run": criteria.check_start,
+            "It classifies the test images accurately": criteria.check_accuracy,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(
         self,
         run: object,
@@ -115,7 +115,7 @@ class _Trial:
         self._min_accuracy = min_accuracy
         self._data_name = data_name
 
-    def judge_run(self) -> str:
+    def check_run(self) -> str:
         run = self._run
         if run is None or run is Ellipsis:
             raise Mistake("unsolved", "there is no run to check yet")
@@ -131,7 +131,7 @@ class _Trial:
             raise Mistake("never_trained", found)
         return found
 
-    def judge_data(self) -> str:
+    def check_data(self) -> str:
         digit_sets = list(_find_digit_sets(self._trainer.train_batches))
         names = {self._data_name} if self._data_name else {found.name for found in digit_sets}
         words = " and ".join(sorted(names)) or "unknown images"
@@ -151,7 +151,7 @@ class _Trial:
             raise Mistake("trained_on_test_images", found, num_seen=num_seen)
         return f"{self._name}; found none of its {num_images:,} test images"
 
-    def judge_parameters(self) -> str:
+    def check_parameters(self) -> str:
         trained = [p for group in self._trainer.optimizer.param_groups for p in group["params"]]
         parameters = {id(p): p.numel() for p in (*self._trainer.model.parameters(), *trained)}
         num_parameters = sum(parameters.values())
@@ -160,7 +160,7 @@ class _Trial:
             raise Mistake("too_many_parameters", found, most=f"{self._max_parameters:,}")
         return found
 
-    def judge_epochs(self) -> str:
+    def check_epochs(self) -> str:
         num_used, num_images = self._trainer.num_images_trained, self._num_train_images
         num_epochs = max(num_used / num_images, self._trainer.num_epochs_trained)
         found = f"found {num_epochs:.4g}: {num_used:,} images used, {num_images:,} in the set"
@@ -168,7 +168,7 @@ class _Trial:
             raise Mistake("too_many_epochs", found, most=self._max_epochs)
         return found
 
-    def judge_history(self) -> str:
+    def check_history(self) -> str:
         history = self._trainer.history
         if not isinstance(history, History):
             raise Mistake("history_changed", f"expected a History, found {describe(history)}")
@@ -183,7 +183,7 @@ class _Trial:
             raise Mistake("history_changed", found)
         return found
 
-    def judge_start(self) -> str:
+    def check_start(self) -> str:
         """Compare the first batch's loss with that of equal probabilities for all classes."""
         first_loss = self._trainer.history.batch_losses[0]
         guessing = self._compute_loss_of_guessing()
@@ -192,7 +192,7 @@ class _Trial:
             raise Mistake("trained_before", found)
         return found
 
-    def judge_accuracy(self) -> str:
+    def check_accuracy(self) -> str:
         needed = self._min_accuracy
         if needed is None:
             needed = _KNOWN_DATA[self._name].min_accuracy

@@ -1,6 +1,6 @@
-"""Judges a function that computes accuracy, recall and precision from confusion counts.
+"""Check a function that computes accuracy, recall and precision from confusion counts.
 
-The words of its hints are in hints/scores.md.
+The hints are in hints/scores.md.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import as_tensor, describe, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.measures import accuracy, precision, recall
 
@@ -24,47 +24,47 @@ def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> V
 
     Args:
         compute: called as `compute(counts)` with int64 `counts[true, predicted]` of shape (10, 10);
-            gives `(accuracy, recall, precision)`: one number from 0 to 1, then for each class its
-            recall (10,) and its precision (10,). A class without images has the recall NaN, one
-            that was never predicted the precision NaN: that is what a tensor divided by 0 gives.
+            returns `(accuracy, recall, precision)`: one number from 0 to 1, then the recall (10,)
+            and the precision (10,) of each class. The recall of a class without images is NaN, as
+            is the precision of a class without predictions: the result of dividing tensors by 0.
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(compute)
-    return examine(
+    criteria = _Criteria(compute)
+    return run_check(
         "check_scores",
         read_hints("scores"),
         {
-            "It gives three results": trial.judge_result,
-            "Accuracy: the share of right ones among all images": trial.judge_accuracy,
-            "Recall: the share of right ones among each true class": trial.judge_recall,
-            "Precision: the share of right ones among each prediction": trial.judge_precision,
-            "Where there is nothing to divide by it gives NaN": trial.judge_absent_classes,
+            "It returns three results": criteria.check_result,
+            "Accuracy: the correct share of all images": criteria.check_accuracy,
+            "Recall: the correct share of each true class": criteria.check_recall,
+            "Precision: the correct share of each predicted class": criteria.check_precision,
+            "It returns NaN for a division by 0": criteria.check_absent_classes,
         },
     )
 
 
-class _Trial:
+class _Criteria:
     def __init__(self, compute: Callable[[Tensor], Any]) -> None:
         self._compute = compute
 
-    def judge_result(self) -> str:
+    def check_result(self) -> str:
         generator = torch.Generator().manual_seed(11)
         self._counts = torch.randint(0, 9, (10, 10), generator=generator)
         self._counts += torch.diag(torch.arange(30, 130, 10))
         result = self._compute(self._counts.clone())
-        refuse_nothing(result, self._compute)
+        require_result(result, self._compute)
         if not isinstance(result, (tuple, list)) or len(result) != 3:
             raise Mistake("not_three_results", f"expected 3 results, found {describe(result)}")
         self._accuracy, self._recall, self._precision = map(as_tensor, result)
         return "expected and found 3 results"
 
-    def judge_accuracy(self) -> str:
+    def check_accuracy(self) -> str:
         if self._accuracy.numel() != 1:
             found = f"expected one number, found {describe(self._accuracy)}"
             raise Mistake("accuracy_for_each_class", found)
-        if self._accuracy.dim():  # whoever prints it would have to unpack it first
+        if self._accuracy.dim():  # printing it would show brackets
             raise Mistake("accuracy_in_brackets", f"found {self._accuracy.tolist()}")
         counts, value = self._counts, float(self._accuracy)
         expected = accuracy(counts)
@@ -87,37 +87,37 @@ class _Trial:
                 raise Mistake(name, found)
         raise Mistake("other_accuracy", found)
 
-    def judge_recall(self) -> str:
-        return self._judge_vector("recall", self._recall, recall, precision)
+    def check_recall(self) -> str:
+        return self._check_vector("recall", self._recall, recall, precision)
 
-    def judge_precision(self) -> str:
-        return self._judge_vector("precision", self._precision, precision, recall)
+    def check_precision(self) -> str:
+        return self._check_vector("precision", self._precision, precision, recall)
 
-    def judge_absent_classes(self) -> str:
+    def check_absent_classes(self) -> str:
         counts = self._counts.clone()
-        counts[4] = 0  # no image of a four,
-        counts[:, 7] = 0  # and nothing taken for a seven
+        counts[4] = 0  # no image of a 4
+        counts[:, 7] = 0  # no image predicted as 7
         try:
             _, recalls, precisions = map(as_tensor, self._compute(counts.clone()))
         except ZeroDivisionError as error:
-            found = "no image is a 4, and none is taken for a 7: expected NaN, found an error"
+            found = "no image is a 4, none is predicted as 7: expected NaN, found an error"
             raise Mistake("divides_by_zero", found) from error
         found = (
             f"no image is a 4, its recall: expected nan, found {recalls[4]:.4g}; "
-            f"none is taken for a 7, its precision: expected nan, found {precisions[7]:.4g}"
+            f"none is predicted as 7, its precision: expected nan, found {precisions[7]:.4g}"
         )
         if not (torch.isnan(recalls[4]) and torch.isnan(precisions[7])):
             raise Mistake("no_nan", found)
         return found
 
-    def _judge_vector(
+    def _check_vector(
         self,
         name: str,
         values: Tensor,
         right: Callable[[Tensor], Tensor],
         other: Callable[[Tensor], Tensor],
     ) -> str:
-        """Compare what should be one number for each class."""
+        """Compare one number for each class."""
         expected = right(self._counts)
         if values.numel() == 1:
             found = f"expected 10 numbers, found {float(values):.4f}"

@@ -1,6 +1,6 @@
-"""Judges a training step that a student wrote, by what becomes of a tiny network.
+"""Check a training step by its effect on a small network.
 
-The words of its hints are in hints/train_step.md.
+The hints are in hints/train_step.md.
 """
 
 from __future__ import annotations
@@ -15,50 +15,50 @@ from torch.nn import functional
 
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
-from mnist_widgets.exercises.runner import examine
-from mnist_widgets.exercises.sandbox import describe, refuse_nothing
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.step_recorders import (
     LEARNING_RATE,
     SMALL,
-    Twin,
-    WatchedNet,
-    WatchedSGD,
+    RecordingNet,
+    RecordingSGD,
+    ReferenceModel,
 )
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.training import TrainStep
 
-_MOST_DIGITS = 6  # that somebody rounds to
+_MAX_DIGITS = 6  # of a rounded loss
 
 
 def check_train_step(train_step: TrainStep) -> Verdict:
-    """Check one step of training: forward, loss, backward, update, gradients back to zero.
+    """Check one step of training: forward, loss, backward, update, zero gradients.
 
     Args:
         train_step: called as `train_step(model, batch, loss_fn, optimizer, device)`, where `batch`
             is a pair of inputs and targets on the CPU and `model` is on `device`; returns the loss
-            of the batch, from before the update, as a float. Gradients may be set to zero first
-            or last.
+            of the batch before the update as a float. It may set gradients to zero at the start
+            or at the end.
 
     Returns:
-        The verdict; nothing the student's code does is raised.
+        The verdict; errors in the student's code are not raised.
     """
-    trial = _Trial(train_step)
-    return examine(
+    criteria = _Criteria(train_step)
+    return run_check(
         "check_train_step",
         read_hints("train_step"),
         {
-            "It takes a batch and asks the network": trial.judge_call,
-            "`loss_fn` compares the raw scores with the targets": trial.judge_loss,
-            "The weights move against the gradients": trial.judge_first_update,
-            "The next batch starts from fresh gradients": trial.judge_second_update,
-            "It returns the loss as a plain number": trial.judge_result,
-            "The batch goes to the device of the network": trial.judge_device,
+            "It computes scores for a batch": criteria.check_call,
+            "`loss_fn` compares the raw scores with the targets": criteria.check_loss,
+            "The weights move against the gradients": criteria.check_first_update,
+            "The next batch starts from fresh gradients": criteria.check_second_update,
+            "It returns the loss as a plain number": criteria.check_result,
+            "The batch goes to the device of the network": criteria.check_device,
         },
     )
 
 
-class _Trial:
-    """Two calls with a watched network, loss function and optimizer."""
+class _Criteria:
+    """Two calls with a network, loss function and optimizer that record what happens."""
 
     def __init__(self, train_step: TrainStep) -> None:
         self._train_step = train_step
@@ -66,11 +66,14 @@ class _Trial:
         self._losses: list[float] = []
         self._accuracies: list[float] = []
 
-    def judge_call(self) -> str:
-        self._network = WatchedNet()
-        self._right, self._forgetful = Twin(self._network), Twin(self._network)
+    def check_call(self) -> str:
+        self._network = RecordingNet()
+        self._reference, self._without_zeroing = (
+            ReferenceModel(self._network),
+            ReferenceModel(self._network),
+        )
         self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
-        self._optimizer = WatchedSGD(self._network, self._events)
+        self._optimizer = RecordingSGD(self._network, self._events)
         try:
             self._results = [self._call(self._batches[0])]
         except AttributeError as error:
@@ -78,46 +81,46 @@ class _Trial:
                 raise
             raise Mistake("item_too_early", "the loss is a plain number, not a tensor") from error
         except RuntimeError as error:
-            if "does not require grad" not in str(error):  # torch's words
+            if "does not require grad" not in str(error):  # torch's message
                 raise
-            raise Mistake("no_graph", "the loss does not know how it was computed") from error
+            raise Mistake("no_graph", "the loss has no graph of its computation") from error
         if not self._network.num_calls:
-            refuse_nothing(self._results[0], self._train_step)
+            require_result(self._results[0], self._train_step)
             raise Mistake("network_not_asked", "the network was never called")
         if not self._network.is_training:
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
-        if not self._network.training:  # so the next batch would be trained in it
+        if not self._network.training:  # so it would train the next batch in it
             raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
-        return f"the network was asked for the scores of {len(self._batches[0][0])} inputs"
+        return f"the network returned scores for {len(self._batches[0][0])} inputs"
 
-    def judge_loss(self) -> str:
+    def check_loss(self) -> str:
         if not self._losses:
             raise Mistake("ignores_loss_fn", "`loss_fn` was never called")
         return f"the loss of the first batch is {self._losses[0]:.4f}"
 
-    def judge_first_update(self) -> str:
-        untouched = deepcopy(self._right)
-        self._right.train(self._batches[0])
-        self._forgetful.train(self._batches[0])
-        found = self._right.compare_with(self._network)
-        if self._right.equals(self._network):
+    def check_first_update(self) -> str:
+        untouched = deepcopy(self._reference)
+        self._reference.train(self._batches[0])
+        self._without_zeroing.train(self._batches[0])
+        found = self._reference.compare_with(self._network)
+        if self._reference.equals(self._network):
             return found
         raise Mistake(self._name_wrong_update(untouched.equals(self._network)), found)
 
-    def judge_second_update(self) -> str:
-        self._right.optimizer.zero_grad()
-        self._right.train(self._batches[1])
-        self._forgetful.train(self._batches[1])
+    def check_second_update(self) -> str:
+        self._reference.optimizer.zero_grad()
+        self._reference.train(self._batches[1])
+        self._without_zeroing.train(self._batches[1])
         self._results.append(self._call(self._batches[1]))
-        found = self._right.compare_with(self._network)
-        if self._right.equals(self._network):
+        found = self._reference.compare_with(self._network)
+        if self._reference.equals(self._network):
             return found
-        is_forgetful = self._forgetful.equals(self._network)
-        raise Mistake("forgot_zero_grad" if is_forgetful else "wrong_update", found)
+        is_without_zeroing = self._without_zeroing.equals(self._network)
+        raise Mistake("forgot_zero_grad" if is_without_zeroing else "wrong_update", found)
 
-    def judge_result(self) -> str:
+    def check_result(self) -> str:
         result: Any = self._results[1]
-        refuse_nothing(result, self._train_step)
+        require_result(result, self._train_step)
         if isinstance(result, Tensor):
             raise Mistake("returns_tensor", f"expected a float, found {describe(result)}")
         if isinstance(result, bool) or not isinstance(result, Real):
@@ -128,7 +131,7 @@ class _Trial:
             return found
         if self._returned_accuracies():
             raise Mistake("returns_accuracy", found)
-        for digits in range(_MOST_DIGITS):
+        for digits in range(_MAX_DIGITS):
             if float(result) == round(expected, digits):
                 raise Mistake("rounded_loss", found)
         after = functional.cross_entropy(self._network(self._batches[1][0]), self._batches[1][1])
@@ -136,8 +139,8 @@ class _Trial:
             raise Mistake("loss_after_update", found)
         raise Mistake("wrong_loss", found)
 
-    def judge_device(self) -> str:
-        """Let the step train on PyTorch's `meta` device, which every machine has."""
+    def check_device(self) -> str:
+        """Train on PyTorch's `meta` device, which every machine has."""
         meta = torch.device("meta")
         seen: dict[str, str] = {}
 
@@ -159,7 +162,7 @@ class _Trial:
             raise Mistake("device_ignored", found)
         return found
 
-    def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - whatever the student returns
+    def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - any result
         device = torch.device("cpu")
         result = self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
         if self._network.scores is not None:
@@ -168,9 +171,9 @@ class _Trial:
         return result
 
     def _returned_accuracies(self) -> bool:
-        """Whether both results are accuracies: as shares, in percent, or as counts.
+        """Whether both results are accuracies: shares, percentages or counts.
 
-        A single one may be equal to a rounded loss.
+        A single accuracy may equal a rounded loss.
         """
         return any(
             all(
@@ -192,7 +195,7 @@ class _Trial:
         raw = self._network.scores
         found = f"expected scores and targets, found {describe(scores)} and {describe(targets)}"
         if raw is None:
-            raise Mistake("network_not_asked", "the loss was asked for before the network was")
+            raise Mistake("network_not_asked", "the loss was computed before the scores")
         if not isinstance(scores, Tensor) or not isinstance(targets, Tensor):
             raise Mistake("wrong_loss_arguments", found)
         if scores.dtype == torch.int64 and targets.is_floating_point():

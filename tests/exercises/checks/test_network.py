@@ -329,7 +329,7 @@ def test_another_number_of_hidden_units_is_named(num_units):
     [
         (WithoutFlatten, "images of shape (5, 1, 28, 28) do not fit the first layer"),
         (FlattensRowsOnly, "expected scores of shape (5, 10), found (5, 1, 28, 10)"),
-        (FlattensTheBatch, "1 image gets its 10 scores, but 5 images at once end in an error"),
+        (FlattensTheBatch, "1 image gives 10 scores, but 5 images raise an error"),
         (build_one_class_too_many, "(5, 11) instead of (5, 10)"),
         (ReturnsTwoThings, "expected a tensor of scores, found"),
         (LayersInAList, "expected 407,050 parameters, found 0"),
@@ -337,7 +337,7 @@ def test_another_number_of_hidden_units_is_named(num_units):
         (build_single_layer, "expected 407,050 parameters, found 7,850"),
         (build_three_layers, "There are 3 layers with weights where two were asked for"),
         (build_without_bias, "expected 407,050 parameters, found 406,538"),
-        (HardCoded, "build(12, 3) gave a network that does not take 12 numbers"),
+        (HardCoded, "build(12, 3) returned a network that does not accept 12 numbers"),
     ],
 )
 def test_the_hint_names_what_was_seen(build, words):

@@ -468,9 +468,9 @@ def test_another_error_without_an_evaluator_is_told_as_it_is():
 @pytest.mark.parametrize(
     ("trainer", "words"),
     [
-        (returns_within_the_epochs, "expected 12 losses, found 4; the loader was gone through 1 t"),
+        (returns_within_the_epochs, "expected 12 losses, found 4; the loader was iterated 1 t"),
         (takes_the_notebooks_number, "2 epochs of 4 batches: expected 8 losses, found 12"),
-        (ignores_the_epochs, "expected 12 losses, found 40; the loader was gone through 10 times"),
+        (ignores_the_epochs, "expected 12 losses, found 40; the loader was iterated 10 times"),
         (never_ends, "found more than 50 epochs"),
         (evaluates_each_batch, "after 4, 8, 12 batches, found 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"),
         (evaluates_first, "after 4, 8, 12 batches, found 0, 4, 8"),
@@ -482,7 +482,7 @@ def test_another_error_without_an_evaluator_is_told_as_it_is():
         (calls_it_loss, "expected a list under 'train', found 'loss'"),
         (keeps_tensors, "expected floats, found a tensor (float32) of shape ()"),
         (overwrites_the_metrics, "expected [1.0, 0.5, 0.3333333333333333] under 'test_loss', foun"),
-        (remembers_the_last_call, "expected 'train' alone, found 'train', 'test_loss', 'share_ri"),
+        (remembers_the_last_call, "expected only 'train', found 'train', 'test_loss', 'share_ri"),
         (evaluates_elsewhere, "expected cpu, where the network is, found meta"),
         (ignores_the_device, "expected one device, found inputs on cpu, network on meta"),
     ],
