@@ -411,7 +411,7 @@ def judge_goal(task, answer, run=None) -> Verdict:
         (lambda most: most // 795, "Biases"),
         (lambda most: (most - 10) / 795, "rounds down"),
         (lambda _most: 62, "784 weights"),
-        (lambda _most: None, "handed back nothing"),
+        (lambda _most: None, "returned nothing"),
     ],
 )
 def test_a_likely_number_of_hidden_units_is_met_by_the_hint_that_fits_it(answer, words):

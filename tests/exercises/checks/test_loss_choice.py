@@ -158,13 +158,13 @@ def test_a_list_is_a_pair_too():
 
 def test_an_exchanged_pair_is_told_to_be_exchanged():
     verdict = check_loss_choice(MANY, nn.CrossEntropyLoss(), NOTHING)
-    assert "The loss stands first" in verdict.hint
-    assert "could not even be called" not in str(verdict)
+    assert "The loss comes first" in verdict.hint
+    assert "could not be called" not in str(verdict)
 
 
 def test_the_hint_on_an_output_without_negative_numbers_holds_for_positive_targets_too():
     verdict = check_loss_choice(NUMBERS, nn.ReLU(), nn.MSELoss())
-    assert "right answers lie below 0" not in verdict.hint
+    assert "answer is below 0" not in verdict.hint
     assert "your output never goes below 0" in verdict.hint
 
 

@@ -335,7 +335,7 @@ def test_another_number_of_hidden_units_is_named(num_units):
         (LayersInAList, "expected 407,050 parameters, found 0"),
         (SecondLayerInAList, "expected 407,050 parameters, found 401,920"),
         (build_single_layer, "expected 407,050 parameters, found 7,850"),
-        (build_three_layers, "There are 3 layers with weights where two were asked for"),
+        (build_three_layers, "There are 3 layers with weights instead of two"),
         (build_without_bias, "expected 407,050 parameters, found 406,538"),
         (HardCoded, "build(12, 3) returned a network that does not accept 12 numbers"),
     ],
