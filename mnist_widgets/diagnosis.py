@@ -162,7 +162,7 @@ def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
 
 
 def look_at_place() -> Finding:
-    """Say where this runs, as far as it can be told, and how a session trains there."""
+    """Say where this runs, as far as it can be told, and what is special about it."""
     words = [find_front_end(), *find_hosts()]
     if is_in_colab():
         words.append("a request returns when its training has ended")
