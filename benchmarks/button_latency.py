@@ -63,7 +63,7 @@ def main() -> None:
         lab.page.get_by_label("Epochs").fill("9999")
         lab.page.get_by_label("Epochs").press("Enter")
         times = measure(lab.page, num_rounds)
-        batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
+        batch_s = float(lab.run_cell("print(session.throughput.seconds_per_batch)"))
     print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} each:")
     for button, values in times.items():
         p95 = np.percentile(values, 95)

@@ -18,9 +18,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mnist_widgets import runtime
-from mnist_widgets.drivers import choose_driver
 from mnist_widgets.front_end_parts import FRONT_END_PARTS, find_front_end_part, find_misfit
-from mnist_widgets.places import find_front_end, find_hosts
+from mnist_widgets.places import find_front_end, find_hosts, is_in_colab
 
 _INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
 _IMPORTS = (
@@ -163,8 +162,10 @@ def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
 
 
 def look_at_place() -> Finding:
-    """Say where this runs, as far as it can be told, and how a session trains there."""
-    words = [find_front_end(), *find_hosts(), f"sessions train in the {choose_driver(None)}"]
+    """Say where this runs, as far as it can be told, and what is special about it."""
+    words = [find_front_end(), *find_hosts()]
+    if is_in_colab():
+        words.append("a request returns when its training has ended")
     return Finding("place", True, ", ".join(words))
 
 

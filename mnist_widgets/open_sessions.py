@@ -18,7 +18,9 @@ from mnist_widgets.training import Trainer
 class SupportsClose(Protocol):
     """The part of a `TrainingSession` that this module uses."""
 
-    trainer: Trainer
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer that it steers."""
 
     @property
     def state(self) -> str:
@@ -38,6 +40,11 @@ _sessions: weakref.WeakSet[SupportsClose] = weakref.WeakSet()
 def add_session(session: SupportsClose) -> None:
     """Close this session when a newer one of its model comes, or before the interpreter ends."""
     _sessions.add(session)
+
+
+def is_training() -> bool:
+    """Return whether a session of this process trains now."""
+    return any(session.state == "running" for session in tuple(_sessions))
 
 
 def close_sessions_of(model: nn.Module) -> None:

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_widgets.drivers import is_in_colab
-
 HOSTS = {
     "Binder": "BINDER_SERVICE_HOST",
     "GitHub Codespaces": "CODESPACES",
@@ -28,6 +26,14 @@ SERVERS = {
     "voila": "Voila",
 }
 """Who starts kernels, by its command. One server shows pages of JupyterLab and of Notebook."""
+
+
+def is_in_colab() -> bool:
+    """Return whether this is Google Colab, which draws nothing that another thread sends.
+
+    Source: https://github.com/googlecolab/colabtools/issues/3373
+    """
+    return "google.colab" in sys.modules
 
 
 def find_front_end(environ: Mapping[str, str] = os.environ) -> str:

@@ -15,8 +15,6 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from mnist_widgets.interrupts import breakable
-
 Result = TypeVar("Result")
 
 PORTION_S = 0.025
@@ -57,7 +55,7 @@ class LongJob(Generic[Result]):
             self._portions.close()
             return False
         try:
-            breakable(next, self._portions)
+            next(self._portions)
         except StopIteration as end:
             if self.future.set_running_or_notify_cancel():
                 self.future.set_result(end.value)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from mnist_widgets.history import History
+from mnist_widgets.listeners import Listeners
 from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.run_config import SETTINGS, RunConfig, format_number
 from mnist_widgets.training import Callback, Trainer
@@ -91,7 +91,7 @@ class RunLog:
         self._runs: tuple[Run, ...] = ()
         self._num_begun = 0
         self._current: Run | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners = Listeners()
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -158,8 +158,7 @@ class RunLog:
 
     def notify(self) -> None:
         """Tell all listeners that something changed."""
-        for listener in tuple(self._listeners):
-            listener()
+        self._listeners.call()
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called when a run begins, ends an epoch, is shown, hidden or deleted.
@@ -167,12 +166,11 @@ class RunLog:
         It is called in whichever thread made the change: it should note that something changed,
         and return.
         """
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     def remove_listener(self, listener: Callable[[], None]) -> None:
         """Call `listener` no more."""
-        with suppress(ValueError):
-            self._listeners.remove(listener)
+        self._listeners.remove(listener)
 
     def _find(self, number: int) -> Run | None:
         """Return the run of this number unless it is unknown or the current one."""

@@ -211,7 +211,7 @@ def interrupt_at_epoch_ends(num_interrupts: int) -> None:
 
 
 def interrupt_waits(num_interrupts: int) -> None:
-    ways = cycle(["join", "finished", "join", "finished", "commands"])
+    ways = cycle(["join", "finished", "request", "finished", "commands"])
     for _ in range(num_interrupts):
         way = next(ways)
         aiming = Aiming(lambda: None)
@@ -227,16 +227,18 @@ def interrupt_waits(num_interrupts: int) -> None:
             callbacks=[aiming],
             train_step=aiming.step,
         )
-        session = TrainingSession(trainer)
-        session.start(FOREVER)
+        session = TrainingSession(trainer, wait=way == "request")
         sender = Sender(delay_in_batches=3 * NUM_BATCHES)
+        if way == "request":
+            aiming.release = sender.release
+        session.start(FOREVER)
         if way == "join":
             waiting = threading.Thread(target=release_when_listening, args=(sender,), daemon=True)
             waiting.start()
             session.join(TIMEOUT_S)
         elif way == "finished":
             asyncio.run(release_and_finish(session, sender))
-        else:
+        elif way == "commands":
             command_until_interrupted(session, sender)
             session.stop()
             session.join(TIMEOUT_S)

@@ -28,9 +28,17 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {
-        *("runtime", "devices", "interrupts", "pace", "reports", "history", "curves"),
-        "states",
-        "raw_files",
+        *(
+            "runtime",
+            "devices",
+            "interrupts",
+            "throughput",
+            "reports",
+            "history",
+            "logbook",
+            "curves",
+        ),
+        *("states", "raw_files", "listeners", "places", "worker"),
     },
     {"evaluators", "portions"},
     {"outputs", "tensors", "module_state", "weight_files"},
@@ -38,7 +46,6 @@ LAYERS = [
         "digit_set",
         "measures",
         "downloads",
-        "drivers",
         "epoch_batches",
         "losses",
         "images",
@@ -54,15 +61,15 @@ LAYERS = [
     {"evaluator_checks"},
     {"preflight"},
     {"training"},
-    {"callbacks", "open_sessions", "seeding", "run_code"},
-    {"tutorial", "run_config", "selection", "confusion_view"},
+    {"callbacks", "open_sessions", "seeding", "run_code", "stepped_run"},
+    {"tutorial", "run_config", "selection", "confusion_view", "waiting"},
     {"pictures"},
     {"twins"},
     {"report_page"},
     {"session"},
     {"runs"},
     {"exercises"},
-    {"front_end_parts", "places"},
+    {"front_end_parts"},
     {"diagnosis"},
     {"__init__"},
     {"widgets"},
@@ -83,6 +90,7 @@ IN_FUNCTIONS_OF = {
     "images": {"PIL"},
     "canvas": {"PIL"},
     "exercises.marks": {"IPython"},
+    "places": {"psutil"},  # ipykernel brings it
 }
 
 
@@ -181,16 +189,8 @@ def test_the_core_imports_little_from_elsewhere(module):
 
 def test_the_session_knows_the_training_and_threads_alone():
     assert find_own_imports("session") <= {
-        *{
-            "training",
-            "reports",
-            "pace",
-            "interrupts",
-            "drivers",
-            "portions",
-            "open_sessions",
-            "states",
-        },
+        *{"training", "reports", "throughput", "interrupts", "waiting", "worker", "stepped_run"},
+        *{"portions", "open_sessions", "states", "listeners"},
         "report_page",  # of what has been trained, and only when somebody asks for it
     }
     for in_functions in (True, False):

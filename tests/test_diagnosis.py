@@ -215,7 +215,7 @@ class TestPlace:
         text = "".join(message["content"].get("text", "") for message in printed)
         *seen, words = json.loads(text)
         assert seen == ["a Jupyter kernel", "VS Code", "Voila", "VS Code"]
-        assert words == "Google Colab, sessions train in the foreground"
+        assert words == "Google Colab, a request returns when its training has ended"
 
     def test_without_a_kernel_it_is_a_terminal_wherever_that_is(self):
         assert find_front_end({"VSCODE_PID": "1"}) == "terminal"

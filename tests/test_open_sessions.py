@@ -19,8 +19,8 @@ def make_session():
     """Return a function that makes a session; all are closed at the end."""
     sessions = []
 
-    def make(trainer, driver="background") -> TrainingSession:
-        sessions.append(TrainingSession(trainer, driver))
+    def make(trainer, wait=False) -> TrainingSession:
+        sessions.append(TrainingSession(trainer, wait))
         return sessions[-1]
 
     yield make

@@ -395,16 +395,3 @@ def test_an_error_in_a_long_job_belongs_to_its_caller(session):
     with pytest.raises(ZeroDivisionError, match="planted"):
         session.in_portions(fail).result(TIMEOUT_S)
     assert session.state == "idle"
-
-
-def test_in_the_foreground_a_long_job_is_done_at_once(make_trainer):
-    session = TrainingSession(make_trainer(), "foreground")
-
-    def work():
-        yield
-        return 42
-
-    result = session.in_portions(work)
-    assert result.done()
-    assert result.result() == 42
-    session.close()

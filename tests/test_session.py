@@ -1,8 +1,4 @@
-"""Steering a training from outside: what is accepted when, and what stands still when it should.
-
-All of this holds for both drivers. A training in the foreground is steered from callbacks and from
-other threads; here the test is such another thread.
-"""
+"""Steering a training from outside: what is accepted when, and what stands still when it should."""
 
 from __future__ import annotations
 
@@ -31,21 +27,13 @@ FOREVER = 10_000
 TIMEOUT_S = 20
 
 
-@pytest.fixture(params=["background", "foreground"])
-def driver(request):
-    return request.param
-
-
-in_the_background = pytest.mark.parametrize("driver", ["background"], indirect=True)
-
-
 @pytest.fixture
-def make_session(make_trainer, driver):
+def make_session(make_trainer):
     """Return a function that makes a session; all are closed at the end."""
     sessions = []
 
     def make(**options) -> TrainingSession:
-        sessions.append(TrainingSession(make_trainer(**options), driver))
+        sessions.append(TrainingSession(make_trainer(**options)))
         return sessions[-1]
 
     yield make
@@ -56,18 +44,6 @@ def make_session(make_trainer, driver):
 @pytest.fixture
 def session(make_session):
     return make_session()
-
-
-def launch(session, action, *arguments) -> None:
-    """Ask for a run that goes on when this returns: one in the foreground gets a thread."""
-    if session.driver == "background":
-        action(*arguments)
-        return
-    begun = threading.Event()
-    session.add_listener(begun.set)
-    threading.Thread(target=action, args=arguments, name="asking", daemon=True).start()
-    assert begun.wait(TIMEOUT_S)
-    session.remove_listener(begun.set)
 
 
 def settle(session) -> None:
@@ -99,7 +75,7 @@ def bring_to(session, state):
         session.start(1)
         session.join(TIMEOUT_S)
     elif state != "idle":
-        launch(session, session.start, FOREVER)
+        session.start(FOREVER)
         if state == "paused":
             session.pause()
         elif state == "stopped":
@@ -135,8 +111,6 @@ def test_every_action_in_every_state_is_legal_or_politely_refused(session, actio
         with pytest.raises(ActionRefusedError, match=r"first|before"):
             getattr(session, action)(*arguments)
         outcome = state
-    elif outcome == "running" != state:
-        launch(session, getattr(session, action), *arguments)
     else:
         getattr(session, action)(*arguments)
     settle(session)
@@ -152,7 +126,6 @@ def test_a_run_to_the_end_equals_one_without_a_session(make_session, make_traine
     assert session.trainer.history == alone.fit(3)
 
 
-@in_the_background
 def test_starting_returns_at_once_and_trains_in_the_background(make_session):
     may_train = threading.Event()
 
@@ -207,7 +180,7 @@ def test_a_step_out_of_a_run_can_be_resumed_to_its_end(session):
 
 
 def test_stop_then_start_in_one_breath_opens_a_second_run(session):
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     session.stop()
     session.start(1)
     session.join(TIMEOUT_S)
@@ -303,7 +276,7 @@ def test_join_keeps_its_timeout_in_every_state(session, state):
 
 
 def test_join_gives_up_after_its_timeout(session):
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
         session.join(timeout=0.05)
 
@@ -335,10 +308,9 @@ def test_no_thread_is_left_when_nothing_is_under_way(session):
 @pytest.mark.parametrize("state", [*AT_REST, "running", "paused"])
 def test_a_closed_session_has_no_worker_and_refuses_everything(session, state):
     bring_to(session, state)
-    worker = session._driver.worker
+    workers = [thread for thread in threading.enumerate() if thread.name == "training"]
     session.close()
-    assert session._driver.worker is None
-    assert worker is None or worker.name == "asking" or not worker.is_alive()
+    assert not any(worker.is_alive() for worker in workers)
     for action in ACTIONS:
         assert not session.can(action)
     with pytest.raises(ActionRefusedError, match="closed"):
@@ -348,7 +320,7 @@ def test_a_closed_session_has_no_worker_and_refuses_everything(session, state):
     session.close()
 
 
-def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session, driver):
+def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session):
     heard = []
 
     class Listener(Callback):
@@ -360,7 +332,7 @@ def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session,
 
     session = make_session(callbacks=[Listener()])
     bring_to(session, "stopped")
-    assert heard == ["training" if driver == "background" else "asking", "stopped"]
+    assert heard == ["training", "stopped"]
 
 
 def test_a_listener_hears_of_every_standstill(session):
@@ -421,7 +393,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="os.kill sends no SIG
 
 @needs_signals
 def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     send_interrupts()
     session.join(TIMEOUT_S)
     assert session.state == "stopped"
@@ -429,7 +401,7 @@ def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
 
 @needs_signals
 def test_an_interrupt_while_awaiting_stops_politely(session, send_interrupts):
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     send_interrupts()
     asyncio.run(session.finished())
     assert session.state == "stopped"
@@ -447,7 +419,7 @@ def test_a_second_interrupt_ends_the_wait_and_the_run_its_batch(
         return train_step(*arguments)
 
     session = make_session(train_step=hanging_step)
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     send_interrupts(lambda: not session.can("pause"))  # the first has asked for a stop by then
     try:
         if wait == "join":
@@ -464,7 +436,7 @@ def test_a_second_interrupt_ends_the_wait_and_the_run_its_batch(
 
 
 def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     with pytest.raises(asyncio.TimeoutError):
         asyncio.run(asyncio.wait_for(session.finished(), 0.05))
     assert session.state == "running"
@@ -511,8 +483,8 @@ def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was
     async def wait_for_both() -> None:
         await asyncio.gather(first.finished(), second.finished())
 
-    launch(first, first.start, FOREVER)
-    launch(second, second.start, FOREVER)
+    first.start(FOREVER)
+    second.start(FOREVER)
     send_interrupts()
     asyncio.run(wait_for_both())
     assert (first.state, second.state) == ("stopped", "stopped")
@@ -557,7 +529,7 @@ def test_a_job_alone_is_no_news_to_the_listeners(session):
 def test_listeners_are_called_without_the_sessions_lock(session):
     owned = []
     session.add_listener(lambda: owned.append(session._changed._is_owned()))
-    launch(session, session.start, FOREVER)
+    session.start(FOREVER)
     session.stop()
     session.close()
     assert owned
@@ -585,10 +557,8 @@ def test_a_join_after_the_step_that_ends_the_run_returns(session):
     assert session.state == "finished"
 
 
-@pytest.mark.parametrize(
-    ("driver", "action"), [("background", "start"), ("foreground", "step")], indirect=["driver"]
-)
-def test_a_script_that_ends_during_a_training_ends_well(driver, action):
+@pytest.mark.parametrize(("wait", "action"), [(False, "start"), (True, "step")])
+def test_a_script_that_ends_during_a_training_ends_well(wait, action):
     script = f"""
 import torch
 from mnist_widgets import SimpleNet, Trainer, TrainingSession, load_bundled_digits
@@ -596,7 +566,7 @@ train_set, _ = load_bundled_digits()
 model = SimpleNet(28 * 28, 10)
 optimizer = torch.optim.Adam(model.parameters())
 trainer = Trainer(model, torch.nn.CrossEntropyLoss(), optimizer, train_set.batches(64))
-session = TrainingSession(trainer, {driver!r})
+session = TrainingSession(trainer, wait={wait})
 session.{action}(1000)
 session.between_batches(lambda: None).result()
 """

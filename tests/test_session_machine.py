@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from contextlib import suppress
 
@@ -218,12 +219,12 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def close(self):
-        worker = self.session._driver.worker
+        workers = [thread for thread in threading.enumerate() if thread.name == "training"]
         self.session.close()
         self.is_closed = True
         if self.state in OPEN:
             self.state = "stopped"
-        assert worker is None or not worker.is_alive()
+        assert not any(worker.is_alive() for worker in workers)
         assert all(job.done() for job in self.jobs)
 
     @rule()
@@ -251,7 +252,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def check_counts(self):
         problem, history = self.problem, self.problem.trainer.history
-        if self.state != "running" or self.session._driver.is_worker_here:
+        if self.state != "running" or self.session.is_worker_here:
             assert len(history.batch_losses) == problem.num_trained
             assert history.num_epochs == problem.num_epochs
             is_open = self.state in OPEN

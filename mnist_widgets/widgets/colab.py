@@ -1,8 +1,4 @@
-"""What Google Colab needs before it shows the panels.
-
-That trainings work in the foreground there is settled by `drivers`, when they are drawn by
-`publishing`.
-"""
+"""What Google Colab needs before it shows the panels."""
 
 from __future__ import annotations
 
@@ -11,14 +7,14 @@ from importlib import import_module
 
 from IPython import get_ipython
 
-from mnist_widgets.drivers import is_in_colab
+from mnist_widgets.places import is_in_colab
 from mnist_widgets.widgets.publishing import publisher
 
 
 def prepare() -> None:
     """Switch on Colab's manager of widgets, and draw what a cell requests before it ends.
 
-    Elsewhere nothing happens. What fails is told in a warning: the panels may work all the same.
+    Elsewhere nothing happens. A failure is only a warning: the panels may work all the same.
     """
     if not is_in_colab():
         return

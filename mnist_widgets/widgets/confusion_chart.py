@@ -157,6 +157,7 @@ class ConfusionChart(Panel, Callback):
         self._show_pair(counts, pair)
         self._accuracy.value = describe_accuracy(counts)
         self._measures.value = tabulate_measures(counts, self._class_names, self._noun)
+        self.mark_twin_stale()
 
     def _build_controls(self) -> None:
         self._numbers = Dropdown(

@@ -20,7 +20,6 @@ from traitlets import Int, TraitError, Tuple, link, validate
 from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.drivers import DriverName
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.runs import RunLog, describe_runs
 from mnist_widgets.session import TrainingSession
@@ -64,7 +63,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     epochs: int = 10,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
-    driver: DriverName | None = None,
+    wait: bool | None = None,
     device: torch.device | str | None = None,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
@@ -84,12 +83,12 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         epochs: what the field beside the buttons says at first.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
         lock: names of settings, or `epochs`: to be seen but not changed.
-        driver: where to train, `"background"` or `"foreground"`; as for `TrainingSession`.
+        wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `driver` name what
-            is not there; the lab before is then left as it is.
+        TypeError, ValueError: if parts do not fit together, or `hide` or `lock` name what is not
+            there; the lab before is then left as it is.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
@@ -97,7 +96,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     before = _open_dashboard
-    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, driver=driver)
+    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, wait=wait)
     if before is not None:
         before.close()
     return _open_dashboard
@@ -111,7 +110,7 @@ class Dashboard(Panel):
         epochs: what the field beside the buttons says at first.
         hide: names of what is not to be seen.
         lock: names of what is not to be changed.
-        driver: where to train.
+        wait: as for `TrainingSession`.
 
     Attributes:
         session: the training.
@@ -130,7 +129,7 @@ class Dashboard(Panel):
         epochs: int = 10,
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
-        driver: DriverName | None = None,
+        wait: bool | None = None,
     ) -> None:
         self._has_settings = source.model is None
         settings = {*(CONTROLS if self._has_settings else ()), "epochs"}
@@ -140,7 +139,7 @@ class Dashboard(Panel):
         self._source, self._test_set = source, source.test_set
         check_panel_epochs(epochs)
         trainer = source.make_trainer(source.config)
-        self.session = TrainingSession(trainer, driver)  # what fails so far leaves no widget behind
+        self.session = TrainingSession(trainer, wait)  # what fails so far leaves no widget behind
         self.run_log = RunLog()
         self._training = LabTrainingPanel(
             self.session,

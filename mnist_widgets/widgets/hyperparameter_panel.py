@@ -163,6 +163,7 @@ class HyperparameterPanel(Panel):
             "<div>The same in code; put in your number of epochs:</div>"
             f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
         )
+        self.mark_twin_stale()
 
     def _build_setting(self, name: str, layout: Layout) -> VBox:
         """Return the controls of one setting above the line that explains it."""

@@ -207,6 +207,7 @@ class ImageGallery(Panel, Callback):
                 caption += " (not on this page)"
         self._grid.selected = -1 if index is None else index
         self._caption.value = html.escape(caption)
+        self.mark_twin_stale()
 
     def redraw_num_picks(self) -> None:
         """Let the page end its previews of what was picked; called by the publisher."""

@@ -75,6 +75,7 @@ class LiveInference(Callback):
         self._looked_at_s = self._epoch_shown_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
+        self._looked_step: tuple[History, int] | None = None  # of the latest look at a standstill
         self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
         if gallery is not None:
             gallery.observe(self._on_visible_indices, "visible_indices")
@@ -86,12 +87,13 @@ class LiveInference(Callback):
     def on_news(self) -> None:
         """Predict again: the shown images now and then in a training, all of them at a standstill.
 
-        Called after each batch and each change of the training's state.
+        Called after each batch and each change of the training's state, and without a change
+        while a thread waits.
         """
         if not self._is_needed:
             return
         if self._session.state != "running":
-            if not self._is_look_due:
+            if not self._is_look_due and not self._is_newest(self._looked_step):
                 self._is_look_due = True
                 self._predict_all()
         elif time.monotonic() - self._looked_at_s >= ROUNDS_PER_LOOK * publisher.interval_s:
@@ -184,8 +186,8 @@ class LiveInference(Callback):
         It is cancelled when the weights change or the training goes on.
         """
         self._is_look_due = False
+        step = self._looked_step = self._step
         self._look()
-        step = self._step
         if not self._needs_all or self._is_newest(self._shown_step):
             return
         trainer, images = self._session.trainer, self._test_set.images
@@ -194,6 +196,7 @@ class LiveInference(Callback):
             yield
             is_resumed = self._session.state == "running" and not is_counting
             if is_resumed or not self._is_newest(step):
+                self._looked_step = None
                 self.on_news()
                 return
         self._show(Predictions(predicting.future.result(), self._test_set.labels))

@@ -160,6 +160,7 @@ class LossChart(Panel, Callback):
         self._show_points(self._epoch_means, *means)
         self._show_points(self._test_losses, *test_losses)
         self._caption.value = describe_losses(history, smoothed)
+        self.mark_twin_stale()
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer, a new one after a trainer's."""

@@ -42,6 +42,10 @@ class Panel(VBox):
         for part in parts - {self}:
             part.close()
 
+    def mark_twin_stale(self) -> None:
+        """Note that the twin must be written again; the last line of each `redraw`."""
+        twin_writer.mark_stale(self)
+
     def twin(self) -> Twin:
         """Return what the panel shows now, as text and as HTML without widgets; from any thread."""
         return Twin.of_words(f"A {type(self).__name__}, to be seen while the notebook runs.")

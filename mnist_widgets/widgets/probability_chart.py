@@ -139,6 +139,7 @@ class ProbabilityChart(Panel):
             with widget.hold_sync():
                 for name, value in state.items():
                     setattr(widget, name, value)
+        self.mark_twin_stale()
 
     def preview_image(self, image: Tensor, true_label: int | None = None) -> WidgetStates:
         """Return what `show_prediction` would show of an image, whatever the probabilities.

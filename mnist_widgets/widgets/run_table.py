@@ -91,6 +91,7 @@ class RunTable(Panel):
         if self._grid.children != children:
             self._grid.children = children
         self._caption.value = _describe_all(runs)
+        self.mark_twin_stale()
 
     def _give_rows(self, runs: Sequence[Run]) -> None:
         """Give every run a row for as long as it is kept, so that a late click hits no other."""

@@ -40,7 +40,8 @@ _open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and watch how far it is.
 
-    A training in the foreground hears no button while it runs; then the panel says how to stop it.
+    A click is handled only after the request that waits for the training, if the session waits;
+    meanwhile the panel says how to stop it.
     A session has one panel: a newer one closes the older, so a cell can be run again.
 
     Example:
@@ -130,7 +131,7 @@ class TrainingPanel(Panel):
         )
         for action, button in self._buttons.items():
             is_possible = is_open if action == "stop" else session.can(action)
-            button.disabled = self._is_deaf or not is_possible
+            button.disabled = self._is_waiting or not is_possible
         self._bar.value = session.progress
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
         if self._drawn_state != (state := session.state):
@@ -139,11 +140,12 @@ class TrainingPanel(Panel):
             self._state.value = f'<span class="mw-state" role="status">{words}</span>'
         self._status.value = self._describe_progress()
         self._show_notice()
+        self.mark_twin_stale()
 
     @property
-    def _is_deaf(self) -> bool:
-        """Whether no click can be heard: the training has the thread that hears them."""
-        return self.session.driver == "foreground" and self.session.state == "running"
+    def _is_waiting(self) -> bool:
+        """Whether the thread that handles clicks waits for the training."""
+        return self.session.waits and self.session.state == "running"
 
     def _build_controls(self, epochs: int) -> None:
         def button(
@@ -225,10 +227,10 @@ class TrainingPanel(Panel):
             f"batch {report.batch} of {report.num_batches}",
             f"loss {format_loss(report.loss)}",
         ]
-        if session.pace.images_per_second:
-            parts.append(f"{_round(session.pace.images_per_second):,} images/s")
+        if session.throughput.images_per_second:
+            parts.append(f"{_round(session.throughput.images_per_second):,} images/s")
         if session.state in ("running", "paused"):
-            left_s = session.num_batches_left * session.pace.seconds_per_batch
+            left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
         return " · ".join(parts)
 
@@ -243,7 +245,7 @@ class TrainingPanel(Panel):
             notice = f'<span role="alert">{html.escape(self._complaint[1])}</span>'
         elif session.state == "stopped" and session.trainer.stop_reason:
             notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
-        elif self._is_deaf:
+        elif self._is_waiting:
             notice = f'<span role="status">{_HOW_TO_STOP}</span>'
         elif session.is_closed:
             notice = f'<span role="status">{_CLOSED}</span>'

@@ -1,9 +1,9 @@
 """Where the twins of panels stand in a notebook: in an output of their own below the live panel.
 
-Nobody can say when a notebook will be saved, so a twin is rewritten soon after its panel has come
-to rest, and at the end of each cell, which is all that a notebook run without a page waits for. In
-the foreground, where no thread waits for a rest, it is at the end of the work. As long as the live
-panel stands on the page, its style sheet hides the twin. What a twin says is the panel's business.
+No event tells a kernel that its notebook is saved. So a twin is rewritten soon after the last
+redraw of its panel, and at the end of each cell, which is all that a notebook run without a page
+waits for. In Colab, where no thread can wait for the last redraw, it is rewritten with each redraw
+while nothing trains. As long as the live panel stands on the page, its style sheet hides the twin.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from IPython import get_ipython
 from IPython.display import display, update_display
 
-from mnist_widgets.drivers import ForegroundDriver, ForegroundWatcher
+from mnist_widgets.open_sessions import is_training
+from mnist_widgets.places import is_in_colab
 from mnist_widgets.twins import Twin
-from mnist_widgets.widgets.publishing import Publisher, Redraw, is_foreground, publisher
+from mnist_widgets.widgets.publishing import Publisher, publisher
 
 CALM_S = 1.0
 """Seconds without a redraw after which a panel is taken to be at rest."""
@@ -54,7 +55,7 @@ class _Output:
     Attributes:
         make: gives the twin of now.
         twin_class: its CSS class, and what the front end knows the output by.
-        sources: whose redraws change it.
+        sources: the panels whose redraws change it.
         last: what stands in the notebook.
         changed_s: when a source was redrawn that the twin does not show yet; None if it shows all.
     """
@@ -66,7 +67,7 @@ class _Output:
     changed_s: float | None = None
 
 
-class TwinWriter(ForegroundWatcher):
+class TwinWriter:
     """Keeps the twins of all panels that were shown up to date.
 
     Args:
@@ -80,8 +81,7 @@ class TwinWriter(ForegroundWatcher):
         self._publisher, self._clock = publisher, clock
         self._outputs: dict[object, _Output] = {}
         self._writing = threading.RLock()
-        self._shell: object = None  # whose ends of cells are heard of
-        publisher.add_listener(self.on_drawn)
+        self._shell: object = None  # it calls this writer at the end of each cell
 
     def show(
         self,
@@ -96,7 +96,7 @@ class TwinWriter(ForegroundWatcher):
             panel: whose twin it is.
             make: gives the twin of now; from any thread.
             twin_class: from `new_twin_class`, always the same for one panel.
-            sources: whose `redraw` methods change what the twin shows.
+            sources: the panels whose redraws change what the twin shows.
         """
         self._listen()
         with self._writing:
@@ -116,13 +116,17 @@ class TwinWriter(ForegroundWatcher):
 
         One at a time: between two rounds of redraws a click may come.
         """
+        if is_in_colab():
+            if not is_training():
+                self.write_all()
+            return
         with self._writing:
             stale = [output for output in self._outputs.values() if output.changed_s is not None]
             now_s = self._clock()
             calm = [output for output in stale if now_s - (output.changed_s or 0) >= CALM_S]
             if calm:
                 self._write(calm[0])
-            if len(stale) > len(calm[:1]) and not is_foreground():
+            if len(stale) > len(calm[:1]):
                 self._publisher.request(self.redraw)
 
     def write_all(self) -> None:
@@ -132,18 +136,14 @@ class TwinWriter(ForegroundWatcher):
                 if output.changed_s is not None:
                     self._write(output)
 
-    def on_drawn(self, redraws: Sequence[Redraw]) -> None:
-        """Note which panels were redrawn; called by the publisher."""
-        drawn = {getattr(redraw, "__self__", None) for redraw in redraws}
-        for output in tuple(self._outputs.values()):
-            if not drawn.isdisjoint(output.sources):
-                output.changed_s = self._clock()
-                if not is_foreground():
-                    self._publisher.request(self.redraw)
-
-    def on_work_end(self) -> None:
-        """Write what a foreground driver's work has changed."""
-        self._write_quietly()
+    def mark_stale(self, panel: object) -> None:
+        """Rewrite soon the twins that show `panel`, which was redrawn; called while drawing."""
+        now_s = self._clock()
+        stale = [output for output in tuple(self._outputs.values()) if panel in output.sources]
+        for output in stale:
+            output.changed_s = now_s
+        if stale:
+            self._publisher.request(self.redraw)
 
     def _write(self, output: _Output) -> None:
         output.changed_s = None  # first: what changes meanwhile makes it stale again
@@ -154,7 +154,7 @@ class TwinWriter(ForegroundWatcher):
             update_display(bundle, raw=True, display_id=output.twin_class)
 
     def _listen(self) -> None:
-        """Hear of the ends of cells."""
+        """Write at the end of each cell."""
         shell = get_ipython()
         if shell is not None and shell is not self._shell:
             shell.events.register("post_run_cell", self._on_cell_end)
@@ -184,4 +184,3 @@ def to_bundle(twin: Twin, twin_class: str) -> dict[str, str]:
 
 twin_writer = TwinWriter()
 """The one writer of this kernel, shared by all panels."""
-ForegroundDriver.watchers.append(twin_writer)  # after the publisher, which draws first

@@ -76,7 +76,7 @@ def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_
             print("x" * 30_000)  # more in all than a student's code may print
             print("to stderr", file=sys.stderr)
 
-    session = TrainingSession(make_trainer(callbacks=[Prints()]), driver="background")
+    session = TrainingSession(make_trainer(callbacks=[Prints()]), wait=False)
     try:
         session.step(epochs=1)  # so that its thread runs already
         session.between_batches(lambda: None).result(30)

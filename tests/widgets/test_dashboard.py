@@ -456,9 +456,10 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
     def live() -> tuple[int, int]:
         publisher.flush()
+        worker = lab.session.between_batches(threading.current_thread).result(TIMEOUT_S)
         threads = [t for t in threading.enumerate() if t.name in ("training", "next-batch_0")]
         for thread in threads:
-            if thread.name == "training" and thread is not lab.session._driver.worker:
+            if thread.name == "training" and thread is not worker:
                 thread.join(TIMEOUT_S)
         return len(widget_module._instances), sum(thread.is_alive() for thread in threads)
 

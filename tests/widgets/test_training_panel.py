@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
@@ -181,11 +184,13 @@ def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
     assert len(notices) == 1
 
 
-def test_a_closed_panel_leaves_no_widget_and_no_listener_behind(make_trainer):
+def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_trainer):
     session = TrainingSession(make_trainer())
     before = set(widget_module._instances)
-    panel = TrainingPanel(session)
-    panel.close()
+    panel = weakref.ref(TrainingPanel(session))
+    panel().close()
     assert set(widget_module._instances) == before
-    assert session._listeners == []
+    publisher.flush()
+    gc.collect()
+    assert panel() is None
     session.close()

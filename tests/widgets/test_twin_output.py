@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from types import ModuleType
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from settled_lab import settle
 
-from mnist_widgets import RunConfig, TrainingSession, load_bundled_digits
+from mnist_widgets import Callback, RunConfig, TrainingSession, load_bundled_digits
 from mnist_widgets.twins import Twin
 from mnist_widgets.widgets import (
     ConfusionChart,
@@ -37,13 +39,10 @@ class Clock:
 
 
 class Source:
-    """Something with a `redraw` method, and a twin that counts."""
+    """Something with a twin."""
 
     def __init__(self) -> None:
         self.words = "first"
-
-    def redraw(self) -> None:
-        pass
 
     def twin(self) -> Twin:
         return Twin.of_words(self.words)
@@ -69,7 +68,7 @@ class Bench:
 
     def change(self, words: str) -> None:
         self.source.words = words
-        self.writer.on_drawn([self.source.redraw])
+        self.writer.mark_stale(self.source)
 
     def wait(self, seconds: float) -> None:
         self.clock.now_s += seconds
@@ -87,15 +86,23 @@ def texts(shell) -> list[str]:
     return [output["data"]["text/plain"].splitlines()[0] for output in outputs_of(shell)]
 
 
-def test_in_the_foreground_the_writer_waits_for_the_works_end_and_asks_for_nothing(shell, bench):
-    """Who draws there goes on until nothing is asked for: it would ask for a second on end."""
-    bench.change("late")
-    session = TrainingSession(RunConfig().build(*load_bundled_digits()), "foreground")
-    bench.wait(0)
-    assert not bench.publisher.is_asked
-    bench.writer.on_work_end()
-    assert texts(shell) == ["first", "late"]
-    session.close()
+def test_in_colab_a_twin_is_written_with_each_redraw_while_nothing_trains(
+    shell, make_trainer, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    trained = []
+
+    class Looking(Callback):
+        def on_train_end(self, trainer):
+            trained.extend(texts(shell))
+
+    session = TrainingSession(make_trainer(callbacks=[Looking()]))
+    panel = TrainingPanel(session, epochs=1)
+    panel._ipython_display_()
+    panel._buttons["start"].click()
+    assert not any(text.startswith("Training.") for text in trained)
+    assert texts(shell)[-1].startswith("Finished.")
+    panel.close()
 
 
 def test_a_twin_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
@@ -119,7 +126,7 @@ def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
 
 def test_redraws_of_others_are_none_of_its_business(shell, bench):
     bench.source.words = "changed"
-    bench.writer.on_drawn([Source().redraw])
+    bench.writer.mark_stale(Source())
     bench.writer.write_all()
     assert texts(shell) == ["first"]
 
@@ -129,7 +136,7 @@ def test_one_twin_at_a_time_is_written_between_two_rounds(shell, bench):
     bench.writer.show(other, other.twin, "mw-twin-other", [other])
     other.words = "other changed"
     bench.change("changed")
-    bench.writer.on_drawn([other.redraw])
+    bench.writer.mark_stale(other)
     bench.wait(CALM_S)
     assert texts(shell) == ["first", "first", "changed"]
     bench.wait(0)
@@ -165,7 +172,7 @@ def test_a_fault_in_a_twin_fails_no_cell(shell, caplog):
             super().__init__("mw-faulty", [])
 
         def redraw(self) -> None:
-            pass
+            self.mark_twin_stale()
 
         def twin(self) -> Twin:
             if self.is_broken:
@@ -258,6 +265,21 @@ def test_every_panel_has_a_twin_from_the_start(make, words):
     panel.close()
 
 
+@pytest.mark.parametrize("name", ["loss_chart", "gallery", "prediction", "confusion", "runs"])
+def test_what_a_redraw_of_a_panel_changes_is_written_at_the_end_of_the_cell(shell, name):
+    lab = dashboard(data=load_bundled_digits(), settings="adam batch=256 hidden=16")
+    panel = shell.user_ns["panel"] = getattr(lab, f"_{name}")
+    shell.run_cell("panel", store_history=False)
+    lab.session.start(1)
+    lab.session.join(60)
+    settle(lab)
+    lab.selected_index = 4
+    shell.run_cell("None", store_history=False)
+    assert outputs_of(shell)[-1]["data"]["text/plain"].startswith(panel.twin().text)
+    assert outputs_of(shell)[-1]["update"]
+    lab.close()
+
+
 def test_the_twin_of_a_failed_training_names_the_error(make_trainer):
     def fail(*_):
         raise ValueError("a bad batch")
@@ -274,7 +296,7 @@ def test_the_twin_of_a_failed_training_names_the_error(make_trainer):
 
 CELLS = [
     """
-from mnist_widgets import RunConfig, TrainingSession, load_bundled_digits
+from mnist_widgets import Callback, RunConfig, TrainingSession, load_bundled_digits
 from mnist_widgets.widgets import LossChart
 chart = LossChart()
 session = TrainingSession(RunConfig(batch_size=256).build(*load_bundled_digits(), [chart]))

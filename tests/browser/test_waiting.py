@@ -1,4 +1,4 @@
-"""A lab that trains in the foreground, in a real JupyterLab: drawn while it trains, interrupted."""
+"""A lab whose requests wait, in a real JupyterLab: drawn while it trains, interrupted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mnist_widgets import load_bundled_digits
 _, DIGITS = load_bundled_digits()
 CELLS = [
     "from mnist_widgets import load_bundled_digits\nfrom mnist_widgets.widgets import dashboard",
-    'lab = dashboard(data=load_bundled_digits(), driver="foreground", epochs=1000)\nlab',
+    "lab = dashboard(data=load_bundled_digits(), wait=True, epochs=1000)\nlab",
 ]
 INTERRUPT = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()"
 
@@ -28,7 +28,7 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     expect(pause).to_be_disabled()
     expect(stop).to_be_disabled()
     expect(caption).to_contain_text("Epoch 2")  # nobody waits for the end to draw
-    lab.screenshot("foreground-training")
+    lab.screenshot("waiting-training")
     images, label = page.locator(".mw-image-gallery [role=option]"), DIGITS.labels[12]
     images.nth(12).click()  # the kernel will hear of it when the training ends
     expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text(f"True {label}.")
@@ -36,8 +36,9 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     expect(state).to_have_text("Stopped")
     expect(start).to_be_enabled()
     lab.wait_until_idle()
-    expect(caption).to_have_text(lab.run_cell("print(lab._loss_chart._caption.value)").strip())
+    num_batches = int(lab.run_cell("print(len(lab.session.trainer.history.batch_losses))"))
+    expect(caption).to_contain_text(f"Batch {num_batches:,}:")
     page.locator(".mw-step").click()
     expect(state).to_have_text("Paused")
     expect(pause).to_have_text("Resume")
-    lab.screenshot("foreground-paused")
+    lab.screenshot("waiting-paused")

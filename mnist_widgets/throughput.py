@@ -1,11 +1,11 @@
-"""How fast a training goes."""
+"""How many batches and images a training handles in a second."""
 
 from __future__ import annotations
 
 import math
 
 
-class Pace:
+class Throughput:
     """Time and images for each batch, over about the last `memory_s` seconds of training.
 
     Args:
@@ -14,15 +14,15 @@ class Pace:
 
     def __init__(self, memory_s: float = 3.0) -> None:
         self._memory_s = memory_s
-        # sums over the batches so far, the older ones faded
+        # sums over the batches so far, with decaying weights
         self._seconds = self._batches = self._images = 0.0
 
     def add_batch(self, duration_s: float, num_images: int) -> None:
-        """Take in one batch."""
-        fading = math.exp(-duration_s / self._memory_s)
-        self._seconds = self._seconds * fading + duration_s
-        self._batches = self._batches * fading + 1
-        self._images = self._images * fading + num_images
+        """Count one batch."""
+        decay = math.exp(-duration_s / self._memory_s)
+        self._seconds = self._seconds * decay + duration_s
+        self._batches = self._batches * decay + 1
+        self._images = self._images * decay + num_images
 
     @property
     def seconds_per_batch(self) -> float:
