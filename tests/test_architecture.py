@@ -40,7 +40,7 @@ LAYERS = [
         "downloads",
         "drivers",
         "epoch_batches",
-        "losses",
+        "settings",
         "images",
         "models",
         "lessons",

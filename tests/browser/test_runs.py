@@ -27,7 +27,7 @@ def show():
 
 def train(epochs=3):
     panel.run_config = config = panel.config
-    config.build(*digits, callbacks=[chart, log.record(config)]).fit(epochs)
+    config.build(*digits, callbacks=[chart, log.record()]).fit(epochs)
 
 log.add_listener(show)
 """,
@@ -109,7 +109,7 @@ def test_a_text_is_pasted_and_a_bad_one_is_answered_in_place(runs):
     expect(field).to_have_value("adam lr=0.001 batch=64 hidden=512 loss=cross-entropy seed=0")
     field.fill("lr=fast")
     field.press("Enter")
-    expect(panel.get_by_role("alert")).to_contain_text("The learning rate is 'fast'")
+    expect(panel.get_by_role("alert")).to_contain_text("Learning rate must be a number from 0.00001 to 10, not 'fast'")
     expect(field).to_have_value("lr=fast")
     runs.lab.screenshot("settings-error", PANEL)
     field.fill("sgd lr=0.5 batch=48")
@@ -128,7 +128,7 @@ def test_what_waits_for_a_reset_is_said(runs):
     runs.lab.page.get_by_label("Batch size").select_option("256")
     expect(difference.get_by_role("status")).to_have_text(
         "Press Reset to begin a run with these settings: batch size 256. "
-        "The present run goes on without them."
+        "The current run goes on without them."
     )
     runs.lab.screenshot("settings-awaiting-reset", PANEL)
 
