@@ -69,6 +69,15 @@ def describe_runs(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def name_runs(runs: Sequence[Run]) -> dict[int, str]:
+    """Return a name of each run by its number, such as `run 2` or `run 2: lr 0.1`."""
+    names = {}
+    for run, label in zip(runs, describe_runs(runs), strict=True):
+        number = f"run {run.number}"
+        names[run.number] = label if label.endswith(number) else f"{number}: {label}"
+    return names
+
+
 class RunLog:
     """The last runs, and which of them are shown.
 

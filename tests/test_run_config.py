@@ -319,7 +319,9 @@ def test_every_field_has_its_row_in_the_table_of_settings():
 
 
 def test_a_new_optimizer_needs_only_its_row(digits, monkeypatch):
-    adagrad = OptimizerChoice("Adagrad", "Steps get shorter.", "Adagrad", {"initial_accumulator_value": 0.1})
+    adagrad = OptimizerChoice(
+        "Adagrad", "Steps get shorter.", "Adagrad", {"initial_accumulator_value": 0.1}
+    )
     monkeypatch.setitem(OPTIMIZERS, "adagrad", adagrad)
     config = RunConfig.from_string("adagrad lr=0.01 batch=256")
     assert config.to_words()["optimizer"] == "Adagrad"

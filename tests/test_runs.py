@@ -13,6 +13,7 @@ from mnist_widgets.runs import (
     Run,
     RunLog,
     describe_runs,
+    name_runs,
 )
 
 SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
@@ -76,6 +77,13 @@ def shown(log):
 def test_labels_name_only_what_differs(configs, labels):
     runs = [Run(number, config, History()) for number, config in enumerate(configs, start=1)]
     assert describe_runs(runs) == labels
+
+
+def test_names_hold_the_number_and_what_differs():
+    configs = [SLOW, FAST, FAST]
+    runs = [Run(number, config, History()) for number, config in enumerate(configs, start=1)]
+    assert name_runs(runs) == {1: "run 1: lr 0.001", 2: "lr 0.1, run 2", 3: "lr 0.1, run 3"}
+    assert name_runs(runs[:1]) == {1: "run 1"}
 
 
 def test_a_run_keeps_what_was_recorded(log, train, batches):

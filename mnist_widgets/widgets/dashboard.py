@@ -16,7 +16,7 @@ from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.drivers import DriverName
 from mnist_widgets.run_config import RunConfig
-from mnist_widgets.runs import RunLog, describe_runs
+from mnist_widgets.runs import RunLog, name_runs
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 from mnist_widgets.twins import Twin, join_twins
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
@@ -280,12 +280,7 @@ class Dashboard(Panel):
             self._settings.run_config = None if current is None else current.config
         if self._loss_chart is None:
             return
-        runs, shown = self.run_log.runs, self.run_log.earlier_shown
-        names = {
-            run.number: label if label.endswith(number) else f"{number}: {label}"
-            for run, label in zip(runs, describe_runs(runs), strict=True)
-            for number in [f"run {run.number}"]
-        }
+        names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
         self._loss_chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",

@@ -36,7 +36,9 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     expect(state).to_have_text("Stopped")
     expect(start).to_be_enabled()
     lab.wait_until_idle()
-    expect(caption).to_have_text(lab.run_cell("print(lab._loss_chart._caption.value)").strip())
+    expect(caption).to_have_text(
+        lab.run_cell("print(lab.panels['loss_chart']._caption.value)").strip()
+    )
     page.locator(".mw-step").click()
     expect(state).to_have_text("Paused")
     expect(pause).to_have_text("Resume")

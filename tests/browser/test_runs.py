@@ -109,7 +109,9 @@ def test_a_text_is_pasted_and_a_bad_one_is_answered_in_place(runs):
     expect(field).to_have_value("adam lr=0.001 batch=64 hidden=512 loss=cross-entropy seed=0")
     field.fill("lr=fast")
     field.press("Enter")
-    expect(panel.get_by_role("alert")).to_contain_text("Learning rate must be a number from 0.00001 to 10, not 'fast'")
+    expect(panel.get_by_role("alert")).to_contain_text(
+        "Learning rate must be a number from 0.00001 to 10, not 'fast'"
+    )
     expect(field).to_have_value("lr=fast")
     runs.lab.screenshot("settings-error", PANEL)
     field.fill("sgd lr=0.5 batch=48")

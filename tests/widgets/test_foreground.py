@@ -229,16 +229,16 @@ def test_a_lab_in_the_foreground_has_drawn_what_is_true_when_start_returns():
     lab = dashboard(data=data, driver="foreground")
     lab.session.start(1)
     history = lab.session.trainer.history
-    assert f"Batch {len(history.batch_losses)}: loss" in lab._loss_chart._caption.value
-    assert "Finished" in lab._training._state.value
-    assert int(lab._confusion._counts.sum()) == len(data[1])
-    before = lab._prediction._bars.y.copy()
+    assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
+    assert "Finished" in lab.panels["training"]._state.value
+    assert int(lab.panels["confusion"]._counts.sum()) == len(data[1])
+    before = lab.panels["prediction"]._bars.y.copy()
     lab.session.step()
-    assert lab._prediction._bars.y.tolist() != before.tolist()
+    assert lab.panels["prediction"]._bars.y.tolist() != before.tolist()
     lab.selected_index = 7
-    assert "True" in lab._prediction._sentence.value
+    assert "True" in lab.panels["prediction"]._sentence.value
     lab.reset()
-    assert lab._loss_chart._caption.value == "No batch has been trained yet."
+    assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."
     assert publishing.publisher._thread is None
     assert not any(thread.name == "training" for thread in threading.enumerate())
     lab.close()

@@ -28,9 +28,7 @@ def train(table, make_trainer, batches):
 
     def train(*configs):
         for config in configs:
-            trainer = make_trainer(
-                callbacks=[table.run_log.record()], evaluator=Evaluator(batches)
-            )
+            trainer = make_trainer(callbacks=[table.run_log.record()], evaluator=Evaluator(batches))
             trainer.config = config
             trainer.optimizer.param_groups[0]["lr"] = config.learning_rate
             trainer.fit(2)
