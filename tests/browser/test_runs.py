@@ -187,7 +187,7 @@ def test_runs_are_hidden_shown_and_deleted(runs):
     runs.lab.page.get_by_label("Run 2").check()
     runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run)")
     assert len(runs.earlier_lines()) == 2
-    runs.table.get_by_title("Forget run 1").click()
+    runs.table.get_by_title("Delete run 1").click()
     runs.expect_labels("lr 0.01", "lr 0.1 (this run)")
     expect(runs.lab.page.get_by_label("Run 1")).to_have_count(0)
     expect(runs.table.locator(".mw-run")).to_have_count(3)  # the header among them
