@@ -128,15 +128,14 @@ def loss_fn(logits, labels):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A row of the table: one setting of a run, either one of some choices or a number.
+    """A row of the table: a setting of a run, which is one of some choices or a number.
 
     Attributes:
         name: its field in `RunConfig`; `lock` and `hide` use this name.
         key: its name in the settings as text, such as `lr`.
         label: its name on screen, at the start of a sentence.
         choices: the values, by their names in text; empty for a number.
-        limits: the smallest and the largest number.
-        is_whole: whether it must be a whole number.
+        limits: the smallest and the largest number; two `int` if it must be a whole number.
         words: a short label of a number, which takes the place of `{}`.
         explanation: a sentence about a number; a choice has its own.
         tooltip: of its control; by default the range of the numbers.
@@ -150,7 +149,6 @@ class Setting:
     label: str
     choices: Mapping[str, Choice] = field(default_factory=dict)
     limits: tuple[float, float] = (-math.inf, math.inf)
-    is_whole: bool = True
     words: str = "{}"
     explanation: str = ""
     tooltip: str = ""
@@ -159,31 +157,31 @@ class Setting:
     is_live: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the setting is a whole number."""
+        return all(isinstance(limit, int) for limit in self.limits)
+
+    @property
     def range(self) -> str:
         """The allowed values, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        kind = "whole number" if self.is_whole else "number"
-        least, greatest = (
-            f"{limit:,}" if self.is_whole else format_number(limit) for limit in self.limits
-        )
-        return f"a {kind} from {least} to {greatest}"
+        if self.is_whole:
+            return f"a whole number from {self.limits[0]:,} to {self.limits[1]:,}"
+        return f"a number from {' to '.join(map(format_number, self.limits))}"
 
     def check(self, value: Any) -> Any:  # noqa: ANN401 - values are of several types
-        """Return the value in its own type.
+        """Return the value; a number that need not be whole as a float.
 
         Raises:
             ValueError: if it is not allowed; the message says what is.
         """
         if self.choices:
-            is_allowed = isinstance(value, str) and value in self.choices
+            is_allowed = value in tuple(self.choices)
         else:
             is_number = isinstance(value, int if self.is_whole else (int, float))
-            is_allowed = (
-                is_number
-                and not isinstance(value, bool)
-                and self.limits[0] <= value <= self.limits[1]
-            )
+            is_number &= not isinstance(value, bool)
+            is_allowed = is_number and self.limits[0] <= value <= self.limits[1]
         if not is_allowed:
             raise ValueError(f"{self.label} must be {self.range}, not {value!r}.")
         return value if self.choices or self.is_whole else float(value)
@@ -215,15 +213,14 @@ SETTINGS = (
         name="optimizer",
         key="optimizer",
         label="Optimizer",
-        tooltip="How an update follows from the gradients",
         choices=OPTIMIZERS,
+        tooltip="How an update follows from the gradients",
     ),
     Setting(
         name="learning_rate",
         key="lr",
         label="Learning rate",
         limits=(1e-5, 10.0),
-        is_whole=False,
         words="lr {}",
         explanation="How far each update moves the weights.",
         has_log_slider=True,
@@ -251,8 +248,8 @@ SETTINGS = (
         name="loss",
         key="loss",
         label="Loss function",
-        tooltip="What the training minimizes",
         choices=LOSSES,
+        tooltip="What the training minimizes",
     ),
     Setting(
         name="seed",
