@@ -176,7 +176,7 @@ class Dashboard(Panel):
         return join_twins(panel.twin().titled(_TITLES[name]) for name, panel in self.panels.items())
 
     def reset(self) -> None:
-        """Stop the run, and show a new network of the settings shown, or the user's own anew."""
+        """Stop the run; start again from a new network with the settings shown, or the user's own."""
         self.session.reset(self._make_trainer() if self._factory.model is None else None)
 
     @property

@@ -43,7 +43,7 @@ class LabSession(TrainingSession):
         super().step(epochs)
 
     def reset(self, trainer: Trainer | None = None) -> None:
-        """End the run and begin anew, as `TrainingSession.reset` does."""
+        """End the run and put the weights back, as `TrainingSession.reset` does."""
         super().reset(trainer)
         self._next_trainer = trainer or self._next_trainer
 
