@@ -176,7 +176,7 @@ class Dashboard(Panel):
         return join_twins(panel.twin().titled(_TITLES[name]) for name, panel in self.panels.items())
 
     def reset(self) -> None:
-        """Stop the run; start again from a new network with the settings shown, or the user's own."""
+        """Stop the run, and return to an untrained network: a new one with the settings shown."""
         self.session.reset(self._make_trainer() if self._factory.model is None else None)
 
     @property
