@@ -82,11 +82,11 @@ print(f"{train_set!r}, batches of {config.batch_size}, {torch.get_num_threads()}
 # What tells the images of the first page from each other, as the chart shows them at a standstill.
 IMAGES = """
 images = []
-for index in lab._gallery.visible_indices.tolist():
-    lab._gallery.selected_index = index
+for index in lab.panels['gallery'].visible_indices.tolist():
+    lab.panels['gallery'].selected_index = index
     lab.session.between_batches(lambda: None).result(10)
     publisher.flush()
-    picture = re.search('src="([^"]*)"', lab._prediction._image.value)[1]
+    picture = re.search('src="([^"]*)"', lab.panels['prediction']._image.value)[1]
     images.append({"picture": picture, "label": test_set.class_names[test_set.labels[index]]})
 print(json.dumps(images))
 """

@@ -23,7 +23,8 @@ from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.digit_set import Batches
 from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.messages import name_error
-from mnist_widgets.run_config import RunConfig, format_number
+from mnist_widgets.run_config import RunConfig
+from mnist_widgets.settings import format_number
 from mnist_widgets.training import Trainer
 from mnist_widgets.twins import (
     Twin,
@@ -182,8 +183,8 @@ def _describe_settings(trainer: Trainer) -> Twin:
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
     table = to_table(("Setting", "Value"), settings.items())
-    config = RunConfig.of(trainer)
-    if config is None:
+    config = trainer.config
+    if not isinstance(config, RunConfig):
         return table
     evaluator = trainer.evaluator
     test_batches = evaluator.batches if isinstance(evaluator, Evaluator) else None

@@ -1,4 +1,4 @@
-"""The random numbers of a run: they begin with its seed and leave those of others alone."""
+"""Seed the random numbers of a run without changing those of other code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def seeded(seed: int) -> Iterator[None]:
 class SeedRun(Callback):
     """Seed torch just before the first batch of a run, and again after each reset.
 
-    So a run that is reset repeats itself bit for bit; one that goes on after a stop does not begin
-    its random numbers anew.
+    A run that is reset then repeats itself bit for bit. A run that continues after a stop is not
+    seeded again.
 
     Args:
         seed: for the random numbers that training draws, such as those of dropout.
-        order: the generator of the order of the images, which begins with the same seed.
+        order: the generator of the order of the images, which gets the same seed.
     """
 
     def __init__(self, seed: int, order: torch.Generator) -> None:
@@ -34,7 +34,7 @@ class SeedRun(Callback):
         self._order = order
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Seed both if no batch was trained yet."""
+        """Seed both if no batch has been trained yet."""
         if not trainer.history.batch_losses:
             torch.manual_seed(self._seed)
             self._order.manual_seed(self._seed)

@@ -131,6 +131,8 @@ class Trainer:
         stop_reason: the sentence given with the last honoured `request_stop`, or None.
         warnings: sentences about parts that may not fit together; each was also given as a Python
             warning.
+        config: the settings that the trainer was built from, such as a `RunConfig`; None for a
+            trainer made of your own parts.
     """
 
     def __init__(
@@ -158,6 +160,7 @@ class Trainer:
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
+        self.config: object = None
         self._is_running = False
         self._is_first_batch = True  # of a run
         self._stop_ends_evaluation = False

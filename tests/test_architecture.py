@@ -47,7 +47,7 @@ LAYERS = [
         "measures",
         "downloads",
         "epoch_batches",
-        "losses",
+        "settings",
         "images",
         "models",
         "lessons",

@@ -13,6 +13,7 @@ from mnist_widgets.runs import (
     Run,
     RunLog,
     describe_runs,
+    name_runs,
 )
 
 SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
@@ -24,11 +25,23 @@ def log():
 
 
 @pytest.fixture
-def train(log, make_trainer):
+def make_recorded(log, make_trainer):
+    """Return a function that makes a trainer of given settings whose runs the log records."""
+
+    def make(config=SLOW, **options):
+        trainer = make_trainer(callbacks=[log.record()], **options)
+        trainer.config = config
+        return trainer
+
+    return make
+
+
+@pytest.fixture
+def train(make_recorded):
     """Return a function that trains one run of two epochs and returns its trainer."""
 
     def train(config=SLOW, **options):
-        trainer = make_trainer(callbacks=[log.record(config)], **options)
+        trainer = make_recorded(config, **options)
         trainer.optimizer.param_groups[0]["lr"] = config.learning_rate
         trainer.fit(2)
         return trainer
@@ -66,6 +79,13 @@ def test_labels_name_only_what_differs(configs, labels):
     assert describe_runs(runs) == labels
 
 
+def test_names_hold_the_number_and_what_differs():
+    configs = [SLOW, FAST, FAST]
+    runs = [Run(number, config, History()) for number, config in enumerate(configs, start=1)]
+    assert name_runs(runs) == {1: "run 1: lr 0.001", 2: "lr 0.1, run 2", 3: "lr 0.1, run 3"}
+    assert name_runs(runs[:1]) == {1: "run 1"}
+
+
 def test_a_run_keeps_what_was_recorded(log, train, batches):
     trainer = train(SLOW, evaluator=Evaluator(batches))
     (run,) = log.runs
@@ -76,8 +96,8 @@ def test_a_run_keeps_what_was_recorded(log, train, batches):
     assert run.learning_rates == [0.001]
 
 
-def test_a_run_without_a_batch_is_none(log, make_trainer):
-    trainer = make_trainer(callbacks=[log.record(SLOW)])
+def test_a_run_without_a_batch_is_none(log, make_recorded):
+    trainer = make_recorded()
     next(trainer.iterate(1))
     assert len(log.runs) == 1
     trainer.restore(trainer.snapshot())
@@ -85,8 +105,8 @@ def test_a_run_without_a_batch_is_none(log, make_trainer):
     assert len(log.runs) == 1
 
 
-def test_going_on_extends_the_run_and_a_reset_begins_another(log, make_trainer):
-    trainer = make_trainer(callbacks=[log.record(SLOW)])
+def test_going_on_extends_the_run_and_a_reset_begins_another(log, make_recorded):
+    trainer = make_recorded()
     beginning = trainer.snapshot()
     trainer.fit(1)
     trainer.fit(1)
@@ -103,8 +123,8 @@ def test_a_run_without_an_evaluator_has_no_accuracy(log, train):
     assert log.runs[0].best_accuracy is None
 
 
-def test_the_time_is_that_of_the_batches_and_of_no_pause(log, make_trainer):
-    trainer = make_trainer(callbacks=[log.record(SLOW)])
+def test_the_time_is_that_of_the_batches_and_of_no_pause(log, make_recorded):
+    trainer = make_recorded()
     reports, pauses_s = [], 0.0
     began_s = time.perf_counter()
     for report in trainer.iterate(1):
@@ -116,23 +136,23 @@ def test_the_time_is_that_of_the_batches_and_of_no_pause(log, make_trainer):
     assert log.runs[0].duration_s <= time.perf_counter() - began_s - pauses_s
 
 
-def test_a_run_has_the_learning_rate_of_its_first_batch(log, make_trainer):
-    trainer = make_trainer(callbacks=[log.record(SLOW)])
+def test_a_run_has_the_learning_rate_of_its_first_batch(log, make_recorded):
+    trainer = make_recorded()
     trainer.optimizer.param_groups[0]["lr"] = 0.5
     trainer.fit(1)
     assert log.runs[0].config == RunConfig(learning_rate=0.5)
     assert describe_runs(log.runs) == ["run 1"]
 
 
-def test_runs_without_settings_are_told_apart_by_their_numbers(log, make_trainer):
+def test_runs_without_settings_are_told_apart_by_their_numbers(log, make_recorded):
     for _ in range(2):
-        make_trainer(callbacks=[log.record(None)]).fit(1)
+        make_recorded(None).fit(1)
     assert describe_runs(log.runs) == ["run 1", "run 2"]
 
 
-def test_a_learning_rate_that_was_changed_is_part_of_the_label(log, train, make_trainer):
+def test_a_learning_rate_that_was_changed_is_part_of_the_label(log, train, make_recorded):
     train(FAST)
-    trainer = make_trainer(callbacks=[log.record(SLOW)])
+    trainer = make_recorded()
     for report in trainer.iterate(1):
         trainer.optimizer.param_groups[0]["lr"] = 0.001 if report.step < 3 else 0.5
     assert log.runs[1].learning_rates == [0.01, 0.001, 0.5]
@@ -143,7 +163,7 @@ def test_the_log_keeps_the_last_runs_and_never_gives_a_number_twice(log, train):
     for _ in range(MAX_RUNS + 2):
         train()
     assert [run.number for run in log.runs] == list(range(3, MAX_RUNS + 3))
-    log.record(SLOW)
+    log.record()
     log.delete(MAX_RUNS + 2)
     train()
     assert log.runs[-1].number == MAX_RUNS + 3
@@ -157,7 +177,7 @@ def test_the_last_runs_are_shown_and_room_is_made_for_those_asked_for(log, train
     assert shown(log) == [1, 3, 4, 5]
     log.show(4, False)
     assert shown(log) == [1, 3, 5]
-    log.record(SLOW)  # a reset: the current run becomes an earlier one
+    log.record()  # a reset: the current run becomes an earlier one
     assert shown(log) == [1, 3, 5, 6]
 
 

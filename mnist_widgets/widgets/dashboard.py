@@ -1,14 +1,8 @@
-"""All panels in one lab, wired through one shared selection.
-
-Each panel knows its own business; here they are laid out and hear of each other. When the network
-is asked for the images is `live_inference`, what it trains on is `trainer_source`.
-"""
+"""The lab: lays out all panels and connects them through one shared selection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -21,19 +15,19 @@ from mnist_widgets.callbacks import DivergenceGuard
 from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.run_config import RunConfig
-from mnist_widgets.runs import RunLog, describe_runs
-from mnist_widgets.session import TrainingSession
-from mnist_widgets.training import Callback, LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.runs import RunLog, name_runs
+from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 from mnist_widgets.twins import Twin, join_twins
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
+from mnist_widgets.widgets.lab_session import LabSession
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.loss_chart import LossChart
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.run_table import RunTable
-from mnist_widgets.widgets.trainer_source import TrainerSource, check_data
+from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 from mnist_widgets.widgets.training_panel import LabTrainingPanel, check_panel_epochs
 
 PANELS = {
@@ -44,8 +38,9 @@ PANELS = {
     "confusion": "Confusion matrix",
     "runs": "Runs",
 }
-"""The panels that `hide` can name, and their headings on the page."""
+"""The panels beside the one of the training: their names for `hide`, and their headings."""
 
+_TITLES = {"training": "Training", **PANELS}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 Built = TypeVar("Built", bound=Panel)
 _open_dashboard: Dashboard | None = None
@@ -68,35 +63,35 @@ def dashboard(  # noqa: PLR0913 - all but two by name
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
-    A notebook has one lab at a time: a new one ends the training of the one before and closes it.
+    A notebook has one lab at a time: a new one stops the training of the one before and closes it.
 
     Args:
-        model: your own network, whose outputs are raw scores (B, C); then the settings are yours
-            too, and their panel is left out.
+        model: your own network, whose outputs are raw scores (B, C). The lab then has no panel of
+            settings.
         data: training and test set; by default `load_digits()`.
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
-        train_step: trains one batch; your own replaces the usual one.
-        batch_size: goes with `model`; by default 512, or 32 for a small set. Where a model with
-            batch norm would get a last batch of one image, that batch is left out.
-        settings: what to begin with, a `RunConfig` or its string; not with `model`.
-        epochs: what the field beside the buttons says at first.
-        hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`: not to be seen.
-        lock: names of settings, or `epochs`: to be seen but not changed.
+        train_step: trains one batch; by default `mnist_widgets.train_step`.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. A last batch of one
+            image is left out if the model has batch norm.
+        settings: the settings shown first, a `RunConfig` or its string; not with `model`.
+        epochs: the number of epochs shown first.
+        hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`, not to show.
+        lock: names of settings, or `epochs`, to show but not to change.
         wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide` or `lock` name what is not
-            there; the lab before is then left as it is.
+        TypeError, ValueError: if parts do not fit together, or `hide` or `lock` holds an unknown
+            name; the lab before then stays open.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
-    source = TrainerSource(
+    factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     before = _open_dashboard
-    _open_dashboard = Dashboard(source, epochs=epochs, hide=hide, lock=lock, wait=wait)
+    _open_dashboard = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, wait=wait)
     if before is not None:
         before.close()
     return _open_dashboard
@@ -106,17 +101,18 @@ class Dashboard(Panel):
     """The panels of a lab; `dashboard()` makes one.
 
     Args:
-        source: what to train, and on what.
-        epochs: what the field beside the buttons says at first.
-        hide: names of what is not to be seen.
-        lock: names of what is not to be changed.
+        factory: builds the trainers.
+        epochs: the number of epochs shown first.
+        hide: names of what is not shown.
+        lock: names of what cannot be changed.
         wait: as for `TrainingSession`.
 
     Attributes:
         session: the training.
         run_log: the runs so far.
+        panels: the panels shown, by their names: those of `PANELS`, and `training`.
         selected_index: the position in the test set of the selected image, or None; a trait.
-        selected_pair: (true, predicted), the classes of the picked cell, or None; a trait.
+        selected_pair: (true, predicted), the classes of the selected cell, or None; a trait.
     """
 
     selected_index = Int(0, allow_none=True)
@@ -124,132 +120,133 @@ class Dashboard(Panel):
 
     def __init__(
         self,
-        source: TrainerSource,
+        factory: TrainerFactory,
         *,
         epochs: int = 10,
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
         wait: bool | None = None,
     ) -> None:
-        self._has_settings = source.model is None
-        settings = {*(CONTROLS if self._has_settings else ()), "epochs"}
-        panels = set(PANELS) if self._has_settings else set(PANELS) - {"settings"}
+        has_settings = factory.model is None
+        settings = {*(CONTROLS if has_settings else ()), "epochs"}
+        panels = set(PANELS) if has_settings else set(PANELS) - {"settings"}
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
-        self._source, self._test_set = source, source.test_set
+        self._factory, self._test_set = factory, factory.test_set
         check_panel_epochs(epochs)
-        trainer = source.make_trainer(source.config)
-        self.session = TrainingSession(trainer, wait)  # what fails so far leaves no widget behind
+        trainer = factory.make_trainer(factory.config)
+        # what fails up to here leaves no widget behind
+        self.session = LabSession(trainer, self._renew_trainer, wait)
         self.run_log = RunLog()
-        self._training = LabTrainingPanel(
+        training = LabTrainingPanel(
             self.session,
             epochs,
-            reset=self.reset if self._has_settings else None,
+            reset=self.reset if has_settings else None,
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
-        self._titles = {name: PANELS[name] for name in PANELS if name in panels - hidden}
-        classes = self._test_set.class_names
-
-        def build(name: str, make: Callable[[], Built]) -> Built | None:
-            return make() if name in self._titles else None
-
-        self._settings = build(
-            "settings",
-            lambda: HyperparameterPanel(
-                source.config,
-                lock=locked & set(CONTROLS),
-                hide=hidden & set(CONTROLS),
-                write_code=source.write_code,
-            ),
-        )
-        self._loss_chart = build("loss_chart", LossChart)
-        self._gallery = build("gallery", lambda: ImageGallery(self._test_set))
-        self._prediction = build("prediction", lambda: ProbabilityChart(classes))
-        self._confusion = build("confusion", lambda: ConfusionChart(classes, count=self._count_now))
-        self._runs = build("runs", lambda: RunTable(self.run_log))
+        self.panels: dict[str, Panel] = {"training": training}
+        for name, build in self._builders(hidden, locked).items():
+            if name in panels - hidden:
+                self.panels[name] = build()
+        self._settings, self._loss_chart = self._find(HyperparameterPanel), self._find(LossChart)
         self._inference = LiveInference(
             self.session,
             self._test_set,
             get_selected=lambda: self.selected_index,
-            gallery=self._gallery,
-            prediction=self._prediction,
-            confusion=self._confusion,
-            complain=self._training.show_complaint,
+            gallery=self._find(ImageGallery),
+            prediction=self._find(ProbabilityChart),
+            confusion=self._find(ConfusionChart),
+            complain=training.show_complaint,
         )
-        self._furnish(trainer, source.config)
+        self._attach_callbacks(trainer)
         super().__init__("mw-dashboard", self._lay_out())
-        self._wire()
+        self._connect()
         self._inference.on_news()
 
     def close(self) -> None:
-        """End the training and take the lab off the page, with all that belongs to it."""
-        if hasattr(self, "session"):  # else it was refused before there was one
+        """Stop the training, and take the lab off the page with all its widgets."""
+        if hasattr(self, "session"):  # an argument may have been refused before
             self.session.close()
         super().close()
 
     def twin(self) -> Twin:
-        """Return the twins of all panels to be seen, one below the other."""
-        titles = {"training": "Training", **self._titles}
-        return join_twins(
-            getattr(self, f"_{name}").twin().titled(title) for name, title in titles.items()
-        )
+        """Return the twins of all panels shown, one below the other."""
+        return join_twins(panel.twin().titled(_TITLES[name]) for name, panel in self.panels.items())
 
     def reset(self) -> None:
-        """Begin a new run from fresh weights, with the settings shown."""
-        if not self._has_settings:
-            self.session.reset()
-            return
-        config = self._config
-        trainer = self._source.make_trainer(config)
-        self._furnish(trainer, config)
-        self.session.reset(trainer)
+        """Stop the run, and return to an untrained network: a new one with the settings shown."""
+        self.session.reset(self._make_trainer() if self._factory.model is None else None)
 
     @property
     def _config(self) -> RunConfig:
-        """The settings shown, or those that the lab began with."""
-        return self._source.config if self._settings is None else self._settings.config
+        """The settings shown, or the first ones if no settings are shown."""
+        return self._factory.config if self._settings is None else self._settings.config
+
+    def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
+        """Return a function for each panel of `PANELS`, which builds it."""
+        classes, controls = self._test_set.class_names, set(CONTROLS)
+        return {
+            "settings": lambda: HyperparameterPanel(
+                self._factory.config,
+                lock=locked & controls,
+                hide=hidden & controls,
+                write_code=self._factory.write_code,
+            ),
+            "loss_chart": LossChart,
+            "gallery": lambda: ImageGallery(self._test_set),
+            "prediction": lambda: ProbabilityChart(classes),
+            "confusion": lambda: ConfusionChart(classes, count=self._count_now),
+            "runs": lambda: RunTable(self.run_log),
+        }
+
+    def _find(self, kind: type[Built]) -> Built | None:
+        """Return the panel of a kind, or None if it is not shown."""
+        found = (panel for panel in self.panels.values() if isinstance(panel, kind))
+        return next(found, None)
+
+    def _make_trainer(self) -> Trainer:
+        trainer = self._factory.make_trainer(self._config)
+        self._attach_callbacks(trainer)
+        return trainer
+
+    def _renew_trainer(self, trainer: Trainer) -> Trainer | None:
+        """Return a trainer of the settings shown if an untrained one of the lab has others."""
+        is_of_lab = self._inference in trainer.callbacks and self._factory.model is None
+        return self._make_trainer() if is_of_lab and trainer.config != self._config else None
 
     def _count_now(self) -> None:
         self._inference.count_now()
 
-    def _furnish(self, trainer: Trainer, config: RunConfig) -> None:
+    def _attach_callbacks(self, trainer: Trainer) -> None:
         """Attach the lab's callbacks to the next run's trainer."""
-        recorder = self.run_log.record(config if self._has_settings else None)
-        trainer.callbacks += [
-            *([] if self._loss_chart is None else [self._loss_chart]),
-            DivergenceGuard(),
-            recorder,
-            self._inference,
-            _RateKeeper(self),
-        ]
-        if self._settings is not None:
-            self._settings.run_config = config
+        charts = [] if self._loss_chart is None else [self._loss_chart]
+        trainer.callbacks += [*charts, DivergenceGuard(), self.run_log.record(), self._inference]
 
     def _lay_out(self) -> list[Widget]:
-        def panels(**widths: str) -> list[Widget]:
+        def show(**widths: str) -> list[Widget]:
             return [
-                _titled(self._titles[name], getattr(self, f"_{name}"), width)
+                _titled(_TITLES[name], self.panels[name], width)
                 for name, width in widths.items()
-                if name in self._titles
+                if name in self.panels
             ]
 
-        # A cell of the matrix and the images behind it are to be seen together.
-        images = VBox(panels(gallery="0 0 auto", prediction="0 0 auto"))
+        # A cell of the matrix and its images are visible together.
+        images = VBox(show(gallery="0 0 auto", prediction="0 0 auto"))
         images.layout.flex = "1 1 440px"
         return [
-            _titled("Training", self._training),
-            HBox(panels(settings="1 1 330px", loss_chart="2 1 560px"), layout=_ROW),
+            *show(training="0 0 auto"),
+            HBox(show(settings="1 1 330px", loss_chart="2 1 560px"), layout=_ROW),
             HBox(
-                [*([images] if images.children else []), *panels(confusion="1.4 1 600px")],
+                [*([images] if images.children else []), *show(confusion="1.4 1 600px")],
                 layout=_ROW,
             ),
-            *panels(runs="0 0 auto"),
+            *show(runs="0 0 auto"),
         ]
 
-    def _wire(self) -> None:
-        """Let the panels hear of each other."""
-        gallery, confusion = self._gallery, self._confusion
+    def _connect(self) -> None:
+        """Connect the panels with each other."""
+        gallery, confusion = self._find(ImageGallery), self._find(ConfusionChart)
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
@@ -258,8 +255,7 @@ class Dashboard(Panel):
         self.observe(lambda _change: self._inference.on_selection(), "selected_index")
         if self._settings is not None:
             self._settings.observe(self._on_config, "config")
-        if self._loss_chart is not None:
-            self.run_log.add_listener(partial(self._on_runs, self._loss_chart))
+        self.run_log.add_listener(self._on_runs)
 
     @validate("selected_index")
     def _check_index(self, proposal: dict[str, int | None]) -> int | None:
@@ -269,48 +265,27 @@ class Dashboard(Panel):
         return index
 
     def _on_config(self, _change: object) -> None:
-        session = self.session
-        is_ready = session.can("start") and session.state == "idle"
-        if is_ready and not session.trainer.history.batch_losses:
-            self.reset()  # nothing is trained yet that the run would have to stand by
-        elif not session.is_closed:
-            session.between_batches(lambda: self.follow_learning_rate(session.trainer))
+        if not self.session.is_closed:
+            self.session.between_batches(self._follow_learning_rate)
 
-    def _on_runs(self, chart: LossChart) -> None:
-        runs, shown = self.run_log.runs, self.run_log.earlier_shown
-        names = {
-            run.number: label if label.endswith(number) else f"{number}: {label}"
-            for run, label in zip(runs, describe_runs(runs), strict=True)
-            for number in [f"run {run.number}"]
-        }
+    def _follow_learning_rate(self) -> None:
+        """Train on with the learning rate shown; called between two batches."""
+        for group in self.session.trainer.optimizer.param_groups:
+            group["lr"] = self._config.learning_rate
+
+    def _on_runs(self) -> None:
         current = self.run_log.current
-        chart.show_runs(
+        if self._settings is not None:
+            self._settings.run_config = None if current is None else current.config
+        if self._loss_chart is None:
+            return
+        names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
+        self._loss_chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",
         )
-
-    def follow_learning_rate(self, trainer: Trainer) -> None:
-        """Let a trainer of the lab's own networks go on with the learning rate shown."""
-        if self._settings is None:
-            return
-        rate = self._settings.config.learning_rate
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = rate
-        if self._settings.run_config is not None:
-            self._settings.run_config = replace(self._settings.run_config, learning_rate=rate)
 
 
 def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
     heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
     return VBox([heading, panel], layout={"flex": flex})
-
-
-class _RateKeeper(Callback):
-    """Lets a network of the lab begin with the learning rate that is shown."""
-
-    def __init__(self, lab: Dashboard) -> None:
-        self._lab = lab
-
-    def on_reset(self, trainer: Trainer) -> None:
-        """Keep the learning rate that is shown."""
-        self._lab.follow_learning_rate(trainer)

@@ -1,8 +1,4 @@
-"""The settings of a run, to choose from, to paste as text and to take away as code.
-
-What they mean is `run_config`'s business; what becomes of them is decided by whoever observes the
-panel.
-"""
+"""The settings panel: choose the settings of a run, paste them as text, copy them as code."""
 
 from __future__ import annotations
 
@@ -12,63 +8,28 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ipywidgets import (
-    HTML,
-    BoundedIntText,
-    Checkbox,
-    Dropdown,
-    FloatLogSlider,
-    GridBox,
-    HBox,
-    Layout,
-    Text,
-    VBox,
-    Widget,
-)
+from ipywidgets import HTML, Checkbox, GridBox, HBox, Layout, Text, VBox, Widget
 from traitlets import Instance
 
-from mnist_widgets.run_config import LIMITS, LOSSES, OPTIMIZERS, SETTINGS, RunConfig
+from mnist_widgets.run_config import RunConfig
+from mnist_widgets.settings import SETTINGS, Setting
 from mnist_widgets.twins import Twin
-from mnist_widgets.widgets.number_field import NumberField
+from mnist_widgets.widgets.choices import on_choice, written_by_code
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
-from mnist_widgets.widgets.setting_controls import agrees, setting_of, trait_of
+from mnist_widgets.widgets.setting_controls import (
+    STYLE,
+    build_controls,
+    read_value,
+    show_value,
+    shows_value,
+    trait_of,
+)
 
-CONTROLS = (*SETTINGS, "text")
-"""What `lock` and `hide` may name."""
+CONTROLS = (*(setting.name for setting in SETTINGS), "text")
+"""The names that `lock` and `hide` can hold."""
 
-_BATCH_SIZES = (16, 32, 64, 128, 256, 512, 1024)
-_LABELS = {
-    "optimizer": "Optimizer",
-    "learning_rate": "Learning rate",
-    "batch_size": "Batch size",
-    "hidden_units": "Hidden units",
-    "loss": "Loss function",
-    "seed": "Seed",
-}
-# of a number's control, or of what is chosen in a list
-_EXPLANATIONS = {
-    "learning_rate": "How far each update moves the weights.",
-    "batch_size": "Images to look at before each update.",
-    "hidden_units": "Width of the network's hidden layer.",
-    "seed": "Same seed, same random numbers.",
-    "sgd": "Each step goes straight downhill.",
-    "momentum": "Steps keep some of their last direction.",
-    "rmsprop": "Shorter steps where gradients are large.",
-    "adam": "Momentum, and a step length per weight.",
-    "adamw": "Adam, which also keeps the weights small.",
-    "cross-entropy": "Punishes confidence in wrong answers.",
-    "nll": "Cross-entropy in two parts, same result.",
-    "mse": "Squared error of the ten probabilities.",
-}
-_LISTS = {
-    "optimizer": "How an update follows from the gradients",
-    "batch_size": "How many images each update learns from",
-    "loss": "What the training makes small",
-}
-"""The settings chosen in a list, and what their labels say to a mouse that rests on them."""
-_STYLE = {"description_width": "96px"}
-_COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as there is room for
+_COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as fit
 
 
 class HyperparameterPanel(Panel):
@@ -85,18 +46,18 @@ class HyperparameterPanel(Panel):
         ```
 
     Args:
-        config: what to begin with.
-        lock: names from `CONTROLS` that can be seen but not changed.
-        hide: names from `CONTROLS` that cannot be seen either.
-        write_code: returns the code shown for some settings; another one than
-            `RunConfig.to_code` may name data and training step.
+        config: the settings shown first.
+        lock: names from `CONTROLS` that are shown but cannot be changed.
+        hide: names from `CONTROLS` that are not shown.
+        write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
+            knows neither your data nor your training step.
 
     Attributes:
         config: the settings shown, a trait.
-        run_config: the settings of the present run, a trait; None if there is no run.
+        run_config: the settings of the current run, a trait; None if there is no run.
 
     Raises:
-        ValueError: `lock` or `hide` names what is no control.
+        ValueError: if `lock` or `hide` holds an unknown name.
     """
 
     config = Instance(RunConfig)
@@ -113,12 +74,12 @@ class HyperparameterPanel(Panel):
         hidden = check_names("hide", hide, CONTROLS)
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
         self._write_code = write_code
-        self._complaint = ""  # what speaks against the text that was typed
-        self._is_listing = False
+        self._text_error = ""  # what is wrong with the text that was typed
         self._controls: dict[str, list[Widget]] = {}
         self._explanations: dict[str, HTML] = {}
-        layout = Layout()  # one for all of them: the fewer models, the sooner a page is there
-        settings = [self._build_setting(name, layout) for name in SETTINGS if name not in hidden]
+        self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
+        layout = Layout()  # one for all: a page with fewer models opens faster
+        settings = [self._build_setting(setting, layout) for setting in self._shown]
         self._effect = text_line("mw-caption", flex="0 1 auto")
         self._difference = text_line("mw-difference", flex="1 1 300px")
         text = self._build_text()
@@ -134,179 +95,140 @@ class HyperparameterPanel(Panel):
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
-        for name, controls in self._controls.items():
-            for control in controls:
-                control.observe(partial(self._on_control, name), names=trait_of(control))
-        self._text.observe(self._on_text, names="value")
+        for setting in self._shown:
+            for control in self._controls[setting.name]:
+                on_choice(control, partial(self._on_control, setting), trait_of(control))
+        on_choice(self._text, self._on_text)
+        on_choice(self._switch, self._on_switch)
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
 
     def twin(self) -> Twin:
-        """Return the present run's settings as text and as code; the chosen ones before a run."""
-        config = self.run_config or self.config
+        """Return the current run's settings as text and code; those shown if there is no run."""
+        config, run_config = self.config, self.run_config
+        if run_config is not None:
+            live = {setting.name for setting in SETTINGS if setting.is_live}
+            changed: dict[str, Any] = {name: getattr(config, name) for name in live}
+            config = replace(run_config, **changed)
         return Twin.of_code(
             f"{config.to_string()}, in code; put your number of epochs in:",
             self._write_code(config),
         )
 
     def redraw(self) -> None:
-        """Bring the words up to date with the settings; called by the publisher."""
+        """Update the texts from the settings; called by the publisher."""
         config = self.config
-        for name, line in self._explanations.items():
-            explanation = _EXPLANATIONS[name if name in LIMITS else getattr(config, name)]
-            line.value = explanation + " Locked." * (name in self._fixed)
+        for setting in self._shown:
+            explanation = setting.explain(getattr(config, setting.name))
+            is_fixed = setting.name in self._fixed
+            self._explanations[setting.name].value = explanation + " Locked." * is_fixed
         self._effect.value = self._describe_effect()
         self._difference.value = self._describe_difference()
-        alert = f'<span role="alert">{html.escape(self._complaint)}</span>'
-        self._notice.value = alert if self._complaint else ""
-        self._code.value = (
-            "<div>The same in code; put in your number of epochs:</div>"
-            f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
-        )
+        alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
+        self._notice.value = alert if self._text_error else ""
+        if self._switch.value:  # it takes 20 ms to write the code
+            self._code.value = (
+                "<div>The same in code; put in your number of epochs:</div>"
+                f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
+            )
         self.mark_twin_stale()
 
-    def _build_setting(self, name: str, layout: Layout) -> VBox:
+    def _build_setting(self, setting: Setting, layout: Layout) -> VBox:
         """Return the controls of one setting above the line that explains it."""
-        controls = self._controls[name] = self._build_controls(name)
+        controls = self._controls[setting.name] = build_controls(setting)
         for control in controls:
-            control.disabled = name in self._fixed
-        explanation = self._explanations[name] = HTML(layout=layout).add_class("mw-explanation")
+            control.disabled = setting.name in self._fixed
+        explanation = HTML(layout=layout).add_class("mw-explanation")
+        self._explanations[setting.name] = explanation
         row = controls[0] if len(controls) == 1 else HBox(controls)
-        setting = VBox([row, explanation], layout=layout)
-        return setting.add_class("mw-setting").add_class(f"mw-{name.replace('_', '-')}")
-
-    def _build_controls(self, name: str) -> list[Widget]:
-        options: dict[str, Any] = {"description": _LABELS[name], "style": _STYLE}
-        if name in _LISTS:
-            tooltip = _LISTS[name]
-            return [
-                Dropdown(
-                    layout={"width": "290px"}, options=_options(name), tooltip=tooltip, **options
-                )
-            ]
-        least, greatest = LIMITS[name]
-        if name != "learning_rate":
-            limits = {
-                "min": int(least),
-                "max": int(greatest),
-                "tooltip": f"A whole number from {least:,} to {greatest:,}",
-            }
-            return [BoundedIntText(layout={"width": "190px"}, **limits, **options)]
-        # The field has the name that the slider cannot give to screen readers.
-        field = NumberField(
-            least,
-            least,
-            greatest,
-            tooltip="From 0.00001 to 10",
-            layout={"width": "190px"},
-            **options,
-        )
-        slider = FloatLogSlider(min=-5, max=1, readout=False, layout={"flex": "1 1 90px"})
-        return [field, slider]
+        css_class = f"mw-{setting.name.replace('_', '-')}"
+        return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
 
     def _build_text(self) -> list[Widget]:
         """Return the part that is folded away, below the switch that unfolds it."""
-        switch = Checkbox(description="Show the settings as text and as code", indent=False)
+        self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
         self._text = Text(
             description="Text",
-            tooltip="Pass it on, or paste another and press Enter",
+            tooltip="Copy it, or paste another and press Enter",
             continuous_update=False,
             disabled="text" in self._fixed,
-            style=_STYLE,
+            style=STYLE,
             layout={"width": "auto", "max_width": "640px"},
         )
         self._notice = text_line("mw-notice")
         self._code = HTML()
-        folded = VBox([self._text, self._notice, self._code], layout={"display": "none"})
-        switch.observe(
-            lambda change: folded.layout.set_trait("display", None if change["new"] else "none"),
-            names="value",
-        )
-        return [switch, folded]
+        self._folded = VBox([self._text, self._notice, self._code], layout={"display": "none"})
+        return [self._switch, self._folded]
 
     def _show_config(self) -> None:
-        """Set the controls to the settings, in the thread of whoever changed these."""
-        for name, controls in self._controls.items():
-            value = getattr(self.config, name)
-            for control in controls:
-                if name == "batch_size" and value not in control.options:
-                    self._add_batch_size(control, value)
-                if not agrees(control, value):
-                    setattr(control, trait_of(control), value)
-        self._text.value = self.config.to_string()
-
-    def _add_batch_size(self, control: Dropdown, batch_size: int) -> None:
-        self._is_listing = True  # new options make a list jump to the first of them
-        control.options = sorted({*control.options, batch_size})
-        self._is_listing = False
+        """Set the controls to the settings, in the thread that changed the settings."""
+        for setting in self._shown:
+            for control in self._controls[setting.name]:
+                show_value(control, setting, getattr(self.config, setting.name))
+        with written_by_code(self._text):
+            self._text.value = self.config.to_string()
 
     def _describe_effect(self) -> str:
-        free = [name for name in self._controls if name not in self._fixed]
+        free = [setting for setting in self._shown if setting.name not in self._fixed]
         if not free:
-            return "These settings belong to the lesson."
-        if "learning_rate" not in free:
-            return "Choose, then press Start. During a run: changes wait for the next Reset."
+            return "These settings are fixed in this lesson."
+        live = [setting.label.lower() for setting in free if setting.is_live]
+        if not live:
+            return "Choose, then press Start. During a run, changes wait for the next Reset."
         return (
-            "Choose, then press Start. During a run: the learning rate changes at once, all else "
-            "waits for the next Reset."
+            f"Choose, then press Start. During a run, the {' and the '.join(live)} changes at "
+            "once; all other changes wait for the next Reset."
         )
 
     def _describe_difference(self) -> str:
-        config, run_config = self.config, self.run_config
-        if run_config is None:
+        if self.run_config is None:
             return ""
-        words, run_words = config.to_words(), run_config.to_words()
-        awaiting = [
-            words[name]
-            for name in SETTINGS
-            if name != "learning_rate" and words[name] != run_words[name]
+        words, run_words = self.config.to_words(), self.run_config.to_words()
+        waiting = [
+            words[setting.name]
+            for setting in SETTINGS
+            if not setting.is_live and words[setting.name] != run_words[setting.name]
         ]
-        if not awaiting:
+        if not waiting:
             return ""
         return (
             '<span role="status">Press Reset to begin a run with these settings: '
-            f"{html.escape(', '.join(awaiting))}. The present run goes on without them.</span>"
+            f"{html.escape(', '.join(waiting))}. The current run goes on without them.</span>"
         )
 
-    def _on_control(self, name: str, change: dict[str, Any]) -> None:
+    def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
         control = change["owner"]
-        # a control that follows the settings has nothing to say
-        if not self._is_listing and not agrees(control, getattr(self.config, name)):
-            setting: dict[str, Any] = {name: setting_of(control)}
-            self.config = replace(self.config, **setting)
+        if not shows_value(control, getattr(self.config, setting.name)):
+            value: dict[str, Any] = {setting.name: read_value(control)}
+            self.config = replace(self.config, **value)
 
     def _on_text(self, change: dict[str, Any]) -> None:
-        text = change["new"]
-        self._complaint = ""
-        if text != self.config.to_string():
-            try:
-                self.config = self._read(text)
-            except ValueError as error:
-                self._complaint = str(error)
-            else:
+        self._text_error = ""
+        try:
+            self.config = self._read(change["new"])
+        except ValueError as error:
+            self._text_error = str(error)
+        else:
+            with written_by_code(self._text):
                 self._text.value = self.config.to_string()
         publisher.request(self.redraw, urgent=True)
 
     def _read(self, text: str) -> RunConfig:
         config = RunConfig.from_string(text, defaults=self.config)
-        for name in SETTINGS:
-            if name in self._fixed and getattr(config, name) != getattr(self.config, name):
-                own = self.config.to_words()[name]
-                raise ValueError(f"{_LABELS[name]} is locked here: {own}.")
+        for setting in SETTINGS:
+            value = getattr(self.config, setting.name)
+            if setting.name in self._fixed and getattr(config, setting.name) != value:
+                raise ValueError(f"{setting.label} is locked here: {setting.to_words(value)}.")
         return config
 
+    def _on_switch(self, change: dict[str, bool]) -> None:
+        self._folded.layout.display = None if change["new"] else "none"
+        publisher.request(self.redraw, urgent=True)
+
     def _on_config(self, _change: object) -> None:
-        self._complaint = ""
+        self._text_error = ""
         self._show_config()
         publisher.request(self.redraw, urgent=True)
 
     def _on_run_config(self, _change: object) -> None:
         publisher.request(self.redraw)
-
-
-def _options(name: str) -> list[Any]:
-    if name == "optimizer":
-        return [(choice.name, key) for key, choice in OPTIMIZERS.items()]
-    if name == "loss":
-        return [(words[0].upper() + words[1:], key) for key, words in LOSSES.items()]
-    return list(_BATCH_SIZES)

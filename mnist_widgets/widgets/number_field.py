@@ -8,28 +8,28 @@ from typing import Any
 from ipywidgets import Text
 from traitlets import Float, validate
 
-from mnist_widgets.run_config import format_number, read_number
+from mnist_widgets.settings import format_number, read_number
 
 
 class NumberField(Text):
     """A text field whose `number` is what was typed, "0.01" and "0,01" alike.
 
-    The number fields of ipywidgets are `<input type="number">`. Where the browser's language has a
-    decimal point, these drop a comma as it is typed, and "0,01" becomes 1.
+    The number fields of ipywidgets are `<input type="number">`. In a browser whose language has a
+    decimal point, such a field drops a typed comma, and "0,01" becomes 1.
 
     Args:
-        number: to begin with.
-        least: smaller numbers become this one.
-        greatest: greater numbers become this one.
-        options: of a `Text`.
+        number: the number shown first.
+        least: replaces smaller numbers.
+        greatest: replaces larger numbers.
+        options: arguments of `Text`.
 
     Attributes:
-        number: the number shown, a trait. Text that is no number is replaced by the number before.
+        number: the number shown, a trait. The last one replaces a text that is not a number.
     """
 
     number = Float()
 
-    def __init__(self, number: float, least: float, greatest: float, **options: Any) -> None:  # noqa: ANN401 - handed on
+    def __init__(self, number: float, least: float, greatest: float, **options: Any) -> None:  # noqa: ANN401 - passed on
         self._limits = least, greatest
         super().__init__(number=number, continuous_update=False, **options)
         self._show_number()

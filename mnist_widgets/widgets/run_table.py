@@ -1,12 +1,9 @@
-"""The runs so far: what sets each apart, how well and how long it learnt; to show, hide and delete.
-
-Which runs there are is the log's business; the table shows what the log says.
-"""
+"""The table of runs: settings and results of each, and controls to show, hide and delete it."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,13 +12,26 @@ from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 from mnist_widgets.messages import format_duration
 from mnist_widgets.runs import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
 from mnist_widgets.twins import Twin
+from mnist_widgets.widgets.choices import on_choice, written_by_code
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
-_HEADER = (
-    '<div class="mw-run mw-run-header"><span class="mw-run-settings">Settings</span>'
-    "<span>Best accuracy</span><span>Epochs</span><span>Time</span></div>"
-)
+
+def _write_accuracy(run: Run) -> str:
+    return "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
+
+
+def _write_time(run: Run) -> str:
+    seconds = run.duration_s
+    return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
+
+
+_COLUMNS: dict[str, Callable[[Run], str]] = {
+    "Best accuracy": _write_accuracy,
+    "Epochs": lambda run: f"{run.history.num_epochs}",
+    "Time": _write_time,
+}
+"""The columns after the settings: their headings, and what they say of a run."""
 _NO_RUN = (
     "No run yet. One begins with the first batch, and another with the first after each Reset."
 )
@@ -33,9 +43,9 @@ _DIFFERENT_LOSSES = "Different loss functions: compare their accuracies, not the
 
 
 class RunTable(Panel):
-    """The runs of a log, each to show or hide in the chart, and to delete.
+    """A row for each run of a log, with a checkbox to show it in the chart, and a delete button.
 
-    The current run can be neither hidden nor deleted.
+    The current run cannot be hidden or deleted.
 
     Example:
         ```python
@@ -45,7 +55,7 @@ class RunTable(Panel):
         ```
 
     Args:
-        log: whose runs to list.
+        log: the runs.
     """
 
     def __init__(self, log: RunLog) -> None:
@@ -53,9 +63,12 @@ class RunTable(Panel):
         first = _Row()
         self._rows = [first, *(_Row(like=first) for _ in range(MAX_RUNS - 1))]
         for row in self._rows:
-            row.checkbox.observe(partial(self._on_checkbox, row), names="value")
+            on_choice(row.checkbox, partial(self._on_checkbox, row))
             row.button.on_click(partial(self._on_delete, row))
-        self._header = [HTML("Shown"), HTML(_HEADER)]
+        headings = "".join(f"<span>{heading}</span>" for heading in _COLUMNS)
+        settings = '<span class="mw-run-settings">Settings</span>'
+        header = f'<div class="mw-run mw-run-header">{settings}{headings}</div>'
+        self._header = [HTML("Shown"), HTML(header)]
         self._grid = GridBox().add_class("mw-runs")
         self._caption = text_line("mw-caption")
         super().__init__("mw-run-table", [self._grid, self._caption])
@@ -71,17 +84,14 @@ class RunTable(Panel):
     def twin(self) -> Twin:
         """Return a line for each run."""
         runs = self.run_log.runs
-        lines = [
-            _describe_in_words(run, label)
-            for run, label in zip(runs, describe_runs(runs), strict=True)
-        ]
+        lines = list(map(_describe_in_words, runs, describe_runs(runs)))
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         return Twin("\n".join(lines), f"<ul>{items}</ul>") if lines else Twin.of_words(_NO_RUN)
 
     def redraw(self) -> None:
-        """Bring the rows up to date with the log; called by the publisher."""
+        """Update the rows from the log; called by the publisher."""
         runs, current = self.run_log.runs, self.run_log.current
-        self._give_rows(runs)
+        self._assign_rows(runs)
         best = max((run.best_accuracy or 0.0 for run in runs), default=0.0)
         rows = [next(row for row in self._rows if row.run is run) for run in runs]
         for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
@@ -93,21 +103,19 @@ class RunTable(Panel):
         self._caption.value = _describe_all(runs)
         self.mark_twin_stale()
 
-    def _give_rows(self, runs: Sequence[Run]) -> None:
-        """Give every run a row for as long as it is kept, so that a late click hits no other."""
+    def _assign_rows(self, runs: Sequence[Run]) -> None:
+        """Give each run a row for as long as it is kept, so that a late click hits no other run."""
         for row in self._rows:
             if row.run not in runs:
                 row.run = None
-        listed = [row.run for row in self._rows]
+        assigned = [row.run for row in self._rows]
         free = [row for row in self._rows if row.run is None]
-        for run, row in zip([run for run in runs if run not in listed], free, strict=False):
+        for run, row in zip([run for run in runs if run not in assigned], free, strict=False):
             row.run = run
 
     def _on_checkbox(self, row: _Row, change: dict[str, bool]) -> None:
-        is_shown = change["new"]
-        if row.run is not None and is_shown != row.is_shown:  # it was not the table that wrote it
-            row.is_shown = is_shown
-            self.run_log.show(row.run.number, is_shown)
+        if row.run is not None:
+            self.run_log.show(row.run.number, change["new"])
 
     def _on_delete(self, row: _Row, _button: Button) -> None:
         if row.run is not None:
@@ -121,16 +129,14 @@ class _Row:
     """The widgets of one run.
 
     Args:
-        like: a row to share layout and styles with: the fewer models, the sooner a page is there.
+        like: a row to share layout and styles with: a page with fewer models opens faster.
 
     Attributes:
-        run: which; None while the row is not needed.
-        is_shown: what the checkbox says, as far as the table knows.
+        run: the run that has the row; None while the row is free.
     """
 
     def __init__(self, like: _Row | None = None) -> None:
         self.run: Run | None = None
-        self.is_shown = False
         parts: Sequence[Any] = () if like is None else like.parts
         layout = parts[0].layout if parts else {"width": "auto", "margin": "0"}
         checkbox_style, text_style, button_style = [part.style for part in parts] or [{}, {}, {}]
@@ -141,42 +147,42 @@ class _Row:
 
     def show(self, number: int, is_shown: bool, is_current: bool) -> None:
         self.checkbox.description = f"Run {number}"
-        self.is_shown = is_shown
-        self.checkbox.value = is_shown
+        with written_by_code(self.checkbox):
+            self.checkbox.value = is_shown
         self.checkbox.disabled = self.button.disabled = is_current
         self.button.tooltip = (
-            "This is the current run; Reset first" if is_current else f"Forget run {number}"
+            "This is the current run; Reset first" if is_current else f"Delete run {number}"
         )
 
 
 def _describe(run: Run, label: str, is_best: bool) -> str:
-    """Return a run's settings and what became of it, as a row in HTML."""
-    settings = "your own model" if run.config is None else html.escape(run.config.to_string())
-    if len(run.learning_rates) > 1:
-        settings += f" ({run.to_words()['learning_rate']})"
+    """Return a run's settings and results, as a row in HTML."""
+    settings = html.escape(_write_settings(run))
     if label != f"run {run.number}":
         settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
-    accuracy = "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
-    cells = [
-        ("best accuracy", f"<strong>{accuracy}</strong>" if is_best else accuracy),
-        ("epochs", f"{run.history.num_epochs}"),
-        ("time", _format_time(run.duration_s)),
+    cells = {heading: write(run) for heading, write in _COLUMNS.items()}
+    if is_best:
+        cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
+    # A screen reader reads the heading before each number, as in a table of one piece.
+    numbers = [
+        f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
+        for heading, cell in cells.items()
     ]
-    # the column's name is read out with each number, as it would be in a table of one piece
-    numbers = [f'<span><i class="mw-column">{name} </i>{value}</span>' for name, value in cells]
     cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])
     return f'<div class="mw-run">{cells_of_row}</div>'
 
 
 def _describe_in_words(run: Run, label: str) -> str:
-    """Return a run's settings and what became of it, as a line of plain text."""
+    """Return a run's settings and results, as a line of plain text."""
     name = f"Run {run.number}" if label == f"run {run.number}" else f"Run {run.number}: {label}"
+    cells = [f"{heading.lower()} {write(run)}" for heading, write in _COLUMNS.items()]
+    return f"{name} ({_write_settings(run)}); {', '.join(cells)}"
+
+
+def _write_settings(run: Run) -> str:
     settings = "your own model" if run.config is None else run.config.to_string()
-    accuracy = "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
-    return (
-        f"{name} ({settings}); best accuracy {accuracy}, {run.history.num_epochs} epochs, "
-        f"{_format_time(run.duration_s)}"
-    )
+    is_changed = len(run.learning_rates) > 1
+    return f"{settings} ({run.to_words()['learning_rate']})" if is_changed else settings
 
 
 def _describe_all(runs: Sequence[Run]) -> str:
@@ -184,7 +190,3 @@ def _describe_all(runs: Sequence[Run]) -> str:
         return _NO_RUN
     have_different_losses = len({run.config and run.config.loss for run in runs}) > 1
     return f"{_LIMITS} {_DIFFERENT_LOSSES}" if have_different_losses else _LIMITS
-
-
-def _format_time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)

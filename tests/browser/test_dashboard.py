@@ -169,15 +169,18 @@ def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
         assert sentence.startswith(words)
     question.press("Enter")
     lab.wait_until_idle()
-    assert lab.run_cell("lab.session.stop(); print(lab._gallery.selected_index)").strip() == "12"
+    assert (
+        lab.run_cell("lab.session.stop(); print(lab.panels['gallery'].selected_index)").strip()
+        == "12"
+    )
     expect(dashboard.state).to_have_text("Stopped")
-    answer = "publisher.flush(); print(lab._prediction._sentence.value)"
+    answer = "publisher.flush(); print(lab.panels['prediction']._sentence.value)"
     imports = "from mnist_widgets.widgets.publishing import publisher"
     expect(dashboard.sentence).to_have_text(lab.run_cell(f"{imports}; {answer}").strip())
 
 
 def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
-    lab.open_notebook([*CELLS, "lab._gallery", "input()"])
+    lab.open_notebook([*CELLS, "lab.panels['gallery']", "input()"])
     lab.start_all()
     dashboard, question = Dashboard(lab), lab.page.locator("input.jp-Stdin-input")
     expect(question).to_be_visible(timeout=60_000)
@@ -192,7 +195,7 @@ def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
             expect(option).to_have_attribute("aria-selected", "true")
     question.press("Enter")
     lab.wait_until_idle()
-    assert lab.run_cell("print(lab._gallery.selected_index)").strip() == "3"
+    assert lab.run_cell("print(lab.panels['gallery'].selected_index)").strip() == "3"
     expect(dashboard.sentence).to_contain_text(f"True {labels[3]}. The network says")
     lists = views.locator("[role=listbox]")
     pictures = lists.evaluate_all("lists => lists.map((list) => list.style.cssText.split('\"')[1])")
@@ -208,8 +211,8 @@ def test_what_the_kernel_decides_stands_in_the_end(dashboard):
     dashboard.lab.run_cell(
         "def refuse(change):\n"
         "    if change['new'] == 12:\n"
-        "        lab._gallery.selected_index = 0\n"
-        "lab._gallery.observe(refuse, 'selected_index')"
+        "        lab.panels['gallery'].selected_index = 0\n"
+        "lab.panels['gallery'].observe(refuse, 'selected_index')"
     )
     labels, sentence = dashboard.look()[2], dashboard.sentence.text_content()
     assert labels[12] != labels[0]
@@ -218,7 +221,7 @@ def test_what_the_kernel_decides_stands_in_the_end(dashboard):
     expect(dashboard.sentence).to_have_text(sentence.strip())
     caption = dashboard.page.locator(".mw-image-gallery .mw-caption")
     expect(caption).to_contain_text("Image 0: ")
-    assert dashboard.lab.run_cell("print(lab._gallery._grid.num_picks)").strip() == "1"
+    assert dashboard.lab.run_cell("print(lab.panels['gallery']._grid.num_picks)").strip() == "1"
 
 
 def test_a_confusion_cell_shows_exactly_its_images(dashboard):
@@ -234,7 +237,7 @@ def test_a_confusion_cell_shows_exactly_its_images(dashboard):
     expected = [index for index, pair in enumerate(pairs) if pair == (true, wrong)]
     dashboard.page.locator(".mw-confusion-chart .heatmapcell").nth(10 * true + wrong).click()
     expect(dashboard.images).to_have_count(len(expected))
-    shown = dashboard.lab.run_cell("print(sorted(lab._gallery.visible_indices.tolist()))")
+    shown = dashboard.lab.run_cell("print(sorted(lab.panels['gallery'].visible_indices.tolist()))")
     assert json.loads(shown) == expected
     dashboard.page.locator(".mw-confusion-chart .heatmapcell").nth(10 * true + wrong).click()
     expect(dashboard.images).to_have_count(50)
@@ -247,7 +250,7 @@ def test_the_keyboard_alone_selects_an_image(dashboard):
         dashboard.page.keyboard.press(key)
     labels = dashboard.look()[2]
     expect(dashboard.sentence).to_contain_text(f"True {labels[12]}.")
-    assert dashboard.lab.run_cell("print(lab._gallery.selected_index)").strip() == "12"
+    assert dashboard.lab.run_cell("print(lab.panels['gallery'].selected_index)").strip() == "12"
 
 
 def test_two_runs_make_two_named_lines(dashboard):

@@ -27,7 +27,7 @@ def show():
 
 def train(epochs=3):
     panel.run_config = config = panel.config
-    config.build(*digits, callbacks=[chart, log.record(config)]).fit(epochs)
+    config.build(*digits, callbacks=[chart, log.record()]).fit(epochs)
 
 log.add_listener(show)
 """,
@@ -109,7 +109,9 @@ def test_a_text_is_pasted_and_a_bad_one_is_answered_in_place(runs):
     expect(field).to_have_value("adam lr=0.001 batch=64 hidden=512 loss=cross-entropy seed=0")
     field.fill("lr=fast")
     field.press("Enter")
-    expect(panel.get_by_role("alert")).to_contain_text("The learning rate is 'fast'")
+    expect(panel.get_by_role("alert")).to_contain_text(
+        "Learning rate must be a number from 0.00001 to 10, not 'fast'"
+    )
     expect(field).to_have_value("lr=fast")
     runs.lab.screenshot("settings-error", PANEL)
     field.fill("sgd lr=0.5 batch=48")
@@ -128,7 +130,7 @@ def test_what_waits_for_a_reset_is_said(runs):
     runs.lab.page.get_by_label("Batch size").select_option("256")
     expect(difference.get_by_role("status")).to_have_text(
         "Press Reset to begin a run with these settings: batch size 256. "
-        "The present run goes on without them."
+        "The current run goes on without them."
     )
     runs.lab.screenshot("settings-awaiting-reset", PANEL)
 
@@ -185,7 +187,7 @@ def test_runs_are_hidden_shown_and_deleted(runs):
     runs.lab.page.get_by_label("Run 2").check()
     runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run)")
     assert len(runs.earlier_lines()) == 2
-    runs.table.get_by_title("Forget run 1").click()
+    runs.table.get_by_title("Delete run 1").click()
     runs.expect_labels("lr 0.01", "lr 0.1 (this run)")
     expect(runs.lab.page.get_by_label("Run 1")).to_have_count(0)
     expect(runs.table.locator(".mw-run")).to_have_count(3)  # the header among them

@@ -250,20 +250,20 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     lab = dashboard(data=data)
     lab.session.start(1)
     history = lab.session.trainer.history
-    assert f"Batch {len(history.batch_losses)}: loss" in lab._loss_chart._caption.value
-    assert "Finished" in lab._training._state.value
-    assert int(lab._confusion._counts.sum()) == len(data[1])
-    before = lab._prediction._bars.y.copy()
-    lab._training._buttons["step"].click()
-    assert lab._prediction._bars.y.tolist() != before.tolist()
-    assert f"Batch {len(history.batch_losses)}: loss" in lab._loss_chart._caption.value
+    assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
+    assert "Finished" in lab.panels["training"]._state.value
+    assert int(lab.panels["confusion"]._counts.sum()) == len(data[1])
+    before = lab.panels["prediction"]._bars.y.copy()
+    lab.panels["training"]._buttons["step"].click()
+    assert lab.panels["prediction"]._bars.y.tolist() != before.tolist()
+    assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
     lab.selected_index = 7
-    assert "True" in lab._prediction._sentence.value
-    lab._gallery._next.click()
-    assert "Page 2" in lab._gallery._page_text.value
-    assert all(", predicted " in name for name in lab._gallery._grid.names)
+    assert "True" in lab.panels["prediction"]._sentence.value
+    lab.panels["gallery"]._next.click()
+    assert "Page 2" in lab.panels["gallery"]._page_text.value
+    assert all(", predicted " in name for name in lab.panels["gallery"]._grid.names)
     lab.reset()
-    assert lab._loss_chart._caption.value == "No batch has been trained yet."
+    assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."
     lab.close()
     assert writers == {MAIN}
 

@@ -59,18 +59,18 @@ def probabilities_of(lab, index):
 def test_without_arguments_it_is_a_complete_lab(lab):
     settle(lab)
     assert "mw-dashboard" in lab._dom_classes
-    assert lab._prediction._bars.y.tolist() == pytest.approx(
+    assert lab.panels["prediction"]._bars.y.tolist() == pytest.approx(
         probabilities_of(lab, 0).tolist(), abs=1e-5
     )
     train(lab)
     assert lab.session.state == "finished"
-    assert lab._loss_chart.history is lab.session.trainer.history
+    assert lab.panels["loss_chart"].history is lab.session.trainer.history
 
 
 def test_the_code_shown_is_that_of_the_labs_own_data_and_step(make_lab):
-    assert "= load_bundled_digits()" in make_lab()._settings.twin().text
+    assert "= load_bundled_digits()" in make_lab().panels["settings"].twin().text
     lab = make_lab(train_step=lambda *arguments: 2 * train_step(*arguments))
-    assert "train_step = ...  # FILL IN" in lab._settings.twin().text
+    assert "train_step = ...  # FILL IN" in lab.panels["settings"].twin().text
 
 
 def test_a_lab_computes_on_the_device_it_is_given(make_lab):
@@ -91,15 +91,15 @@ def test_a_device_that_is_not_there_is_refused_with_what_works(device):
 
 def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
     lab.session.start(1000)
-    lab._gallery.selected_index = 7
+    lab.panels["gallery"].selected_index = 7
     settle(lab)
-    before = lab._prediction._bars.y.copy()
-    assert "True" in lab._prediction._sentence.value
+    before = lab.panels["prediction"]._bars.y.copy()
+    assert "True" in lab.panels["prediction"]._sentence.value
     lab.session.pause()
     settle(lab)
     lab.session.step()
     settle(lab)
-    after = lab._prediction._bars.y
+    after = lab.panels["prediction"]._bars.y
     assert after.tolist() == pytest.approx(probabilities_of(lab, 7).tolist(), abs=1e-5)
     assert before.tolist() != after.tolist()
 
@@ -107,10 +107,14 @@ def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
 def test_that_a_pick_is_answered_is_told_last(lab):
     settle(lab)
     told = []
-    for widget in (lab._gallery._grid, lab._prediction._image, lab._prediction._bars):
+    for widget in (
+        lab.panels["gallery"]._grid,
+        lab.panels["prediction"]._image,
+        lab.panels["prediction"]._bars,
+    ):
         widget.observe(lambda change: told.append(change["name"]), ["selected", "value", "y"])
-    lab._gallery._grid.observe(lambda change: told.append(change["name"]), "num_picks")
-    lab._gallery._grid._handle_custom_msg({"select": 7}, [])
+    lab.panels["gallery"]._grid.observe(lambda change: told.append(change["name"]), "num_picks")
+    lab.panels["gallery"]._grid._handle_custom_msg({"select": 7}, [])
     settle(lab)
     assert {"selected", "value", "y"} <= set(told)
     assert told[-1] == "num_picks"
@@ -124,12 +128,12 @@ def test_a_confusion_cell_filters_the_gallery_and_back(lab):
     mistakes = counts.clone().fill_diagonal_(0)
     pair = divmod(int(mistakes.argmax()), 10)
     assert counts[pair] != counts[pair[::-1]]  # asymmetric, so that a transposition would show
-    lab._confusion.selected_pair = pair
+    lab.panels["confusion"].selected_pair = pair
     settle(lab)
     expected = torch.nonzero((DATA[1].labels == pair[0]) & (predicted == pair[1])).flatten()
-    assert sorted(lab._gallery.visible_indices.tolist()) == expected.tolist()
-    lab._gallery.selected_pair = None
-    assert lab._confusion.selected_pair is None
+    assert sorted(lab.panels["gallery"].visible_indices.tolist()) == expected.tolist()
+    lab.panels["gallery"].selected_pair = None
+    assert lab.panels["confusion"].selected_pair is None
 
 
 def test_every_standstill_counts_all_images_anew(lab):
@@ -138,14 +142,14 @@ def test_every_standstill_counts_all_images_anew(lab):
         settle(lab)
         predicted = predict_probabilities(lab.session.trainer.model, DATA[1].images).argmax(dim=1)
         num_right = int((predicted == DATA[1].labels).sum())
-        assert int(lab._confusion._counts.trace()) == num_right
+        assert int(lab.panels["confusion"]._counts.trace()) == num_right
 
 
 def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
     settle(lab)
     monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", math.inf)
     shown = []
-    monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
+    monkeypatch.setattr(lab.panels["confusion"], "show_counts", shown.append)
     train(lab, epochs=3)
     assert len(shown) == 2  # after the first epoch, and when all stood still
     assert torch.equal(shown[-1], lab.session.trainer.evaluator.confusion)
@@ -159,8 +163,8 @@ def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
     monkeypatch.setattr(live_inference, "ROUNDS_PER_LOOK", 10_000)
     lab._inference._looked_at_s = -math.inf
     looks = []
-    monkeypatch.setattr(lab._gallery, "show_visible", lambda *_: looks.append(1))
-    lab._gallery.selected_index = 7
+    monkeypatch.setattr(lab.panels["gallery"], "show_visible", lambda *_: looks.append(1))
+    lab.panels["gallery"].selected_index = 7
     settle(lab)
     train(lab)
     assert len(looks) == 2  # for the click, and when all stood still
@@ -169,7 +173,7 @@ def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
 def test_a_reset_begins_a_run_with_the_settings_shown(lab):
     train(lab)
     first_model = lab.session.trainer.model
-    lab._settings.config = RunConfig(
+    lab.panels["settings"].config = RunConfig(
         learning_rate=0.1, optimizer="sgd", hidden_units=16, batch_size=64
     )
     lab.reset()
@@ -184,7 +188,7 @@ def test_a_reset_begins_a_run_with_the_settings_shown(lab):
 
 def test_the_learning_rate_changes_at_once(lab):
     lab.session.start(1000)
-    lab._settings.config = RunConfig(batch_size=32, learning_rate=0.5)
+    lab.panels["settings"].config = RunConfig(batch_size=32, learning_rate=0.5)
     settle(lab)
     assert lab.session.trainer.optimizer.param_groups[0]["lr"] == 0.5
     assert lab.session.state == "running"
@@ -217,29 +221,31 @@ def test_your_own_train_step_is_used(make_lab):
 
 def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     lab = make_lab(settings="sgd lr=0.1 hidden=64", hide=["runs", "seed"], lock=["optimizer"])
-    assert lab._settings.config.hidden_units == 64
+    assert lab.panels["settings"].config.hidden_units == 64
     shown = set(parts_of(lab))
-    assert {lab._loss_chart, lab._settings} <= shown
-    assert lab._runs is None
-    assert lab._settings.config == RunConfig("sgd", 0.1, 32, 64)  # the lab's own batch size
-    assert not set(lab._settings._controls["optimizer"]) - {
-        control for control in lab._settings._controls["optimizer"] if control.disabled
+    assert {lab.panels["loss_chart"], lab.panels["settings"]} <= shown
+    assert "runs" not in lab.panels
+    assert lab.panels["settings"].config == RunConfig(
+        "sgd", 0.1, 32, 64
+    )  # the lab's own batch size
+    assert not set(lab.panels["settings"]._controls["optimizer"]) - {
+        control for control in lab.panels["settings"]._controls["optimizer"] if control.disabled
     }
-    assert "seed" not in lab._settings._controls
+    assert "seed" not in lab.panels["settings"]._controls
 
 
 @pytest.mark.parametrize("name", ["loss", "loss_chart"])
 def test_the_chart_of_the_loss_and_the_setting_have_names_of_their_own(make_lab, name):
     lab = make_lab(hide=name)
-    assert ("loss" in lab._settings._controls) == (name == "loss_chart")
-    assert (lab._loss_chart in set(parts_of(lab))) == (name == "loss")
+    assert ("loss" in lab.panels["settings"]._controls) == (name == "loss_chart")
+    assert ("loss_chart" in lab.panels) == (name == "loss")
 
 
 def test_the_number_of_epochs_is_given_locked_and_hidden(make_lab):
-    assert make_lab(epochs=3, lock=["epochs"])._training._epochs.value == 3
+    assert make_lab(epochs=3, lock=["epochs"]).panels["training"]._epochs.value == 3
     lab = make_lab(lock=["epochs"])
-    assert lab._training._epochs.disabled
-    assert make_lab(hide=["epochs"])._training._epochs.layout.display == "none"
+    assert lab.panels["training"]._epochs.disabled
+    assert make_lab(hide=["epochs"]).panels["training"]._epochs.layout.display == "none"
 
 
 def parts_of(widget):
@@ -259,30 +265,99 @@ def test_each_panel_on_the_page_has_its_heading(make_lab):
     ]
 
 
-def test_settings_chosen_before_the_first_batch_are_those_of_the_run(lab):
-    lab._settings.config = RunConfig("sgd", 0.5, 32)
-    train(lab)
-    assert isinstance(lab.session.trainer.optimizer, torch.optim.SGD)
+@pytest.fixture
+def built(monkeypatch):
+    """Return a list of the settings whose networks were built."""
+    configs, build = [], RunConfig.build
+
+    def build_and_note(config, *arguments, **options):
+        configs.append(config)
+        return build(config, *arguments, **options)
+
+    monkeypatch.setattr(RunConfig, "build", build_and_note)
+    return configs
+
+
+@pytest.mark.parametrize("begin", ["start", "step"])
+def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make_lab, begin):
+    lab = make_lab()
+    settings = lab.panels["settings"]
+    for hidden_units in (8, 16, 24):
+        settings.config = RunConfig("sgd", 0.5, 32, hidden_units)
+    assert len(built) == 1  # one network to look at; a change of a setting builds none
+    assert settings.run_config is None
+    if begin == "start":
+        train(lab)
+    else:
+        lab.session.step()
+        settle(lab)
+    assert built[1:] == [settings.config]
+    trainer = lab.session.trainer
+    assert isinstance(trainer.optimizer, torch.optim.SGD)
+    assert trainer.model.linear1.out_features == 24
     (run,) = lab.run_log.runs
-    assert run.config == RunConfig("sgd", 0.5, 32)
-    assert lab._settings.run_config == run.config
+    assert run.config == settings.run_config == settings.config
+    assert run.history is trainer.history is lab.panels["loss_chart"].history
+    assert len(trainer.history.batch_losses) == (1 if begin == "step" else trainer.num_batches)
 
 
-def test_a_reset_by_code_keeps_the_learning_rate_shown(lab):
+def test_settings_that_are_not_changed_keep_the_network_that_was_looked_at(lab):
+    model = lab.session.trainer.model
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32)
+    lab.panels["settings"].config = RunConfig(batch_size=32)
     train(lab)
-    lab._settings.config = RunConfig(batch_size=32, learning_rate=0.5)
-    lab.session.reset()
+    assert lab.session.trainer.model is model
+
+
+def test_a_run_that_goes_on_keeps_its_network_whatever_the_settings_show(lab):
+    train(lab)
+    model = lab.session.trainer.model
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32)
+    train(lab)
+    assert lab.session.trainer.model is model
+    (run,) = lab.run_log.runs
+    assert lab.panels["settings"].run_config == run.config == RunConfig(batch_size=32)
+    lab.reset()
     settle(lab)
+    assert lab.panels["settings"].run_config is None
+
+
+def test_settings_chosen_after_a_reset_that_the_worker_has_not_reached_count(lab):
+    is_reset = threading.Event()
+    lab.session.start(1000)
+    blocked = lab.session.between_batches(lambda: is_reset.wait(TIMEOUT_S))
+    lab.reset()
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32, hidden_units=16)
+    lab.session.start(1)
+    is_reset.set()
+    assert blocked.result(TIMEOUT_S)
+    lab.session.join(TIMEOUT_S)
+    assert lab.session.trainer.model.linear1.out_features == 16
+    assert lab.run_log.runs[-1].config == lab.panels["settings"].config
+
+
+def test_a_trainer_of_your_own_code_is_not_replaced(lab):
+    trainer = RunConfig(hidden_units=8, batch_size=64).build(*DATA)
+    lab.session.reset(trainer)
+    train(lab)
+    assert lab.session.trainer is trainer
+
+
+def test_a_run_after_a_reset_by_code_has_the_learning_rate_shown(lab):
+    train(lab)
+    lab.panels["settings"].config = RunConfig(batch_size=32, learning_rate=0.5)
+    lab.session.reset()
+    train(lab)
     assert lab.session.trainer.optimizer.param_groups[0]["lr"] == 0.5
-    assert lab._settings.run_config.learning_rate == 0.5
+    assert [run.learning_rates for run in lab.run_log.runs] == [[0.001], [0.5]]
 
 
 def test_a_selection_by_code_reaches_the_panels_and_theirs_the_lab(lab):
     lab.selected_index, lab.selected_pair = 9, (4, 9)
-    assert lab._gallery.selected_index == 9
-    assert lab._confusion.selected_pair == (4, 9)
-    lab._gallery.selected_index = None
-    lab._confusion.selected_pair = None
+    assert lab.panels["gallery"].selected_index == 9
+    assert lab.panels["confusion"].selected_pair == (4, 9)
+    lab.panels["gallery"].selected_index = None
+    lab.panels["confusion"].selected_pair = None
     assert (lab.selected_index, lab.selected_pair) == (None, None)
 
 
@@ -292,7 +367,7 @@ def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
     while len(lab.session.trainer.history.batch_losses) < 60:  # past the first epoch's end
         settle(lab)
     shown = []
-    monkeypatch.setattr(lab._confusion, "show_counts", shown.append)
+    monkeypatch.setattr(lab.panels["confusion"], "show_counts", shown.append)
     next(part for part in parts_of(lab) if "mw-count" in part._dom_classes).click()
     settle(lab)
     assert len(shown) == 1
@@ -303,7 +378,7 @@ def test_the_end_of_an_epoch_brings_its_counts_while_the_training_runs(lab, monk
     settle(lab)
     monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", 0.0)
     counted = threading.Event()
-    monkeypatch.setattr(lab._confusion, "show_counts", lambda _: counted.set())
+    monkeypatch.setattr(lab.panels["confusion"], "show_counts", lambda _: counted.set())
     lab.session.start(1000)
     assert counted.wait(TIMEOUT_S)
     assert lab.session.state == "running"
@@ -325,7 +400,7 @@ class OnlySingleImages(torch.nn.Module):
 def test_an_error_while_looking_at_the_images_is_told(make_lab):
     lab = make_lab(model=OnlySingleImages())
     settle(lab)
-    assert "the planted error" in lab._training._notice.value
+    assert "the planted error" in lab.panels["training"]._notice.value
 
 
 def test_runs_of_your_own_model_are_listed_by_number(make_lab):
@@ -336,8 +411,8 @@ def test_runs_of_your_own_model_are_listed_by_number(make_lab):
         settle(lab)
     assert lab.session.trainer.num_batches == 23
     assert [run.config for run in lab.run_log.runs] == [None, None]
-    assert "your own model" in lab._runs._grid.children[3].value
-    assert "run 1" in lab._loss_chart._earlier_runs.key.value
+    assert "your own model" in lab.panels["runs"]._grid.children[3].value
+    assert "run 1" in lab.panels["loss_chart"]._earlier_runs.key.value
 
 
 def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
@@ -351,7 +426,7 @@ def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
 def test_a_mistake_in_the_arguments_leaves_the_lab_before_alone(lab):
     widgets = set(widget_module._instances)
     for mistake in ({"hide": ["galery"]}, {"epochs": 0}, {"settings": "adam lr=100"}):
-        with pytest.raises(ValueError, match=r"galery|epochs|learning rate"):
+        with pytest.raises(ValueError, match=r"galery|epochs|Learning rate"):
             dashboard(data=DATA, **mistake)
     assert lab.session.can("start")
     assert set(widget_module._instances) == widgets
@@ -435,8 +510,8 @@ def test_outputs_that_do_not_fit_the_loss_are_a_failed_run_that_says_so(make_lab
         lab.session.join(TIMEOUT_S)
     settle(lab)
     assert lab.session.state == "failed"
-    assert "MSELoss" in lab._training._notice.value
-    assert "one_hot" in lab._training._notice.value
+    assert "MSELoss" in lab.panels["training"]._notice.value
+    assert "one_hot" in lab.panels["training"]._notice.value
     trainer = lab.session.trainer
     trainer.loss_fn = trainer.evaluator.loss_fn = torch.nn.CrossEntropyLoss()
     lab.reset()
@@ -450,7 +525,7 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
     with pytest.warns(UserWarning, match="does not hold 2 of the model's 4"):
         lab = make_lab(model=model, optimizer=optimizer)
     train(lab)
-    assert "linear1.weight" in lab._training._notice.value
+    assert "linear1.weight" in lab.panels["training"]._notice.value
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):

@@ -11,9 +11,8 @@ from ipywidgets import Checkbox, Text
 from traitlets import TraitError
 
 from mnist_widgets import RunConfig
-from mnist_widgets.run_config import LOSSES, OPTIMIZERS, format_number
+from mnist_widgets.settings import SETTINGS, format_number
 from mnist_widgets.widgets import HyperparameterPanel
-from mnist_widgets.widgets.hyperparameter_panel import _EXPLANATIONS
 from mnist_widgets.widgets.publishing import publisher
 
 
@@ -38,6 +37,10 @@ def panel(make_panel):
 
 def control(panel, name):
     return panel._controls[name][0]
+
+
+def switch_of(panel):
+    return next(child for child in panel.children if isinstance(child, Checkbox))
 
 
 def slider(panel):
@@ -150,7 +153,8 @@ def test_a_bad_text_is_answered_in_place_and_loses_nothing(panel):
     panel._text.value = "adam lr=<b>"
     assert panel.config == before
     assert panel._text.value == "adam lr=<b>"
-    assert 'role="alert">The learning rate is &#x27;&lt;b&gt;&#x27;' in drawn(panel._notice)
+    assert 'role="alert">Learning rate must be' in drawn(panel._notice)
+    assert "not &#x27;&lt;b&gt;&#x27;." in panel._notice.value
     panel._text.value = before.to_string()
     assert drawn(panel._notice) == ""
 
@@ -163,14 +167,26 @@ def test_touching_a_control_takes_a_bad_text_away(panel):
 
 
 def test_the_code_is_that_of_the_settings(panel):
+    switch_of(panel).value = True
     control(panel, "optimizer").value = "momentum"
     assert "torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)" in drawn(panel._code)
     control(panel, "seed").value = 11
     assert "manual_seed(11)" in drawn(panel._code)
 
 
+def test_the_code_is_written_only_while_it_is_shown(make_panel):
+    written = []
+    panel = make_panel(write_code=lambda config: written.append(config) or "the code")
+    control(panel, "seed").value = 11
+    publisher.flush()
+    assert written == []
+    switch_of(panel).value = True
+    assert "the code" in drawn(panel._code)
+    assert written == [RunConfig(seed=11)]
+
+
 def test_text_and_code_unfold(panel):
-    switch = next(child for child in panel.children if isinstance(child, Checkbox))
+    switch = switch_of(panel)
     folded = panel.children[panel.children.index(switch) + 1]
     for is_unfolded in (True, False):
         switch.value = is_unfolded
@@ -206,11 +222,15 @@ def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
     assert panel.config.learning_rate == 1.0
 
 
-def test_every_choice_has_its_explanation(panel):
-    for name, choices in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
-        for choice in choices:
-            control(panel, name).value = choice
-            assert drawn(panel._explanations[name]) == _EXPLANATIONS[choice]
+def test_each_setting_has_a_control_with_its_label_tooltip_and_explanation(panel):
+    assert list(panel._controls) == [setting.name for setting in SETTINGS]
+    for setting in SETTINGS:
+        first = control(panel, setting.name)
+        assert first.description == setting.label
+        assert first.tooltip
+        for value in setting.choices or [getattr(panel.config, setting.name)]:
+            choose(panel, setting.name, value)
+            assert drawn(panel._explanations[setting.name]) == setting.explain(value)
 
 
 def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
@@ -220,7 +240,7 @@ def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
     assert not control(panel, "optimizer").disabled
     assert panel._explanations["seed"].value.endswith("Locked.")
     assert panel._effect.value == (
-        "Choose, then press Start. During a run: changes wait for the next Reset."
+        "Choose, then press Start. During a run, changes wait for the next Reset."
     )
     panel._text.value = "sgd seed=5"
     assert panel.config == RunConfig(seed=4)
@@ -245,7 +265,7 @@ def test_the_text_can_be_hidden_or_locked(make_panel):
 
 def test_with_everything_locked_no_reset_is_spoken_of(make_panel):
     panel = make_panel(lock=list(vars(RunConfig())))
-    assert panel._effect.value == "These settings belong to the lesson."
+    assert panel._effect.value == "These settings are fixed in this lesson."
 
 
 @pytest.mark.parametrize("argument", ["lock", "hide"])

@@ -129,7 +129,7 @@ def test_a_step_comes_between_two_portions_and_old_predictions_are_not_shown(mak
     lab = make_lab()
     model = begin_to_look(lab, gate)
     shown = []
-    lab._confusion.show_counts = shown.append
+    lab.panels["confusion"].show_counts = shown.append
     lab.session.step()
     trained = lab.session.between_batches(lambda: len(model.passes))
     gate.open()
@@ -230,7 +230,7 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
     assert lab.session.state == "finished"
     if "prediction" not in names:
         expected = predict_probabilities(lab.session.trainer.model, lab._test_set.images[3])[0]
-        assert lab._prediction._bars.y == pytest.approx(expected.numpy(), abs=1e-4)
+        assert lab.panels["prediction"]._bars.y == pytest.approx(expected.numpy(), abs=1e-4)
     lab.reset()
     settle(lab)
     assert lab.session.state == "idle"

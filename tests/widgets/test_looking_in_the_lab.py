@@ -64,7 +64,7 @@ def test_opening_a_lab_clicking_images_and_counting_changes_nothing(make_lab, na
     after = describe(model)
     changed = {key for key in before | after if before.get(key) != after.get(key)}
     assert not changed
-    assert lab._confusion._counts.sum() == 60
+    assert lab.panels["confusion"]._counts.sum() == 60
 
 
 def test_a_model_with_lazy_layers_is_trained_and_reset_in_the_lab(make_lab):
@@ -91,7 +91,7 @@ def test_outputs_that_are_probabilities_are_shown_as_they_are(make_lab, data):
     settle(lab)
     with torch.no_grad():
         expected = model(data[1].images[3:4] / 255)[0]
-    assert lab._prediction._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert lab.panels["prediction"]._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
     torch.testing.assert_close(predict_probabilities(model, data[1].images[3])[0], expected)
 
 
@@ -140,9 +140,9 @@ def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab, 
     num_right = int(((scores > 0) == test_set.labels).sum())
     assert num_right > 0.75 * len(test_set)
     assert trainer.history["test_accuracy"][-1] == pytest.approx(num_right / len(test_set))
-    assert lab._confusion._counts.trace() == num_right
+    assert lab.panels["confusion"]._counts.trace() == num_right
     expected = torch.stack([-scores[0], scores[0]]).sigmoid()
-    assert lab._prediction._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert lab.panels["prediction"]._bars.y.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_an_own_step_with_one_hot_targets_is_trained_and_judged(make_lab, data):
@@ -160,4 +160,4 @@ def test_an_own_step_with_one_hot_targets_is_trained_and_judged(make_lab, data):
     )
     is_right = outputs.argmax(1) == test_set.labels
     assert history["test_accuracy"][-1] == pytest.approx(is_right.float().mean().item())
-    assert lab._confusion._counts.trace() == is_right.sum()
+    assert lab.panels["confusion"]._counts.trace() == is_right.sum()

@@ -100,7 +100,7 @@ def test_panels_that_are_closed_leave_nothing(session, left_over):
 def test_a_panel_beside_a_lab_does_not_close_the_labs_own():
     lab = dashboard(data=load_bundled_digits())
     panel = TrainingPanel(lab.session)
-    assert lab._training.comm is not None
+    assert lab.panels["training"].comm is not None
     panel.close()
     lab.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import ipywidgets.widgets.widget as widget_module
 import pytest
 
@@ -26,9 +28,8 @@ def train(table, make_trainer, batches):
 
     def train(*configs):
         for config in configs:
-            trainer = make_trainer(
-                callbacks=[table.run_log.record(config)], evaluator=Evaluator(batches)
-            )
+            trainer = make_trainer(callbacks=[table.run_log.record()], evaluator=Evaluator(batches))
+            trainer.config = config
             trainer.optimizer.param_groups[0]["lr"] = config.learning_rate
             trainer.fit(2)
 
@@ -75,6 +76,14 @@ def test_a_learning_rate_that_was_changed_is_told_of_a_single_run_too(table, tra
     table.run_log.runs[0].learning_rates[:] = [0.001, 0.01, 0.5]
     table.redraw()
     assert f"{SLOW.to_string()} (lr 0.001 → 0.01 → 0.5)" in rows(table)[0][1].value
+
+
+def test_screen_readers_and_static_views_hear_each_columns_heading(table, train):
+    train(SLOW)
+    text = rows(table)[0][1].value
+    for heading in re.findall("<span>(.*?)</span>", table._grid.children[1].value):
+        assert f"{heading.lower()} </i>" in text
+        assert f"{heading.lower()} " in table.twin().text
 
 
 def test_the_best_accuracy_is_strong(table, train):
@@ -151,4 +160,4 @@ def test_a_closed_table_leaves_no_widget_and_no_listener_behind():
     before = set(widget_module._instances)
     RunTable(log).close()
     assert set(widget_module._instances) == before
-    assert log._listeners == []
+    assert not log._listeners._functions

@@ -1,11 +1,8 @@
-"""Where the trainers of a lab come from: from its settings, or from the user's own parts.
-
-What they do with it is left to the session, what is drawn of it to the panels.
-"""
+"""Build the trainers of a lab, from its settings or from the user's own parts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -21,19 +18,20 @@ from mnist_widgets.preflight import (
     explain_error,
     find_batch_norms,
 )
-from mnist_widgets.run_config import TEST_BATCH_SIZE, RunConfig
+from mnist_widgets.run_config import RunConfig
+from mnist_widgets.settings import TEST_BATCH_SIZE
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
 
 
-@dataclass(frozen=True)
-class TrainerSource:
-    """What the trainers of one lab are made of.
+@dataclass
+class TrainerFactory:
+    """Builds the trainers of one lab.
 
     Args:
-        train_set: what to train on.
-        test_set: what to judge by, and to look at.
-        settings: what the lab's own networks begin with, or its string, whose gaps the lab fills;
-            not with `model`.
+        train_set: the images to train on.
+        test_set: the images to evaluate with, and to show.
+        settings: the settings of the lab's first network, or their string; the lab chooses those
+            that the string leaves out. Not with `model`.
         train_step: trains one batch.
         model: the user's own network, whose outputs are raw scores (B, C).
         loss_fn: goes with `model`; by default cross-entropy.
@@ -43,6 +41,9 @@ class TrainerSource:
 
     Raises:
         ValueError: if parts do not go together, or a setting is out of range.
+
+    Attributes:
+        config: the settings of the lab's first network.
     """
 
     train_set: DigitSet
@@ -54,32 +55,39 @@ class TrainerSource:
     optimizer: Optimizer | None = None
     batch_size: int | None = None
     device: torch.device | str | None = None
+    config: RunConfig = field(init=False)
 
     def __post_init__(self) -> None:
         own = (self.loss_fn, self.optimizer, self.batch_size)
         if self.model is None and any(part is not None for part in own):
             raise ValueError(
-                "loss_fn, optimizer and batch_size go with a model of your own; give that too, or "
+                "loss_fn, optimizer and batch_size go with a model of your own. Pass that too, or "
                 'settings such as settings="sgd lr=0.1 batch=64".'
             )
         if self.model is not None and self.settings is not None:
             raise ValueError(
-                "settings describe the lab's own networks; with a model of your own give loss_fn, "
+                "settings describe the lab's own networks. With a model of your own, pass loss_fn, "
                 "optimizer and batch_size instead."
             )
         if self.model is not None:
             self._check_model(self.model)
             self._check_ignored()
-        if not isinstance(self.settings, (RunConfig, str, type(None))):
-            raise ValueError(  # noqa: TRY004 - one kind of error for whatever does not fit
+        self.config = self._read_settings()
+        check_device(self.device)
+
+    def _read_settings(self) -> RunConfig:
+        if isinstance(self.settings, RunConfig):
+            return self.settings
+        if not isinstance(self.settings, (str, type(None))):
+            raise ValueError(  # noqa: TRY004 - a ValueError for each argument that does not fit
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
                 f"{self.settings!r}"
             )
-        _ = self.config  # what is wrong with it is said now
-        check_device(self.device)
+        defaults = RunConfig(batch_size=512 if len(self.train_set) > 10_000 else 32)
+        return RunConfig.from_string(self.settings or "", defaults=defaults)
 
     def _check_model(self, model: object) -> None:
-        """Raise a `ValueError` if this is no network for these images."""
+        """Raise a `ValueError` unless `model` is a network for these images."""
         num_classes = len(self.test_set.class_names)
         wanted = f"model must be a network that gives {num_classes} scores for each image"
         if not isinstance(model, nn.Module):
@@ -105,16 +113,8 @@ class TrainerSource:
                 "which the panels show and count. Leave these images out of the data instead."
             )
 
-    @property
-    def config(self) -> RunConfig:
-        """The settings that a lab of its own networks begins with."""
-        if isinstance(self.settings, RunConfig):
-            return self.settings
-        defaults = RunConfig(batch_size=512 if len(self.train_set) > 10_000 else 32)
-        return RunConfig.from_string(self.settings or "", defaults=defaults)
-
     def make_trainer(self, config: RunConfig) -> Trainer:
-        """Return a trainer: of fresh weights as `config` says, or of the user's own parts.
+        """Return a trainer: with a new network of these settings, or with the user's own parts.
 
         Raises:
             TypeError, ValueError: if the parts do not fit together; see `preflight`.
@@ -136,14 +136,14 @@ class TrainerSource:
         )
 
     def _make_batches(self, model: nn.Module, batch_size: int) -> Batches:
-        """Cut the training set into batches that `model` can be trained on."""
+        """Return batches of the training set that `model` can be trained on."""
         leaves_one = bool(find_batch_norms(model)) and len(self.train_set) % batch_size == 1
         batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
         check_batch_norm(model, batches)
         return batches
 
     def write_code(self, config: RunConfig) -> str:
-        """Return code that repeats a run of these settings on the lab's data."""
+        """Return code that repeats a run with these settings on the lab's data."""
         return config.to_code(data=(self.train_set, self.test_set), train_step=self.train_step)
 
 
@@ -159,17 +159,17 @@ def check_device(device: torch.device | str | None) -> None:
 
 
 def check_data(data: object) -> tuple[DigitSet, DigitSet]:
-    """Return training and test set.
+    """Return the training set and the test set.
 
     Raises:
-        ValueError: if these are no two `DigitSet`s with the same classes in the same order.
+        ValueError: unless `data` is two `DigitSet`s with the same classes in the same order.
     """
     match data:
         case (DigitSet() as train_set, DigitSet() as test_set):
             check_same_classes(train_set, test_set)
             return train_set, test_set
     raise ValueError(
-        "data must be two DigitSets, one to train on and one to test with, as load_mnist() gives "
-        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one of tensors, "
+        "data must be two DigitSets, one to train on and one to test with, as load_mnist() returns "
+        f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one from tensors, "
         "arrays or lists."
     )
