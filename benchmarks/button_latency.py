@@ -64,9 +64,7 @@ def main() -> None:
         lab.page.get_by_label("Epochs").press("Enter")
         times = measure(lab.page, num_rounds)
         batch_s = float(lab.run_cell("print(session.pace.seconds_per_batch)"))
-    print(
-        f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} clicks each:"
-    )
+    print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} times:")
     for button, values in times.items():
         p95 = np.percentile(values, 95)
         print(

@@ -82,9 +82,9 @@ def run(combination: Sequence[str]) -> bool:
     environ = {
         **os.environ,
         "MNIST_WIDGETS_REQUIRE_BROWSER": "1",
-    }  # a skipped test must not count as passed
+    }  # fail, do not skip
     tests = [python, "-m", "pytest", "--quiet", *TESTS]
-    return not subprocess.run(tests, env=environ, cwd=ROOT, check=False).returncode  # noqa: S603 - our own
+    return not subprocess.run(tests, env=environ, cwd=ROOT, check=False).returncode  # noqa: S603 - fixed command
 
 
 def make_environment(folder: Path, requirements: Sequence[str]) -> Path:
@@ -104,7 +104,7 @@ def make_environment(folder: Path, requirements: Sequence[str]) -> Path:
     # site runs lines that import, so the .pth files of the lower environment work too
     (folder / "lib" / version / "site-packages" / "below.pth").write_text(below)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--upgrade", *requirements], check=True)  # noqa: S603 - our own
+    subprocess.run([*install, "--upgrade", *requirements], check=True)  # noqa: S603 - fixed command
     link_missing(folder, Path(sys.prefix))
     return python
 
@@ -125,7 +125,7 @@ def link_missing(upper: Path, lower: Path) -> None:
 def find_faults(python: Path, requirements: Sequence[str]) -> list[str]:
     """Print the versions that an environment imports; return what does not match."""
     environ = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
-    answer = subprocess.run(  # noqa: S603 - our own command
+    answer = subprocess.run(  # noqa: S603 - fixed command
         [python, "-c", LOOK], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True
     )
     seen = json.loads(answer.stdout)
