@@ -173,12 +173,12 @@ def check_threads() -> Finding:
     cpus, num_threads = runtime.effective_cpu_count(), torch.get_num_threads()
     spins = runtime.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
     waiting = "spin" if spins else "sleep"
-    found = [f"torch uses {num_threads} threads, available CPUs: {cpus:g}, idle threads {waiting}"]
+    found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
     if num_threads > max(1.0, cpus):
         advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
         return Finding("threads", False, found[0], advice)
     if runtime.IS_TORCH_FIRST:
-        found.append("torch was imported first: import mnist_widgets before torch to train faster")
+        found.append("torch was imported first: import mnist_widgets before it to train faster")
     return Finding("threads", True, ", ".join(found))
 
 

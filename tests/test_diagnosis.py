@@ -82,7 +82,7 @@ class TestAll:
         assert wrong == ["versions", "imports", "threads", "data", "network"]
         assert lines[-1] == f"Fix this first: {', '.join(wrong)}."
         assert sum(line.strip().startswith("->") for line in lines) == len(wrong)
-        assert re.search(r"torch uses [2-9] threads, available CPUs: 1,", answer.stdout)
+        assert re.search(r"torch threads: [2-9], available CPUs: 1,", answer.stdout)
         assert "torchvision: RuntimeError: no such operator: nms" in answer.stdout
         assert "--force-reinstall torch torchvision," in answer.stdout
 
@@ -239,7 +239,7 @@ class TestThreads:
         finally:
             torch.set_num_threads(before)
         assert not finding.is_ok
-        assert finding.message.startswith("torch uses 2 threads, available CPUs: 0.5,")
+        assert finding.message.startswith("torch threads: 2, available CPUs: 0.5,")
         assert "OMP_NUM_THREADS" in finding.advice
 
 
