@@ -5,14 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-# a proxy that is not there: tests download nothing
+# a proxy that does not exist, so that tests download nothing
 OFFLINE := http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=127.0.0.1,localhost
 
-# what tests of one file share is made once; the unit tests run in random order and print its seed
+# tests of one file share fixtures, so they run in one process; unit tests print the seed of their order
 IN_PARALLEL := --numprocesses=2 --dist=loadfile
 IN_ORDER := -p no:randomly
 # nbgrader runs all exercises, solved and unsolved, in tests/test_exercise_notebooks.py, without MNIST;
-# the last one uses MNIST where it is at hand
+# the last one uses MNIST if it is available
 NOTEBOOKS := notebooks/*.ipynb notebooks/solutions/08_*.ipynb
 
 .PHONY: help lab test quick matrix vscode lint format exercises clean
@@ -36,7 +36,7 @@ test: lint ## everything: lint, types, unit tests, browser tests, notebooks
 quick: .venv/test-installed ## the unit tests alone
 	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
 
-matrix: .venv/test-installed ## a browser test with old and new kernels and charts, apart from make test
+matrix: .venv/test-installed ## a browser test with old and new kernels and charts, not part of make test
 	@$(BIN)/python tests/browser/get_chromium.py
 	@$(BIN)/python scripts/run_matrix.py
 
@@ -52,7 +52,7 @@ lint: .venv/test-installed ## ruff and mypy
 	@echo "== Types"
 	@$(BIN)/mypy
 
-format: .venv/test-installed ## let ruff mend and format
+format: .venv/test-installed ## fix and format with ruff
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 

@@ -1,8 +1,8 @@
-"""How soon a training in a real browser answers its buttons, in milliseconds and in batches.
+"""Measure how fast a training in a real browser reacts to its buttons, in milliseconds.
 
-It opens the first lesson in JupyterLab and Chromium as the browser tests do, lets it train, and
-presses Start, Pause, Step, Pause (Resume) and Stop again and again. The clock runs in the page,
-from the click to the moment in which the panel shows the new state or the new batch.
+It opens the first lesson in JupyterLab and Chromium, starts the training, and presses Start, Pause,
+Step, Pause (Resume) and Stop again and again. The page measures the time from the click until the
+panel shows the new state or the new batch.
 
     python benchmarks/button_latency.py [--rounds 40]
 """
@@ -34,12 +34,12 @@ CLICK_AND_WAIT = """([button, words, rest]) => new Promise((resolve, reject) => 
 
 
 def press(page: Page, button: str, words: str, rest: str = "^$") -> float:
-    """Click and return the milliseconds until the panel shows `words`, and no `rest` any more."""
+    """Click and return the milliseconds until the panel shows `words` and not `rest`."""
     return page.evaluate(CLICK_AND_WAIT, [button, words, rest])
 
 
 def measure(page: Page, num_rounds: int) -> dict[str, list[float]]:
-    """Press every button `num_rounds` times and return the times of each."""
+    """Press every button `num_rounds` times and return its times in milliseconds."""
     times: dict[str, list[float]] = {"start": [], "pause": [], "step": [], "resume": [], "stop": []}
     for _ in range(num_rounds):
         times["start"].append(press(page, "start", "Training"))
@@ -64,7 +64,7 @@ def main() -> None:
         lab.page.get_by_label("Epochs").press("Enter")
         times = measure(lab.page, num_rounds)
         batch_s = float(lab.run_cell("print(session.throughput.seconds_per_batch)"))
-    print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} each:")
+    print(f"One batch: {1000 * batch_s:.0f} ms. From click to changed panel, {num_rounds} times:")
     for button, values in times.items():
         p95 = np.percentile(values, 95)
         print(

@@ -1,7 +1,7 @@
-"""How long each check takes for a right answer, beside its bound.
+"""Measure how long each check takes for a correct answer.
 
-A student presses Run and waits, so a check shall take less than 2 s on the bundled digits. Each is
-run once to warm up and then `--rounds` times; the median counts, since other programs disturb.
+A student waits for the check, so it should take less than 2 s on the bundled digits. Each check
+runs once to warm up and then `--rounds` times; the result is the median.
 
     python benchmarks/check_times.py [--rounds 5]
 """
@@ -30,7 +30,7 @@ from mnist_widgets.exercises import Verdict
 from mnist_widgets.measures import precision, recall
 
 # isort: split
-import torch  # after the kit, which settles its threads
+import torch  # after the kit, which sets the number of its threads
 from torch import nn
 
 BOUND_S = 2.0
@@ -44,7 +44,7 @@ def find_mistakes(probabilities: torch.Tensor, labels: torch.Tensor, count: int 
 
 
 def make_checks() -> dict[str, Callable[[], Verdict]]:
-    """Return each check with a right answer, by name; the run is trained beforehand."""
+    """Return each check with a correct answer, by name. The run is trained in advance."""
     train_set, test_set = load_bundled_digits()
     run = RunConfig(hidden_units=62, batch_size=32).build(train_set, test_set)
     run.fit(5)
@@ -69,7 +69,7 @@ def measure(check: Callable[[], Verdict], rounds: int) -> float:
     """Return the median seconds of a check that passes."""
     verdict = check()
     if not verdict:
-        raise RuntimeError(f"a right answer was refused:\n{verdict}")
+        raise RuntimeError(f"a correct answer did not pass:\n{verdict}")
     durations_s = []
     for _ in range(rounds):
         began_s = time.perf_counter()

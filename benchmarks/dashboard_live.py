@@ -1,20 +1,20 @@
-"""What a live dashboard answers, costs and sends while it trains, in a real browser.
+"""Measure the speed, the cost and the messages of a live dashboard in a real browser.
 
-Three questions in one run in JupyterLab and Chromium, each beside its bound:
+Three questions in one run in JupyterLab and Chromium, each with its limit:
 
-1. How long from a click on an image of the gallery to that image's picture, sentence and bars, and
-   how long until the kernel has answered it too? The clicks are the mouse's, the clock is the
-   page's, and a training runs all the while.
-2. How much slower is a training with the dashboard on the page than the same one without widgets?
-   Both run in one kernel and take turns; the dashboard stands still meanwhile.
-3. How often are the charts redrawn, and how many messages does the page get, while a training runs
-   and in the second after its end?
+1. How long does it take from a click on an image of the gallery until its picture, sentence and
+   bars appear, and until the kernel has answered? The clicks are real mouse clicks, the page
+   measures the times, and a training runs all the time.
+2. How much slower is a training with the dashboard than the same training without widgets? Both
+   run in one kernel and take turns.
+3. How often are the charts redrawn, and how many messages does the page get, during a training and
+   in the second after its end?
 
     python benchmarks/dashboard_live.py [--clicks 200] [--rounds 6] [--seconds 7]
 
-It uses MNIST where `MNIST_WIDGETS_DATA` names it, else the bundled digits. The host of a
-virtual machine may take its CPUs away for a while, which tells nothing of the dashboard; clicks and
-rounds that this did not touch are therefore judged by themselves, beside the whole.
+It uses MNIST if `MNIST_WIDGETS_DATA` names it, otherwise the bundled digits. The host of a virtual
+machine sometimes takes its CPUs away, which says nothing about the dashboard. So the results are
+printed twice: for all clicks and rounds, and for those without such a disturbance.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from real_lab import WINDOW, Lab, describe_load, open_lab, read_stolen_s
 
-Counts: TypeAlias = dict[str, Any]  # as page_probes.js gives them
+Counts: TypeAlias = dict[str, Any]  # as page_probes.js returns them
 Result = TypeVar("Result")
 Measured = TypeVar("Measured", "Click", "Round")
 
@@ -46,7 +46,7 @@ ANSWERS = {
     "From click to the kernel's answer while training": "kernel_ms",
 }
 STOLEN_BOUND = 0.02
-"""The share of the CPUs' time that the host may take from what is judged by itself."""
+"""The largest share of CPU time taken by the host that still counts as undisturbed."""
 ENDLESS = 10_000  # epochs
 CHARTS = ("loss", "prediction", "confusion")
 PROBES = Path(__file__).with_name("page_probes.js").read_text(encoding="utf-8")
@@ -79,7 +79,7 @@ names = ("torch", "ipywidgets", "bqplot", "anywidget", "ipykernel", "jupyterlab"
 print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
 print(f"{train_set!r}, batches of {config.batch_size}, {torch.get_num_threads()} thread(s)")
 """
-# What tells the images of the first page from each other, as the chart shows them at a standstill.
+# What distinguishes the images of the first page, as the chart shows them before the training.
 IMAGES = """
 images = []
 for index in lab.panels['gallery'].visible_indices.tolist():
@@ -92,7 +92,7 @@ print(json.dumps(images))
 """
 
 
-# As after a click on Reset: a new network and an empty history.
+# The same as a click on Reset: a new network and an empty history.
 RESET = """
 lab.reset()
 lab.session.between_batches(lambda: None).result(10)
@@ -101,9 +101,9 @@ lab.session.trainer.callbacks.append(clocks["live"])
 
 
 class Click(NamedTuple):
-    """Milliseconds from a click to its chart and to the kernel's answer, if they came.
+    """Milliseconds from a click to its chart and to the kernel's answer, or None if it is lost.
 
-    And the share of the CPUs' time that the host took meanwhile.
+    `stolen` is the share of CPU time that the host took meanwhile.
     """
 
     chart_ms: float | None
@@ -112,7 +112,7 @@ class Click(NamedTuple):
 
 
 class Round(NamedTuple):
-    """Seconds of each epoch without widgets and with them, and what the page counted."""
+    """Seconds of each epoch without widgets and with them, and the counts of the page."""
 
     bare: list[float]
     live: list[float]
@@ -122,7 +122,7 @@ class Round(NamedTuple):
 
 
 def watch_host(measure: Callable[[], Result]) -> tuple[Result, float]:
-    """Return what was measured, and the share of the CPUs' time that the host took meanwhile."""
+    """Return the result of `measure`, and the share of CPU time that the host took meanwhile."""
     began_s, stolen_s = time.monotonic(), read_stolen_s()
     result = measure()
     cpu_s = (time.monotonic() - began_s) * (os.cpu_count() or 1)
@@ -130,11 +130,11 @@ def watch_host(measure: Callable[[], Result]) -> tuple[Result, float]:
 
 
 def measure_clicks(lab: Lab, images: Sequence[dict[str, str]], num_clicks: int) -> list[Click]:
-    """Click one of the first page's images after the other while a training runs."""
+    """Click random images of the first page while a training runs."""
     options = lab.page.locator(".mw-image-gallery [role=option]")
     lab.page.locator(".mw-dashboard").evaluate("lab => lab.scrollIntoView({block: 'start'})")
     boxes = [option.bounding_box() for option in options.all()[: len(images)]]
-    rng = random.Random(0)  # noqa: S311 - nothing to keep secret
+    rng = random.Random(0)  # noqa: S311 - not for security
 
     def click(position: int) -> dict[str, float | None]:
         answer = lab.page.evaluate_handle(
@@ -148,11 +148,11 @@ def measure_clicks(lab: Lab, images: Sequence[dict[str, str]], num_clicks: int) 
     position, clicks = 0, []
     for _ in range(num_clicks):
         label = images[position]["label"]
-        # another label each time, so that sentence and bars have to change
+        # another label each time, so that sentence and bars must change
         position = rng.choice([i for i, image in enumerate(images) if image["label"] != label])
         times, stolen = watch_host(partial(click, position))
         clicks.append(Click(times["chart"], times["kernel"], stolen))
-        lab.page.wait_for_timeout(rng.uniform(50, 350))  # in step with no clock of the kit
+        lab.page.wait_for_timeout(rng.uniform(50, 350))  # not in step with the kit's redraws
     return clicks
 
 
@@ -160,7 +160,7 @@ def measure_epochs(lab: Lab, name: str, num_epochs: int) -> tuple[list[float], d
     """Train with (`live`) or without (`bare`) the dashboard.
 
     Returns:
-        Seconds of each epoch, its evaluation included; and what the page counted, if it was live.
+        Seconds of each epoch, including its evaluation; and the counts of the page if it is live.
     """
     lab.run_cell(f"sessions['{name}'].start({num_epochs})")
     if name == "live":
@@ -182,12 +182,12 @@ def measure_round(lab: Lab, num_epochs: int, *, live_first: bool) -> Round:
 
 
 def judge(is_within: bool) -> str:
-    """Return whether a bound was kept, in a word."""
-    return "within" if is_within else "BEYOND"
+    """Return the word for a result within its limit, or above it."""
+    return "ok" if is_within else "TOO HIGH"
 
 
 def report_clicks(clicks: Sequence[Click]) -> None:
-    """Print how long the clicks took."""
+    """Print the times of the clicks."""
     for title, name in ANSWERS.items():
         print(f"\n{title}:")
         for some, which in split_by_host(clicks):
@@ -195,7 +195,7 @@ def report_clicks(clicks: Sequence[Click]) -> None:
             times = [time_ms for time_ms in answers if time_ms is not None]
             num_lost = len(some) - len(times)
             if len(times) < 2:
-                print(f"  {which} clicks: too few to judge by")
+                print(f"  {which} clicks: too few to judge")
                 continue
             p95 = statistics.quantiles(times, n=20)[-1]
             print(
@@ -208,15 +208,15 @@ def report_clicks(clicks: Sequence[Click]) -> None:
 
 
 def report_slowdown(rounds: Sequence[Round]) -> None:
-    """Print what the dashboard costs the training."""
+    """Print how much the dashboard slows down the training."""
     num_epochs = len(rounds[0].bare)
-    print(f"\nSeconds an epoch, {len(rounds)} rounds of {num_epochs} epochs each way; live / bare:")
+    print(f"\nSeconds an epoch, {len(rounds)} rounds of {num_epochs} epochs each; live / bare:")
     for round_ in rounds:
         ratio = sum(round_.live) / sum(round_.bare)
         print(f"  {ratio:.3f}   while the host took {round_.stolen:.1%} of the CPUs")
     for some, which in split_by_host(rounds):
         if not some:
-            print(f"  {which} rounds: nothing to judge by")
+            print(f"  {which} rounds: nothing to judge")
             continue
         bare, live = (
             statistics.median(seconds for round_ in some for seconds in getattr(round_, name))
@@ -230,13 +230,13 @@ def report_slowdown(rounds: Sequence[Round]) -> None:
 
 
 def split_by_host(measured: Sequence[Measured]) -> list[tuple[Sequence[Measured], str]]:
-    """Return all that was measured, and that during which the host left the CPUs alone."""
+    """Return all measurements, and those that the host did not disturb."""
     untouched = [one for one in measured if one.stolen <= STOLEN_BOUND]
-    return [(measured, f"all {len(measured)}"), (untouched, f"{len(untouched)} untouched")]
+    return [(measured, f"all {len(measured)}"), (untouched, f"{len(untouched)} undisturbed")]
 
 
 def count_busiest_second(counts: Counts) -> int:
-    """Return the most redraws of charts that any second saw."""
+    """Return the largest number of chart redraws within one second."""
     times = sorted(time_ms for name in CHARTS for time_ms in counts["redraws"][name])
     return max(
         (bisect_left(times, time_ms + 1000) - i for i, time_ms in enumerate(times)), default=0
@@ -257,14 +257,14 @@ def report_counts(title: str, counts: Sequence[Counts]) -> None:
     print(
         f"  {total:.1f} redraws of charts: "
         + ", ".join(f"{name} {rates[name]:.1f}" for name in CHARTS)
-        + f"; in the busiest second {busiest}   (besides, gallery {rates['gallery']:.1f})"
+        + f"; in the busiest second {busiest}   (not counted: gallery {rates['gallery']:.1f})"
     )
     print(f"  {messages / seconds:.0f} messages, {num_bytes / 1000 / seconds:.0f} kB")
     print(f"  at most {REDRAWS_BOUND} redraws: {judge(total <= REDRAWS_BOUND)}")
 
 
 def main() -> None:
-    """Measure, and print each result beside its bound."""
+    """Measure, and print each result with its limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=6, help="with and without dashboard")

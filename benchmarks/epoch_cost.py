@@ -1,12 +1,13 @@
-"""What an epoch costs beyond its arithmetic, as ratios within one run.
+"""Measure what an epoch costs beyond its arithmetic, as ratios within one run.
 
-Three ways through 118 batches of 512 images: one fixed batch again and again (just arithmetic),
-`Trainer` over `DigitSet.batches`, and the tutorial's loop over a `DataLoader` with its transforms.
-They take turns, and the median of the rounds counts, so that a noisy machine disturbs all alike.
+It compares three ways through 118 batches of 512 images: the same batch again and again (only
+arithmetic), `Trainer` with `DigitSet.batches`, and the tutorial's loop with a `DataLoader` and its
+transforms. The first two take turns, so that other load on the machine affects both. The results
+are medians.
 
     python benchmarks/epoch_cost.py [--rounds 5]
 
-It uses MNIST where `MNIST_WIDGETS_DATA` or the cache holds it, else as many random images.
+It uses MNIST from `MNIST_WIDGETS_DATA` or the cache, otherwise random images.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from mnist_widgets import DataError, DigitSet, SimpleNet, Trainer, load_mnist, train_step
 
 # isort: split
-import torch  # after the kit, which settles its threads
+import torch  # after the kit, which sets the number of its threads
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
@@ -29,7 +30,7 @@ TARGETS = {"Trainer / fixed batch": 1.03, "Trainer / tutorial's loop": 1 / 9}
 
 
 class TutorialSet(Dataset):
-    """The same images as the tutorial has them: each one transformed when it is asked for."""
+    """The same images as in the tutorial: each one is transformed when it is read."""
 
     def __init__(self, digit_set: DigitSet) -> None:
         self.digit_set = digit_set
@@ -44,18 +45,18 @@ class TutorialSet(Dataset):
 
 
 def load_images() -> DigitSet:
-    """Return MNIST's training set, or random images in its place."""
+    """Return MNIST's training set, or random images if it is missing."""
     try:
         return load_mnist(download=False)[0]
     except DataError as error:
-        print(f"Random images in place of MNIST: {error}")
+        print(f"Random images instead of MNIST: {error}")
         images = torch.randint(0, 256, (60_000, 28, 28), dtype=torch.uint8)
         labels = torch.randint(0, 10, (60_000,))
         return DigitSet(images, labels, tuple("0123456789"), "random images")
 
 
 def make_learner() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
-    """Return a fresh network, its loss function and its optimizer."""
+    """Return a new network, its loss function and its optimizer."""
     model = SimpleNet(28 * 28, 10)
     return model, nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
@@ -70,14 +71,14 @@ def train_fixed_batch(digit_set: DigitSet) -> None:
 
 
 def train_with_trainer(digit_set: DigitSet) -> None:
-    """Train an epoch the kit's way."""
+    """Train an epoch with the kit's `Trainer`."""
     model, loss_fn, optimizer = make_learner()
     batches = digit_set.batches(BATCH_SIZE, shuffle=True)
     Trainer(model, loss_fn, optimizer, batches, device="cpu").fit(1)
 
 
 def train_as_in_the_tutorial(digit_set: DigitSet) -> None:
-    """Train an epoch as the tutorial's code does, with its optimizer."""
+    """Train an epoch with the tutorial's loop and optimizer."""
     model, loss_fn, _ = make_learner()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = DataLoader(TutorialSet(digit_set), batch_size=BATCH_SIZE, shuffle=True)
@@ -93,7 +94,7 @@ def measure(work: Callable[[DigitSet], None], digit_set: DigitSet) -> float:
 
 
 def main() -> None:
-    """Print each way's median time and the ratios, each beside what it should stay under."""
+    """Print the median times, and the ratios with their limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     num_rounds = parser.parse_args().rounds
@@ -118,7 +119,7 @@ def main() -> None:
         "Trainer / tutorial's loop": medians["Trainer"] / medians["tutorial's loop"],
     }
     for name, ratio in ratios.items():
-        print(f"{name:26} {ratio:.3f}   (to stay under {TARGETS[name]:.3f})")
+        print(f"{name:26} {ratio:.3f}   (limit {TARGETS[name]:.3f})")
 
 
 if __name__ == "__main__":

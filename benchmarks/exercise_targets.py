@@ -1,12 +1,12 @@
-"""What accuracy a small network reaches in five epochs: the figures behind `check_run`.
+"""Measure the accuracy that small networks reach in five epochs, to set the goals of `check_run`.
 
-Each setting is trained from several seeds on MNIST and on the bundled digits, with at most 50,000
-parameters. The tutorial's own settings should stay below the accuracy that `check_run` asks for,
-with every seed, and the better ones above it.
+Each setting is trained with several seeds on MNIST or on the bundled digits, with at most 50,000
+parameters. With every seed, the tutorial's settings should miss the goal of `check_run`, and the
+better settings should reach it.
 
     python benchmarks/exercise_targets.py [--data bundled] [--seeds 5]
 
-MNIST takes about half an hour on two cores; `MNIST_WIDGETS_DATA` tells where it is.
+With MNIST it takes about half an hour on two cores. `MNIST_WIDGETS_DATA` names its folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mnist_widgets import (
 from mnist_widgets.exercises import check_run
 
 # isort: split
-import torch  # after the kit, which settles its threads
+import torch  # after the kit, which sets the number of its threads
 from torch import nn
 
 NUM_EPOCHS = 5
@@ -35,7 +35,7 @@ NUM_EPOCHS = 5
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to train."""
+    """The settings of one training."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -77,7 +77,7 @@ SETTINGS = {
 
 
 class OneCycle(Callback):
-    """Lets the learning rate rise and then fall to nothing within the run."""
+    """Raise the learning rate and then lower it to almost 0 within one run."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, highest: float, num_steps: int) -> None:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -90,7 +90,7 @@ class OneCycle(Callback):
 
 
 def train(setting: Setting, train_set: DigitSet, seed: int) -> Trainer:
-    """Train from this seed for five epochs."""
+    """Train for five epochs with this seed."""
     torch.manual_seed(seed)
     model = setting.build()
     optimizer = torch.optim.Adam(model.parameters(), lr=setting.learning_rate)
@@ -104,7 +104,7 @@ def train(setting: Setting, train_set: DigitSet, seed: int) -> Trainer:
 
 
 def main() -> None:
-    """Print the least and the greatest accuracy of each setting, and how many runs pass."""
+    """Print the lowest and the highest accuracy of each setting, and how many runs pass."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=SETTINGS, default="bundled")
     parser.add_argument("--seeds", type=int, default=5)

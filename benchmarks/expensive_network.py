@@ -1,12 +1,13 @@
-"""How soon a lab answers while it evaluates an expensive network, and how much memory that takes.
+"""Measure how fast a lab reacts while it evaluates a slow network, and how much memory that takes.
 
-Two convolutional networks and all test images, on one thread, without a page. A request is sent at
-a random moment of a prediction of all images at a standstill, and of the evaluation at an epoch's
-end; the clock runs until its effect. Bounds: a batch and 150 ms for an answer, 150 MB of memory.
+It uses two convolutional networks and all test images, on one thread, without a page. It sends a
+request at a random moment of a prediction of all images, and of the evaluation after an epoch, and
+measures the time until the request has taken effect. Limits: one batch and 150 ms for an answer,
+150 MB of memory.
 
     python benchmarks/expensive_network.py [--rounds 5]
 
-It uses MNIST where `MNIST_WIDGETS_DATA` or the cache holds it, else as many random images.
+It uses MNIST from `MNIST_WIDGETS_DATA` or the cache, otherwise random images.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def make_small_network() -> nn.Module:
 
 
 def make_large_network() -> nn.Module:
-    """Return the network of many tutorials, which takes about 5 s for 10,000 images."""
+    """Return a network common in tutorials, which takes about 5 s for 10,000 images."""
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(64 * 12 * 12, 128), nn.ReLU(), nn.Linear(128, 10)),
@@ -53,7 +54,7 @@ def load_images() -> tuple[DigitSet, DigitSet]:
     try:
         train_set, test_set = load_mnist(download=False)
     except DataError as error:
-        print(f"Random images in place of MNIST: {error}")
+        print(f"Random images instead of MNIST: {error}")
         names = tuple("0123456789")
         train_set, test_set = (
             DigitSet(
@@ -70,7 +71,7 @@ def load_images() -> tuple[DigitSet, DigitSet]:
 
 
 class EvaluationWatch(Callback):
-    """Tells when the last batch of an epoch is trained, so that its evaluation begins."""
+    """Set an event when the last batch of an epoch is trained and its evaluation begins."""
 
     def __init__(self) -> None:
         self.is_evaluating = threading.Event()
@@ -81,19 +82,19 @@ class EvaluationWatch(Callback):
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process has held so far."""
+    """Return the peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def settle(lab: Dashboard) -> None:
-    """Wait until nothing is left to do, long predictions included."""
+    """Wait until the session is idle, including long predictions."""
     lab.session.between_batches(lambda: None).result()
     lab.session.in_portions(lambda: (yield)).result()
 
 
 def measure_ms(lab: Dashboard, request: Callable[[], object]) -> float:
-    """Return the time from a request until it has taken effect."""
+    """Return the milliseconds until a request has taken effect."""
     began_s = time.perf_counter()
     request()
     lab.session.between_batches(lambda: None).result()
@@ -101,8 +102,8 @@ def measure_ms(lab: Dashboard, request: Callable[[], object]) -> float:
 
 
 def measure_at_rest(lab: Dashboard, whole_s: float, request: Callable[[], object]) -> float:
-    """Return how long a request waits that comes while all images are predicted."""
-    lab._inference.count_now()  # noqa: SLF001 - what the button does
+    """Return the milliseconds that a request waits during a prediction of all images."""
+    lab._inference.count_now()  # noqa: SLF001 - the button's handler
     time.sleep(random.uniform(0.05, 0.4) * whole_s)  # noqa: S311
     return measure_ms(lab, request)
 
@@ -110,7 +111,7 @@ def measure_at_rest(lab: Dashboard, whole_s: float, request: Callable[[], object
 def measure_in_evaluation(
     lab: Dashboard, whole_s: float, watch: EvaluationWatch, request: Callable[[], object]
 ) -> float:
-    """Return how long a request waits that comes within the evaluation after an epoch."""
+    """Return the milliseconds that a request waits during the evaluation after an epoch."""
     watch.is_evaluating.clear()
     if lab.session.can("start"):
         lab.session.start(10_000)
@@ -130,8 +131,8 @@ def train_a_copy(model: nn.Module, train_set: DigitSet) -> None:
 
 
 def measure(name: str, model: nn.Module, sets: tuple[DigitSet, DigitSet], rounds: int) -> None:
-    """Print what one network costs."""
-    train_a_copy(model, sets[0])  # what training takes is no cost of looking
+    """Print the waits and the memory of one network."""
+    train_a_copy(model, sets[0])  # so that the memory of training is not counted
     memory_before_mb = peak_mb()
     lab = dashboard(model=model, data=sets, batch_size=BATCH_SIZE)
     began_s = time.perf_counter()
@@ -163,11 +164,11 @@ def measure(name: str, model: nn.Module, sets: tuple[DigitSet, DigitSet], rounds
     measure_at_rest(lab, whole_s, lambda: None)
     report("close, all images", [measure_closing_ms(lab)])
     growth_mb = peak_mb() - memory_before_mb
-    print(f"  peak memory grew by {growth_mb:.0f} MB (bound {MEMORY_BOUND_MB})")
+    print(f"  peak memory grew by {growth_mb:.0f} MB (limit {MEMORY_BOUND_MB})")
 
 
 def measure_closing_ms(lab: Dashboard) -> float:
-    """Return how long it takes to end the training for good; then close the lab."""
+    """Return the milliseconds to close the session; then close the lab."""
     began_s = time.perf_counter()
     lab.session.close()
     wait_ms = 1e3 * (time.perf_counter() - began_s)
@@ -180,7 +181,7 @@ def report(name: str, waits_ms: list[float]) -> None:
     waits_ms = sorted(waits_ms)
     median_ms = waits_ms[len(waits_ms) // 2]
     bound = f"a batch and {ANSWER_BOUND_MS} ms"
-    print(f"  {name:22} median {median_ms:4.0f} ms, longest {waits_ms[-1]:4.0f} ms (bound {bound})")
+    print(f"  {name:22} median {median_ms:4.0f} ms, longest {waits_ms[-1]:4.0f} ms (limit {bound})")
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
-"""A real JupyterHub on loopback, made for a measurement: `HubServer` starts, ends and weighs it.
+"""A real JupyterHub on loopback for a measurement: `HubServer` starts, stops and measures it.
 
-Every student gets a JupyterLab server of this Python's environment, as a process of its own
-without any limits. Whoever asks the hub for something is left to `simulated_student.py`, what is
-measured to `classroom.py`.
+Every student gets a JupyterLab server in this Python environment, as a process without limits.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
 c.Spawner.cmd = [{python!r}, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"]
 c.Spawner.environment = {environment!r}
-c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # a whole class comes in at once
+c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # a whole class starts at once
 c.JupyterHub.services = [{{"name": "class", "api_token": {token!r}}}]
 c.JupyterHub.load_roles = [
     {{"name": "class", "services": ["class"],
@@ -48,8 +46,8 @@ class Weight(NamedTuple):
     """The memory of some processes, in MB.
 
     Attributes:
-        peak: the most that ever was resident, libraries included.
-        proportional: what is resident now; what several processes share is divided among them.
+        peak: the largest resident memory so far, including libraries.
+        proportional: resident memory now, with shared memory divided among its processes.
     """
 
     peak: float
@@ -57,15 +55,15 @@ class Weight(NamedTuple):
 
 
 class HubServer:
-    """A hub, its proxy and the students' servers, all in a folder of their own.
+    """A hub, its proxy and the students' servers, all in one temporary folder.
 
     Args:
         proxy: the command `configurable-http-proxy`.
-        environment: what the students' servers find in theirs.
+        environment: variables of the students' servers.
 
     Attributes:
         address: of the hub's page.
-        token: opens the hub's interface and the servers of all students.
+        token: gives access to the hub's API and to all students' servers.
     """
 
     def __init__(self, proxy: str, environment: Mapping[str, str]) -> None:
@@ -97,7 +95,7 @@ class HubServer:
             )
 
     def stop(self) -> None:
-        """End the hub and all that it started; by force after `STOP_TIMEOUT_S`."""
+        """End the hub and its processes; kill them after `STOP_TIMEOUT_S`."""
         processes = [self._process, *self._process.children(recursive=True)]
         self._process.terminate()
         _, alive = psutil.wait_procs(processes, STOP_TIMEOUT_S)
@@ -107,7 +105,7 @@ class HubServer:
         psutil.wait_procs(alive, STOP_TIMEOUT_S)
 
     def log(self) -> str:
-        """Return what the hub, its proxy and the servers wrote."""
+        """Return the output of the hub, its proxy and the servers."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def weigh_students(self) -> list[Weight]:
@@ -121,7 +119,7 @@ class HubServer:
         return _weigh([self._process, *others])
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that the hub, the servers and the kernels have taken so far."""
+        """Return the CPU time that the hub, the servers and the kernels have used so far."""
         times = (
             process.cpu_times()
             for process in [self._process, *self._process.children(recursive=True)]

@@ -1,7 +1,7 @@
-"""What a redraw of the loss chart costs the kernel, after a thousand batches and after a million.
+"""Measure a redraw of the loss chart in the kernel, after a thousand batches and after a million.
 
-Between two redraws one twentieth of a thousand batches is added, as in a training that takes two
-milliseconds a batch. The median of many redraws counts; the ratio to the first row is the result.
+Fifty batches are added between two redraws, as in a training with two milliseconds a batch. The
+result is the ratio of the median to that of the first row.
 
     python benchmarks/loss_redraw.py [--redraws 100]
 """
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--redraws", type=int, default=100)
     options = parser.parse_args()
-    measure_redraw_s(NUM_BATCHES[0], 10)  # the first ones load pandas
+    measure_redraw_s(NUM_BATCHES[0], 10)  # warm up: the first redraws load pandas
     seconds = [measure_redraw_s(num_batches, options.redraws) for num_batches in NUM_BATCHES]
     print(f"{'batches':>9}  {'ms':>6}  ratio")
     for num_batches, redraw_s in zip(NUM_BATCHES, seconds, strict=True):

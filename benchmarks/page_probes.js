@@ -1,4 +1,4 @@
-// What a page shows of a training dashboard, timed and counted in the page itself.
+// Measure in the page what it shows of a training dashboard.
 //
 // Times are those of `performance.now()`, in milliseconds.
 
@@ -23,7 +23,7 @@
     const words = SENTENCE.exec(panel.querySelector(".mw-caption").textContent);
     if (words?.[1] !== label) return false;
     const [frame, ...others] = panel.querySelectorAll("rect.bar");
-    const bars = others.slice(0, 10); // behind them lie the columns that the mouse is over
+    const bars = others.slice(0, 10); // behind them are the columns for the mouse
     const heights = bars.map((bar) => Number(bar.getAttribute("height")));
     const share = (100 * Math.max(...heights)) / Number(frame.getAttribute("height"));
     const isHighest = heights[Number(words[2])] === Math.max(...heights);
@@ -46,7 +46,7 @@
       const timeout = setTimeout(finish, timeoutMs);
 
       function note(event) {
-        // when the button went down, not when the page found the time to hear of it
+        // when the button went down, not when the page handles the event
         began = event.timeStamp;
         const hit = options.indexOf(event.target.closest("[role=option]"));
         if (hit !== position) reject(new Error(`clicked ${hit} in place of ${position}`));
@@ -74,7 +74,7 @@
         else resolve(times);
       }
     });
-    answer.catch(() => {}); // whoever asks for it will hear of it
+    answer.catch(() => {}); // the caller gets the error when it awaits `answer`
     return () => answer;
   }
 

@@ -1,7 +1,4 @@
-"""A notebook in a real JupyterLab and Chromium, opened for a measurement.
-
-The machinery is that of the browser tests; what is measured is left to the benchmarks.
-"""
+"""Open a notebook in a real JupyterLab and Chromium for a benchmark, as the browser tests do."""
 
 from __future__ import annotations
 
@@ -21,15 +18,15 @@ from get_chromium import find_chromium  # noqa: E402
 from lab import Lab, LabServer  # noqa: E402
 
 STEAL_FIELD = 8  # of the line `cpu` in /proc/stat; man 5 proc_stat
-WINDOW = ViewportSize(width=1280, height=1600)  # the whole lab in view: the most to draw
+WINDOW = ViewportSize(width=1280, height=1600)  # the whole lab is visible, so everything is drawn
 
 
 @contextmanager
 def open_lab(source: Path | Iterable[str]) -> Iterator[Lab]:
-    """Yield the page of a notebook whose cells have run; close everything afterwards.
+    """Yield the page of a notebook after all cells have run; close everything afterwards.
 
     Args:
-        source: a notebook, or the code of a new one's cells.
+        source: a notebook, or the code cells of a new one.
 
     Raises:
         RuntimeError: if there is no Chromium.
@@ -63,19 +60,19 @@ def open_page(server: LabServer) -> Iterator[Lab]:
 
 
 def read_stolen_s() -> float:
-    """Return the CPU seconds that others on the same host have taken from this virtual machine.
+    """Return the CPU seconds that other virtual machines of the host took since this one booted.
 
-    Counted since it booted; 0 where nobody counts them.
+    If the system does not count them, return 0.
     """
     try:
         cpu = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
         return int(cpu[STEAL_FIELD]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):  # no Linux
+    except (OSError, IndexError, ValueError):  # not Linux
         return 0.0
 
 
 def describe_load() -> str:
-    """Return in words how busy the machine is, for whoever compares two results."""
+    """Return the load of the machine as text, which helps to compare two results."""
     if not hasattr(os, "getloadavg"):  # Windows
         return "load unknown"
     return "load {:.2f} {:.2f} {:.2f}".format(*os.getloadavg())

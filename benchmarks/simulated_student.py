@@ -1,8 +1,7 @@
-"""A student without a browser: `Student` says to the hub and to a kernel what a page would say.
+"""A student without a browser: `Student` sends the messages of a page to the hub and to a kernel.
 
-It logs no one in: the hub's own token opens all servers. It draws nothing: of each widget it keeps
-the state that the kernel sent, without the binary parts. When which student does what, and what
-becomes of the times, is left to `classroom.py`.
+There is no login: the hub's token gives access to all servers. Nothing is drawn: a `KernelPage`
+stores the state of each widget that the kernel sends, without the binary parts.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 PATIENCE_S = 300.0
-"""How long to wait for a server, or for the end of a cell."""
+"""The longest wait for a server, or for the end of a cell."""
 MAX_MESSAGE_BYTES = 100_000_000
 
 
 class KernelPage:
-    """What a notebook's page knows of its kernel.
+    """The state that a notebook's page has of its kernel.
 
     Args:
         connection: to the kernel's messages.
@@ -45,24 +44,24 @@ class KernelPage:
         self._listener = asyncio.create_task(self._listen())
 
     async def run_cell(self, code: str, expression: str = "None") -> str:
-        """Run a cell to its end and return what an expression is worth afterwards.
+        """Run a cell to its end and return the value of an expression afterwards.
 
         Raises:
             RuntimeError: if the cell fails; the message holds its traceback.
         """
-        content = {"code": code, "user_expressions": {"worth": expression}}
+        content = {"code": code, "user_expressions": {"value": expression}}
         request_id = await self._send("execute_request", content)
         await self.wait_until(lambda: request_id in self._replies, PATIENCE_S)
         reply = self._replies.pop(request_id)
         if reply["status"] != "ok":
             raise RuntimeError("\n".join(reply.get("traceback", [str(reply)])))
-        return reply["user_expressions"]["worth"]["data"]["text/plain"]
+        return reply["user_expressions"]["value"]["data"]["text/plain"]
 
     def find(self, **traits: str) -> str:
-        """Return the id of the one widget that has these values; of lists, as a member.
+        """Return the id of the only widget with these values; a list must contain its value.
 
         Raises:
-            LookupError: if there is none, or several.
+            LookupError: if there is no such widget, or more than one.
         """
         found = [
             comm_id
@@ -73,16 +72,16 @@ class KernelPage:
             raise LookupError(f"{len(found)} widgets have {traits}")
         return found[0]
 
-    async def tell_widget(self, comm_id: str, data: dict[str, Any]) -> None:
-        """Send a widget's kernel half a message."""
+    async def send_to_widget(self, comm_id: str, data: dict[str, Any]) -> None:
+        """Send a message to a widget in the kernel."""
         await self._send("comm_msg", {"comm_id": comm_id, "data": data})
 
     async def wait_until(self, holds: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `holds()` is true; it is asked after each message.
+        """Wait until `holds()` is true; it is called after each message.
 
         Raises:
-            asyncio.TimeoutError: if that takes longer than `timeout_s`.
-            ConnectionError: if the connection ended meanwhile.
+            asyncio.TimeoutError: if this takes longer than `timeout_s`.
+            ConnectionError: if the connection ends.
         """
         await asyncio.wait_for(self._wait_until(holds), timeout_s)
 
@@ -102,12 +101,12 @@ class KernelPage:
             while (frame := await self._connection.read_message()) is not None:
                 is_text = isinstance(frame, str)
                 self._take(json.loads(frame) if is_text else deserialize_binary_message(frame))
-                await self._tell_who_waits()
+                await self._notify()
         finally:
             self._has_ended = True
-            await self._tell_who_waits()
+            await self._notify()
 
-    async def _tell_who_waits(self) -> None:
+    async def _notify(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -129,8 +128,8 @@ class Student:
     """One student with a server, a kernel and the first lesson.
 
     Args:
-        hub: where the student's server runs.
-        number: tells students apart.
+        hub: runs the student's server.
+        number: is part of the student's name.
     """
 
     def __init__(self, hub: HubServer, number: int) -> None:
@@ -140,24 +139,24 @@ class Student:
         self.page: KernelPage
 
     async def start_server(self) -> None:
-        """Have the hub start the student's server, and return when it is ready."""
-        await self._ask("POST", f"/hub/api/users/{self.name}")
-        await self._ask("POST", f"/hub/api/users/{self.name}/server")
+        """Start the student's server, and return when it is ready."""
+        await self._fetch("POST", f"/hub/api/users/{self.name}")
+        await self._fetch("POST", f"/hub/api/users/{self.name}/server")
         deadline = time.monotonic() + PATIENCE_S
-        while not json.loads(await self._ask("GET", f"/hub/api/users/{self.name}"))["server"]:
+        while not json.loads(await self._fetch("GET", f"/hub/api/users/{self.name}"))["server"]:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name}'s server did not start:\n{self._hub.log()}")
-            await asyncio.sleep(0.5)  # as the hub's own page asks again
+            await asyncio.sleep(0.5)  # the interval of the hub's own page
 
     async def open_notebook(self, notebook: dict[str, Any]) -> None:
-        """Put a notebook among the student's files, open it, and start its kernel."""
+        """Save a notebook in the student's folder, open it, and start its kernel."""
         server = f"/user/{self.name}"
         content = {"type": "notebook", "content": notebook}
-        await self._ask("PUT", f"{server}/api/contents/lesson.ipynb", content)
-        await self._ask("GET", f"{server}/lab")
-        await self._ask("GET", f"{server}/api/contents/lesson.ipynb")
+        await self._fetch("PUT", f"{server}/api/contents/lesson.ipynb", content)
+        await self._fetch("GET", f"{server}/lab")
+        await self._fetch("GET", f"{server}/api/contents/lesson.ipynb")
         wanted = {"path": "lesson.ipynb", "type": "notebook", "name": "", "kernel": {"name": ""}}
-        answer = await self._ask("POST", f"{server}/api/sessions", wanted)
+        answer = await self._fetch("POST", f"{server}/api/sessions", wanted)
         kernel_id = json.loads(answer)["kernel"]["id"]
         address = f"{self._hub.address}{server}/api/kernels/{kernel_id}/channels"
         request = self._request(address.replace("http:", "ws:"))
@@ -165,38 +164,38 @@ class Student:
         self.page = KernelPage(connection)
 
     async def press_start(self, epochs: int, timeout_s: float) -> None:
-        """Type a number of epochs, press Start, and wait until the panel says that it trains."""
+        """Type a number of epochs, press Start, and wait until the panel shows the training."""
         page = self.page
         typed = {"method": "update", "state": {"value": epochs}, "buffer_paths": []}
-        await page.tell_widget(page.find(description="Epochs"), typed)
-        await page.tell_widget(
+        await page.send_to_widget(page.find(description="Epochs"), typed)
+        await page.send_to_widget(
             page.find(_dom_classes="mw-start"), {"method": "custom", "content": {"event": "click"}}
         )
         await page.wait_until(lambda: self.reads("Training"), timeout_s)
 
     async def click_image(self, timeout_s: float) -> None:
-        """Click the next test image; wait until the page has its prediction."""
+        """Click the next test image and wait for its prediction."""
         self._num_clicks += 1
         index, widgets = self._num_clicks, self.page.widgets
         grid = self.page.find(_dom_classes="mw-grid")
         enlarged = self.page.find(_dom_classes="mw-image")
         before = widgets[enlarged]["value"]
-        await self.page.tell_widget(grid, {"method": "custom", "content": {"select": index}})
+        await self.page.send_to_widget(grid, {"method": "custom", "content": {"select": index}})
         await self.page.wait_until(
             lambda: widgets[enlarged]["value"] != before and widgets[grid]["selected"] == index,
             timeout_s,
         )
 
     def reads(self, word: str) -> bool:
-        """Return whether the panel's word for the state is this one."""
+        """Return whether the panel shows this word for the state."""
         return word in self.page.widgets[self.page.find(_dom_classes="mw-state-line")]["value"]
 
     @property
     def progress(self) -> float:
-        """How much of the training is done, from 0 to 1, as the panel's bar says."""
+        """The progress of the training from 0 to 1, as the panel's bar shows it."""
         return self.page.widgets[self.page.find(_model_name="FloatProgressModel")]["value"]
 
-    async def _ask(self, method: str, path: str, body: object = None) -> str:
+    async def _fetch(self, method: str, path: str, body: object = None) -> str:
         request = self._request(self._hub.address + path)
         request.method = method
         request.body = json.dumps(body).encode() if body or method == "POST" else None
@@ -212,7 +211,7 @@ async def wait_for_hub(hub: HubServer) -> None:
     """Return when the hub answers.
 
     Raises:
-        RuntimeError: if it does not in time; the message holds its log.
+        RuntimeError: if it does not answer in time; the message contains its log.
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:

@@ -1,13 +1,12 @@
-"""What the first lesson needs on a small server such as Binder's: memory and time of Run All.
+"""Measure memory and time of the first lesson on a small server such as Binder's.
 
-It starts JupyterLab by `binder/start`, on one core and, where a cgroup can be made, within 2 GB,
-as Binder does; opens the lesson in a Chromium outside of these limits, and runs all its cells.
-What counts is the sum of the peaks of the server's and the kernel's resident memory, each as
-Linux keeps it.
+It starts JupyterLab with `binder/start` on one core and, if it can make a cgroup, with 2 GB of
+memory, as on Binder. It opens the lesson in a Chromium without these limits and runs all cells. The
+result is the sum of the peaks of the resident memory of the server and the kernel.
 
     python benchmarks/small_server.py
 
-It runs on Linux alone, once on the bundled digits and once on MNIST if `MNIST_WIDGETS_DATA` is set.
+It runs only on Linux, with the bundled digits, and with MNIST if `MNIST_WIDGETS_DATA` is set.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ import psutil
 from real_lab import ROOT, LabServer, describe_load, open_page
 
 LESSON = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
-LIMIT_BYTES = 2_000_000_000  # the most that mybinder.org gives to one user
+LIMIT_BYTES = 2_000_000_000  # mybinder.org's limit for one user
 BOUND_MB = 1_200
 TIMEOUT_S = 600
 JOIN_AND_BECOME = 'if [ -n "$0" ]; then echo $$ > "$0"/cgroup.procs; fi; exec taskset -c 0 "$@"'
 
 
 class SmallServer(LabServer):
-    """A server on one core, in a group whose memory is limited.
+    """A server on one core in a cgroup with limited memory.
 
     Args:
         group: the folder of its cgroup, if there is one.
@@ -46,7 +45,7 @@ class SmallServer(LabServer):
         self._data = data
 
     def start(self) -> None:
-        """Start it, with MNIST where a lesson looks for it."""
+        """Start the server, with MNIST in the folder that the lesson uses."""
         super().start()
         if self._data:
             (self._room / "no-data" / "MNIST").symlink_to(Path(self._data).resolve() / "MNIST")
@@ -66,16 +65,16 @@ class SmallServer(LabServer):
 
 
 def read_peak_mb(process: psutil.Process) -> float:
-    """Return the largest resident memory that a process ever had, in MB."""
+    """Return the peak of the resident memory of a process, in MB."""
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / 1e6
 
 
 @contextmanager
 def limit_memory() -> Iterator[Path | None]:
-    """Yield the folder of a cgroup below our own that holds no more than Binder's; None if none.
+    """Yield the folder of a new cgroup with Binder's memory limit, or None if there is none.
 
-    Both versions of cgroups are tried: the first has a hierarchy of its own for memory.
+    Both versions of cgroups work. Version 1 has a separate hierarchy for memory.
     """
     lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     paths = {name: path for _, name, path in (line.split(":", 2) for line in lines)}
@@ -99,7 +98,7 @@ def limit_memory() -> Iterator[Path | None]:
 
 
 def measure(data: str | None) -> float:
-    """Run the lesson, print what it took, and return the peak of its memory in MB."""
+    """Run the lesson, print the results, and return the peak of its memory in MB."""
     with limit_memory() as group:
         server = SmallServer(group, data)
         with open_page(server) as lab:
@@ -110,18 +109,18 @@ def measure(data: str | None) -> float:
             seconds = time.perf_counter() - began
             num_images = lab.run_cell("print(len(train_set), end='')")
             peaks = server.measure_peaks_mb()
-        limit = f", limited to {LIMIT_BYTES / 1e9:g} GB" if group else ""
+        limit = f", in a cgroup of {LIMIT_BYTES / 1e9:g} GB" if group else ""
     parts = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
     print(
         f"{int(num_images):6,} images: {sum(peaks.values()):5.0f} MB at the peak ({parts}; "
         f"before any cell {before:.0f}), {seconds:.0f} s for Run All on one core"
-        f"   (memory to stay under {BOUND_MB:,} MB{limit})"
+        f"   (memory limit {BOUND_MB:,} MB{limit})"
     )
     return sum(peaks.values())
 
 
 def main() -> None:
-    """Measure on the bundled digits, and on MNIST where it is."""
+    """Measure with the bundled digits, and with MNIST if it is available."""
     print(describe_load())
     peaks_mb = [measure(None)]
     if data := os.environ.get("MNIST_WIDGETS_DATA"):

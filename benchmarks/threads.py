@@ -1,12 +1,12 @@
-"""What torch's threads gain and cost, as ratios to one thread within one run.
+"""Measure the gain and the cost of torch's threads, as ratios to one thread within one run.
 
-1. Milliseconds a step at several batch sizes, with all threads that the kit takes.
-2. The same at batches of 512 for four trainers at once on two cores, two threads each.
+1. Milliseconds a step at several batch sizes, with all threads that the kit uses.
+2. The same at batches of 512 for four trainers at once on two cores, with two threads each.
 3. Seconds an epoch with the whole lab in a real page, with all threads.
 
-One thread and all take turns, and the median of the rounds' ratios counts, so that a noisy machine
-disturbs both alike. Steps are measured in processes of their own, since torch reads the settings
-for its threads only while it loads. The third needs Chromium.
+One thread and all threads take turns, so that other load on the machine affects both. The result is
+the median of the ratios. Steps run in subprocesses, because torch reads the settings of its threads
+only when it loads. The third measurement needs Chromium.
 
     python benchmarks/threads.py [--rounds 7] [--no-lab]
 """
@@ -51,7 +51,7 @@ print(statistics.median(end - begin for begin, end in zip(clock.times, clock.tim
 
 
 def work() -> None:
-    """Answer each line "threads batch_size num_steps" by the milliseconds of a step."""
+    """Read lines "threads batch_size num_steps" and print the milliseconds of a step for each."""
     from mnist_widgets import DigitSet, SimpleNet, Trainer
     import torch  # isort: skip
 
@@ -75,11 +75,11 @@ def work() -> None:
 
 @contextmanager
 def start_workers(num_workers: int, num_cpus: int | None = None) -> Iterator[list[Worker]]:
-    """Yield processes that `work`, perhaps on a few of the CPUs alone; end them afterwards."""
+    """Yield processes that run `work`, on all CPUs or on `num_cpus`; end them afterwards."""
     environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     command = [sys.executable, __file__, "--work", *([str(num_cpus)] if num_cpus else [])]
     workers = [
-        subprocess.Popen(  # noqa: S603 - this file itself
+        subprocess.Popen(  # noqa: S603 - runs this file
             command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(num_workers)
@@ -110,13 +110,13 @@ def compare(measure: Callable[[int], float], num_threads: int, num_rounds: int) 
 
 
 def judge(ratio: float, bound: float) -> bool:
-    """Print a ratio beside its bound; return whether it is beyond."""
-    print(f"   ratio {ratio:.2f}, at most {bound:.2f}: {'BEYOND' if ratio > bound else 'within'}")
+    """Print a ratio with its limit; return whether it is above the limit."""
+    print(f"   ratio {ratio:.2f}, at most {bound:.2f}: {'TOO HIGH' if ratio > bound else 'ok'}")
     return ratio > bound
 
 
 def compare_steps(num_rounds: int) -> list[bool]:
-    """Compare one trainer's steps at each batch size."""
+    """Compare the steps of one trainer at each batch size."""
     with start_workers(1) as workers:
         num_threads = int(workers[0].stdout.readline())
         print(f"Milliseconds a step with 1 and with {num_threads} threads")
@@ -143,7 +143,7 @@ def compare_crowd(num_rounds: int) -> bool:
 
 
 def compare_lab(num_rounds: int) -> bool:
-    """Compare epochs with the whole lab on a page, on MNIST where `MNIST_WIDGETS_DATA` names it."""
+    """Compare epochs with the whole lab in a page, with MNIST if `MNIST_WIDGETS_DATA` is set."""
     from dashboard_live import DASHBOARD, SETUP
     from real_lab import open_lab
 
@@ -162,10 +162,10 @@ def compare_lab(num_rounds: int) -> bool:
 
 
 def main() -> None:
-    """Print all ratios, and fail if one is beyond its bound."""
+    """Print all ratios, and fail if one is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--no-lab", action="store_true", help="leave out the lab in a page")
+    parser.add_argument("--no-lab", action="store_true", help="skip the lab in a page")
     options = parser.parse_args()
     faults = [*compare_steps(options.rounds), compare_crowd(options.rounds)]
     if not options.no_lab:

@@ -1,6 +1,6 @@
-"""The `mnist-widgets` command: open the lessons, train in the terminal, fetch data, find faults.
+"""The `mnist-widgets` command: open the lessons, train, download data, run the doctor.
 
-Options and what is printed; the work is done elsewhere.
+This module parses the options and prints the results.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from mnist_widgets.data import DigitSet
     from mnist_widgets.history import History
 
-MAX_FLOAT32 = 1e38  # rounded; torch refuses a larger learning rate
-MAX_SEED = 2**31 - 1  # as of a `RunConfig`
+MAX_LEARNING_RATE = 1e37  # Adam multiplies it by 10 in the first step, which must fit in a float32
+MAX_SEED = 2**31 - 1  # as in `RunConfig`
 LESSONS_FOLDER = "~/mnist_widgets_lessons"
-LOADERS = {  # functions of mnist_widgets
+LOADERS = {  # names of functions in mnist_widgets
     "auto": "load_digits",
     "mnist": "load_mnist",
     "fashion-mnist": "load_fashion_mnist",
     "kmnist": "load_kmnist",
     "bundled": "load_bundled_digits",
 }
-INTERRUPTED = 130  # the status a shell gives to a program ended by Ctrl-C
-BROKEN_PIPE = 141  # and to one whose output goes to a program that has ended, such as head
+INTERRUPTED = 130  # a shell's exit status for a program that Ctrl-C ended
+BROKEN_PIPE = 141  # and for one whose reader, such as `head`, has ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line, by default the process's own, and return the exit status."""
+    """Run one command line, by default `sys.argv[1:]`, and return the exit status."""
     try:
         try:
             return _run_line(arguments)
         finally:
-            sys.stdout.flush()  # here, since an error at Python's own end could not be caught
+            sys.stdout.flush()  # here, because an error while Python exits cannot be caught
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest
         return BROKEN_PIPE
 
 
@@ -77,7 +77,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _open_lab(arguments: list[str]) -> int:
-    """Copy the lessons and open JupyterLab, whose arguments are all but a folder in first place."""
+    """Copy the lessons and open JupyterLab; all arguments but a leading folder go to JupyterLab."""
     from mnist_widgets.lessons import copy_lessons, open_lab
 
     has_folder = bool(arguments) and not arguments[0].startswith("-")
@@ -93,16 +93,16 @@ def _open_lab(arguments: list[str]) -> int:
     try:
         open_lab(folder, arguments)
     except ModuleNotFoundError:
-        return _fail('JupyterLab is not installed; get it with: pip install "mnist_widgets[lab]"')
+        return _fail('JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"')
 
 
 def _train(options: argparse.Namespace) -> int:
-    """Train SimpleNet with Adam, then print what came of it, also after a Ctrl-C.
+    """Train SimpleNet with Adam and print the results, also after Ctrl-C; fail if it diverged.
 
     Raises:
-        KeyboardInterrupt: at the end, after a Ctrl-C.
+        KeyboardInterrupt: at the end, after Ctrl-C.
     """
-    # from the package itself, which tells what keeps it from being loaded
+    # from the package itself, whose error message says why it cannot be loaded
     from mnist_widgets import (
         DivergenceGuard,
         Evaluator,
@@ -126,39 +126,46 @@ def _train(options: argparse.Namespace) -> int:
         evaluator=Evaluator(test_set.batches(512)),
         callbacks=[ProgressBar(), DivergenceGuard()],
     )
-    with interrupts_wait():  # the report is written, however often Ctrl-C is pressed
+    with interrupts_wait():  # a second Ctrl-C must not cut off the results
         try:
             trainer.fit(options.epochs)
         except KeyboardInterrupt:
             print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
         _print_history(trainer.history)
-        if trainer.stop_reason:
-            return _fail(trainer.stop_reason)
+        if reason := trainer.stop_reason or _describe_divergence(trainer.history):
+            return _fail(reason)
         predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
         counts = confusion_matrix(test_set.labels, predicted_labels)
         _print_confusions(counts, test_set.class_names)
     return 0
 
 
+def _describe_divergence(history: History) -> str:
+    """Return an error message if the last update diverged, which only the test loss shows."""
+    if math.isfinite(history.get("test_loss", [0.0])[-1]):
+        return ""
+    return "The test loss is not finite: the training diverged. Use a smaller learning rate."
+
+
 def _fetch(options: argparse.Namespace) -> int:
-    """Fetch and verify one dataset, and say where it lies."""
+    """Download and verify one dataset, and print its folder."""
     train_set, test_set = _load(options.dataset, root=options.root)
     from mnist_widgets.data import data_root
 
     print(
         f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
-        f"whole, in {data_root(options.root)}"
+        f"complete, in {data_root(options.root)}"
     )
     return 0
 
 
 def _examine() -> int:
-    """Print what is well and what is not; fail if anything is not."""
+    """Print what the doctor found; fail if something is wrong."""
     from mnist_widgets.diagnosis import doctor
 
     diagnosis = doctor()
     print(diagnosis)
-    return 0 if all(finding.is_well for finding in diagnosis.findings) else 1
+    return 0 if all(finding.is_ok for finding in diagnosis.findings) else 1
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
@@ -178,7 +185,7 @@ def _print_history(history: History) -> None:
 
 
 def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
-    """Print accuracy and counts; the columns bear only numbers, since ten names are too wide."""
+    """Print accuracy and counts; the columns have numbers, because ten names are too wide."""
     import pandas as pd
 
     from mnist_widgets.measures import accuracy
@@ -207,35 +214,40 @@ def _build_parser() -> argparse.ArgumentParser:
 
     commands.add_parser(
         "lab",
-        help="copy the lessons to a folder of yours and open JupyterLab on the first",
+        help="copy the lessons to a folder and open the first one in JupyterLab",
         usage="mnist-widgets lab [-h] [FOLDER] [JUPYTERLAB ARGUMENTS]",
-        description=f"Copies the lessons to FOLDER ({LESSONS_FOLDER} if you name none) and opens "
-        "JupyterLab on the first. Files that are there already are left as they are. Whatever "
-        "follows goes to JupyterLab, such as --no-browser or --port 9999.",
+        description=f"Copies the lessons to FOLDER (default: {LESSONS_FOLDER}) and opens the first "
+        "one in JupyterLab. Existing files are never overwritten. Further arguments, such as "
+        "--no-browser or --port 9999, go to JupyterLab.",
     )
 
     train = commands.add_parser(
         "train",
-        help="train the network in the terminal",
+        help="train the network in this terminal",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    train.add_argument("--epochs", type=_positive_whole, default=10, help="times through the data")
-    train.add_argument("--batch-size", type=_positive_whole, default=512, help="images per step")
+    train.add_argument("--epochs", type=_positive_whole, default=10, help="passes through the data")
+    train.add_argument("--batch-size", type=_positive_whole, default=512, help="images per update")
     train.add_argument("--lr", type=_positive, default=0.001, help="learning rate of Adam")
     train.add_argument(
         "--dataset",
         choices=LOADERS,
         default="auto",
-        help="auto: MNIST where it can be had, otherwise the bundled digits",
+        help="auto: MNIST if it is available, otherwise the bundled digits",
     )
-    train.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same run")
+    train.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        help="the same seed gives the same run",
+    )
 
-    data = commands.add_parser("data", help="fetch a dataset and verify it")
+    data = commands.add_parser("data", help="download a dataset and verify it")
     data.add_argument("--dataset", choices=["mnist", "fashion-mnist", "kmnist"], default="mnist")
     data.add_argument(
         "--root", type=Path, help="folder (default: $MNIST_WIDGETS_DATA, else the user's cache)"
     )
-    commands.add_parser("doctor", help="look whether everything is here and fits together")
+    commands.add_parser("doctor", help="check the installation and say what to do")
     return parser
 
 
@@ -256,6 +268,6 @@ def _positive(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number <= MAX_FLOAT32:
-        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to 1e38, not {text}")
+    if not 0 < number <= MAX_LEARNING_RATE:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to 1e37, not {text}")
     return number

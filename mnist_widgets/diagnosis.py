@@ -1,8 +1,6 @@
-"""Is everything here that a lesson needs, and does it fit together? One line for each answer.
+"""Check whether the lessons can run here, one finding for each topic.
 
-It looks and tells; it changes nothing, and whatever goes wrong while it looks becomes an answer
-too. Where the page's parts and the places are told from each other is left to `front_end_parts`
-and `places`.
+The checks change nothing. An error inside a check becomes a finding too.
 """
 
 from __future__ import annotations
@@ -28,84 +26,84 @@ _IMPORTS = (
 )
 _NETWORK_TIMEOUT_S = 3.0
 _ANYTHING = (Exception, SystemExit)
-"""What an import may end in; an interrupt is left to whoever caused it."""
+"""The errors of an import that become findings; a KeyboardInterrupt must end the doctor."""
 
 
 class Finding(NamedTuple):
-    """One answer.
+    """The result of one check.
 
     Attributes:
-        topic: what was looked at.
-        is_well: whether a lesson runs with it.
-        words: what was seen.
-        advice: what to do, if it is not well.
+        topic: what was checked.
+        is_ok: whether the lessons run with it.
+        message: what was found.
+        advice: what to do if it is not OK.
     """
 
     topic: str
-    is_well: bool
-    words: str
+    is_ok: bool
+    message: str
     advice: str = ""
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """All answers; prints as a table, and shows as one in a notebook."""
+    """All findings; prints as text, and shows as a table in a notebook."""
 
     findings: tuple[Finding, ...]
 
     @property
     def verdict(self) -> str:
-        """Return in one line whether the lessons will run."""
-        ill = [finding.topic for finding in self.findings if not finding.is_well]
-        if not ill:
-            return "All is well: the lessons will run."
-        return f"Look at this first: {', '.join(ill)}."
+        """Say in one line whether the lessons will run."""
+        wrong = [finding.topic for finding in self.findings if not finding.is_ok]
+        if not wrong:
+            return "Everything is OK: the lessons will run."
+        return f"Fix this first: {', '.join(wrong)}."
 
     def __repr__(self) -> str:
         width = max((len(finding.topic) for finding in self.findings), default=0)
         lines = []
-        for topic, is_well, words, advice in self.findings:
-            lines.append(f"{'ok' if is_well else '!!'}  {topic:<{width}}  {words}")
+        for topic, is_ok, message, advice in self.findings:
+            lines.append(f"{'ok' if is_ok else '!!'}  {topic:<{width}}  {message}")
             if advice:
                 lines.append(f"{'':{width + 6}}-> {advice}")
         return "\n".join([*lines, self.verdict])
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{'✓' if is_well else '✗'}</td><th scope='row'>{html.escape(topic)}</th>"
-            f"<td style='text-align: left'>{html.escape(words)}"
+            f"<tr><td>{'✓' if is_ok else '✗'}</td><th scope='row'>{html.escape(topic)}</th>"
+            f"<td style='text-align: left'>{html.escape(message)}"
             + (f"<br><strong>{html.escape(advice)}</strong>" if advice else "")
             + "</td></tr>"
-            for topic, is_well, words, advice in self.findings
+            for topic, is_ok, message, advice in self.findings
         )
         return f"<p><strong>{html.escape(self.verdict)}</strong></p><table>{rows}</table>"
 
 
 def doctor() -> Diagnosis:
-    """Look whether the lessons will run here, and say what to do about each thing that is wrong.
+    """Check whether the lessons will run here, and say how to fix what is wrong.
 
-    It takes some seconds, changes nothing and never raises. To see whether MNIST could be fetched
-    it asks the servers that hold it, and tells nobody anything else.
+    It takes some seconds, changes nothing and never raises. It contacts only the servers that hold
+    MNIST, to see whether they answer.
 
     Returns:
-        The findings on versions, imports, the page's parts, place, threads, device, data and
+        The findings on versions, imports, the page's parts, host, threads, device, data and
         network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
-    looks: dict[str, Callable[[], Finding]] = {
-        "versions": look_at_versions,
-        "imports": look_at_imports,
-        "page": look_at_front_end_parts,
-        "place": look_at_place,
-        "threads": look_at_threads,
-        "device": look_at_device,
-        "data": look_at_data,
-        "network": look_at_network,
+    checks: dict[str, Callable[[], Finding]] = {
+        "versions": check_versions,
+        "imports": check_imports,
+        "page": check_page,
+        "host": check_host,
+        "threads": check_threads,
+        "device": check_device,
+        "data": check_data,
+        "network": check_network,
     }
-    return Diagnosis(tuple(_look(topic, look) for topic, look in looks.items()))
+    return Diagnosis(tuple(_run(topic, check) for topic, check in checks.items()))
 
 
-def look_at_versions() -> Finding:
-    """Compare what is installed with what the package asks for."""
+def check_versions() -> Finding:
+    """Compare the installed versions with those that the package requires."""
     from packaging.requirements import Requirement
 
     own = metadata.version("mnist_widgets")
@@ -121,62 +119,62 @@ def look_at_versions() -> Finding:
         found.append(f"{requirement.name} {version}")
         if not requirement.specifier.contains(version, prereleases=True):
             faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
-    return _judge("versions", found, faults, f"{_INSTALL}, then restart the kernel.")
+    return _make_finding("versions", found, faults, f"{_INSTALL}, then restart the kernel.")
 
 
-def look_at_imports() -> Finding:
-    """Import what the package stands on."""
+def check_imports() -> Finding:
+    """Import the packages that this one needs."""
     faults = {}
     for name in _IMPORTS:
         try:
             importlib.import_module(name)
         except _ANYTHING as error:
             faults[name] = f"{name}: {_describe(error)}"
-    # a torch and a torchvision from two places do not fit each other
+    # torchvision does not load with a torch from another package index
     broken = dict.fromkeys(["torch"] * ("torchvision" in faults) + list(faults))
     advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
     found = [f"{', '.join(_IMPORTS)} load"]
-    return _judge("imports", found, list(faults.values()), advice)
+    return _make_finding("imports", found, list(faults.values()), advice)
 
 
-def look_at_front_end_parts(folders: Iterable[str] | None = None) -> Finding:
-    """Compare the parts that a page loads with their Python sides.
+def check_page(folders: Iterable[str] | None = None) -> Finding:
+    """Compare the JavaScript parts that a page loads with their Python packages.
 
-    A Jupyter that runs in another environment than this Python loads its own parts, unseen here.
+    If Jupyter runs in another environment than this Python, this function cannot see its parts.
 
     Args:
-        folders: where Jupyter keeps its extensions; by default its own list.
+        folders: the folders of Jupyter's extensions; by default Jupyter's own list.
     """
-    places = None if folders is None else list(folders)
+    searched = None if folders is None else list(folders)
     found, faults = [], []
     for name in FRONT_END_PARTS:
-        part = find_front_end_part(name, places)
+        part = find_front_end_part(name, searched)
         if part is None:
             faults.append(f"{name} is missing")
             continue
         found.append(f"{name} {part.version}")
         if misfit := find_misfit(part):
-            faults.append(f"{name} {part.version} in {part.folder} does not fit {misfit}")
+            faults.append(f"{name} {part.version} in {part.folder} does not match {misfit}")
     advice = f"Remove older copies; {_INSTALL}; restart Jupyter and reload the page."
-    return _judge("page", found, faults, advice)
+    return _make_finding("page", found, faults, advice)
 
 
-def look_at_place() -> Finding:
-    """Say where this runs, as far as it can be told, and what is special about it."""
-    words = [find_front_end(), *find_hosts()]
+def check_host() -> Finding:
+    """Name the host, as far as it is known, and what is special about it."""
+    facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
-        words.append("a request returns when its training has ended")
-    return Finding("place", True, ", ".join(words))
+        facts.append("a request returns when its training has ended")
+    return Finding("host", True, ", ".join(facts))
 
 
-def look_at_threads() -> Finding:
-    """Compare torch's threads with the CPUs that this process may use."""
+def check_threads() -> Finding:
+    """Compare the number of torch's threads with the CPUs that this process can use."""
     import torch
 
     cpus, num_threads = runtime.effective_cpu_count(), torch.get_num_threads()
     spins = runtime.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
     waiting = "spin" if spins else "sleep"
-    found = [f"torch computes with {num_threads}, CPUs to use: {cpus:g}, idle threads {waiting}"]
+    found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
     if num_threads > max(1.0, cpus):
         advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
         return Finding("threads", False, found[0], advice)
@@ -185,11 +183,11 @@ def look_at_threads() -> Finding:
     return Finding("threads", True, ", ".join(found))
 
 
-def look_at_device(device: str | None = None) -> Finding:
-    """Name the device that trains, and try one product of matrices on it.
+def check_device(device: str | None = None) -> Finding:
+    """Name the device that trains, and multiply two matrices on it.
 
     Args:
-        device: the device to try; by default the one that training picks.
+        device: the device to check; by default the one that training uses.
     """
     import torch
 
@@ -199,7 +197,7 @@ def look_at_device(device: str | None = None) -> Finding:
     name = f"{chosen}"
     if chosen.type == "cuda":
         name += f" ({torch.cuda.get_device_name(chosen)})"
-    advice = 'Train without it: dashboard(device="cpu"), Trainer(..., device="cpu").'
+    advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
     try:
         ones = torch.ones(64, 64, device=chosen)
         total = float((ones @ ones).sum())
@@ -207,38 +205,38 @@ def look_at_device(device: str | None = None) -> Finding:
         return Finding("device", False, f"{name} cannot compute: {_describe(error)}", advice)
     if total != 64**3:
         return Finding("device", False, f"{name} computes wrongly: {total:g}, not 262144", advice)
-    return Finding("device", True, f"training computes on {name}, and a trial product is right")
+    return Finding("device", True, f"training runs on {name}, and a test computation is correct")
 
 
-def look_at_data() -> Finding:
-    """Say whether MNIST is on this computer and whole, and the bundled digits with it."""
+def check_data() -> Finding:
+    """Check that MNIST, if it is here, and the bundled digits are complete."""
     from torchvision.datasets import MNIST
 
     from mnist_widgets.data import data_root, load_bundled_digits
     from mnist_widgets.raw_files import find_faults, find_raw_files
 
     num_bundled = sum(map(len, load_bundled_digits()))
-    bundled = f"the {num_bundled:,} bundled digits are whole"
+    bundled = f"the {num_bundled:,} bundled digits are complete"
     root = data_root()
     files = find_raw_files(MNIST, root)
     folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
     faults = find_faults(files)
     if not faults:
-        return Finding("data", True, f"MNIST is whole, in {folders}; {bundled}")
+        return Finding("data", True, f"MNIST is complete, in {folders}; {bundled}")
     if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
         return Finding("data", False, f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
     if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
-        words = f"MNIST_WIDGETS_DATA names {root}, which is no folder; {bundled}"
-        return Finding("data", False, words, "Mend the variable, or run: mnist-widgets data")
+        message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
+        return Finding("data", False, message, "Correct the variable, or run: mnist-widgets data")
     return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")
 
 
-def look_at_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
-    """Say whether MNIST could be fetched; a room without a network is well too.
+def check_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
+    """Check whether a server of MNIST answers; the lessons also run without a network.
 
     Args:
-        timeout_s: how long to wait for an answer, in seconds.
+        timeout_s: the longest wait for an answer, in seconds.
     """
     from torchvision.datasets import MNIST
 
@@ -246,22 +244,22 @@ def look_at_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
 
     mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
     hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
-    answer = f"no answer within {timeout_s:g} s; the bundled digits need none"
+    answer = f"no answer within {timeout_s:g} s; the bundled digits need no network"
     if mirror is not None:
         answer = f"{urlsplit(mirror).hostname} answers"
     return Finding("network", True, f"asked {hosts} for MNIST, {answer}")
 
 
-def _look(topic: str, look: Callable[[], Finding]) -> Finding:
-    """Return what `look` finds; what it cannot look at is a finding too."""
+def _run(topic: str, check: Callable[[], Finding]) -> Finding:
+    """Return the finding of `check`, or one for the error that it raises."""
     try:
-        return look()
+        return check()
     except _ANYTHING as error:
-        words = f"could not be looked at: {_describe(error)}"
-        return Finding(topic, False, words, "See to the other findings first; else report this.")
+        message = f"could not be checked: {_describe(error)}"
+        return Finding(topic, False, message, "Fix the other findings first, or report this one.")
 
 
-def _judge(topic: str, found: list[str], faults: list[str], advice: str) -> Finding:
+def _make_finding(topic: str, found: list[str], faults: list[str], advice: str) -> Finding:
     if faults:
         return Finding(topic, False, "; ".join(faults), advice)
     return Finding(topic, True, ", ".join(found))

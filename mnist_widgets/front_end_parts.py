@@ -1,7 +1,7 @@
-"""The parts of the panels that run in the page: which of them Jupyter loads, and do they fit.
+"""Find the JavaScript parts of the panels that Jupyter loads, and compare their versions.
 
-Each comes in the same package as its Python side, but an older copy that lies in a folder which
-Jupyter looks into earlier, such as the user's own, takes its place without a word.
+Each part comes in the same package as its Python side. But Jupyter silently loads an older copy if
+it is in a folder that Jupyter searches first, such as the user's own.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ FRONT_END_PARTS = {
     "bqscales": "bqscales",
     "anywidget": "anywidget",
 }
-"""What JupyterLab and Notebook 7 load: its folder among the extensions, its Python package."""
+"""The parts that JupyterLab and Notebook 7 load: folder of the extension, Python package."""
 
-# The first number of the manager that speaks the widgets' protocol of an ipywidgets.
+# Major version of ipywidgets to that of the manager with the same widget protocol.
 MANAGERS = {"7": "3", "8": "5"}
 
 
 class FrontEndPart(NamedTuple):
-    """One part as it lies on the disk.
+    """One part on the disk.
 
     Attributes:
-        name: as in `FRONT_END_PARTS`.
-        version: its own, which need not be that of the Python package.
-        folder: where it lies.
+        name: a key of `FRONT_END_PARTS`.
+        version: of the part, which can differ from that of the Python package.
+        folder: that holds the part.
     """
 
     name: str
@@ -41,14 +41,14 @@ class FrontEndPart(NamedTuple):
 def find_front_end_part(
     name: str, folders: Iterable[str | Path] | None = None
 ) -> FrontEndPart | None:
-    """Find the part that Jupyter would load: the first one counts, as it does there.
+    """Find the part that Jupyter would load, which is the first one.
 
     Args:
         name: one of `FRONT_END_PARTS`.
-        folders: where to look; by default Jupyter's own list.
+        folders: to search; by default Jupyter's own list.
 
     Returns:
-        The part, or None where there is none.
+        The part, or None if there is none.
     """
     if folders is None:
         from jupyter_core.paths import jupyter_path
@@ -63,26 +63,27 @@ def find_front_end_part(
 
 
 def find_misfit(part: FrontEndPart) -> str:
-    """Return what the Python side wants in place of a part; nothing if it is content."""
+    """Return what the Python side requires instead of a part, or "" if the part matches."""
     package = FRONT_END_PARTS[part.name]
     installed = metadata.version(package)
     if package == "ipywidgets":
         wanted = MANAGERS.get(installed.partition(".")[0], "any")
-        is_content = wanted in {"any", part.version.partition(".")[0]}
+        is_match = wanted in {"any", part.version.partition(".")[0]}
     elif package == "bqplot":
         from bqplot._version import __frontend_version__
 
         wanted = __frontend_version__
-        is_content = _is_compatible(part.version, wanted)
-    else:  # these number both sides alike
+        is_match = _is_compatible(part.version, wanted)
+    else:  # both sides have the same version number
         wanted = installed
-        is_content = part.version == installed
-    return "" if is_content else f"{package} {installed} in Python, which wants {wanted}"
+        is_match = part.version == installed
+    return "" if is_match else f"{package} {installed} in Python, which needs {wanted}"
 
 
 def _is_compatible(version: str, wanted: str) -> bool:
-    """Tell whether a version is in npm's range `^1.2`: as new, and alike up to the first non-zero.
+    """Return whether a version is in npm's range `^1.2`.
 
+    That is: not older, and equal up to the first number that is not zero.
     (https://github.com/npm/node-semver#caret-ranges-123-025-004)
     """
     from packaging.specifiers import SpecifierSet

@@ -1,7 +1,4 @@
-"""The lessons: where they lie, a student's own copies of them, and JupyterLab opened on the first.
-
-What stands in them is the notebooks' business, what the terminal says about it that of `cli`.
-"""
+"""Find the lessons, copy them to a student's folder, and open JupyterLab on the first one."""
 
 from __future__ import annotations
 
@@ -17,9 +14,9 @@ NOT_FOR_STUDENTS = {"solutions", "README.md", ".ipynb_checkpoints"}
 
 
 def lessons_folder() -> Path:
-    """Return the folder of the lessons as they came.
+    """Return the folder of the original lessons.
 
-    They lie inside the package where it is installed, and beside it in a source checkout.
+    In an installed package it is inside the package, in a source checkout beside it.
     """
     package = Path(__file__).parent
     installed = package / "notebooks"
@@ -27,14 +24,14 @@ def lessons_folder() -> Path:
 
 
 def find_lessons() -> list[Path]:
-    """Return a student's files in their order, relative to `lessons_folder()`."""
+    """Return the files for students in order, relative to `lessons_folder()`."""
     folder = lessons_folder()
     files = (path.relative_to(folder) for path in folder.rglob("[!.]*") if path.is_file())
     return sorted(file for file in files if NOT_FOR_STUDENTS.isdisjoint(file.parts))
 
 
 def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Copy each lesson that `folder` lacks, and leave what is there as it is.
+    """Copy each lesson that `folder` lacks; existing files stay unchanged.
 
     Returns:
         The files copied and the files kept, relative to `folder`.
@@ -48,7 +45,7 @@ def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:
         copy = folder / lesson
         copy.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with copy.open("xb") as file:  # x: never onto a file that exists
+            with copy.open("xb") as file:  # x: never overwrites a file
                 file.write(content)
         except FileExistsError:
             kept.append(lesson)
@@ -58,11 +55,11 @@ def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
-    """Turn this process into a JupyterLab in `folder`, opened on the first lesson.
+    """Replace this process by a JupyterLab in `folder` that shows the first lesson.
 
     Args:
         folder: holds the student's copies.
-        arguments: handed on to JupyterLab, and stronger than what is set here.
+        arguments: go to JupyterLab and override the settings made here.
 
     Raises:
         ModuleNotFoundError: if JupyterLab is not installed.
@@ -74,19 +71,19 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         *("-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{find_lessons()[0].as_posix()}",
-        # Jupyter refuses root; in a container root is often the only user there is
+        # Jupyter refuses root, which is often the only user of a container
         *(["--allow-root"] if _is_root() else []),
         *arguments,
     ]
     _make_data_root_absolute()
-    if sys.platform == "win32":  # its exec would leave the terminal with nothing to wait for
+    if sys.platform == "win32":  # after its exec the terminal would not wait
         sys.exit(subprocess.run(command, check=False).returncode)
     sys.stdout.flush()
-    os.execv(sys.executable, command)  # as a parent, this process would hold on to torch's memory
+    os.execv(sys.executable, command)  # a parent process would keep torch's memory
 
 
 def _make_data_root_absolute() -> None:
-    """Let a relative `MNIST_WIDGETS_DATA` mean the same in kernels, which run elsewhere."""
+    """Make `MNIST_WIDGETS_DATA` absolute, because kernels run in other folders."""
     if root := os.environ.get("MNIST_WIDGETS_DATA", "").strip():
         os.environ["MNIST_WIDGETS_DATA"] = str(Path(root).expanduser().absolute())
 

@@ -1,7 +1,7 @@
 """Make mnist_widgets/datasets/uci_digits.npz from scikit-learn's copy of the UCI digits.
 
-Run it as `python scripts/make_bundled_digits.py`; it gives the same file each time. Resizing to
-28x28 is left to `mnist_widgets.data.load_bundled_digits`, which keeps the file at 47 kB.
+Run `python scripts/make_bundled_digits.py`; it gives the same file each time. The file keeps the
+8x8 images, which takes only 47 kB; `mnist_widgets.data.load_bundled_digits` resizes them to 28x28.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BUNDLED_FILE = Path(__file__).parents[1] / "mnist_widgets" / "datasets" / "uci_d
 
 
 def split_digits() -> dict[str, np.ndarray]:
-    """Split the 1,797 digits, stratified by label, into 1,438 to train on and 359 to test.
+    """Split the 1,797 digits, stratified by label, into 1,438 for training and 359 for testing.
 
     Returns:
         `train_images` and `test_images`, uint8 (N, 8, 8) in 0..16; `train_labels` and

@@ -1,8 +1,7 @@
-"""Make the students' notebooks from the solved ones, as nbgrader makes them.
+"""Make the students' notebooks from the solved ones with nbgrader; `make exercises` runs this.
 
-`make exercises` runs this. Each notebook of notebooks/solutions becomes one of the same name in
-notebooks/exercises: without its solutions and hidden tests, the checks locked. The same sources
-always give the same files.
+Each notebook in notebooks/solutions gives one of the same name in notebooks/exercises, without
+solutions and hidden tests, with locked checks. The same sources always give the same files.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ EXERCISES = NOTEBOOKS / "exercises"
 
 
 def release(course: Path, solutions: Path = SOLUTIONS) -> Path:
-    """Let nbgrader make an assignment called "exercises" of all solved notebooks.
+    """Make an nbgrader assignment called "exercises" from all solved notebooks.
 
     Args:
-        course: an empty folder, which becomes a course of nbgrader's.
+        course: an empty folder, which becomes an nbgrader course.
         solutions: the folder of the solved notebooks.
 
     Returns:
         The folder of the students' notebooks, inside `course`.
 
     Raises:
-        RuntimeError: if nbgrader refuses; its own words are in the message.
+        RuntimeError: if nbgrader fails; the message contains its output.
     """
     shutil.copytree(solutions, course / "source/exercises", ignore=shutil.ignore_patterns(".*"))
     shutil.copy(Path(__file__).with_name("nbgrader_config.py"), course)
@@ -40,17 +39,17 @@ def release(course: Path, solutions: Path = SOLUTIONS) -> Path:
 
 
 def read(notebook: Path) -> str:
-    """Return the text of a notebook, its lines ended by a newline alone on every system."""
+    """Return the text of a notebook, with newlines as line ends on every system."""
     return notebook.read_text(encoding="utf-8")
 
 
 def nbgrader(course: Path, *arguments: str) -> None:
-    """Run one nbgrader command in the folder of a course.
+    """Run one nbgrader command in a course folder.
 
     Raises:
-        RuntimeError: if it fails; its own words are in the message.
+        RuntimeError: if it fails; the message contains its output.
     """
-    outcome = subprocess.run(  # noqa: S603 - our own arguments
+    outcome = subprocess.run(  # noqa: S603 - fixed arguments
         [sys.executable, "-m", "nbgrader", *arguments],
         cwd=course,
         env={**os.environ, "PATH": search_path()},
@@ -63,12 +62,12 @@ def nbgrader(course: Path, *arguments: str) -> None:
 
 
 def search_path() -> str:
-    """Return where commands are looked for, this Python's first: nbgrader calls one, alembic."""
+    """Return a PATH with this Python's scripts first, because nbgrader calls `alembic`."""
     return os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
 
 
 def main() -> None:
-    """Replace the students' notebooks by those of now, and name what has changed."""
+    """Replace the students' notebooks, and print which ones have changed."""
     with tempfile.TemporaryDirectory() as course:
         made = {path.name: read(path) for path in release(Path(course)).glob("*.ipynb")}
     EXERCISES.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
-"""Settings of nbgrader for a course with these exercises: copy this file into the course's folder.
+"""Settings of nbgrader for a course with these exercises: copy this file into the course folder.
 
-A student who copies a cell copies nbgrader's metadata in it too. nbgrader 0.9.6 then grades neither
-that notebook nor any after it, and reports an old format. Here all but the last of cells with the
-same id become ordinary cells, which run as they are.
+If a student copies a cell, nbgrader's metadata is copied too. nbgrader 0.9.6 then grades neither
+this notebook nor any later one, and reports an old format. With these settings, only the last cell
+with an id keeps its metadata; the others become ordinary cells and run unchanged.
 """
 
 from nbconvert.exporters.exporter import ResourcesDict
@@ -17,7 +17,7 @@ from nbgrader.preprocessors import (
 
 
 class UnmarkCopies(NbGraderPreprocessor):
-    """Keep nbgrader's metadata in the last of several cells with the same id."""
+    """Keep nbgrader's metadata only in the last of several cells with the same id."""
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
@@ -33,7 +33,7 @@ class UnmarkCopies(NbGraderPreprocessor):
         return nb, resources
 
 
-c = get_config()  # noqa: F821 - nbgrader runs this file, and gives it this function
+c = get_config()  # noqa: F821 - nbgrader defines it when it runs this file
 c.Autograde.sanitize_preprocessors = [
     ClearOutput,
     UnmarkCopies,

@@ -2,10 +2,10 @@
 
     make matrix
 
-Each combination gets a virtual environment of its own that holds only what differs; all else, and
-above all PyTorch, is looked up in the environment that runs this script. Before the tests each
-one says which versions it really imports and which bundle its pages would load, and fails if they
-are not those that were asked for. The packages come from the package index.
+Each combination gets a virtual environment with only the packages that differ. Everything else,
+above all PyTorch, comes from the environment that runs this script. Before the tests, each
+environment reports the versions that it imports and the bundle that its pages would load, and
+fails if they are wrong. The packages come from the package index.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ TESTS = (
     "tests/browser/test_versions.py::test_page_kernel_and_tests_go_by_the_same_packages",
     "tests/browser/test_lesson.py::test_the_buttons_steer_a_training_that_runs",
 )
-# From the outside in: what is linked as a whole has nothing left to link.
+# From outer to inner folders: a folder that is linked whole needs no links inside.
 JUPYTERS_OWN = (
     *("etc/jupyter", "etc/jupyter/*"),
     *("share/jupyter", "share/jupyter/*", "share/jupyter/*/*"),
     "share/jupyter/labextensions/@*/*",
 )
-# Run by each environment's Python, before it has loaded anything else.
+# Each environment's Python runs this before it loads anything else.
 LOOK = """
 import json, bqplot, ipykernel
 from importlib.metadata import version
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def run(combination: Sequence[str]) -> bool:
-    """Make the environment of one combination, look what is in it, and run the tests there."""
+    """Make the environment of one combination, check its versions, and run the tests in it."""
     name = "-".join("".join(c if c.isalnum() or c == "." else "-" for c in r) for r in combination)
     try:
         python = make_environment(ENVIRONMENTS / name, combination)
@@ -79,17 +79,20 @@ def run(combination: Sequence[str]) -> bool:
     if faults:
         print("\n".join(faults))
         return False
-    environ = {**os.environ, "MNIST_WIDGETS_REQUIRE_BROWSER": "1"}  # skipped is not passed
+    environ = {
+        **os.environ,
+        "MNIST_WIDGETS_REQUIRE_BROWSER": "1",
+    }  # fail, do not skip
     tests = [python, "-m", "pytest", "--quiet", *TESTS]
-    return not subprocess.run(tests, env=environ, cwd=ROOT, check=False).returncode  # noqa: S603 - our own
+    return not subprocess.run(tests, env=environ, cwd=ROOT, check=False).returncode  # noqa: S603 - fixed command
 
 
 def make_environment(folder: Path, requirements: Sequence[str]) -> Path:
-    """Make a virtual environment over this one, with the newest packages that are asked for.
+    """Make a virtual environment on top of this one, with the newest matching packages.
 
     Args:
-        folder: where; what is there is replaced.
-        requirements: what it holds of its own.
+        folder: of the environment; its contents are replaced.
+        requirements: of the packages to install in it.
 
     Returns:
         Its Python.
@@ -98,16 +101,16 @@ def make_environment(folder: Path, requirements: Sequence[str]) -> Path:
     python = folder / "bin" / "python"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     below = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-    # lines that import are run: what the lower environment's own .pth files name is found too
+    # site runs lines that import, so the .pth files of the lower environment work too
     (folder / "lib" / version / "site-packages" / "below.pth").write_text(below)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--upgrade", *requirements], check=True)  # noqa: S603 - our own
-    link_what_lacks(folder, Path(sys.prefix))
+    subprocess.run([*install, "--upgrade", *requirements], check=True)  # noqa: S603 - fixed command
+    link_missing(folder, Path(sys.prefix))
     return python
 
 
-def link_what_lacks(upper: Path, lower: Path) -> None:
-    """Link into one environment what only the other has: Jupyter reads one environment's files.
+def link_missing(upper: Path, lower: Path) -> None:
+    """Link the files that only the lower environment has, because Jupyter reads only one.
 
     A bundle or a kernel is linked as a whole or not at all, never mixed from two versions.
     """
@@ -120,9 +123,9 @@ def link_what_lacks(upper: Path, lower: Path) -> None:
 
 
 def find_faults(python: Path, requirements: Sequence[str]) -> list[str]:
-    """Print what an environment really imports; return what is not as it was asked for."""
+    """Print the versions that an environment imports; return what does not match."""
     environ = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
-    answer = subprocess.run(  # noqa: S603 - our own command
+    answer = subprocess.run(  # noqa: S603 - fixed command
         [python, "-c", LOOK], env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True
     )
     seen = json.loads(answer.stdout)
@@ -134,7 +137,7 @@ def find_faults(python: Path, requirements: Sequence[str]) -> list[str]:
             faults.append(f"asked for {requirement}, imported {imported}, installed {installed}")
     bundle, misfit, folder = seen["bundle"]
     print(f"bqplot's bundle {bundle} from {folder}", flush=True)
-    return [*faults, f"the bundle {bundle} does not fit {misfit}"] if misfit else faults
+    return [*faults, f"the bundle {bundle} does not match {misfit}"] if misfit else faults
 
 
 if __name__ == "__main__":

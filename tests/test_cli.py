@@ -1,4 +1,4 @@
-"""The `mnist-widgets` command, run as it is; only the data are small."""
+"""Run the real `mnist-widgets` command on small data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "mnist-widgets"
 
 @pytest.fixture
 def no_jupyterlab(monkeypatch):
-    """Importing JupyterLab fails as it does where it is not installed."""
+    """Make the import of JupyterLab fail, as if it were not installed."""
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
 
 
@@ -45,11 +45,11 @@ def test_without_arguments_the_help_is_printed(capsys):
         ("train --epochs 0", "--epochs: must be a whole number of at least 1, not 0"),
         ("train --epochs many", "--epochs: must be a whole number of at least 1, not many"),
         ("train --batch-size 1.5", "--batch-size: must be a whole number of at least 1, not 1.5"),
-        ("train --lr -1", "--lr: must be a number above 0 and up to 1e38, not -1"),
-        ("train --lr nan", "--lr: must be a number above 0 and up to 1e38, not nan"),
+        ("train --lr -1", "--lr: must be a number above 0 and up to 1e37, not -1"),
+        ("train --lr nan", "--lr: must be a number above 0 and up to 1e37, not nan"),
         ("train --seed -1", "--seed: must be a whole number from 0 to 2147483647, not -1"),
         (f"train --seed {10**22}", f"from 0 to 2147483647, not {10**22}"),
-        (f"train --lr {10**60}", "--lr: must be a number above 0 and up to 1e38"),
+        (f"train --lr {10**60}", "--lr: must be a number above 0 and up to 1e37"),
         ("train --dataset cats", "--dataset: invalid choice: 'cats'"),
         ("train --epoch-number 3", "unrecognized arguments: --epoch-number 3"),
         ("data --dataset bundled", "--dataset: invalid choice: 'bundled'"),
@@ -84,7 +84,7 @@ class TestTrain:
         assert reports[0] == reports[1]
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for it")
-    def test_a_reader_that_has_read_enough_ends_it_quietly(self):
+    def test_it_ends_quietly_when_its_reader_ends(self):
         train = ["train", "--dataset", "bundled", "--epochs", "1"]
         for arguments, unbuffered in ((train, "1"), (train, ""), (["--help"], "")):
             process = subprocess.Popen(
@@ -101,13 +101,20 @@ class TestTrain:
             assert "Traceback" not in errors
             assert "BrokenPipeError" not in errors
 
-    def test_divergence_is_said_in_words_and_is_a_failure(self, capsys):
+    def test_divergence_is_a_failure_with_a_sentence(self, capsys):
         assert main(["train", "--dataset", "bundled", "--epochs", "2", "--lr", "1e30"]) == 1
         assert "learning rate is probably too high" in capsys.readouterr().err
 
+    def test_divergence_in_the_last_update_is_a_failure_too(self, capsys):
+        one_batch = ["train", "--dataset", "bundled", "--epochs", "1", "--batch-size", "2000"]
+        assert main([*one_batch, "--lr", "1e37"]) == 1
+        report = capsys.readouterr()
+        assert "the training diverged" in report.err
+        assert "Accuracy" not in report.out
+
     @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process alone")
     @pytest.mark.parametrize("num_interrupts", [1, 2])
-    def test_ctrl_c_ends_politely_with_what_was_reached(self, start_training, num_interrupts):
+    def test_ctrl_c_ends_the_training_and_prints_the_results(self, start_training, num_interrupts):
         process = start_training()
         while "Epoch  3/" not in process.stderr.readline():
             assert process.poll() is None
@@ -122,7 +129,7 @@ class TestTrain:
 
     @pytest.fixture
     def start_training(self):
-        """Return a function that starts a training without end; it is killed if it goes on."""
+        """Return a function that starts an endless training, which is killed after the test."""
         running = []
 
         def start() -> subprocess.Popen:
@@ -146,7 +153,7 @@ class TestData:
         assert str(tmp_path) in capsys.readouterr().err
 
     @pytest.mark.skipif("MNIST_WIDGETS_DATA" not in os.environ, reason="needs the real MNIST")
-    def test_the_real_data_are_found_whole(self, capsys):
+    def test_the_real_data_are_complete(self, capsys):
         assert main(["data"]) == 0
         assert "60,000 training and 10,000 test images" in capsys.readouterr().out
 
@@ -169,7 +176,7 @@ class TestLab:
         assert main(["lab", str(folder)]) == 1
         assert f"cannot be copied to {folder}" in capsys.readouterr().err
 
-    @pytest.mark.skipif(os.name == "nt", reason="there the server is a child and outlives its end")
+    @pytest.mark.skipif(os.name == "nt", reason="there the server outlives its parent")
     def test_a_real_server_opens_on_the_first_lesson(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -181,7 +188,7 @@ class TestLab:
             "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
             "JUPYTER_TOKEN": "secret",
         }
-        # the number after --ServerApp.port belongs to JupyterLab: it is no folder's name
+        # the port number after --ServerApp.port is not the name of a folder
         arguments = ["lab", "--no-browser", "--port-retries=0", "--ServerApp.port", str(port)]
         with (tmp_path / "log").open("w") as log:
             server = subprocess.Popen(
@@ -202,10 +209,10 @@ class TestLab:
 
 def get_when_up(url: str, server: subprocess.Popen):
     """Open `url` as soon as the server answers; fail if it ends before that."""
-    straight = build_opener(ProxyHandler({}))  # past any proxy of this machine
+    direct = build_opener(ProxyHandler({}))  # without a proxy
     while server.poll() is None:
         try:
-            return straight.open(url)
+            return direct.open(url)
         except HTTPError:
             raise
         except URLError:

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-from run_matrix import link_what_lacks
+from run_matrix import link_missing
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a matrix is made of symbolic links")
 
@@ -30,7 +30,7 @@ def environments(tmp_path):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    link_what_lacks(upper, lower)
+    link_missing(upper, lower)
     return upper, lower
 
 

@@ -132,9 +132,9 @@ def test_runtime_does_not_load_torch():
 
 
 SHOW_THREADS = (
-    "import os, mnist_widgets, torch\nfrom mnist_widgets.diagnosis import look_at_threads\n"
+    "import os, mnist_widgets, torch\nfrom mnist_widgets.diagnosis import check_threads\n"
     "print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('GOMP_SPINCOUNT'),"
-    " torch.get_num_threads(), look_at_threads().words)"
+    " torch.get_num_threads(), check_threads().message)"
 )
 NUM_CPUS = int(NO_LIMIT)
 

@@ -39,4 +39,4 @@ def test_the_kernel_knows_whose_server_started_it(lab):
     lab.open_notebook(["1 + 1"])
     words = lab.run_cell("print(__import__('mnist_widgets').doctor())")
     assert "JupyterLab's server, sessions train in the background" in words
-    assert words.strip().endswith("All is well: the lessons will run.")
+    assert words.strip().endswith("Everything is OK: the lessons will run.")
