@@ -13,6 +13,10 @@ class Listeners:
     def __init__(self) -> None:
         self._functions: list[Callable[[], None]] = []
 
+    def __len__(self) -> int:
+        """Return the number of functions."""
+        return len(self._functions)
+
     def add(self, function: Callable[[], None]) -> None:
         """Call `function` after each change from now on."""
         self._functions.append(function)

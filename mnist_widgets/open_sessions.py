@@ -1,4 +1,4 @@
-"""The sessions of this process that are not closed, so that none trains a model of another one."""
+"""The open sessions of this process: no two of them may train one model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _sessions: weakref.WeakSet[SupportsClose] = weakref.WeakSet()
 
 
 def add_session(session: SupportsClose) -> None:
-    """Close this session when a newer one of its model comes, or before the interpreter ends."""
+    """Close this session when a newer one for its model is made, or before the interpreter ends."""
     _sessions.add(session)
 
 
@@ -72,7 +72,7 @@ def close_sessions_of(model: nn.Module) -> None:
 
 @atexit.register
 def _close_all() -> None:
-    """End every training before the interpreter does: torch aborts when it is cut off."""
+    """End all trainings before the interpreter ends: torch aborts when a thread is killed."""
     for session in tuple(_sessions):
         session.close()
 

@@ -14,7 +14,7 @@ from mnist_widgets.interrupts import interrupts_wait
 from mnist_widgets.open_sessions import add_session, close_sessions_of
 from mnist_widgets.portions import LongJob
 from mnist_widgets.reports import BatchReport
-from mnist_widgets.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError, State
+from mnist_widgets.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.stepped_run import SteppedRun
 from mnist_widgets.throughput import Throughput
 from mnist_widgets.training import Trainer, check_epochs
@@ -70,7 +70,7 @@ class TrainingSession(WaitingSession):
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
         self._run = SteppedRun(trainer)
-        self._goal: State = "idle"  # the state after all tasks submitted so far
+        self._goal = "idle"
         self._is_closed = False
         self._worker = Worker(
             self._changed, self._run_task, self._find_batch, lambda: self._run.state == "paused"
@@ -78,19 +78,9 @@ class TrainingSession(WaitingSession):
         add_session(self)
 
     @property
-    def state(self) -> State:
-        """What the training does; `paused` only once it really stands still."""
-        return "running" if self._goal == "running" else self._run.state
-
-    @property
     def trainer(self) -> Trainer:
         """The trainer; another one after `reset(trainer)`."""
         return self._run.trainer
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the last run in the state `failed`, else None."""
-        return self._run.error
 
     @property
     def last_report(self) -> BatchReport | None:

@@ -1,4 +1,4 @@
-"""The states of a training session, and which action leads from which state to which."""
+"""The states of a training session, and the transitions between them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ AT_REST: tuple[State, ...] = ("idle", "finished", "stopped", "failed")
 OPEN: tuple[State, ...] = ("running", "paused")
 _NOTHING_RUNS = "No training is under way. Start one first."
 
-# Where each action leads from each state; what is missing is refused. Before it leads to its state,
+# The next state by action and state; a missing entry means that the action is refused. On the way,
 # `start` and `step` open a run if none is open, `step` trains one batch, `stop` and `reset` end the
-# run if one is open, and `reset` restores the beginning.
+# open run, and `reset` restores the beginning.
 LEADS_TO: dict[Action, dict[State, State]] = {
     "start": dict.fromkeys(AT_REST, "running"),
     "pause": dict.fromkeys(OPEN, "paused"),

@@ -14,6 +14,7 @@ from mnist_widgets.interrupts import interrupts_call
 from mnist_widgets.listeners import Listeners
 from mnist_widgets.places import is_in_colab
 from mnist_widgets.states import AT_REST, OPEN, ActionRefusedError, State
+from mnist_widgets.stepped_run import SteppedRun
 from mnist_widgets.worker import Worker
 
 LISTENER_INTERVAL_S = 0.1
@@ -40,7 +41,8 @@ class WaitingSession(ABC):
         waits: whether requests of the main thread wait.
     """
 
-    _goal: State
+    _goal: State  # the state after all tasks submitted so far
+    _run: SteppedRun
     _worker: Worker
 
     def __init__(self, wait: bool | None) -> None:
@@ -50,14 +52,14 @@ class WaitingSession(ABC):
         self._is_in_request = False  # the main thread, which waits for the request's end
 
     @property
-    @abstractmethod
     def state(self) -> State:
-        """What the training does."""
+        """What the training does; `paused` only once it really stands still."""
+        return "running" if self._goal == "running" else self._run.state
 
     @property
-    @abstractmethod
     def error(self) -> BaseException | None:
         """What ended the last run in the state `failed`, else None."""
+        return self._run.error
 
     @abstractmethod
     def stop(self) -> None:

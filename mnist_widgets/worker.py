@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 Task: TypeAlias = Callable[[], None]
+Item = TypeVar("Item")
 
 
 class Worker:
@@ -62,10 +63,7 @@ class Worker:
         Raises:
             RuntimeError: if no thread can be started; then nothing has changed.
         """
-        with self._changed:
-            self._ensure_thread()
-            self._tasks.append(task)
-            self._changed.notify_all()
+        self._append(self._tasks, task)
 
     def submit_long_job(self, do_portion: Callable[[], bool]) -> None:
         """Call `do_portion` until it returns False, after all long jobs submitted before.
@@ -73,10 +71,7 @@ class Worker:
         Raises:
             RuntimeError: if no thread can be started; then nothing has changed.
         """
-        with self._changed:
-            self._ensure_thread()
-            self._long_jobs.append(do_portion)
-            self._changed.notify_all()
+        self._append(self._long_jobs, do_portion)
 
     def end_task(self) -> None:
         """Count the current task as ended, before its consequences are announced."""
@@ -91,17 +86,20 @@ class Worker:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
-    def _ensure_thread(self) -> None:
-        if self._thread is None:
-            thread = threading.Thread(target=self._loop, name="training", daemon=True)
-            try:
-                thread.start()  # it waits for `changed`, which the caller holds
-            except RuntimeError as error:
-                raise RuntimeError(
-                    f"No thread could be started for this training ({error}). Close other "
-                    "notebooks or programs, then try again."
-                ) from error
-            self._thread = thread
+    def _append(self, queue: deque[Item], item: Item) -> None:
+        with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._loop, name="training", daemon=True)
+                try:
+                    thread.start()  # it waits for `changed`
+                except RuntimeError as error:
+                    raise RuntimeError(
+                        f"No thread could be started for this training ({error}). Close other "
+                        "notebooks or programs, then try again."
+                    ) from error
+                self._thread = thread
+            queue.append(item)
+            self._changed.notify_all()
 
     def _loop(self) -> None:
         while (task := self._wait_for_task()) is not None:

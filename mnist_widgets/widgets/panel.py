@@ -1,4 +1,4 @@
-"""What all panels share: the style sheet, their CSS classes, a static twin, and a clean end."""
+"""The base class of all panels: style sheet, CSS classes, static twin, and clean-up."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mnist_widgets.widgets.theme import style_sheet
 from mnist_widgets.widgets.twin_output import hide_twin, new_twin_class, to_bundle, twin_writer
 
 WidgetStates: TypeAlias = Mapping[Widget, Mapping[str, Any]]
-"""What some widgets are to show: values of their traits, such as JSON can hold."""
+"""Values of traits to show in some widgets, in types that JSON has."""
 
 
 class Panel(VBox):
     """A column of widgets under one CSS class, closed together.
 
-    As the last line of a cell it leaves two outputs: itself, and below it its twin, which stands
-    for it where there is no kernel. A panel within another widget leaves none of its own.
+    As the last line of a cell it leaves two outputs: itself, and below it its twin, which replaces
+    it where there is no kernel. A panel within another widget has no twin in the notebook.
 
     Args:
         css_class: names the panel's root for style sheets and tests.
         children: from top to bottom.
     """
 
-    _parts_off_page: Sequence[Widget] = ()  # what a panel keeps ready beside what it shows
+    _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
         self._twin_class = new_twin_class()
@@ -35,7 +35,7 @@ class Panel(VBox):
         self.add_class("mw-panel").add_class(css_class)
 
     def close(self) -> None:
-        """Take the panel off the page, with every widget that it is made of; its twin stays."""
+        """Remove the panel and all its widgets from the page; its twin stays."""
         twin_writer.forget(self)
         parts = self._parts()
         super().close()
@@ -47,11 +47,11 @@ class Panel(VBox):
         twin_writer.mark_stale(self)
 
     def twin(self) -> Twin:
-        """Return what the panel shows now, as text and as HTML without widgets; from any thread."""
+        """Return the panel's content as text and as HTML without widgets; called in any thread."""
         return Twin.of_words(f"A {type(self).__name__}, to be seen while the notebook runs.")
 
     def _ipython_display_(self) -> None:
-        """Show the panel and its twin; IPython calls it in place of showing a representation."""
+        """Show the panel and its twin; IPython calls this method to display the panel."""
         if self.comm is None:  # closed
             display(to_bundle(self.twin(), self._twin_class), raw=True)
             return

@@ -103,7 +103,10 @@ class Publisher:
     def _draw_here(self, redraw: Redraw, urgent: bool) -> None:
         """Draw a request of the main thread, or a whole round if one is due."""
         if self._drawing_thread == threading.get_ident():  # drawn after the current redraws
-            self._follow_ups = None if urgent else [*(self._follow_ups or []), redraw]
+            if urgent:
+                self._follow_ups = None
+            elif self._follow_ups is not None:
+                self._follow_ups.append(redraw)
         elif urgent or time.monotonic() >= self._next_round_s:
             self.flush()
         elif not self._is_in_cell:

@@ -1,7 +1,4 @@
-"""The buttons that steer a training, and a line that says how it goes.
-
-What a button does is the session's business; the panel shows what the session says.
-"""
+"""The buttons that steer a training, and a line of its progress."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ _open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
 class TrainingPanel(Panel):
-    """Start, pause, step through, stop and reset a training, and watch how far it is.
+    """Start, pause, step through, stop and reset a training, and follow its progress.
 
     A click is handled only after the request that waits for the training, if the session waits;
     meanwhile the panel says how to stop it.
@@ -51,9 +48,9 @@ class TrainingPanel(Panel):
         ```
 
     Args:
-        session: what the buttons steer.
-        epochs: how many epochs Start trains, until another number is typed in.
-        reset: begins a new run, instead of `session.reset()`.
+        session: the buttons steer it.
+        epochs: the number of epochs that Start trains, until another number is typed in.
+        reset: begins a new run; replaces `session.reset()`.
         lock_epochs: whether the number of epochs can be seen but not changed.
         hide_epochs: whether it cannot be seen either.
 
@@ -102,7 +99,7 @@ class TrainingPanel(Panel):
         self.redraw()
 
     def close(self) -> None:
-        """Take the panel off the page; the training goes on."""
+        """Remove the panel from the page; the training continues."""
         self.session.remove_listener(self._on_session_change)
         _open_panels.discard(self)
         super().close()
@@ -113,7 +110,7 @@ class TrainingPanel(Panel):
         publisher.request(self.redraw)
 
     def twin(self) -> Twin:
-        """Return how the training stands, and why it ended."""
+        """Return the progress of the training, and why it ended."""
         session = self.session
         words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
         if session.error is not None:
@@ -202,19 +199,19 @@ class TrainingPanel(Panel):
             self.session.resume()
 
     def _do(self, action: Callable[[], None]) -> None:
-        """Do what a button asks for, and keep what speaks against it for the notice."""
+        """Do the action of a button; its error message is shown in the notice."""
         state_before = self.session.state
         self._complaint = None
         try:
             action()
         except Exception as error:
             self._complaint = (self.session.state, str(error))
-        # what takes a batch to happen is drawn at once when it has happened
+        # otherwise the change comes after the current batch, and is drawn then
         is_done = self.session.state != state_before or self._complaint is not None
         publisher.request(self.redraw, urgent=is_done)
 
     def _on_session_change(self) -> None:
-        # a training that stands still was stopped or stepped by somebody who waits to see it
+        # if the training stands still, a person has stopped or stepped it, and waits to see that
         publisher.request(self.redraw, urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
@@ -262,7 +259,7 @@ class TrainingPanel(Panel):
 
 
 class LabTrainingPanel(TrainingPanel):
-    """The panel of a lab, which stays when `TrainingPanel(lab.session)` is made beside the lab."""
+    """The panel of a lab. A `TrainingPanel(lab.session)` beside the lab does not close it."""
 
 
 def check_panel_epochs(epochs: int) -> None:
@@ -273,5 +270,5 @@ def check_panel_epochs(epochs: int) -> None:
 
 
 def _round(value: float) -> int:
-    """Return `value` with two digits that count: its others change with every batch."""
+    """Return `value` with two significant digits: the others change with every batch."""
     return int(float(f"{value:.2g}"))

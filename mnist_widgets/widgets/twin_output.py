@@ -27,7 +27,7 @@ from mnist_widgets.widgets.publishing import Publisher, publisher
 CALM_S = 1.0
 """Seconds without a redraw after which a panel is taken to be at rest."""
 
-# JupyterLab says so in place of a panel whose kernel is gone; the twin below says more.
+# JupyterLab shows an error in place of a panel without a kernel; the twin below says more.
 _HIDE_ERROR = """<style>
 .jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets):has(+ * > * > .mw-twin):not(
 :has(> .jupyter-widgets > *)) { display: none; }
@@ -40,11 +40,11 @@ def new_twin_class() -> str:
 
 
 def hide_twin(twin_class: str) -> str:
-    """Return a style sheet that leaves no trace of a twin, also for screen readers."""
+    """Return a style sheet that hides a twin completely, also from screen readers."""
     output = ".jp-OutputArea-child:has(> .jp-OutputArea-output > .{})"
     return "".join(
         f"{selector.format(twin_class)} {{ display: none !important; }}\n"
-        for selector in (".{}", output)  # apart: a browser that knows no :has skips but one
+        for selector in (".{}", output)  # separate rules: a browser without :has skips only one
     )
 
 
@@ -53,11 +53,11 @@ class _Output:
     """A twin in the notebook.
 
     Attributes:
-        make: gives the twin of now.
-        twin_class: its CSS class, and what the front end knows the output by.
+        make: returns the current twin.
+        twin_class: its CSS class, which is also the display id of the output.
         sources: the panels whose redraws change it.
-        last: what stands in the notebook.
-        changed_s: when a source was redrawn that the twin does not show yet; None if it shows all.
+        last: the twin in the notebook.
+        changed_s: the time of the latest redraw of a source; None if the twin was written since.
     """
 
     make: Callable[[], Twin]
@@ -68,11 +68,11 @@ class _Output:
 
 
 class TwinWriter:
-    """Keeps the twins of all panels that were shown up to date.
+    """Keeps the twins of all displayed panels up to date.
 
     Args:
         publisher: redraws the panels.
-        clock: tells seconds; another one in tests.
+        clock: returns the time in seconds; tests pass their own.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class TwinWriter:
         """Write a panel's twin into the cell that runs, and keep it up to date from now on.
 
         Args:
-            panel: whose twin it is.
-            make: gives the twin of now; from any thread.
+            panel: the panel of the twin.
+            make: returns the current twin; called in any thread.
             twin_class: from `new_twin_class`, always the same for one panel.
             sources: the panels whose redraws change what the twin shows.
         """
@@ -112,7 +112,7 @@ class TwinWriter:
                 self._write(output)
 
     def redraw(self) -> None:
-        """Write one twin of a panel at rest, if there is one; called by the publisher.
+        """Write the twin of one panel that is at rest; called by the publisher.
 
         One at a time: between two rounds of redraws a click may come.
         """
@@ -130,7 +130,7 @@ class TwinWriter:
                 self._publisher.request(self.redraw)
 
     def write_all(self) -> None:
-        """Write all twins that do not show what is true now, in this thread."""
+        """Write all stale twins, in this thread."""
         with self._writing:
             for output in self._outputs.values():
                 if output.changed_s is not None:

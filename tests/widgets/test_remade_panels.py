@@ -94,7 +94,7 @@ def test_panels_that_are_closed_leave_nothing(session, left_over):
             panel._ipython_display_()
             panel.close()
         assert left_over() == before
-    assert log._listeners == []
+    assert len(log._listeners) == 0
 
 
 def test_a_panel_beside_a_lab_does_not_close_the_labs_own():

@@ -160,4 +160,4 @@ def test_a_closed_table_leaves_no_widget_and_no_listener_behind():
     before = set(widget_module._instances)
     RunTable(log).close()
     assert set(widget_module._instances) == before
-    assert not log._listeners._functions
+    assert len(log._listeners) == 0
