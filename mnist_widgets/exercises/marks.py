@@ -125,7 +125,11 @@ def once_solved() -> Iterator[None]:
             raise
         from IPython.display import display
 
-        display(Note(f"This waits for your {_name_unsolved(error)}. Write it, then run me again."))
+        display(
+            Note(
+                f"This cell needs your {_name_unsolved(error)}. Write it, then run this cell again."
+            )
+        )
 
 
 def _name_unsolved(error: NotImplementedError) -> str:

@@ -83,7 +83,7 @@ def test_a_cell_waits_for_what_is_unsolved_and_names_it(capsys, function, name):
     with once_solved():
         function()
         pytest.fail("the lines after it are not run")
-    assert f"This waits for your {name}. " in capsys.readouterr().out
+    assert f"This cell needs your {name}. " in capsys.readouterr().out
 
 
 def test_solved_cells_run_as_if_nothing_were_around_them(capsys):

@@ -70,7 +70,7 @@ def test_a_run_with_better_settings_passes(good_trainer):
     assert "found 5: 7,190 images used" in str(verdict)
 
 
-def test_a_session_is_judged_like_its_trainer():
+def test_a_session_gets_the_same_verdict_as_its_trainer():
     torch.manual_seed(0)
     model = nn.Sequential(
         *(nn.Conv2d(1, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU()),
@@ -104,13 +104,13 @@ def test_what_is_no_run_is_named():
     assert check_run(...).mistake == "unsolved"
 
 
-def test_before_the_training_there_is_nothing_to_judge():
+def test_a_run_without_training_is_not_checked():
     trainer = make_trainer()
     assert check_run(trainer).mistake == "never_trained"
     assert check_run(TrainingSession(trainer)).mistake == "never_trained"
 
 
-def test_a_training_under_way_is_not_judged():
+def test_a_run_that_has_not_ended_is_not_checked():
     trainer = make_trainer()
     session = TrainingSession(trainer)
     session.step(5)
@@ -336,11 +336,11 @@ def test_the_network_is_left_as_it_was(good_trainer):
 def test_a_network_that_fails_is_told():
     trainer = make_trainer()
     trainer.fit(1)
-    trainer.model.forward = lambda images: images / "planted"
+    trainer.model.forward = lambda images: images / "scripted"
     assert check_run(trainer).mistake == "raises"
 
 
-def test_mnist_is_judged_by_its_own_goal():
+def test_mnist_has_its_own_goal():
     try:
         train_set, _ = load_mnist(download=False)
     except DataError as error:
