@@ -47,7 +47,7 @@ class Marks:
 
     @property
     def _words(self) -> str:
-        condition = "" if self.given else ", given when all points above hold"
+        condition = "" if self.given else ", if all criteria above are met"
         return f"Marks: {self.given:g} of {self.points:g}{condition}"
 
 

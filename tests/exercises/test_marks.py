@@ -40,9 +40,7 @@ def test_a_student_sees_the_card_and_the_marks():
     card = award(FAILED, points=5)._repr_html_()
     assert FAILED._repr_html_() in card
     assert "Marks: 0 of 5" in card
-    assert (
-        str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, given when all points above hold"
-    )
+    assert str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, if all criteria above are met"
 
 
 def test_a_check_may_be_called_late():

@@ -19,6 +19,7 @@ from mnist_widgets import (
     TrainingSession,
     load_bundled_digits,
     load_mnist,
+    train_step,
 )
 from mnist_widgets.exercises import check_run
 from mnist_widgets.history import History
@@ -239,6 +240,32 @@ def test_a_new_network_is_recognized_with_other_losses(loss_fn):
         trainer.fit(2)
         mistakes.append(check_run(trainer, min_accuracy=0.5).mistake)
     assert mistakes == ["", "trained_before"]
+
+
+def negative_probability(scores, labels):
+    return -scores.softmax(1).gather(1, labels.unsqueeze(1)).mean()
+
+
+def one_hot_loss(scores, targets):
+    return nn.functional.mse_loss(scores.softmax(1), targets)
+
+
+def train_with_one_hot_targets(model, batch, loss_fn, optimizer, device):
+    targets = nn.functional.one_hot(batch[1], 10).float()
+    return train_step(model, (batch[0], targets), loss_fn, optimizer, device)
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "step"),
+    [(negative_probability, train_step), (one_hot_loss, train_with_one_hot_targets)],
+)
+def test_a_loss_that_says_nothing_about_the_start_does_not_fail_a_new_network(loss_fn, step):
+    model = SimpleNet(28 * 28, 10, hidden_units=62)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    trainer = Trainer(model, loss_fn, optimizer, TRAIN_SET.batches(16), train_step=step)
+    trainer.fit(1)
+    verdict = check_run(trainer, min_accuracy=0.3)
+    assert verdict.passed, verdict
 
 
 def test_a_reset_to_a_trained_network_is_noticed(good_trainer):
