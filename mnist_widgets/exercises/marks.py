@@ -47,7 +47,7 @@ class Marks:
 
     @property
     def _words(self) -> str:
-        condition = "" if self.given else ", given when all points above hold"
+        condition = "" if self.given else ", if all criteria above are met"
         return f"Marks: {self.given:g} of {self.points:g}{condition}"
 
 
@@ -125,7 +125,11 @@ def once_solved() -> Iterator[None]:
             raise
         from IPython.display import display
 
-        display(Note(f"This waits for your {_name_unsolved(error)}. Write it, then run me again."))
+        display(
+            Note(
+                f"This cell needs your {_name_unsolved(error)}. Write it, then run this cell again."
+            )
+        )
 
 
 def _name_unsolved(error: NotImplementedError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dis
+import traceback
 from collections.abc import Sequence
 from itertools import chain, repeat
 
@@ -64,19 +64,8 @@ def make_trainer(
 
 def _is_meant_as_stop(error: BaseException) -> bool:
     """Whether an error seems to be raised on purpose."""
-    if isinstance(error, KeyboardInterrupt):
-        return _is_raised_by_a_line(error)  # otherwise the user interrupted
+    if isinstance(error, KeyboardInterrupt):  # a signal interrupts lines of another kind
+        return (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise")
     module = type(error).__module__.partition(".")[0]
     own = module not in {"builtins", "torch", "mnist_widgets"}
     return own or type(error) in {Exception, RuntimeError, StopIteration, SystemExit}
-
-
-def _is_raised_by_a_line(error: BaseException) -> bool:
-    """Whether it comes from a `raise` statement and not from a signal."""
-    end = error.__traceback__
-    while end is not None and end.tb_next is not None:
-        end = end.tb_next
-    return end is not None and any(
-        instruction.opname == "RAISE_VARARGS" and instruction.offset == end.tb_lasti
-        for instruction in dis.get_instructions(end.tb_frame.f_code)
-    )

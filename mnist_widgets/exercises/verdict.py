@@ -108,10 +108,10 @@ class Verdict:
     @property
     def _title(self) -> str:
         num_passed = sum(detail.passed is True for detail in self.details)
-        result = "not solved yet" if self.mistake == "unsolved" else "not there yet"
+        result = "not solved yet" if self.mistake == "unsolved" else "not passed yet"
         if self.passed:
             result = "passed"
-        return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} points hold"
+        return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} criteria met"
 
     @property
     def _hint_title(self) -> str:

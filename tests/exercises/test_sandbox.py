@@ -50,7 +50,7 @@ def test_random_numbers_inside_are_the_same_each_time():
     assert drawn[0] == drawn[1]
 
 
-def test_a_student_who_seeds_disturbs_nobody():
+def test_a_student_who_seeds_changes_nothing_outside():
     state = torch.get_rng_state()
     with isolated():
         torch.manual_seed(42)
@@ -103,7 +103,7 @@ def test_gradients_are_computed_even_where_they_are_turned_off():
         assert not torch.is_grad_enabled()
 
 
-def test_a_student_who_turns_gradients_off_turns_them_off_for_nobody():
+def test_a_student_who_disables_gradients_changes_nothing_outside():
     with isolated():
         torch.set_grad_enabled(False)
     assert torch.is_grad_enabled()
@@ -208,8 +208,8 @@ def test_an_error_without_a_line_of_the_student_comes_from_the_result():
 
 
 def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
-    for judge in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
-        verdict = run_check("odd", {}, {"It runs": judge})
+    for check in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
+        verdict = run_check("odd", {}, {"It runs": check})
         assert verdict.mistake == "not_defined"
         assert "`unknown`" in verdict.hint
 

@@ -188,7 +188,7 @@ class _Criteria:
         first_loss = self._trainer.history.batch_losses[0]
         guessing = self._compute_loss_of_guessing()
         found = f"the first batch has a loss of {first_loss:.3g}, guessing {guessing:.3g}"
-        if first_loss < _MIN_FIRST_LOSS * guessing:  # never true for NaN
+        if 0 < first_loss < _MIN_FIRST_LOSS * guessing:  # false for NaN and for negative losses
             raise Mistake("trained_before", found)
         return found
 

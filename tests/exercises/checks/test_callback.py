@@ -1,4 +1,4 @@
-"""`check_callback`: the early stopping that students write, and what they are told."""
+"""`check_callback`: the early stopping that students write, and the verdicts."""
 
 from __future__ import annotations
 

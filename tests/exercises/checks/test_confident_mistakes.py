@@ -1,4 +1,4 @@
-"""`check_confident_mistakes`: what students write, and what they are told."""
+"""`check_confident_mistakes`: what students write, and the verdicts."""
 
 from __future__ import annotations
 
@@ -174,5 +174,5 @@ def changes_what_it_is_given(probabilities, labels, count=5):
     return positions
 
 
-def test_it_is_judged_by_probabilities_that_it_cannot_change():
+def test_it_cannot_change_the_probabilities_that_are_compared():
     assert check_confident_mistakes(changes_what_it_is_given).passed

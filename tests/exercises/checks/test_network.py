@@ -1,4 +1,4 @@
-"""`check_network`: what students build, and what they are told."""
+"""`check_network`: what students build, and the verdicts."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from mnist_widgets import (
     TrainingSession,
     load_bundled_digits,
     load_mnist,
+    train_step,
 )
 from mnist_widgets.exercises import check_run
 from mnist_widgets.history import History
@@ -70,7 +71,7 @@ def test_a_run_with_better_settings_passes(good_trainer):
     assert "found 5: 7,190 images used" in str(verdict)
 
 
-def test_a_session_is_judged_like_its_trainer():
+def test_a_session_gets_the_same_verdict_as_its_trainer():
     torch.manual_seed(0)
     model = nn.Sequential(
         *(nn.Conv2d(1, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU()),
@@ -104,13 +105,13 @@ def test_what_is_no_run_is_named():
     assert check_run(...).mistake == "unsolved"
 
 
-def test_before_the_training_there_is_nothing_to_judge():
+def test_a_run_without_training_is_not_checked():
     trainer = make_trainer()
     assert check_run(trainer).mistake == "never_trained"
     assert check_run(TrainingSession(trainer)).mistake == "never_trained"
 
 
-def test_a_training_under_way_is_not_judged():
+def test_a_run_that_has_not_ended_is_not_checked():
     trainer = make_trainer()
     session = TrainingSession(trainer)
     session.step(5)
@@ -241,6 +242,32 @@ def test_a_new_network_is_recognized_with_other_losses(loss_fn):
     assert mistakes == ["", "trained_before"]
 
 
+def negative_probability(scores, labels):
+    return -scores.softmax(1).gather(1, labels.unsqueeze(1)).mean()
+
+
+def one_hot_loss(scores, targets):
+    return nn.functional.mse_loss(scores.softmax(1), targets)
+
+
+def train_with_one_hot_targets(model, batch, loss_fn, optimizer, device):
+    targets = nn.functional.one_hot(batch[1], 10).float()
+    return train_step(model, (batch[0], targets), loss_fn, optimizer, device)
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "step"),
+    [(negative_probability, train_step), (one_hot_loss, train_with_one_hot_targets)],
+)
+def test_a_loss_that_says_nothing_about_the_start_does_not_fail_a_new_network(loss_fn, step):
+    model = SimpleNet(28 * 28, 10, hidden_units=62)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    trainer = Trainer(model, loss_fn, optimizer, TRAIN_SET.batches(16), train_step=step)
+    trainer.fit(1)
+    verdict = check_run(trainer, min_accuracy=0.3)
+    assert verdict.passed, verdict
+
+
 def test_a_reset_to_a_trained_network_is_noticed(good_trainer):
     good_trainer.restore(good_trainer.snapshot())
     assert check_run(good_trainer).mistake == "never_trained"
@@ -336,11 +363,11 @@ def test_the_network_is_left_as_it_was(good_trainer):
 def test_a_network_that_fails_is_told():
     trainer = make_trainer()
     trainer.fit(1)
-    trainer.model.forward = lambda images: images / "planted"
+    trainer.model.forward = lambda images: images / "scripted"
     assert check_run(trainer).mistake == "raises"
 
 
-def test_mnist_is_judged_by_its_own_goal():
+def test_mnist_has_its_own_goal():
     try:
         train_set, _ = load_mnist(download=False)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""`check_scores`: what students write, and what they are told."""
+"""`check_scores`: what students write, and the verdicts."""
 
 from __future__ import annotations
 

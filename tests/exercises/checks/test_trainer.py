@@ -1,4 +1,4 @@
-"""`check_trainer`: the loops that students write, and what they are told."""
+"""`check_trainer`: the loops that students write, and the verdicts."""
 
 # ruff: noqa: PERF401 - students append in loops
 from __future__ import annotations
@@ -457,12 +457,12 @@ def fails_where_it_is_asked_for_no_evaluator(
     model, loader, loss_fn, optimizer, epochs, evaluator=None
 ):
     if evaluator is None:
-        raise TypeError("planted")
+        raise TypeError("scripted")
     return right(model, loader, loss_fn, optimizer, epochs, evaluator)
 
 
 def test_another_error_without_an_evaluator_is_told_as_it_is():
-    assert "planted" in check_trainer(fails_where_it_is_asked_for_no_evaluator).hint
+    assert "scripted" in check_trainer(fails_where_it_is_asked_for_no_evaluator).hint
 
 
 @pytest.mark.parametrize(
