@@ -1,0 +1,51 @@
+"""Tell what the person chooses in a control from what the code writes into it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ipywidgets import Widget
+
+# Thread-local, because the scheduler's thread may write a control while a message of the page about
+# the same control is handled in the main thread: that one is still a choice of the person.
+_thread = threading.local()
+
+
+@contextmanager
+def written_by_code(*controls: Widget) -> Iterator[None]:
+    """Keep what this thread writes into `controls` from their `on_choice` handlers.
+
+    Use it where a control follows data, for example when new options move a list to its first one.
+    """
+    outer = _controls_written()
+    _thread.controls = (*outer, *controls)
+    try:
+        yield
+    finally:
+        _thread.controls = outer
+
+
+def on_choice(
+    control: Widget, handler: Callable[[dict[str, Any]], None], name: str = "value"
+) -> None:
+    """Call `handler` with each change of a control that is not made within `written_by_code`.
+
+    Args:
+        control: a widget with a value, such as a `Dropdown`.
+        handler: takes the change, as a handler of `observe` does.
+        name: the trait that holds the control's value.
+    """
+
+    def handle(change: dict[str, Any]) -> None:
+        if control not in _controls_written():
+            handler(change)
+
+    control.observe(handle, names=name)
+
+
+def _controls_written() -> tuple[Widget, ...]:
+    controls: tuple[Widget, ...] = getattr(_thread, "controls", ())
+    return controls
