@@ -28,11 +28,12 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {
-        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"),
+        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook"),
+        *("palette", "tables", "png_canvas"),
         "states",
         "raw_files",
     },
-    {"evaluators", "portions"},
+    {"evaluators", "portions", "series"},
     {"outputs", "tensors", "module_state", "weight_files"},
     {
         "digit_set",
@@ -45,18 +46,17 @@ LAYERS = [
         "models",
         "lessons",
         "messages",
-        "canvas",
         "loss_checks",
         "part_kinds",
     },
-    {"data", "loss_picture", "batch_checks", "predictions"},
+    {"data", "batch_checks", "predictions"},
     {"evaluation"},
     {"evaluator_checks"},
     {"preflight"},
     {"training"},
     {"callbacks", "open_sessions", "seeding", "run_code"},
-    {"tutorial", "run_config", "selection", "confusion_view"},
-    {"pictures"},
+    {"tutorial", "run_config", "selection", "confusion_captions"},
+    {"png_charts"},
     {"twins"},
     {"report_page"},
     {"session"},
@@ -79,9 +79,9 @@ AT_THE_TOP_OF = {"data": {"platformdirs"}}
 IN_FUNCTIONS = {"torchvision"}
 IN_FUNCTIONS_OF = {
     "history": {"pandas"},
-    "curves": {"pandas"},
+    "series": {"pandas"},
     "images": {"PIL"},
-    "canvas": {"PIL"},
+    "png_canvas": {"PIL"},
     "exercises.marks": {"IPython"},
 }
 
