@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mnist_widgets.confusion_captions import DIAGONAL_STRENGTH, color_cells, write_cells
 from mnist_widgets.images import to_pixels
-from mnist_widgets.palette import CELL, COLORS, DIAGONAL, LOSS_KEY
+from mnist_widgets.palette import LIGHT, LOSS_KEY, blend_with_white
 from mnist_widgets.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
 from mnist_widgets.series import AxisRange, LossSeries, Points
 
@@ -19,11 +19,7 @@ PLOT = (58, 34, 622, 258)
 CELL_PX, TILE_PX = 40, 36
 """Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
 
-_FRAMES = {
-    "right": (COLORS["right"].light, 2.0),
-    "wrong": (COLORS["wrong"].light, 3.5),
-    "": (QUIET, 0.5),
-}
+_FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
 
 
 def draw_losses(series: LossSeries) -> bytes:
@@ -44,15 +40,14 @@ def draw_losses(series: LossSeries) -> bytes:
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
     positions, losses = series.batches
-    colors = {name: color.light for name, color in COLORS.items()}
-    canvas.line(locate((positions[0], losses[0])), colors["faint"])
-    canvas.line(locate((positions[1], losses[1])), colors["strong"], 2)
+    canvas.line(locate((positions[0], losses[0])), LIGHT["faint"])
+    canvas.line(locate((positions[1], losses[1])), LIGHT["strong"], 2)
     test_losses = locate(series.test_losses)
-    canvas.line(test_losses, colors["test"], 2)
+    canvas.line(test_losses, LIGHT["test"], 2)
     for position in test_losses:
-        canvas.dot(position, colors["test"], num_corners=4)
+        canvas.dot(position, LIGHT["test"], num_corners=4)
     for position in locate(series.means):
-        canvas.dot(position, colors["mean"])
+        canvas.dot(position, LIGHT["mean"])
     return canvas.to_png()
 
 
@@ -143,7 +138,7 @@ def draw_prediction(
         zip(class_names, probabilities.nan_to_num(0).tolist(), strict=True)
     ):
         left, right = 186 + step_px * (at + 0.15), 186 + step_px * (at + 0.85)
-        canvas.box((left, 166 - 150 * share), (right, 166), COLORS["strong"].light)
+        canvas.box((left, 166 - 150 * share), (right, 166), LIGHT["strong"])
         if at == true_label:
             canvas.box((left, 16), (right, 166), None, edge=INK)
             canvas.text(((left + right) / 2, 8), "true", size=10)
@@ -172,7 +167,7 @@ def _draw_loss_axes(canvas: Canvas, x_range: AxisRange, y_range: AxisRange) -> N
 def _draw_loss_key(canvas: Canvas) -> None:
     x = float(PLOT[0])
     for name, label in LOSS_KEY.items():
-        color = COLORS[name].light
+        color = LIGHT[name]
         if name != "mean":
             canvas.line([(x, 14), (x + 22, 14)], color, 1 if name == "faint" else 2)
         if name in ("mean", "test"):
@@ -182,4 +177,6 @@ def _draw_loss_key(canvas: Canvas) -> None:
 
 
 def _cell_color(strength: float) -> str:
-    return DIAGONAL.over_white() if strength == DIAGONAL_STRENGTH else CELL.over_white(strength)
+    if strength == DIAGONAL_STRENGTH:
+        return blend_with_white(LIGHT["diagonal"])
+    return blend_with_white(LIGHT["cell"], strength)

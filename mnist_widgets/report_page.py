@@ -102,23 +102,18 @@ def write_report(trainer: Trainer, state: str, error: BaseException | None = Non
         state: of the trainer's session, such as `finished`.
         error: the error that ended the run, if it failed.
     """
-    history = trainer.history
-    sections = [
-        ("How it ended", _describe_ending(trainer, state, error)),
-        ("Loss", twin_losses(history)),
-        ("Epochs", tabulate_epochs(history)),
-        ("Confusion matrix", _show_confusion(trainer)),
-        ("Settings", _describe_settings(trainer)),
-        ("Versions", _describe_versions()),
-    ]
     title = "Report of a training"
-    when = f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}."
-    body = [f"<h1>{title}</h1>", f"<p>{when}</p>"]
-    text = [f"{title}. {when}"]
-    for heading, twin in sections:
-        body.append(f"<h2>{heading}</h2>{twin.html}")
-        text.append(f"{heading}\n{'-' * len(heading)}\n{twin.text}")
-    return ReportPage(title, "\n".join(body), "\n\n".join(text))
+    sections = {
+        "How it ended": _describe_ending(trainer, state, error),
+        "Loss": twin_losses(trainer.history),
+        "Epochs": tabulate_epochs(trainer.history),
+        "Confusion matrix": _show_confusion(trainer),
+        "Settings": _describe_settings(trainer),
+        "Versions": _describe_versions(),
+    }
+    when = Twin.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
+    page = join_twins([when, *(twin.titled(name, level=2) for name, twin in sections.items())])
+    return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
 
 
 def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> Twin:
@@ -145,9 +140,7 @@ def _show_confusion(trainer: Trainer) -> Twin:
     evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
     if not isinstance(evaluator, Evaluator):
         return Twin.of_words("This training has no Evaluator, so there is no confusion matrix.")
-    counts = (
-        evaluator.confusion if num_epochs else None
-    )  # otherwise they are of a run before a reset
+    counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
     twin = twin_confusion(counts, *_name_classes(evaluator, counts))
     if counts is None:
         return twin

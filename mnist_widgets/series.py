@@ -85,6 +85,8 @@ class Series:
 
     def extend(self, positions: Numbers, values: Numbers) -> None:
         """Append values (K,), finite, at positions (K,), ascending."""
+        if not len(values):
+            return
         lines = np.stack([values, self._smoother.extend(values)])
         points = np.stack([np.broadcast_to(positions, lines.shape), lines])
         self._tail = np.concatenate([self._tail, points], axis=2)
@@ -161,41 +163,43 @@ def pick_drawable(positions: Numbers, values: Sequence[float], is_log: bool) -> 
 
 
 class LossSeries:
-    """What a loss chart draws of a history; `update` reads what is new in it.
+    """What a loss chart draws of a history, read only as far as it is new.
 
     Args:
         history: may grow meanwhile in another thread.
         smoothing: strength, from 0 to below 1.
         is_log: whether the losses are drawn on a logarithmic scale.
+        max_points: of each line.
 
     Attributes:
+        history: what was read last.
         num_batches: read so far.
         means: the mean loss of each epoch, at its last batch.
         test_losses: the test loss of each epoch, at its last batch.
     """
 
+    history: History
+    num_batches: int
     means: Points
     test_losses: Points
 
     def __init__(
-        self, history: History, smoothing: float = DEFAULT_SMOOTHING, is_log: bool = False
+        self,
+        history: History,
+        smoothing: float = DEFAULT_SMOOTHING,
+        is_log: bool = False,
+        max_points: int = MAX_POINTS,
     ) -> None:
-        self._history, self._smoothing, self._is_log = history, smoothing, is_log
-        self._batches = Series(MAX_POINTS, smoothing)
-        self.num_batches = 0
-        self.update()
+        self._max_points, self._settings = max_points, (math.nan, False)
+        self.update(history, smoothing, is_log)
 
-    def can_continue(self, history: History, smoothing: float, is_log: bool) -> bool:
-        """Return whether an `update` is enough to draw this history with these settings."""
-        return (
-            self._history is history
-            and (self._smoothing, self._is_log) == (smoothing, is_log)
-            and len(history.batch_losses) >= self.num_batches
-        )
-
-    def update(self) -> None:
-        """Read the batches and the epochs that the history has gained."""
-        history, is_log = self._history, self._is_log
+    def update(self, history: History, smoothing: float, is_log: bool) -> None:
+        """Read what the history has gained; all of it if it is another one or has shrunk."""
+        settings = (smoothing, is_log)
+        is_known = self._settings == settings and self.history is history
+        if not is_known or len(history.batch_losses) < self.num_batches:
+            self.history, self._settings = history, settings
+            self._batches, self.num_batches = Series(self._max_points, smoothing), 0
         epoch_ends = np.array(history.epoch_ends, dtype=float)  # first: it is the last to grow
         new = history.batch_losses[self.num_batches :]
         positions = np.arange(self.num_batches + 1.0, self.num_batches + len(new) + 1)
@@ -222,7 +226,7 @@ class LossSeries:
         low, high = (all_losses.min(), all_losses.max()) if len(all_losses) else (1.0, 1.0)
         last = max([10, self.num_batches, *(positions[-1] for positions, _ in earlier_runs)])
         x_range = AxisRange(0.0, nice_limit(last))
-        if self._is_log:
+        if self._settings[1]:
             low = nice_limit(max(low * 0.9, 1e-300), upwards=False)
             return x_range, AxisRange(low, nice_limit(high * 1.1), is_log=True)
         if len(losses) and losses.max() > 0:

@@ -69,10 +69,10 @@ class Twin:
         )
         return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
 
-    def titled(self, title: str) -> Twin:
-        """Return the same under a heading."""
+    def titled(self, title: str, level: int = 3) -> Twin:
+        """Return the same below a heading; in HTML of this level."""
         line = f"{title}\n{'-' * len(title)}\n"
-        return Twin(line + self.text, f"<h3>{html.escape(title)}</h3>{self.html}")
+        return Twin(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
 
 
 def join_twins(twins: Iterable[Twin]) -> Twin:

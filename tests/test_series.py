@@ -165,18 +165,26 @@ def test_each_scale_draws_what_it_can_show(history):
         assert [points.tolist() for points in series.test_losses] == [[4], [1.5]]
 
 
-def test_a_loss_series_continues_while_only_its_history_grows(history):
+def test_a_loss_series_follows_its_history_its_settings_and_other_histories(history):
     series = LossSeries(history, 0.5)
+    other, shorter = History(), History()
+    other.batch_losses.extend([9.0] * 6)
+
+    def expect(history, *settings):
+        series.update(history, *settings)
+        expected = LossSeries(history, *settings)
+        assert series.num_batches == len(history.batch_losses)
+        assert series.batches[0].tolist() == expected.batches[0].tolist()
+        assert series.batches[1] == pytest.approx(expected.batches[1])
+
     history.add_batch(3.0)
-    assert series.can_continue(history, 0.5, False)
-    series.update()
-    assert series.batches[0].tolist() == LossSeries(history, 0.5).batches[0].tolist()
-    assert series.batches[1] == pytest.approx(LossSeries(history, 0.5).batches[1])
-    assert not series.can_continue(history, 0.6, False)
-    assert not series.can_continue(history, 0.5, True)
-    assert not series.can_continue(History(), 0.5, False)
-    history.batch_losses.clear()
-    assert not series.can_continue(history, 0.5, False)
+    expect(history, 0.5, False)
+    expect(history, 0.6, False)
+    expect(history, 0.6, True)
+    expect(other, 0.6, True)
+    other.batch_losses[:] = [8.0, 7.0]
+    expect(other, 0.6, True)
+    expect(shorter, 0.6, True)
 
 
 def test_the_axes_include_earlier_runs_that_do_not_flatten_the_present_one(history):

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from mnist_widgets import History
-from mnist_widgets.palette import COLORS
+from mnist_widgets.palette import LIGHT
 from mnist_widgets.png_canvas import PIXEL_RATIO
 from mnist_widgets.png_charts import (
     CELL_PX,
@@ -45,7 +45,7 @@ def pixels_of(png: bytes) -> np.ndarray:
 
 def find_color(png: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return x and y, in pixels of the page, of the pixels that nearly have a colour."""
-    color = COLORS[name].light
+    color = LIGHT[name]
     wanted = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
     rows, columns = np.nonzero(np.abs(pixels_of(png) - wanted).max(axis=2) <= 12)
     return columns / PIXEL_RATIO, rows / PIXEL_RATIO

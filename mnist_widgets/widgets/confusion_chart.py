@@ -25,7 +25,7 @@ from mnist_widgets.confusion_captions import (
 )
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.evaluation import Evaluator
-from mnist_widgets.palette import CELL, DIAGONAL, NO_CELL
+from mnist_widgets.palette import LIGHT
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.training import Callback, Trainer
@@ -35,6 +35,7 @@ from mnist_widgets.widgets.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
+_RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
     "stroke": "var(--mw-text)",
     "stroke-width": "3px",
@@ -153,9 +154,7 @@ class ConfusionChart(Panel, Callback):
             scales={
                 "row": rows,
                 "column": columns,
-                "color": ColorScale(
-                    min=DIAGONAL_STRENGTH, max=1, colors=[DIAGONAL.css, NO_CELL.css, CELL.css]
-                ),
+                "color": ColorScale(min=DIAGONAL_STRENGTH, max=1, colors=_RAMP),
             },
             stroke="var(--mw-grid)",
             selected_style=_OUTLINE,

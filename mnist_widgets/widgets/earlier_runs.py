@@ -11,7 +11,7 @@ from ipywidgets import HTML
 
 from mnist_widgets.history import History
 from mnist_widgets.runs import MAX_EARLIER_SHOWN
-from mnist_widgets.series import Points, downsample, pick_drawable
+from mnist_widgets.series import LossSeries, Points
 from mnist_widgets.widgets.data_axis import DataAxis
 
 MAX_POINTS = 250
@@ -39,10 +39,7 @@ class EarlierRuns:
         self.lines: list[Points] = []
         self._runs: tuple[tuple[str, History], ...] = ()
         self._label = ""
-        self._slots: list[History | None] = [None] * MAX_EARLIER_SHOWN
-        self._colors: list[str] = []  # of the lines
-        self._made_of: object = None
-        self._drawn_on: object = None
+        self._slots: dict[int, LossSeries] = {}  # by the number of the colour
 
     def show(self, runs: Sequence[tuple[str, History]], label: str) -> None:
         """Draw these runs from the next `update` on; the last four if there are more.
@@ -60,61 +57,47 @@ class EarlierRuns:
             smoothing: strength, as of the present run's line.
             is_log: whether the losses are drawn on a logarithmic axis.
         """
-        runs = self._runs
-        self._give_slots([history for _, history in runs])
-        self.key.value = self._write_key(runs)
-        made_of = (
-            [
-                (slot, id(history), len(history.batch_losses))
-                for slot, history in enumerate(self._slots)
-                if history is not None
-            ],
-            (smoothing, is_log),
-        )
-        if made_of == self._made_of:  # most updates concern only the present run
-            return
-        self._made_of, self._drawn_on = made_of, None
-        self.lines, self._colors = [], []
-        for slot, history in enumerate(self._slots):
-            losses = [] if history is None else history.batch_losses
-            points = pick_drawable(np.arange(1.0, len(losses) + 1), losses, is_log)
-            if len(points[0]):
-                self.lines.append(downsample(points, MAX_POINTS, smoothing))
-                self._colors.append(f"var(--mw-run-{slot})")
+        settings = (smoothing, is_log)
+        self._give_slots([history for _, history in self._runs], settings)
+        self.key.value = self._write_key()
+        for series in self._slots.values():
+            series.update(series.history, *settings)
+        lines = {slot: series.batches for slot, series in self._slots.items()}
+        lines = {slot: line for slot, line in sorted(lines.items()) if line[0].size}
+        self.lines = [(positions[1], losses[1]) for positions, losses in lines.values()]
+        self._colors = [f"var(--mw-run-{slot})" for slot in lines]
 
     def draw(self, x_axis: DataAxis, y_axis: DataAxis) -> None:
-        """Draw the lines if they or the axes have changed."""
-        ranges = (x_axis.range, y_axis.range)
-        if self._drawn_on == ranges:
-            return
-        self._drawn_on = ranges
+        """Draw the lines on these axes."""
         num_points = max((len(losses) for _, losses in self.lines), default=0)
         # one array for all lines, and two points at least: a run of one batch becomes a dot
         padded = [
             [np.pad(values, (0, num_points + 1 - len(values)), mode="edge") for values in line]
             for line in self.lines
         ]
-        with self.mark.hold_sync():
-            if padded:
-                positions, losses = np.stack(padded, axis=1)
-                self.mark.x, self.mark.y = x_axis.place(positions), y_axis.place(losses)
-                self.mark.colors = self._colors
-            else:
-                self.mark.x = self.mark.y = np.zeros(0)
+        positions, losses = np.stack(padded, axis=1) if padded else np.zeros((2, 0))
+        with self.mark.hold_sync():  # which sends nothing if nothing has changed
+            self.mark.x, self.mark.y = x_axis.place(positions), y_axis.place(losses)
+            self.mark.colors = self._colors or self.mark.colors
 
-    def _give_slots(self, histories: Sequence[History]) -> None:
+    def _give_slots(self, histories: Sequence[History], settings: tuple[float, bool]) -> None:
         # by identity: two histories may hold the same numbers
-        kept = {id(history) for history in histories}
-        self._slots = [slot if id(slot) in kept else None for slot in self._slots]
+        slots = self._find_slots()
+        kept = {slots[id(history)] for history in histories if id(history) in slots}
+        self._slots = {slot: series for slot, series in self._slots.items() if slot in kept}
         for history in histories:
-            if not any(slot is history for slot in self._slots):
-                self._slots[self._slots.index(None)] = history
+            if id(history) not in self._find_slots():
+                free = next(slot for slot in range(MAX_EARLIER_SHOWN) if slot not in self._slots)
+                self._slots[free] = LossSeries(history, *settings, max_points=MAX_POINTS)
 
-    def _write_key(self, runs: Sequence[tuple[str, History]]) -> str:
-        if not runs:
+    def _find_slots(self) -> dict[int, int]:
+        return {id(series.history): slot for slot, series in self._slots.items()}
+
+    def _write_key(self) -> str:
+        if not self._runs:
             return ""
-        slots = {id(history): slot for slot, history in enumerate(self._slots)}
-        entries = [(f"--mw-run-{slots[id(history)]}", label) for label, history in runs]
+        slots = self._find_slots()
+        entries = [(f"--mw-run-{slots[id(history)]}", label) for label, history in self._runs]
         entries.append(("--mw-strong", f"{self._label} (this run)" if self._label else "this run"))
         spans = [
             '<span><svg width="40" height="8" aria-hidden="true"><line x1="2" y1="4" x2="38" '

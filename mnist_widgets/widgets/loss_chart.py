@@ -131,11 +131,8 @@ class LossChart(Panel, Callback):
 
     def redraw(self) -> None:
         """Update the widgets from the history; called by the redraw scheduler."""
-        history, settings = self._history, (self.smoothing, self.log_scale)
-        if self._series.can_continue(history, *settings):
-            self._series.update()
-        else:
-            self._series = LossSeries(history, *settings)
+        settings = (self.smoothing, self.log_scale)
+        self._series.update(self._history, *settings)
         self._earlier_runs.update(*settings)
         ranges = self._series.choose_axes(self._earlier_runs.lines)
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
@@ -145,7 +142,7 @@ class LossChart(Panel, Callback):
         self._show_points(self._batches, batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._caption.value = describe_losses(history, batches[1][1])
+        self._caption.value = describe_losses(self._history, batches[1][1])
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
@@ -225,10 +222,8 @@ class LossChart(Panel, Callback):
         elif mark is self._batches and x.shape[1] == 1:
             # a single point becomes a dot: a line between two equal ones
             x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
-        # equal arrays are not sent again, and each change would redraw the mark
-        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-            with mark.hold_sync():
-                mark.x, mark.y = x, y
+        with mark.hold_sync():  # which sends nothing if nothing has changed
+            mark.x, mark.y = x, y
 
     @validate("smoothing")
     def _check_smoothing(self, proposal: dict[str, float]) -> float:
