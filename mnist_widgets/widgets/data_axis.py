@@ -58,8 +58,9 @@ class DataAxis:
             f"{position:.5f}": self._format_tick(tick)
             for position, tick in zip(positions, ticks, strict=True)
         }
-        self.axis.tick_labels = before | self._labels  # first: the ticks are written with them
-        self.axis.tick_values = positions
+        with self.axis.hold_sync():  # one message, so that the ticks are written with their labels
+            self.axis.tick_labels = before | self._labels
+            self.axis.tick_values = positions
 
     def place(self, values: Numbers) -> Numbers:
         """Return the positions of numbers on the axis: 0 is its start, 1 its end.

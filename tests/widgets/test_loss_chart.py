@@ -368,3 +368,19 @@ def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
     chart.show_runs([("a", history_of(1.0))])
     lines, _ = earlier(chart)
     assert drawn(chart, lines)[0].tolist() == [1, 1]
+
+
+def test_a_redraw_sends_only_what_has_changed(chart):
+    chart._history.batch_losses.extend([1.0] * 15)
+    chart._history.add_epoch(1.0, {"test_loss": 1.0})
+    chart.show_runs([("a", history_of(1.0, 0.5))])
+    publisher.flush()
+    sent = set()
+    for widget in (*chart._figure.marks, *chart._figure.axes, chart._caption, chart):
+        widget.observe(lambda change: sent.add((change["owner"], change["name"])))
+    chart.redraw()
+    assert not sent
+    chart.add_batch(1.0)
+    publisher.flush()
+    lines, caption = chart._batches, chart._caption
+    assert sent == {(lines, "x"), (lines, "y"), (caption, "value")}
