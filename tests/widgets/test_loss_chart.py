@@ -371,7 +371,7 @@ def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
 
 
 def test_a_redraw_sends_only_what_has_changed(chart):
-    chart._history.batch_losses.extend([1.0] * 15)
+    chart._history.batch_losses.extend([1.0] * 16)
     chart._history.add_epoch(1.0, {"test_loss": 1.0})
     chart.show_runs([("a", history_of(1.0, 0.5))])
     publisher.flush()
