@@ -1,7 +1,6 @@
-"""Images as PNG bytes, ready for a browser: one image, or many in one sprite.
+"""Encode images as PNG bytes for a browser: one image, or many in one sprite.
 
-What the widgets do with the bytes is left to them, and enlarging a sprite to CSS. Pillow encodes,
-since torchvision deprecated its own encoder in 0.29.
+Pillow encodes them, because torchvision deprecated its own encoder in 0.29.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ def to_png(image: ArrayLike, scale: int = 1, inverted: bool = False) -> bytes:
 
     Args:
         image: (28, 28) or (1, 28, 28), uint8 in 0..255 or floats in [0, 1].
-        scale: Edge of the square, in PNG pixels, that each pixel of the image becomes.
-        inverted: Whether to draw black on white; as stored, digits are white on black.
+        scale: edge of each of the image's pixels, in PNG pixels.
+        inverted: whether to draw black on white; stored digits are white on black.
 
     Returns:
         A PNG of 28 * scale by 28 * scale pixels.
 
     Raises:
-        ValueError: The shape, type or range of the image is another one, or scale is below 1.
+        ValueError: if the image has another shape, type or range, or scale is below 1.
     """
     values = to_images(image)
     if tuple(values.shape) not in IMAGE_SHAPES:
@@ -46,18 +45,17 @@ def to_png(image: ArrayLike, scale: int = 1, inverted: bool = False) -> bytes:
 
 
 def to_sprite(images: ArrayLike, num_columns: int) -> bytes:
-    """Encode many images as one grey PNG: a grid filled row by row, the cells left over black.
+    """Encode many images as one grey PNG: a grid filled row by row, its unused cells black.
 
     Args:
         images: (N, 28, 28) or (N, 1, 28, 28), uint8 in 0..255 or floats in [0, 1]; N at least 1.
-        num_columns: Images side by side.
+        num_columns: images side by side.
 
     Returns:
-        A PNG, 28 * num_columns pixels wide and 28 pixels high for each row begun.
+        A PNG, 28 * num_columns pixels wide and 28 pixels high for each row.
 
     Raises:
-        ValueError: The shape, type or range of the images is another one, or num_columns is
-            below 1.
+        ValueError: if the images have another shape, type or range, or num_columns is below 1.
     """
     values = to_images(images)
     if tuple(values.shape[1:]) not in IMAGE_SHAPES or len(values) == 0:
@@ -79,7 +77,7 @@ def to_pixels(images: Tensor) -> Tensor:
     """Convert images of any shape to uint8 in 0..255, on the CPU.
 
     Raises:
-        ValueError: They are neither uint8 nor floats in [0, 1].
+        ValueError: if they are neither uint8 nor floats in [0, 1].
     """
     images = images.detach().cpu()
     if images.dtype == torch.uint8:
@@ -87,7 +85,7 @@ def to_pixels(images: Tensor) -> Tensor:
     if not images.is_floating_point():
         raise ValueError(f"The pixels are {images.dtype}; they must be torch.uint8 or floats.")
     darkest, brightest = images.min().item(), images.max().item()
-    if not (darkest >= 0 and brightest <= 1):  # so that NaN is refused too
+    if not (darkest >= 0 and brightest <= 1):  # refuses NaN, too
         raise ValueError(
             f"The pixels range from {darkest:g} to {brightest:g}; floats must lie in [0, 1]. "
             "Pixels in 0..255 must be torch.uint8."

@@ -1,4 +1,4 @@
-"""Confusion counts, and what follows from them: accuracy, recall, precision, shares."""
+"""Confusion counts, and the measures computed from them: accuracy, recall, precision, shares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnist_widgets.tensors import ArrayLike, to_class_labels, to_counts
 def confusion_matrix(
     true_labels: ArrayLike, predicted_labels: ArrayLike, num_classes: int = 10
 ) -> Tensor:
-    """Count how often each true class was taken for each class.
+    """Count how often images of each true class were predicted as each class.
 
     Args:
         true_labels: integers (N,) from 0 to `num_classes` - 1; a tensor, an array or a list.
@@ -24,8 +24,7 @@ def confusion_matrix(
         int64 (num_classes, num_classes) on the CPU, `counts[true, predicted]`.
 
     Raises:
-        ValueError: if the lengths differ, the labels are no whole numbers, or one lies outside the
-            classes.
+        ValueError: if the lengths differ, or the labels are no classes or no whole numbers.
     """
     true = to_class_labels(true_labels, "true labels").cpu()
     predicted = to_class_labels(predicted_labels, "predicted labels").cpu()
@@ -48,12 +47,12 @@ def accuracy(counts: ArrayLike) -> float:
             either orientation gives the same.
 
     Raises:
-        ValueError: if nothing was counted, or these are no counts.
+        ValueError: if all counts are 0, or `counts` are no counts.
     """
     checked = to_counts(counts)
     total = int(checked.sum())
     if total == 0:
-        raise ValueError("the confusion counts are all 0: nothing was counted yet")
+        raise ValueError("the confusion counts are all 0: nothing has been counted yet")
     return int(checked.trace()) / total
 
 
@@ -65,20 +64,20 @@ def recall(counts: ArrayLike) -> Tensor:
             class without images has the recall NaN.
 
     Raises:
-        ValueError: if these are no counts.
+        ValueError: if `counts` are no counts.
     """
     return normalize_confusion(counts, "true").diagonal()
 
 
 def precision(counts: ArrayLike) -> Tensor:
-    """Return for each class the share of right ones among its predictions: float64 (C,), 0 to 1.
+    """Return for each class the share of its predictions that are right: float64 (C,), 0 to 1.
 
     Args:
         counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list. A
             class never predicted has the precision NaN.
 
     Raises:
-        ValueError: if these are no counts.
+        ValueError: if `counts` are no counts.
     """
     return normalize_confusion(counts, "predicted").diagonal()
 
@@ -90,21 +89,21 @@ def normalize_confusion(counts: ArrayLike, by: Literal["true", "predicted"]) -> 
 
     Args:
         counts: whole numbers (C, C), `counts[true, predicted]`, as a tensor, an array or a list.
-        by: which class's images are the whole.
+        by: whether a row (`"true"`) or a column (`"predicted"`) is the whole.
 
     Returns:
         float64 (C, C) in the order of `counts`, 0 to 1; NaN where the class has no image, or was
         never predicted.
 
     Raises:
-        ValueError: if these are no counts.
+        ValueError: if `counts` are no counts.
     """
     checked = to_counts(counts).double()
     return checked / checked.sum(dim=1 if by == "true" else 0, keepdim=True)
 
 
 def check_label_range(role: str, labels: Tensor, num_classes: int) -> None:
-    """Raise a `ValueError` that names `role` if a label is none of the classes."""
+    """Raise a `ValueError` that names `role` if a label is outside the classes."""
     outside = labels[(labels < 0) | (labels >= num_classes)]
     if len(outside):
         raise ValueError(

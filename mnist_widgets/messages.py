@@ -1,4 +1,4 @@
-"""Numbers, durations and errors as a reader wants to see them, in HTML and in plain words."""
+"""Losses, shares, durations and errors in words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import html
 import math
 import traceback
 
-from mnist_widgets.curves import Numbers
 from mnist_widgets.history import History
+from mnist_widgets.series import Numbers
 
 
 def format_loss(loss: float) -> str:
@@ -20,11 +20,11 @@ def format_loss(loss: float) -> str:
 
 
 def describe_losses(history: History, smoothed: Numbers) -> str:
-    """Return in words what the last points of a loss curve show.
+    """Return the last losses of a training in words.
 
     Args:
-        history: what the curve was drawn from.
-        smoothed: (N,), the curve's smoothed losses, as far as they have a place in it.
+        history: of the training.
+        smoothed: (N,), its smoothed losses, as far as the chart draws them.
     """
     losses = history.batch_losses
     if not losses:
@@ -50,7 +50,7 @@ def format_duration(seconds: float) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an alert in HTML: the error's type and message, its traceback folded away."""
+    """Return an error as an alert in HTML: type and message, and its folded traceback."""
     message = html.escape(str(error) or "no further message")
     lines = html.escape("".join(traceback.format_exception(error)))
     return (
@@ -65,8 +65,8 @@ def name_error(error: BaseException) -> str:
 
 
 def format_share(share: float) -> str:
-    """Return a share of 1 in per cent, such as `93 %`; no `0 %` or `100 %` that are not exact."""
-    if math.isnan(share):  # what a network says that has diverged
+    """Return a share in per cent, such as `93 %`; `0 %` and `100 %` are exact."""
+    if math.isnan(share):  # from a network that has diverged
         return "nan %"
     percent = round(100 * share)
     if percent == 0 and share > 0:

@@ -1,7 +1,6 @@
-"""One self-contained HTML page of a training: what was trained, how it went and how it ended.
+"""One self-contained HTML page about a training: its settings, its course and its end.
 
-Curve and matrix are those of `twins`. A page reads numbers that are there already: it neither
-waits for the training nor asks the network anything.
+It shows numbers that exist already: it does not wait for the training or run the network.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.messages import name_error
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.settings import format_number
+from mnist_widgets.tables import Table
 from mnist_widgets.training import Trainer
 from mnist_widgets.twins import (
     Twin,
     format_metric,
+    join_twins,
     tabulate_epochs,
-    to_table,
     twin_confusion,
     twin_losses,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("mnist_widgets", "torch", "numpy")
 _ENDINGS: Mapping[str, str] = {
-    "idle": "No training is under way.",
+    "idle": "The training is not running.",
     "running": "The training was still running when this page was made.",
     "paused": "The training was paused when this page was made.",
     "finished": "The training finished: all its epochs were trained.",
@@ -62,10 +62,10 @@ img, table, pre { break-inside: avoid; }
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A page to look at in the notebook, to save, or to print.
+    """A page to show in the notebook, to save, or to print.
 
     Attributes:
-        title: what it is called.
+        title: the page's heading.
         body: its content in HTML.
         text: the same in plain text, without pictures.
     """
@@ -96,30 +96,25 @@ class ReportPage:
 
 
 def write_report(trainer: Trainer, state: str, error: BaseException | None = None) -> ReportPage:
-    """Return a page of what a trainer's history holds.
+    """Return a page about a trainer and its history.
 
     Args:
-        trainer: what to report on; its evaluator counts if it is an `Evaluator`.
-        state: of the session that drives it, such as `finished`.
-        error: what ended the run, if it failed.
+        trainer: its confusion matrix is shown if its evaluator is an `Evaluator`.
+        state: of the trainer's session, such as `finished`.
+        error: the error that ended the run, if it failed.
     """
-    history = trainer.history
-    sections = [
-        ("How it ended", _describe_ending(trainer, state, error)),
-        ("Loss", twin_losses(history)),
-        ("Epochs", tabulate_epochs(history)),
-        ("Confusion matrix", _show_confusion(trainer)),
-        ("Settings", _describe_settings(trainer)),
-        ("Versions", _describe_versions()),
-    ]
     title = "Report of a training"
-    when = f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}."
-    body = [f"<h1>{title}</h1>", f"<p>{when}</p>"]
-    text = [f"{title}. {when}"]
-    for heading, twin in sections:
-        body.append(f"<h2>{heading}</h2>{twin.html}")
-        text.append(f"{heading}\n{'-' * len(heading)}\n{twin.text}")
-    return ReportPage(title, "\n".join(body), "\n\n".join(text))
+    sections = {
+        "How it ended": _describe_ending(trainer, state, error),
+        "Loss": twin_losses(trainer.history),
+        "Epochs": tabulate_epochs(trainer.history),
+        "Confusion matrix": _show_confusion(trainer),
+        "Settings": _describe_settings(trainer),
+        "Versions": _describe_versions(),
+    }
+    when = Twin.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
+    page = join_twins([when, *(twin.titled(name, level=2) for name, twin in sections.items())])
+    return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
 
 
 def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> Twin:
@@ -145,20 +140,20 @@ def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) 
 def _show_confusion(trainer: Trainer) -> Twin:
     evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
     if not isinstance(evaluator, Evaluator):
-        return Twin.of_words("No Evaluator judged this training, so there is no matrix.")
-    counts = evaluator.confusion if num_epochs else None  # else of a run before a reset
+        return Twin.of_words("This training has no Evaluator, so there is no confusion matrix.")
+    counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
     twin = twin_confusion(counts, *_name_classes(evaluator, counts))
     if counts is None:
         return twin
-    when = Twin.of_words(f"Counted on the test images at the end of epoch {num_epochs}.")
-    return Twin(f"{when.text}\n{twin.text}", when.html + twin.html)
+    when = f"Counted on the test images at the end of epoch {num_epochs}."
+    return join_twins([Twin.of_words(when), twin])
 
 
 def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
     """Return the names of the classes, and what a class is."""
     batches = evaluator.batches
     names = tuple(batches.digit_set.class_names) if isinstance(batches, Batches) else DIGIT_NAMES
-    if counts is not None and len(counts) != len(names):  # a network of other classes
+    if counts is not None and len(counts) != len(names):  # a network with other classes
         names = tuple(map(str, range(len(counts))))
     return names, "digit" if names == DIGIT_NAMES else "class"
 
@@ -168,7 +163,7 @@ def _describe_settings(trainer: Trainer) -> Twin:
     num_parameters = sum(
         parameter.numel()
         for parameter in trainer.model.parameters()
-        if not isinstance(parameter, UninitializedParameter)  # of a layer that was never used
+        if not isinstance(parameter, UninitializedParameter)  # of a lazy layer that was never used
     )
     rate = float(trainer.optimizer.param_groups[0]["lr"])
     settings = {
@@ -182,7 +177,7 @@ def _describe_settings(trainer: Trainer) -> Twin:
     if isinstance(batches, Batches):
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
-    table = to_table(("Setting", "Value"), settings.items())
+    table = Twin.of_table(Table(("Setting", "Value"), tuple(settings.items())))
     config = trainer.config
     if not isinstance(config, RunConfig):
         return table
@@ -193,12 +188,12 @@ def _describe_settings(trainer: Trainer) -> Twin:
         data = (batches.digit_set, test_batches.digit_set)
     changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
     code = Twin.of_code(
-        f"The same as text: {config.to_string()}.{changed} As code, with the learning rate of now:",
+        f"The same as text: {config.to_string()}.{changed} As code, with the present rate:",
         replace(config, learning_rate=rate).to_code(
             max(trainer.history.num_epochs, 1), data, trainer.train_step
         ),
     )
-    return Twin(f"{table.text}\n\n{code.text}", table.html + code.html)
+    return join_twins([table, code])
 
 
 def _describe_versions() -> Twin:

@@ -1,30 +1,25 @@
-"""Twins of what panels show: plain text, and HTML that is whole without kernel, script and style.
+"""Static views of what panels show: plain text, and HTML that needs no kernel, script or style.
 
 A notebook keeps them beside the live panels, and `report_page` is made of them. The HTML holds its
-pictures as PNGs and gets by with what GitHub leaves of a notebook's outputs, which is neither style
-sheets nor SVG. The pictures are drawn by `pictures` and `loss_picture`.
+pictures as PNGs and uses only what GitHub leaves of a notebook's outputs: no style sheets, no SVG.
 """
 
 from __future__ import annotations
 
 import base64
 import html
-import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
-from mnist_widgets.canvas import FINENESS
-from mnist_widgets.confusion_view import describe_accuracy, format_percent
-from mnist_widgets.curves import smooth
+from mnist_widgets.confusion_captions import describe_accuracy, tabulate_measures
 from mnist_widgets.history import History
-from mnist_widgets.loss_picture import draw_losses
-from mnist_widgets.measures import precision, recall
 from mnist_widgets.messages import describe_losses, format_loss
-from mnist_widgets.pictures import draw_confusion, draw_images, draw_prediction
+from mnist_widgets.png_canvas import PIXEL_RATIO
+from mnist_widgets.png_charts import draw_confusion, draw_images, draw_losses, draw_prediction
+from mnist_widgets.series import DEFAULT_SMOOTHING, LossSeries
+from mnist_widgets.tables import Table
 
 
 @dataclass(frozen=True)
@@ -41,45 +36,68 @@ class Twin:
 
     @classmethod
     def of_words(cls, words: str) -> Twin:
-        """Return a twin that says only this."""
+        """Return a view of a few sentences."""
         return cls(words, f"<p>{html.escape(words)}</p>")
 
     @classmethod
     def of_code(cls, words: str, code: str) -> Twin:
-        """Return a twin of a sentence and of code below it."""
+        """Return a view of a sentence and of code below it."""
         return cls(
             f"{words}\n\n{code}",
             f"<p>{html.escape(words)}</p><pre><code>{html.escape(code)}</code></pre>",
         )
 
-    def titled(self, title: str) -> Twin:
-        """Return the same under a heading."""
+    @classmethod
+    def of_table(cls, table: Table) -> Twin:
+        """Return a view of a table."""
+        return cls(table.text, table.html)
+
+    @classmethod
+    def of_picture(cls, png: bytes, words: str, alternative: str = "") -> Twin:
+        """Return a view of a picture with a text below it.
+
+        Args:
+            png: drawn on a `Canvas`; it is shown in the size that it was drawn for.
+            words: below the picture.
+            alternative: describes the picture to who cannot see it; else `words` do.
+        """
+        width_px = int.from_bytes(png[16:20], "big") // PIXEL_RATIO  # where a PNG holds its width
+        data = base64.b64encode(png).decode()
+        image = (
+            f'<img width="{width_px}" alt="{html.escape(alternative or words)}" '
+            f'src="data:image/png;base64,{data}">'
+        )
+        return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
+
+    def titled(self, title: str, level: int = 3) -> Twin:
+        """Return the same below a heading; in HTML of this level."""
         line = f"{title}\n{'-' * len(title)}\n"
-        return Twin(line + self.text, f"<h3>{html.escape(title)}</h3>{self.html}")
+        return Twin(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
 
 
 def join_twins(twins: Iterable[Twin]) -> Twin:
-    """Return several twins as one, from top to bottom."""
+    """Return several views as one, from top to bottom."""
     all_twins = tuple(twins)
     return Twin(
         "\n\n".join(twin.text for twin in all_twins), "".join(twin.html for twin in all_twins)
     )
 
 
-def twin_losses(history: History, smoothing: float = 0.8, log_scale: bool = False) -> Twin:
-    """Return the loss curve, and the last losses in words.
+def twin_losses(
+    history: History, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False
+) -> Twin:
+    """Return the loss chart, and the last losses in words.
 
     Args:
         history: what to show.
         smoothing: strength of the smoothed line, from 0 to below 1.
         log_scale: whether the loss is drawn on a logarithmic scale.
     """
-    losses = np.array(history.batch_losses, dtype=float)
-    words = describe_losses(history, smooth(losses[np.isfinite(losses)], smoothing))
-    if not len(losses):
+    series = LossSeries(history, smoothing, log_scale)
+    words = describe_losses(history, series.batches[1][1])
+    if not series.num_batches:
         return Twin.of_words(words)
-    picture = to_img(draw_losses(history, smoothing, log_scale), f"Loss curve. {words}")
-    return Twin(words, f"{picture}<p>{html.escape(words)}</p>")
+    return Twin.of_picture(draw_losses(series), words, f"Loss curve. {words}")
 
 
 def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> Twin:
@@ -87,31 +105,22 @@ def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str)
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
-        class_names: what the classes are called, in their order.
+        class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
     """
     if counts is None or not counts.any():
         return Twin.of_words("Nothing has been evaluated yet, so there is no confusion matrix.")
-    accuracy = describe_accuracy(counts)
-    words = html.unescape(re.sub("<.*?>", "", accuracy)) + "."
-    picture = to_img(
-        draw_confusion(counts, class_names, noun),
-        f"Confusion matrix: a row for each true {noun}, a column for each predicted one. {words}",
+    words = "".join(describe_accuracy(counts)) + "."
+    layout = f"a row for each true {noun}, a column for each predicted one"
+    picture = draw_confusion(counts, class_names, noun)
+    matrix = Table(
+        ["", *class_names],
+        [[name, *map(str, row)] for name, row in zip(class_names, counts.tolist(), strict=True)],
+        f"{layout.capitalize()}:",
     )
-    measures = zip(class_names, recall(counts).tolist(), precision(counts).tolist(), strict=True)
-    table = to_table(
-        [noun.title(), "Recall", "Precision"],
-        ([name, _write_share(of_true), _write_share(right)] for name, of_true, right in measures),
-    )
-    key = (
-        f"Recall: the share of a {noun}'s images that were recognized. "
-        "Precision: the share of a prediction that is right."
-    )
-    matrix = _write_confusion(counts, class_names, noun)
-    return Twin(
-        f"{words}\n{matrix}\n\n{key}\n{table.text}",
-        f"{picture}<p>{accuracy}.</p><p>{key}</p>{table.html}",
-    )
+    accuracy = Twin.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
+    measures = tabulate_measures(counts, class_names, noun)
+    return Twin(f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html)
 
 
 def twin_prediction(
@@ -121,32 +130,32 @@ def twin_prediction(
     true_label: int | None,
     words: str,
 ) -> Twin:
-    """Return one image with its classes' probabilities.
+    """Return one image with the probabilities of its classes.
 
     Args:
         image: (28, 28) or (1, 28, 28), uint8 or floats in [0, 1].
         probabilities: (C,), which sum to 1.
-        class_names: what the classes are called, in their order.
+        class_names: in the order of the probabilities.
         true_label: the image's class, if it is known.
-        words: what the network says of it.
+        words: describe the prediction.
     """
-    picture = to_img(draw_prediction(image, probabilities, class_names, true_label), words)
+    picture = draw_prediction(image, probabilities, class_names, true_label)
     shares = zip(class_names, probabilities.tolist(), strict=True)
     lines = [f"{name}: {100 * share:.2f} %" for name, share in shares]
-    return Twin("\n".join([words, *lines]), f"{picture}<p>{html.escape(words)}</p>")
+    return Twin("\n".join([words, *lines]), Twin.of_picture(picture, words).html)
 
 
 def twin_images(
     images: Tensor, verdicts: Sequence[str], names: Sequence[str], num_columns: int, words: str
 ) -> Twin:
-    """Return a page of images, each framed by what the network makes of it.
+    """Return a page of images, each in a frame that says whether it is recognized.
 
     Args:
         images: uint8 (N, 28, 28).
         verdicts: `"right"`, `"wrong"` or `""` for each.
-        names: what each is called.
+        names: of the images, with their predictions.
         num_columns: images side by side.
-        words: what the page holds.
+        words: describe the page.
     """
     if not len(images):
         return Twin.of_words(words)
@@ -155,77 +164,34 @@ def twin_images(
         right = f"{list(verdicts).count('right')} right, {len(wrong)} wrong"
         words = f"{words}. On this page: {right}."
     else:
-        words = f"{words}. The network has not been asked yet."
-    picture = to_img(draw_images(images, verdicts, num_columns), words)
+        words = f"{words}. The network has not predicted these images yet."
+    page = Twin.of_picture(draw_images(images, verdicts, num_columns), words)
     items = "".join(f"<li>{html.escape(name)}</li>" for name in wrong)
-    mistakes = f"<p>Wrong, framed in orange with a cross:</p><ul>{items}</ul>" if wrong else ""
-    return Twin("\n".join([words, *wrong]), f"{picture}<p>{html.escape(words)}</p>{mistakes}")
-
-
-def to_img(png: bytes, words: str) -> str:
-    """Return an HTML image in the size it was drawn for; `words` stand in where it is unseen."""
-    width = int.from_bytes(png[16:20], "big") // FINENESS  # where every PNG tells its width
-    data = base64.b64encode(png).decode()
-    alt = html.escape(words)
-    return f'<p><img width="{width}" alt="{alt}" src="data:image/png;base64,{data}"></p>'
+    mistakes = f"<p>Wrong, in orange frames with a cross:</p><ul>{items}</ul>" if wrong else ""
+    return Twin("\n".join([words, *wrong]), page.html + mistakes)
 
 
 def tabulate_epochs(history: History, max_epochs: int | None = None) -> Twin:
-    """Return a table of what each whole epoch brought.
+    """Return a table with the mean loss and the metrics of each whole epoch.
 
     Args:
         history: what to show.
-        max_epochs: how many epochs at most, the last; None for all.
+        max_epochs: shows only the last ones; None shows all.
     """
     num_epochs = history.num_epochs
     if not num_epochs:
-        return Twin.of_words("No epoch has been trained to its end yet.")
+        return Twin.of_words("No epoch is complete yet.")
     names = [name for name, values in history.items() if len(values) >= num_epochs]
-    titles = [
-        "epoch",
-        *("mean loss" if name == "train" else name.replace("_", " ") for name in names),
-    ]
+    titles = ["mean loss" if name == "train" else name.replace("_", " ") for name in names]
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
-    table = to_table(
-        titles,
-        (
-            [str(at + 1), *(format_metric(name, history[name][at]) for name in names)]
-            for at in range(first, num_epochs)
-        ),
-    )
-    if not first:
-        return table
-    return join_twins([Twin.of_words(f"The last {max_epochs} of {num_epochs} epochs:"), table])
-
-
-def to_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Twin:
-    """Return a table whose first column names its rows."""
-    lines = [list(titles), *map(list, rows)]
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
-    body = "".join(
-        f'<tr><th scope="row">{html.escape(first)}</th>'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for first, *cells in lines[1:]
-    )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    )
-    return Twin(text, f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    rows = [
+        [str(epoch + 1), *(format_metric(name, history[name][epoch]) for name in names)]
+        for epoch in range(first, num_epochs)
+    ]
+    caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
+    return Twin.of_table(Table(["epoch", *titles], rows, caption))
 
 
 def format_metric(name: str, value: float) -> str:
-    """Return an accuracy in per cent, and any other metric as a loss is written."""
+    """Return an accuracy in per cent, and any other metric like a loss."""
     return f"{100 * value:.2f} %" if "accuracy" in name else format_loss(value)
-
-
-def _write_share(share: float) -> str:
-    return "\N{EN DASH}" if math.isnan(share) else f"{format_percent(share)} %"
-
-
-def _write_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> str:
-    rows = zip(class_names, counts.tolist(), strict=True)
-    table = to_table(["", *class_names], ([name, *map(str, row)] for name, row in rows))
-    return f"A row for each true {noun}, a column for each predicted one:\n{table.text}"

@@ -28,19 +28,12 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {
-        *(
-            "runtime",
-            "devices",
-            "interrupts",
-            "throughput",
-            "reports",
-            "history",
-            "logbook",
-            "curves",
-        ),
-        *("states", "raw_files", "listeners", "places", "worker"),
+        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook"),
+        *("palette", "tables", "png_canvas"),
+        "states",
+        "raw_files",
     },
-    {"evaluators", "portions"},
+    {"evaluators", "portions", "series"},
     {"outputs", "tensors", "module_state", "weight_files"},
     {
         "digit_set",
@@ -52,18 +45,17 @@ LAYERS = [
         "models",
         "lessons",
         "messages",
-        "canvas",
         "loss_checks",
         "part_kinds",
     },
-    {"data", "loss_picture", "batch_checks", "predictions"},
+    {"data", "batch_checks", "predictions"},
     {"evaluation"},
     {"evaluator_checks"},
     {"preflight"},
     {"training"},
-    {"callbacks", "open_sessions", "seeding", "run_code", "stepped_run"},
-    {"tutorial", "run_config", "selection", "confusion_view", "waiting"},
-    {"pictures"},
+    {"callbacks", "open_sessions", "seeding", "run_code"},
+    {"tutorial", "run_config", "selection", "confusion_captions"},
+    {"png_charts"},
     {"twins"},
     {"report_page"},
     {"session"},
@@ -86,9 +78,9 @@ AT_THE_TOP_OF = {"data": {"platformdirs"}}
 IN_FUNCTIONS = {"torchvision"}
 IN_FUNCTIONS_OF = {
     "history": {"pandas"},
-    "curves": {"pandas"},
+    "series": {"pandas"},
     "images": {"PIL"},
-    "canvas": {"PIL"},
+    "png_canvas": {"PIL"},
     "exercises.marks": {"IPython"},
     "places": {"psutil"},  # ipykernel brings it
 }

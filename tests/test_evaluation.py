@@ -88,7 +88,7 @@ def test_accuracy_is_the_share_on_the_diagonal():
 
 
 def test_accuracy_of_nothing_is_an_error_not_a_number():
-    with pytest.raises(ValueError, match="nothing was counted"):
+    with pytest.raises(ValueError, match="nothing has been counted"):
         accuracy(torch.zeros(3, 3, dtype=torch.int64))
 
 

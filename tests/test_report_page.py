@@ -1,4 +1,4 @@
-"""The page that a session writes about what it trained."""
+"""The page that a session writes about its training."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_page_of_a_stop_gives_the_reason(data):
     assert (
         "The training was stopped before its end. Enough &lt;seen&gt;. It trained 1 batch" in page
     )
-    assert "No epoch has been trained to its end yet." in page
+    assert "No epoch is complete yet." in page
     session.close()
 
 
@@ -135,7 +135,7 @@ def test_the_page_of_a_failure_names_the_error(make_trainer):
     session.close()
 
 
-def test_an_error_without_words_is_named_alone(make_trainer):
+def test_an_error_without_a_message_is_named_alone(make_trainer):
     class Interrupt(Callback):
         def on_batch_end(self, trainer, report):
             raise KeyboardInterrupt
@@ -184,7 +184,7 @@ def test_settings_put_together_by_hand_are_read_off_the_trainer(make_trainer, ba
 def test_a_training_without_an_evaluator_has_no_matrix(make_trainer):
     trainer = make_trainer()
     trainer.fit(1)
-    assert "No Evaluator judged this training" in TrainingSession(trainer).report().html
+    assert "This training has no Evaluator" in TrainingSession(trainer).report().html
 
 
 def test_the_code_repeats_the_learning_rate_of_now(session):

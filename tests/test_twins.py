@@ -13,18 +13,18 @@ import torch
 from PIL import Image
 
 from mnist_widgets import History
-from mnist_widgets.canvas import FINENESS
-from mnist_widgets.loss_picture import EPOCH_MEAN, PLOT, SMOOTHED, TEST_LOSS, draw_losses
-from mnist_widgets.pictures import (
-    BAR,
+from mnist_widgets.palette import LIGHT
+from mnist_widgets.png_canvas import PIXEL_RATIO
+from mnist_widgets.png_charts import (
     CELL_PX,
-    RIGHT,
+    PLOT,
     TILE_PX,
-    WRONG,
     draw_confusion,
     draw_images,
+    draw_losses,
     draw_prediction,
 )
+from mnist_widgets.series import LossSeries
 from mnist_widgets.twins import (
     Twin,
     join_twins,
@@ -43,11 +43,12 @@ def pixels_of(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-def find_color(png: bytes, color: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y, in pixels of the page, of the pixels that are nearly of a colour."""
+def find_color(png: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y, in pixels of the page, of the pixels that nearly have a colour."""
+    color = LIGHT[name]
     wanted = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
     rows, columns = np.nonzero(np.abs(pixels_of(png) - wanted).max(axis=2) <= 12)
-    return columns / FINENESS, rows / FINENESS
+    return columns / PIXEL_RATIO, rows / PIXEL_RATIO
 
 
 def in_plot(places):
@@ -78,7 +79,7 @@ def counts():
 
 
 def test_the_loss_picture_draws_each_loss_at_its_place(history):
-    x, y = in_plot(find_color(draw_losses(history, smoothing=0), SMOOTHED))
+    x, y = in_plot(find_color(draw_losses(LossSeries(history, 0)), "strong"))
     left, top, right, bottom = PLOT
     for batch, loss in enumerate(history.batch_losses[:5], start=1):
         place = left + batch / 10 * (right - left)  # the axis reaches to batch 10,
@@ -88,11 +89,9 @@ def test_the_loss_picture_draws_each_loss_at_its_place(history):
     assert x.min() == pytest.approx(left + (right - left) / 10, abs=2)
 
 
-@pytest.mark.parametrize(
-    ("color", "values"), [(EPOCH_MEAN, [2.2, 1.0]), (TEST_LOSS, [0.5, 3.0])], ids=["mean", "test"]
-)
+@pytest.mark.parametrize(("color", "values"), [("mean", [2.2, 1.0]), ("test", [0.5, 3.0])])
 def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, values):
-    x, y = in_plot(find_color(draw_losses(history), color))
+    x, y = in_plot(find_color(draw_losses(LossSeries(history)), color))
     left, top, right, bottom = PLOT
     for end, value in zip((5, 10), values, strict=True):
         near = np.abs(x - (left + end / 10 * (right - left))) <= 3
@@ -102,7 +101,7 @@ def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, valu
 def test_a_logarithmic_loss_picture_leaves_out_what_has_no_place(history):
     history.add_batch(0.0)
     history.add_batch(math.nan)
-    x, _ = in_plot(find_color(draw_losses(history, smoothing=0, log_scale=True), SMOOTHED))
+    x, _ = in_plot(find_color(draw_losses(LossSeries(history, 0, is_log=True)), "strong"))
     left, _, right, _ = PLOT
     # the dot of the last epoch lies over the line's end
     assert x.max() == pytest.approx(left + 10 / 12 * (right - left), abs=6)
@@ -111,7 +110,7 @@ def test_a_logarithmic_loss_picture_leaves_out_what_has_no_place(history):
 def test_a_diverged_training_still_has_a_picture():
     history = History()
     history.add_batch(math.nan)
-    assert pixels_of(draw_losses(history)).shape == (600, 1280, 3)
+    assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
 
 
 def test_the_loss_twin_says_the_last_losses(history):
@@ -131,13 +130,13 @@ def test_the_table_of_epochs_holds_the_last_ones(history):
     assert table.html.count("<tr>") == 2
 
 
-def test_the_confusion_picture_colours_mistakes_and_sets_the_right_ones_aside(counts):
+def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
     picture = pixels_of(draw_confusion(counts, DIGITS, "digit"))
-    left = picture.shape[1] / FINENESS - 6 - 10 * CELL_PX
+    left = picture.shape[1] / PIXEL_RATIO - 6 - 10 * CELL_PX
 
     def corner_of_cell(true: int, predicted: int) -> list[int]:
-        x = round((left + predicted * CELL_PX + 4) * FINENESS)
-        y = round((6 + true * CELL_PX + 4) * FINENESS)
+        x = round((left + predicted * CELL_PX + 4) * PIXEL_RATIO)
+        y = round((6 + true * CELL_PX + 4) * PIXEL_RATIO)
         return picture[y, x].tolist()
 
     red, _, blue = corner_of_cell(4, 9)
@@ -174,10 +173,10 @@ def test_wrong_images_are_framed_and_named():
     images = torch.zeros(11, 28, 28, dtype=torch.uint8)
     verdicts = ["right"] * 10 + ["wrong"]
     picture = draw_images(images, verdicts, num_columns=10)
-    assert pixels_of(picture).shape == (2 * TILE_PX * FINENESS, 10 * TILE_PX * FINENESS, 3)
-    assert find_color(picture, WRONG)[0].max() < TILE_PX
-    assert find_color(picture, WRONG)[1].min() > TILE_PX
-    assert find_color(picture, RIGHT)[1].max() < TILE_PX
+    assert pixels_of(picture).shape == (2 * TILE_PX * PIXEL_RATIO, 10 * TILE_PX * PIXEL_RATIO, 3)
+    assert find_color(picture, "wrong")[0].max() < TILE_PX
+    assert find_color(picture, "wrong")[1].min() > TILE_PX
+    assert find_color(picture, "right")[1].max() < TILE_PX
     names = [f"Image {index}: true 0, predicted <1>" for index in range(11)]
     twin = twin_images(images, verdicts, names, 10, "Page 1 of 1")
     assert "10 right, 1 wrong" in twin.text
@@ -185,16 +184,16 @@ def test_wrong_images_are_framed_and_named():
     assert "<li>Image 10: true 0, predicted &lt;1&gt;</li>" in twin.html
 
 
-def test_images_nobody_asked_about_are_neither_right_nor_wrong():
+def test_images_without_predictions_are_neither_right_nor_wrong():
     twin = twin_images(torch.zeros(2, 28, 28, dtype=torch.uint8), ["", ""], ["a", "b"], 10, "Page")
-    assert "has not been asked yet" in twin.text
+    assert "has not predicted these images yet" in twin.text
     assert twin_images(torch.zeros(0, 28, 28), [], [], 10, "None.") == Twin.of_words("None.")
 
 
 def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
     probabilities = torch.tensor([0.0] * 7 + [0.8, 0.2, 0.0])
     image = torch.full((1, 28, 28), 0.5)
-    x, y = find_color(draw_prediction(image, probabilities, DIGITS, true_label=7), BAR)
+    x, y = find_color(draw_prediction(image, probabilities, DIGITS, true_label=7), "strong")
     step = 368 / 10
     for label, share in ((7, 0.8), (8, 0.2)):
         inside = np.abs(x - (186 + step * (label + 0.5))) < step * 0.3
@@ -218,4 +217,4 @@ def test_twins_hold_nothing_that_github_takes_away(history, counts):
     widths = re.findall(r'<img width="(\d+)"', twin.html)
     assert len(pictures) == 2
     for picture, width in zip(pictures, widths, strict=True):
-        assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * FINENESS
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * PIXEL_RATIO

@@ -1,4 +1,4 @@
-"""The axis below a chart on which classes stand, with room for names that are long."""
+"""An axis of classes below a chart, with room for long names."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import NamedTuple
 from bqplot import Axis, OrdinalScale
 
 _CHARACTER_WIDTH_PX = 6.5
-_SHORT_PX = 20  # names so wide stand side by side
+_SHORT_PX = 20  # names up to this width fit side by side
 _HEIGHT_PX = 42
 
 
 class ClassAxis(NamedTuple):
-    """An axis and the room that it takes below the chart."""
+    """An axis, and its height below the chart."""
 
     axis: Axis
     height_px: int
 
 
 def widest_px(names: Sequence[str]) -> float:
-    """Return about how wide the longest of some names is, in pixels."""
+    """Return about the width of the longest name, in pixels."""
     return _CHARACTER_WIDTH_PX * max(len(name) for name in names)
 
 
@@ -29,8 +29,8 @@ def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> Cl
 
     Args:
         scale: of the classes.
-        names: what the classes are called.
-        label: what they are.
+        names: of the classes.
+        label: of the axis.
     """
     axis = Axis(scale=scale, label=label, grid_lines="none", label_offset="32px")
     width_px = widest_px(names)

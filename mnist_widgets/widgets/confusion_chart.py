@@ -1,23 +1,20 @@
-"""Which class was taken for which, as a matrix of coloured numbers whose cells can be picked.
-
-What the cells, sentences and tables say is `confusion_view`; what becomes of a picked pair is
-decided elsewhere.
-"""
+"""The confusion matrix as coloured numbers, with cells to select and a table of measures."""
 
 from __future__ import annotations
 
-import threading
+import html
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
-from ipywidgets import Button, Checkbox, Dropdown, HBox, VBox
+from ipywidgets import HBox, VBox
 from torch import Tensor
 from traitlets import Int, TraitError, TraitType, Tuple, validate
 
-from mnist_widgets.confusion_view import (
-    SET_ASIDE,
+from mnist_widgets.confusion_captions import (
+    DIAGONAL_STRENGTH,
+    ColorKey,
     Pair,
     color_cells,
     describe_accuracy,
@@ -28,36 +25,34 @@ from mnist_widgets.confusion_view import (
 )
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.evaluation import Evaluator
+from mnist_widgets.palette import LIGHT
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_confusion
 from mnist_widgets.widgets.class_axis import class_axis, widest_px
+from mnist_widgets.widgets.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
-# From a cell set aside over an empty one to the strongest. The page shines through, so that one
-# ramp and one colour of numbers serve light and dark themes. The style sheet's key shows the same.
-_RAMP = ["rgba(128, 128, 128, 0.22)", "rgba(30, 136, 210, 0)", "rgba(30, 136, 210, 0.62)"]
+_RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
     "stroke": "var(--mw-text)",
     "stroke-width": "3px",
-    # It lies within its own cell: the neighbours would cover half of it.
+    # inside its own cell: the neighbours would cover half of it
     "transform": "scale(0.9)",
     "transform-box": "fill-box",
     "transform-origin": "center",
 }
-_NONE = -1  # a list whose value is None shows no option at all
-_ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _CELL_HEIGHT_PX = 34
 
 
 class ConfusionChart(Panel, Callback):
     """The confusion matrix as a heat map, with accuracy, recall and precision beside it.
 
-    A click on a cell, or the two lists below, picks a pair of a true and a predicted class; a
-    second click lets it go. As a callback of a `Trainer` it shows what its `Evaluator` counted
-    after each epoch.
+    A click on a cell, or the two lists below, selects a pair of a true and a predicted class; a
+    second click clears the selection. As a callback of a `Trainer` it shows the counts of its
+    `Evaluator` after each epoch.
 
     Example:
         ```python
@@ -69,13 +64,14 @@ class ConfusionChart(Panel, Callback):
         ```
 
     Args:
-        class_names: what the classes are called, in their order: strings, or whatever `str` makes
-            names of; no two alike.
-        count: asks for new counts, which `show_counts` then brings; a button calls it. Without it
-            there is no button.
+        class_names: in the order of the labels: strings, or values that `str` makes names of; no
+            two alike.
+        count: requests new counts, for `show_counts`; a button calls it. Without it there is no
+            button.
 
     Attributes:
-        selected_pair: (true, predicted), the classes of the picked cell; None for no cell. A trait.
+        selected_pair: (true, predicted), the classes of the selected cell; None for no cell. A
+            trait.
     """
 
     selected_pair: TraitType[Any, Any] = Tuple(Int(), Int(), default_value=None, allow_none=True)
@@ -90,53 +86,40 @@ class ConfusionChart(Panel, Callback):
         self._counts: Tensor | None = None
         self._is_drawn_swapped = False
         self._drawn_cell: Pair | None = None
-        self._drawing_thread: int | None = None
-        self._build_controls()
+        self._settings = CellSettings(self._noun, count)
+        self._lists = PairLists(self._class_names, self._on_choice)
         self._accuracy = text_line("mw-accuracy")
         self._measures = text_line("mw-measures")
         self._key = text_line("mw-key-line")
         self._sentence = text_line("mw-caption")
-        choices = HBox([self._true, self._predicted], layout=_ROW)
         matrix = VBox(
-            [self._build_figure(), self._key, choices, self._sentence],
+            [self._build_figure(), self._key, self._lists, self._sentence],
             layout={"flex": "1 1 376px", "max_width": "660px"},
         ).add_class("mw-matrix")
         measures = VBox([self._accuracy, self._measures], layout={"flex": "0 1 226px"})
-        super().__init__(
-            "mw-confusion-chart",
-            [
-                HBox(
-                    [
-                        self._numbers,
-                        self._stand_out,
-                        self._swap,
-                        *(() if count is None else (_build_button(count),)),
-                    ],
-                    layout=_ROW,
-                ),
-                HBox([matrix, measures], layout={"flex_flow": "row wrap"}),
-            ],
-        )
+        chart = HBox([matrix, measures], layout={"flex_flow": "row wrap"})
+        super().__init__("mw-confusion-chart", [self._settings, chart])
         self.redraw()
+        self._settings.on_change(self._on_change)
         self.observe(self._on_change, names="selected_pair")
 
     def show_counts(self, counts: ArrayLike | None) -> None:
-        """Show what an evaluation counted; from any thread.
+        """Show the counts of an evaluation; from any thread.
 
         Args:
             counts: whole numbers (C, C), `counts[true, predicted]`: a tensor, an array or a list;
                 None if nothing was evaluated yet.
 
         Raises:
-            ValueError: the counts are of another shape, below 0, or no whole numbers.
+            ValueError: if the counts have another shape, are below 0, or are no whole numbers.
         """
         checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
-        # a copy: the caller may go on counting
+        # a copy: the caller may continue to count
         self._counts = checked.clone() if checked is not None and checked.any() else None
         publisher.request(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show what the trainer's `Evaluator` counted; nothing happens without one."""
+        """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
         if isinstance(trainer.evaluator, Evaluator):
             self.show_counts(trainer.evaluator.confusion)
 
@@ -145,55 +128,20 @@ class ConfusionChart(Panel, Callback):
         self.show_counts(None)
 
     def twin(self) -> Twin:
-        """Return the counts with accuracy, recall and precision, whatever the cells show."""
+        """Return the counts with accuracy, recall and precision; the settings do not matter."""
         return twin_confusion(self._counts, self._class_names, self._noun)
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with counts and choices; called by the publisher."""
+        """Update the widgets from counts and settings; called by the redraw scheduler."""
         counts, pair = self._counts, self.selected_pair
-        self._is_drawn_swapped = self._swap.value
+        self._is_drawn_swapped = self._settings.swap.value
         self._show_axes()
         self._show_cells(counts)
         self._show_pair(counts, pair)
-        self._accuracy.value = describe_accuracy(counts)
-        self._measures.value = tabulate_measures(counts, self._class_names, self._noun)
+        accuracy, of_all = describe_accuracy(counts)
+        self._accuracy.value = f"<strong>{html.escape(accuracy)}</strong>{of_all}"
+        self._measures.value = tabulate_measures(counts, self._class_names, self._noun).html
         self.mark_twin_stale()
-
-    def _build_controls(self) -> None:
-        self._numbers = Dropdown(
-            description="Numbers",
-            tooltip="What the cells say: how many images, or which share of them",
-            options=[
-                ("Counts", "counts"),
-                (f"Share of the true {self._noun}", "true"),
-                ("Share of the prediction", "predicted"),
-            ],
-            style={"description_width": "62px"},
-            layout={"width": "250px"},
-        )
-        self._stand_out, self._swap = (
-            Checkbox(value=value, description=name, indent=False, layout={"width": width})
-            for value, name, width in (
-                (True, "Mistakes stand out", "170px"),
-                (False, "Swap axes", "110px"),
-            )
-        )
-        longest_px = widest_px(self._class_names)
-        options = [("choose", _NONE), *((name, at) for at, name in enumerate(self._class_names))]
-        self._true, self._predicted = (
-            Dropdown(
-                description=name,
-                tooltip="Picks a cell, as a click on it does",
-                options=options,
-                style={"description_width": f"{width_px}px"},
-                layout={"width": f"{width_px + max(longest_px, 60) + 40:.0f}px"},
-            )
-            for name, width_px in (("Or pick: true", 86), ("predicted", 72))
-        )
-        for setting in (self._numbers, self._stand_out, self._swap):
-            setting.observe(self._on_change, names="value")
-        for choice in (self._true, self._predicted):
-            choice.observe(self._on_choice, names="value")
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)
@@ -207,14 +155,14 @@ class ConfusionChart(Panel, Callback):
             scales={
                 "row": rows,
                 "column": columns,
-                "color": ColorScale(min=SET_ASIDE, max=1, colors=_RAMP),
+                "color": ColorScale(min=DIAGONAL_STRENGTH, max=1, colors=_RAMP),
             },
             stroke="var(--mw-grid)",
             selected_style=_OUTLINE,
             interactions={},
         )
         self._cells.on_element_click(self._on_cell)
-        # The heat map's own numbers could not be other than what colours it.
+        # the heat map itself can only write the numbers that colour it
         self._texts = Label(
             x=np.tile(names, size),
             y=np.repeat(names, size),
@@ -256,10 +204,10 @@ class ConfusionChart(Panel, Callback):
             size = len(self._class_names)
             strengths, texts, key = np.zeros((size, size)), np.full((size, size), ""), ""
         else:
-            numbers, stand_out = self._numbers.value, self._stand_out.value
-            strengths = color_cells(counts, numbers, stand_out)
+            numbers, highlights = self._settings.numbers.value, self._settings.highlights.value
+            strengths = color_cells(counts, numbers, highlights)
             texts = write_cells(counts, numbers)
-            key = describe_colors(counts, numbers, stand_out)
+            key = _write_key(describe_colors(counts, numbers, highlights))
         if self._is_drawn_swapped:
             strengths, texts = strengths.T.copy(), texts.T
         if not np.array_equal(self._cells.color, strengths):
@@ -279,23 +227,16 @@ class ConfusionChart(Panel, Callback):
             self._drawn_cell = cell
         if counts is None:
             sentence = "Nothing has been evaluated yet. The numbers come at the end of an epoch."
-        elif pair is None:
-            is_half = (self._true.value == _NONE) != (self._predicted.value == _NONE)
-            sentence = (
-                f"Choose the {'true' if self._true.value == _NONE else 'predicted'} one as well."
-                if is_half
-                else "Click a cell to see its images, and once more to let it go."
-            )
-        else:
+        elif pair is not None:
             sentence = describe_pair(
-                counts, pair, self._numbers.value, self._class_names, self._noun
+                counts, pair, self._settings.numbers.value, self._class_names, self._noun
             )
-        self._sentence.value = sentence
-        chosen = (self._true.value, self._predicted.value)
-        if pair is not None or _NONE not in chosen:  # half a pair that is chosen stays
-            self._drawing_thread = threading.get_ident()
-            self._true.value, self._predicted.value = pair or (_NONE, _NONE)
-            self._drawing_thread = None
+        elif missing := self._lists.missing:
+            sentence = f"Choose the {missing} {self._noun} as well."
+        else:
+            sentence = "Click a cell to see its images; click it again to clear the selection."
+        self._sentence.value = html.escape(sentence)
+        self._lists.show(pair)
 
     def _on_cell(self, _mark: GridHeatMap, content: Mapping[str, Mapping[str, int]]) -> None:
         row, column = content["data"]["rowNum"], content["data"]["columnNum"]
@@ -303,11 +244,8 @@ class ConfusionChart(Panel, Callback):
         self.selected_pair = None if pair == self.selected_pair else pair
 
     def _on_choice(self, _change: object) -> None:
-        if threading.get_ident() == self._drawing_thread:
-            return  # the lists follow a pair that is selected already
-        chosen = (self._true.value, self._predicted.value)
-        self.selected_pair = None if _NONE in chosen else chosen
-        self._on_change(None)  # half a pair changes nothing but the sentence
+        self.selected_pair = self._lists.pair
+        self._on_change(None)  # half a pair changes only the sentence
 
     def _on_change(self, _change: object) -> None:
         publisher.request(self.redraw, urgent=True)
@@ -322,11 +260,9 @@ class ConfusionChart(Panel, Callback):
         return pair
 
 
-def _build_button(count: Callable[[], None]) -> Button:
-    button = Button(
-        description="Count now",
-        tooltip="Count during an epoch; at its end, and at a standstill, it happens by itself",
-        layout={"width": "96px"},
-    )
-    button.on_click(lambda _button: count())
-    return button.add_class("mw-count")
+def _write_key(key: ColorKey) -> str:
+    lowest, highest, diagonal = map(html.escape, key)
+    spans = f'<span>{lowest}<i class="mw-ramp"></i>{highest}</span>'
+    if diagonal:
+        spans += f'<span><i class="mw-diagonal"></i>{diagonal}</span>'
+    return f'<div class="mw-key">{spans}</div>'

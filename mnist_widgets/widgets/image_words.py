@@ -1,4 +1,4 @@
-"""Images and filters in words: what the gallery's frames, tooltips and sentences say."""
+"""Images and filters in words, for the gallery's frames, tooltips and sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnist_widgets.selection import ImageFilter
 
 
 class _Image(NamedTuple):
-    """An image's position and label, and which class the network takes it for, with what share."""
+    """An image's position and label, its predicted class, and the probability of that class."""
 
     position: int
     label: int
@@ -27,8 +27,8 @@ def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> 
 
     Args:
         digit_set: the images and their labels.
-        probabilities: float32 (N, C), for all images of the set; zeros where the network has not
-            been asked, and NaN where it gave no numbers, as one that has diverged.
+        probabilities: float32 (N, C), for all images of the set; zeros before a prediction, and NaN
+            from a network that has diverged.
         indices: int64 (M,), the positions of the images.
     """
     class_names = digit_set.class_names
@@ -44,12 +44,12 @@ def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> 
 
 
 def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
-    """Return for each image `"right"`, `"wrong"`, or `""` while there is no answer.
+    """Return for each image `"right"`, `"wrong"`, or `""` before a prediction.
 
     Args:
-        digit_set: as for `name_images`, as all others.
-        probabilities: float32 (N, C).
-        indices: int64 (M,).
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), as for `name_images`.
+        indices: int64 (M,), the positions of the images.
     """
     return [
         ("right" if image.predicted == image.label else "wrong") if image.share > 0 else ""
@@ -78,7 +78,7 @@ def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:
 
 
 def explain_absence(wanted: ImageFilter, class_names: Sequence[str]) -> str:
-    """Return in a sentence that no image passes a filter."""
+    """Return a sentence for a filter that no image passes."""
     if wanted.is_right is not None:
         return "No prediction is right yet." if wanted.is_right else "Not a single mistake."
     if wanted.pair is not None:

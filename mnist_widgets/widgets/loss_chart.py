@@ -1,8 +1,4 @@
-"""The loss as it falls: every batch, a smoothed line, and the epochs' means and test losses.
-
-The chart draws a `History`. How lines are smoothed and thinned out is `curves`, where they lie is
-`data_axis`, when they are redrawn is `publishing`, runs to compare with are `earlier_runs`.
-"""
+"""A live chart of the training loss: each batch, a smoothed line, and each epoch."""
 
 from __future__ import annotations
 
@@ -14,10 +10,11 @@ from bqplot import Figure, Lines, Scatter
 from ipywidgets import HTML, Checkbox, FloatSlider, HBox, VBox, link
 from traitlets import Bool, Float, TraitError, validate
 
-from mnist_widgets.curves import GrowingCurve, Numbers, round_up, thin_out
 from mnist_widgets.history import History
 from mnist_widgets.messages import describe_losses
+from mnist_widgets.palette import LOSS_KEY
 from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.series import DEFAULT_SMOOTHING, LossSeries, Points
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, join_twins, tabulate_epochs, twin_losses
 from mnist_widgets.widgets.data_axis import DataAxis
@@ -26,27 +23,15 @@ from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
-MAX_POINTS = 1000
-"""Points of one line: a browser takes 20 to 25 ms to draw two thousand, and soon much more."""
-
-EARLIER_RUNS_ROOM = 2
-"""How many times the greatest loss of the present run the chart reaches up for earlier ones.
-
-One that diverged would flatten all others.
-"""
-
-_KEY = """<div class="mw-key">
-<span><i class="mw-key-faint"></i>each batch</span>
-<span><i></i>smoothed</span>
-<span><i class="mw-key-mean"></i>mean of an epoch</span>
-<span><i class="mw-key-test"></i>test loss</span>
-</div>"""
+_KEY = "".join(
+    f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
+)
 
 
 class LossChart(Panel, Callback):
-    """A live chart of the training loss: a widget to show, and a callback to hand to a `Trainer`.
+    """A live chart of the training loss: a widget to show, and a callback for a `Trainer`.
 
-    A loop of your own draws too: call `add_batch(loss)` after each batch.
+    For a loop of your own, call `add_batch(loss)` after each batch.
 
     Example:
         ```python
@@ -56,7 +41,7 @@ class LossChart(Panel, Callback):
         ```
 
     Args:
-        smoothing: how much of the past each point of the smoothed line holds, from 0 to 0.99.
+        smoothing: weight of the past in each point of the smoothed line, from 0 to 0.99.
         log_scale: whether the loss is drawn on a logarithmic scale.
 
     Attributes:
@@ -64,18 +49,16 @@ class LossChart(Panel, Callback):
         log_scale: the same, a trait.
     """
 
-    smoothing = Float(0.8)
+    smoothing = Float(DEFAULT_SMOOTHING)
     log_scale = Bool(False)
 
-    def __init__(self, smoothing: float = 0.8, log_scale: bool = False) -> None:
+    def __init__(self, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False) -> None:
         self._history, self._is_trainers = History(), False
-        self._followed: History | None = None
-        self._followed_with: tuple[float, bool] | None = None
-        self._num_followed = 0
+        self._series = LossSeries(self._history)
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
         controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
-        keys = VBox([HTML(_KEY), self._earlier_runs.key])
+        keys = VBox([HTML(f'<div class="mw-key">{_KEY}</div>'), self._earlier_runs.key])
         super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
@@ -83,7 +66,7 @@ class LossChart(Panel, Callback):
 
     @property
     def history(self) -> History:
-        """What the chart draws: the trainer's history, or what was added by hand."""
+        """The history on the chart: the trainer's, or what was added by hand."""
         return self._history
 
     def add_batch(self, loss: float | torch.Tensor) -> None:
@@ -97,7 +80,7 @@ class LossChart(Panel, Callback):
         publisher.request(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
-        """Draw the end of an epoch of a loop of your own, at its last batch.
+        """Draw an epoch of a loop of your own at its last batch.
 
         Args:
             train_loss: the mean of the epoch's batch losses.
@@ -108,18 +91,18 @@ class LossChart(Panel, Callback):
         publisher.request(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
-        """Draw earlier runs beside the present one: their smoothed losses, as thin lines.
+        """Draw the smoothed losses of earlier runs as thin lines beside the present run.
 
         Args:
             runs: a label and the history of each; the last four are drawn. An empty list removes
-                what was drawn before.
-            label: tells the present run from them, such as `lr 0.1`.
+                the lines drawn before.
+            label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
         publisher.request(self.redraw)
 
     def clear(self) -> None:
-        """Begin an empty chart; a trainer's history keeps what it recorded."""
+        """Empty the chart; a trainer's history keeps its numbers."""
         self._history, self._is_trainers = History(), False
         publisher.request(self.redraw)
 
@@ -141,29 +124,29 @@ class LossChart(Panel, Callback):
         self.on_train_begin(trainer)
 
     def twin(self) -> Twin:
-        """Return the curve, the last losses and the last epochs; earlier runs are left out."""
+        """Return the curve, the last losses and the last epochs, without earlier runs."""
         curve = twin_losses(self._history, self.smoothing, self.log_scale)
         epochs = tabulate_epochs(self._history, max_epochs=10)
         return join_twins([curve, epochs]) if self._history.num_epochs else curve
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with the history; called by the publisher."""
-        history = self._history
-        epoch_ends = np.array(history.epoch_ends, dtype=float)  # first: it is the last to grow
-        positions, (losses, smoothed) = self._follow_history()
-        means = self._drawable(epoch_ends, np.array(history.get("train", [])))
-        test_losses = self._drawable(epoch_ends, np.array(history.get("test_loss", [])))
-        self._earlier_runs.update(self.smoothing, self.log_scale, self._drawable)
-        self._show_axes(self._num_followed, np.concatenate([losses, test_losses[1]]))
+        """Update the widgets from the history; called by the redraw scheduler."""
+        settings = (self.smoothing, self.log_scale)
+        self._series.update(self._history, *settings)
+        self._earlier_runs.update(*settings)
+        ranges = self._series.choose_axes(self._earlier_runs.lines)
+        for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
+            axis.show(new_range)
         self._earlier_runs.draw(self._x_axis, self._y_axis)
-        self._show_batches(positions, np.stack([losses, smoothed]))
-        self._show_points(self._epoch_means, *means)
-        self._show_points(self._test_losses, *test_losses)
-        self._caption.value = describe_losses(history, smoothed)
+        batches = self._series.batches
+        self._show_points(self._batches, batches)
+        self._show_points(self._epoch_means, self._series.means)
+        self._show_points(self._test_losses, self._series.test_losses)
+        self._caption.value = describe_losses(self._history, batches[1][1])
         self.mark_twin_stale()
 
     def _own_history(self) -> History:
-        """Return a history that belongs to no trainer, a new one after a trainer's."""
+        """Return a history that belongs to no trainer; a new one if the present one does."""
         if self._is_trainers:
             self._history, self._is_trainers = History(), False
         return self._history
@@ -176,7 +159,7 @@ class LossChart(Panel, Callback):
         nothing = np.zeros(0)
         scales = {"x": self._x_axis.scale, "y": self._y_axis.scale}
         self._earlier_runs = EarlierRuns(scales)
-        # One mark for both lines: a second one would cost the browser a second redraw.
+        # one mark for both lines: a second one would cost the browser a second redraw
         self._batches = Lines(
             x=nothing,
             y=nothing,
@@ -213,8 +196,8 @@ class LossChart(Panel, Callback):
         )
 
     def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
-        tooltip = "How much of the past each point of the strong line holds; 0 is none"
-        # The field has the name that the slider cannot give to screen readers.
+        tooltip = "Weight of the past in each point of the smoothed line; 0 is none"
+        # the field has the name that the slider cannot give to screen readers
         field = NumberField(
             self.smoothing,
             0,
@@ -233,55 +216,15 @@ class LossChart(Panel, Callback):
         link((self, "log_scale"), (log_scale, "value"))
         return [field, slider, log_scale]
 
-    def _show_axes(self, num_batches: int, losses: Numbers) -> None:
-        earlier = self._earlier_runs
-        self._x_axis.show(0, round_up(max(num_batches, earlier.num_batches, 10)))
-        all_losses = np.concatenate([losses, earlier.losses])
-        low, high = (all_losses.min(), all_losses.max()) if len(all_losses) else (1.0, 1.0)
-        if self.log_scale:
-            self._y_axis.show(low * 0.9, high * 1.1, is_log=True)
-            return
-        if len(losses) and losses.max() > 0:
-            high = min(high, EARLIER_RUNS_ROOM * losses.max())
-        self._y_axis.show(min(low, 0.0), round_up(high))
-
-    def _follow_history(self) -> tuple[Numbers, Numbers]:
-        """Return the points of all batches and of the smoothed line, (2, M) and (2, M).
-
-        Only the batches since the last redraw are read, so a redraw of a million batches costs what
-        one of a thousand costs.
-        """
-        history, settings = self._history, (self.smoothing, self.log_scale)
-        is_known = self._followed is history and self._followed_with == settings
-        if not is_known or len(history.batch_losses) < self._num_followed:
-            self._followed, self._followed_with, self._num_followed = history, settings, 0
-            self._curve = GrowingCurve(MAX_POINTS, self.smoothing)
-        new = np.array(history.batch_losses[self._num_followed :], dtype=float)
-        steps = np.arange(self._num_followed + 1.0, self._num_followed + len(new) + 1)
-        self._curve.extend(*self._drawable(steps, new))
-        self._num_followed += len(new)
-        return self._curve.points
-
-    def _show_batches(self, positions: Numbers, losses: Numbers) -> None:
-        x, y = self._x_axis.place(positions), self._y_axis.place(losses)
-        if x.shape[1] == 1:  # a single point becomes a dot: a line between two equal ones
+    def _show_points(self, mark: Lines | Scatter, points: Points) -> None:
+        x, y = self._x_axis.place(points[0]), self._y_axis.place(points[1])
+        if not x.size:
+            x = y = np.zeros(0)  # also where there would be two empty lines
+        elif mark is self._batches and x.shape[1] == 1:
+            # a single point becomes a dot: a line between two equal ones
             x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
-        with self._batches.hold_sync():
-            self._batches.x, self._batches.y = (x, y) if x.size else (np.zeros(0), np.zeros(0))
-
-    def _show_points(self, mark: Lines | Scatter, positions: Numbers, values: Numbers) -> None:
-        positions, values = thin_out(positions, values, MAX_POINTS)
-        x, y = self._x_axis.place(positions), self._y_axis.place(values)
-        if not (np.array_equal(mark.x, x) and np.array_equal(mark.y, y)):
-            with mark.hold_sync():
-                mark.x, mark.y = x, y
-
-    def _drawable(self, positions: Numbers, losses: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the points (M,), (M,) that the present scale has a place for."""
-        num_points = min(len(positions), len(losses))
-        positions, losses = positions[:num_points], losses[:num_points]
-        has_place = np.isfinite(losses) & ((losses > 0) | (not self.log_scale))
-        return positions[has_place], losses[has_place]
+        with mark.hold_sync():  # which sends nothing if nothing has changed
+            mark.x, mark.y = x, y
 
     @validate("smoothing")
     def _check_smoothing(self, proposal: dict[str, float]) -> float:

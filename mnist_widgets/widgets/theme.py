@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ipywidgets import HTML
 
+from mnist_widgets.palette import css_variables
+
 _FILES = ("panels.css", "probability_chart.css", "confusion_chart.css", "runs.css")
-_CSS = "".join(
+_CSS = css_variables() + "".join(
     (Path(__file__).with_name("static") / name).read_text(encoding="utf-8") for name in _FILES
 )
 

@@ -75,7 +75,7 @@ def chart(lab):
     return chart
 
 
-def test_a_click_on_a_cell_picks_true_and_predicted_and_a_second_lets_go(chart):
+def test_a_click_on_a_cell_selects_true_and_predicted_and_a_second_clears_it(chart):
     expect(chart.number(9, 4)).to_have_text("5")
     chart.click(4, 9)
     expect(chart.sentence).to_have_text("True 4, predicted 9: 12 images")
@@ -111,7 +111,7 @@ def test_the_keyboard_picks_the_same_pair_by_two_lists(chart):
     expect(chart.sentence).to_have_text("True 4, predicted 9: 12 images")
     chart.expect_pair((4, 9), outlined=(4, 9))
     keyboard.press("Home")
-    expect(chart.sentence).to_have_text("Choose the predicted one as well.")
+    expect(chart.sentence).to_have_text("Choose the predicted digit as well.")
     assert chart.lab.run_cell("chart.selected_pair is None") == "True"
     expect(chart.setting("Or pick: true").locator("option:checked")).to_have_text("4")
 
@@ -144,7 +144,7 @@ def test_settings_change_numbers_and_colours(chart):
     grey = "rgba(128, 128, 128, 0.22)"
     expect(on_the_diagonal).to_have_css("fill", grey)
     before = mistake.evaluate("cell => getComputedStyle(cell).fill")
-    chart.setting("Mistakes stand out").uncheck()
+    chart.setting("Highlight mistakes").uncheck()
     expect(on_the_diagonal).not_to_have_css("fill", grey)
     assert mistake.evaluate("cell => getComputedStyle(cell).fill") != before
     chart.setting("Numbers").select_option("Share of the true digit")

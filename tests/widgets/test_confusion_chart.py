@@ -11,7 +11,7 @@ from bqplot_events import click_cell
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator
-from mnist_widgets.confusion_view import SET_ASIDE
+from mnist_widgets.confusion_captions import DIAGONAL_STRENGTH
 from mnist_widgets.widgets import ConfusionChart
 from mnist_widgets.widgets.publishing import publisher
 
@@ -42,7 +42,7 @@ def outlined(chart):
 def chosen(chart):
     """Return what the two lists show."""
     publisher.flush()
-    return chart._true.label, chart._predicted.label
+    return chart._lists.true_label.label, chart._lists.predicted_label.label
 
 
 def test_a_row_is_a_true_class_and_a_column_a_predicted_one(chart):
@@ -55,12 +55,12 @@ def test_a_row_is_a_true_class_and_a_column_a_predicted_one(chart):
 def test_digits_are_called_digits():
     chart = ConfusionChart()
     assert chart._row_axis.label == "True digit"
-    assert chart._numbers.options[1][0] == "Share of the true digit"
+    assert chart._settings.numbers.options[1][0] == "Share of the true digit"
     chart.close()
 
 
 def test_swapped_axes_show_the_transpose(chart):
-    chart._swap.value = True
+    chart._settings.swap.value = True
     assert texts_of(chart) == [["6", "1", "5"], ["2", "3", "0"], ["0", "4", "7"]]
     assert chart._row_axis.label == "Predicted class"
     assert chart._column_axis.label == "True class"
@@ -68,7 +68,7 @@ def test_swapped_axes_show_the_transpose(chart):
 
 @pytest.mark.parametrize("is_swapped", [False, True])
 def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_swapped):
-    chart._swap.value = is_swapped
+    chart._settings.swap.value = is_swapped
     publisher.flush()
     cell = (2, 1) if is_swapped else (1, 2)
     click_cell(chart._cells, *cell)
@@ -85,7 +85,7 @@ def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_
 
 def test_a_click_is_read_by_the_axes_that_were_on_the_page(chart, monkeypatch):
     monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
-    chart._swap.value = True  # not drawn yet
+    chart._settings.swap.value = True  # not drawn yet
     click_cell(chart._cells, 1, 2)
     assert chart.selected_pair == (1, 2)
 
@@ -100,13 +100,13 @@ def test_another_cell_takes_the_place_of_the_first(chart):
 
 
 def test_two_lists_choose_a_pair_and_one_alone_none(chart):
-    chart._true.label = "dog"
+    chart._lists.true_label.label = "dog"
     assert chart.selected_pair is None
     assert chosen(chart) == ("dog", "choose")
-    chart._predicted.label = "hen"
+    chart._lists.predicted_label.label = "hen"
     assert chart.selected_pair == (1, 2)
     assert outlined(chart) == [[1, 2]]
-    chart._true.label = "choose"
+    chart._lists.true_label.label = "choose"
     assert chart.selected_pair is None
     assert chosen(chart) == ("choose", "hen")
     assert outlined(chart) is None
@@ -124,7 +124,7 @@ def test_a_pair_set_from_outside_shows_without_a_detour(chart):
 
 def test_a_pair_keeps_its_outline_when_the_axes_swap_and_the_counts_change(chart):
     chart.selected_pair = (1, 2)
-    chart._swap.value = True
+    chart._settings.swap.value = True
     assert outlined(chart) == [[2, 1]]
     chart.show_counts(COUNTS * 2)
     assert outlined(chart) == [[2, 1]]
@@ -140,16 +140,16 @@ def test_a_pair_outside_the_classes_is_refused(chart, pair):
 
 def test_shares_show_in_cells_and_in_the_sentence(chart):
     chart.selected_pair = (1, 0)
-    chart._numbers.value = "true"
+    chart._settings.numbers.value = "true"
     assert texts_of(chart)[1] == ["12.5", "37.5", "50.0"]
     assert chart._sentence.value.endswith("12.5 % of the images of that class")
-    chart._numbers.value = "predicted"
+    chart._settings.numbers.value = "predicted"
     assert [row[0] for row in texts_of(chart)] == ["50.0", "8.3", "41.7"]
 
 
-def test_the_diagonal_is_set_aside_unless_the_box_is_unchecked(chart):
-    assert (chart._cells.color.diagonal() == SET_ASIDE).all()
-    chart._stand_out.value = False
+def test_mistakes_are_highlighted_unless_the_box_is_unchecked(chart):
+    assert (chart._cells.color.diagonal() == DIAGONAL_STRENGTH).all()
+    chart._settings.highlights.value = False
     publisher.flush()
     assert (chart._cells.color >= 0).all()
     assert chart._cells.color[2, 2] == 7 / 12

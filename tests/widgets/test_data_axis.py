@@ -1,10 +1,11 @@
-"""Where numbers lie on an axis, and what is written beside its ticks."""
+"""The positions of numbers on an axis, and the labels of its ticks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from mnist_widgets.series import AxisRange
 from mnist_widgets.widgets.data_axis import DataAxis
 
 
@@ -14,7 +15,7 @@ def axis():
 
 
 def test_the_ends_lie_a_margin_inside_the_side(axis):
-    axis.show(-2.0, 6.0)
+    axis.show(AxisRange(-2.0, 6.0))
     assert axis.place(np.array([[-2.0, 2.0], [6.0, 10.0]])).tolist() == [
         [pytest.approx(0.1), pytest.approx(0.5)],
         [pytest.approx(0.9), pytest.approx(1.3)],
@@ -22,13 +23,13 @@ def test_the_ends_lie_a_margin_inside_the_side(axis):
 
 
 def test_equal_ratios_are_equal_distances_on_a_logarithmic_side(axis):
-    axis.show(0.01, 100.0, is_log=True)
+    axis.show(AxisRange(0.01, 100.0, is_log=True))
     assert axis.place(np.array([0.01, 1.0, 100.0])) == pytest.approx([0.1, 0.5, 0.9])
 
 
 @pytest.mark.parametrize("is_log", [False, True])
 def test_each_tick_is_written_where_its_number_lies(axis, is_log):
-    axis.show(0.03, 2.5, is_log=is_log)
+    axis.show(AxisRange(0.03, 2.5, is_log))
     ticks, labels = axis.axis.tick_values, axis.axis.tick_labels
     assert len(ticks) >= 3
     for place in ticks.tolist():
@@ -38,16 +39,16 @@ def test_each_tick_is_written_where_its_number_lies(axis, is_log):
 
 def test_ticks_of_other_numbers_never_lie_at_the_same_places(axis):
     # bqplot would go on writing the old numbers
-    axis.show(0.0, 15.0)
+    axis.show(AxisRange(0.0, 15.0))
     before = set(axis.axis.tick_values)
-    axis.show(0.0, 150.0)
+    axis.show(AxisRange(0.0, 150.0))
     assert len(axis.axis.tick_values) == len(before)
     assert not before & set(axis.axis.tick_values)
 
 
-def test_the_same_ends_again_send_nothing(axis):
-    axis.show(0.0, 5.0)
+def test_the_same_range_again_sends_nothing(axis):
+    axis.show(AxisRange(0.0, 5.0))
     changes = []
     axis.axis.observe(changes.append)
-    axis.show(0.0, 5.0)
+    axis.show(AxisRange(0.0, 5.0))
     assert not changes

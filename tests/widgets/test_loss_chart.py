@@ -14,9 +14,9 @@ from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.messages import format_loss
+from mnist_widgets.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.earlier_runs import MAX_POINTS as EARLIER_POINTS
-from mnist_widgets.widgets.loss_chart import MAX_POINTS
 from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.publishing import publisher
 
@@ -35,7 +35,7 @@ def drawn(chart, mark):
 
 
 def read_off(axis, places):
-    low, high, is_log = axis.ends
+    low, high, is_log = axis.range
     shares = (places - axis.place(np.array(low))) / np.ptp(axis.place(np.array([low, high])))
     values = low * (high / low) ** shares if is_log else low + (high - low) * shares
     return values.round(9)
@@ -110,7 +110,7 @@ def test_a_loop_of_your_own_after_a_trainer_begins_a_chart_of_its_own(chart, mak
     assert chart.history.batch_losses == [9.0]
 
 
-def test_thousands_of_epochs_are_thinned_out_too(chart):
+def test_thousands_of_epochs_are_downsampled_too(chart):
     for epoch in range(3000):
         chart._history.add_batch(1.0)
         chart._history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
@@ -121,7 +121,7 @@ def test_thousands_of_epochs_are_thinned_out_too(chart):
         assert drawn(chart, mark)[0][-1] == 3000
 
 
-def test_long_trainings_are_thinned_out_and_keep_their_spikes(chart):
+def test_long_trainings_are_downsampled_and_keep_their_spikes(chart):
     losses = np.random.default_rng(0).uniform(0.1, 0.2, 20_000)
     losses[12_345] = 9.0
     chart._history.batch_losses.extend(losses)
@@ -171,7 +171,7 @@ def test_a_loss_that_is_no_number_is_left_out_and_named(chart, bad):
     x, y = lines_of(chart)
     assert set(x[0]) == {1}
     assert set(y[0]) == {2}
-    assert np.isfinite([chart._x_axis.ends, chart._y_axis.ends]).all()
+    assert np.isfinite([chart._x_axis.range, chart._y_axis.range]).all()
     assert f"loss {bad}" in chart._caption.value
 
 
@@ -185,7 +185,7 @@ def test_the_log_scale_leaves_out_what_has_no_logarithm(chart):
     for loss in (1.0, 0.0, 0.1):
         chart.add_batch(loss)
     assert lines_of(chart)[1][0].tolist() == [1.0, 0.1]
-    assert chart._y_axis.ends[0] > 0
+    assert chart._y_axis.range[0] > 0
 
 
 def test_the_log_switch_changes_marks_and_axis_together(chart):
@@ -195,7 +195,7 @@ def test_the_log_switch_changes_marks_and_axis_together(chart):
     for is_log in (True, False):
         checkbox.value = is_log
         assert lines_of(chart)[1][0].tolist() == [1.0, 0.5]
-        assert chart._y_axis.ends[2] is is_log
+        assert chart._y_axis.range[2] is is_log
 
 
 def test_no_scale_ever_changes(chart):
@@ -281,7 +281,7 @@ def test_earlier_runs_lie_beside_the_present_one_and_are_named(chart):
     assert lines_of(chart)[1][0].tolist() == [2, 2]
     for name in ("lr &lt;1<", "lr 5<", "lr 0.1 (this run)<"):
         assert name in key
-    assert chart._y_axis.ends[1] >= 4
+    assert chart._y_axis.range[1] >= 4
     assert key.index("--mw-run-0") < key.index("lr &lt;1") < key.index("--mw-run-1")
 
 
@@ -289,19 +289,19 @@ def test_the_axes_have_room_for_the_longest_run(chart):
     chart.add_batch(1.0)
     chart.show_runs([("long", history_of(*[1.0] * 77))])
     earlier(chart)
-    assert chart._x_axis.ends[1] >= 77
+    assert chart._x_axis.range[1] >= 77
 
 
 def test_an_earlier_run_that_diverged_does_not_flatten_the_present_one(chart):
     chart.show_runs([("diverged", history_of(2.0, 1e6))])
     publisher.flush()
-    assert chart._y_axis.ends[1] >= 1e5  # there is nothing else to see yet
+    assert chart._y_axis.range[1] >= 1e5  # there is nothing else to see yet
     chart.add_batch(2.0)
     publisher.flush()
-    assert chart._y_axis.ends[1] == 4
+    assert chart._y_axis.range[1] == 4
     chart.log_scale = True
     publisher.flush()
-    assert chart._y_axis.ends[1] >= 1e5
+    assert chart._y_axis.range[1] >= 1e5
 
 
 def test_an_empty_list_takes_earlier_runs_away(chart):
@@ -311,7 +311,7 @@ def test_an_empty_list_takes_earlier_runs_away(chart):
     lines, key = earlier(chart)
     assert lines.x.size == lines.y.size == 0
     assert key == ""
-    assert chart._y_axis.ends[1] < 9
+    assert chart._y_axis.range[1] < 9
 
 
 def test_a_run_keeps_its_colour_while_others_come_and_go(chart):
@@ -333,7 +333,7 @@ def test_only_the_last_four_runs_are_drawn(chart):
     assert "run 2<" not in key
 
 
-def test_earlier_runs_are_thinned_out_and_redrawn_only_when_they_change(chart):
+def test_earlier_runs_are_downsampled_and_redrawn_only_when_they_change(chart):
     long = history_of(*np.random.default_rng(0).uniform(0.1, 0.2, 5000))
     chart.show_runs([("long", long)])
     lines, _ = earlier(chart)
@@ -368,3 +368,19 @@ def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
     chart.show_runs([("a", history_of(1.0))])
     lines, _ = earlier(chart)
     assert drawn(chart, lines)[0].tolist() == [1, 1]
+
+
+def test_a_redraw_sends_only_what_has_changed(chart):
+    chart._history.batch_losses.extend([1.0] * 16)
+    chart._history.add_epoch(1.0, {"test_loss": 1.0})
+    chart.show_runs([("a", history_of(1.0, 0.5))])
+    publisher.flush()
+    sent = set()
+    for widget in (*chart._figure.marks, *chart._figure.axes, chart._caption, chart):
+        widget.observe(lambda change: sent.add((change["owner"], change["name"])))
+    chart.redraw()
+    assert not sent
+    chart.add_batch(1.0)
+    publisher.flush()
+    lines, caption = chart._batches, chart._caption
+    assert sent == {(lines, "x"), (lines, "y"), (caption, "value")}

@@ -1,38 +1,62 @@
-"""Confusion counts, images and predictions as PNGs, for pages on which no widget lives.
-
-How cells are coloured is `confusion_view`, what is said beside the pictures `twins`; the loss has
-its own module, `loss_picture`.
-"""
+"""Charts as PNGs, drawn without a browser, for pages without live widgets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from torch import Tensor
 
-from mnist_widgets.canvas import GRID, INK, QUIET, Canvas, text_width
-from mnist_widgets.confusion_view import SET_ASIDE, color_cells, write_cells
+from mnist_widgets.confusion_captions import DIAGONAL_STRENGTH, color_cells, write_cells
 from mnist_widgets.images import to_pixels
+from mnist_widgets.palette import LIGHT, LOSS_KEY, blend_with_white
+from mnist_widgets.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
+from mnist_widgets.series import AxisRange, LossSeries, Points
 
-BAR, RIGHT, WRONG = "#0072b2", "#009e73", "#d55e00"
-"""The colours of bars and of frames around images: those of the live panels on a light page."""
+PLOT = (58, 34, 622, 258)
+"""Left, top, right and bottom of the axes of the loss chart, in pixels of the page."""
 
 CELL_PX, TILE_PX = 40, 36
 """Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
 
-_STRONGEST_CELL = np.array([136, 191, 231])  # the live chart's strongest colour over white
-_CELL_ASIDE = np.array([228, 228, 228])
-_FRAMES = {"right": (RIGHT, 2.0), "wrong": (WRONG, 3.5), "": (QUIET, 0.5)}
+_FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
+
+
+def draw_losses(series: LossSeries) -> bytes:
+    """Draw each batch's loss, a smoothed line, and the mean and test loss of each epoch.
+
+    Returns:
+        A PNG, 640 by 300 pixels of the page.
+    """
+    x_range, y_range = series.choose_axes()
+    canvas = Canvas(640, 300)
+    _draw_loss_axes(canvas, x_range, y_range)
+    _draw_loss_key(canvas)
+
+    def locate(points: Points) -> list[Position]:
+        left, top, right, bottom = PLOT
+        x = left + (right - left) * x_range.locate(points[0])
+        y = bottom + (top - bottom) * y_range.locate(points[1])
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+    positions, losses = series.batches
+    canvas.line(locate((positions[0], losses[0])), LIGHT["faint"])
+    canvas.line(locate((positions[1], losses[1])), LIGHT["strong"], 2)
+    test_losses = locate(series.test_losses)
+    canvas.line(test_losses, LIGHT["test"], 2)
+    for position in test_losses:
+        canvas.dot(position, LIGHT["test"], num_corners=4)
+    for position in locate(series.means):
+        canvas.dot(position, LIGHT["mean"])
+    return canvas.to_png()
 
 
 def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> bytes:
-    """Draw a confusion matrix in which the mistakes stand out.
+    """Draw a confusion matrix that highlights the mistakes.
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`, not all 0.
-        class_names: what the classes are called, in their order.
+        class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
 
     Returns:
@@ -64,7 +88,7 @@ def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> byt
 
 
 def draw_images(images: Tensor, verdicts: Sequence[str], num_columns: int) -> bytes:
-    """Draw images in rows, each in a frame that says what the network makes of it.
+    """Draw images in rows, each in a frame that says whether it is recognized.
 
     Args:
         images: uint8 (N, 28, 28), N at least 1.
@@ -80,8 +104,8 @@ def draw_images(images: Tensor, verdicts: Sequence[str], num_columns: int) -> by
         color, width = _FRAMES[verdict]
         canvas.box((x + 1, y + 1), (x + TILE_PX - 1.5, y + TILE_PX - 1.5), "black", color, width)
         canvas.paste(to_pixels(image), (x + 4, y + 4), scale=1)
-        if verdict == "wrong":  # a mark, for whoever cannot tell the colours
-            canvas.box((x + 24, y + 1), (x + 34, y + 11), WRONG)
+        if verdict == "wrong":  # not by colour alone
+            canvas.box((x + 24, y + 1), (x + 34, y + 11), color)
             canvas.line([(x + 26, y + 3), (x + 32, y + 9)], "black", 1.5)
             canvas.line([(x + 26, y + 9), (x + 32, y + 3)], "black", 1.5)
     return canvas.to_png()
@@ -95,7 +119,7 @@ def draw_prediction(
     Args:
         image: (28, 28) or (1, 28, 28), uint8 or floats in [0, 1].
         probabilities: (C,), which sum to 1; NaN is drawn as nothing.
-        class_names: what the classes are called, in their order.
+        class_names: in the order of the probabilities.
         true_label: the image's class, if it is known.
 
     Returns:
@@ -114,7 +138,7 @@ def draw_prediction(
         zip(class_names, probabilities.nan_to_num(0).tolist(), strict=True)
     ):
         left, right = 186 + step_px * (at + 0.15), 186 + step_px * (at + 0.85)
-        canvas.box((left, 166 - 150 * share), (right, 166), BAR)
+        canvas.box((left, 166 - 150 * share), (right, 166), LIGHT["strong"])
         if at == true_label:
             canvas.box((left, 16), (right, 166), None, edge=INK)
             canvas.text(((left + right) / 2, 8), "true", size=10)
@@ -126,6 +150,33 @@ def draw_prediction(
     return canvas.to_png()
 
 
+def _draw_loss_axes(canvas: Canvas, x_range: AxisRange, y_range: AxisRange) -> None:
+    left, top, right, bottom = PLOT
+    for share, tick in zip(x_range.locate(x_range.ticks), x_range.ticks, strict=True):
+        x = left + (right - left) * share
+        canvas.line([(x, top), (x, bottom)], GRID)
+        canvas.text((x, bottom + 12), f"{tick:,.0f}", size=11)
+    for share, tick in zip(y_range.locate(y_range.ticks), y_range.ticks, strict=True):
+        y = bottom + (top - bottom) * share
+        canvas.line([(left, y), (right, y)], GRID)
+        canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
+    canvas.text(((left + right) / 2, bottom + 32), "Batch")
+    canvas.text_upwards((12, (top + bottom) / 2), "Loss")
+
+
+def _draw_loss_key(canvas: Canvas) -> None:
+    x = float(PLOT[0])
+    for name, label in LOSS_KEY.items():
+        color = LIGHT[name]
+        if name != "mean":
+            canvas.line([(x, 14), (x + 22, 14)], color, 1 if name == "faint" else 2)
+        if name in ("mean", "test"):
+            canvas.dot((x + 11, 14), color, num_corners=4 if name == "test" else 0)
+        canvas.text((x + 28, 14), label, anchor="lm")
+        x += 28 + text_width(label) + 20
+
+
 def _cell_color(strength: float) -> str:
-    color = _CELL_ASIDE if strength == SET_ASIDE else 255 + strength * (_STRONGEST_CELL - 255)
-    return "#" + "".join(f"{round(part):02x}" for part in color)
+    if strength == DIAGONAL_STRENGTH:
+        return blend_with_white(LIGHT["diagonal"])
+    return blend_with_white(LIGHT["cell"], strength)
