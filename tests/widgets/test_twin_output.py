@@ -268,7 +268,7 @@ def test_every_panel_has_a_twin_from_the_start(make, words):
 @pytest.mark.parametrize("name", ["loss_chart", "gallery", "prediction", "confusion", "runs"])
 def test_what_a_redraw_of_a_panel_changes_is_written_at_the_end_of_the_cell(shell, name):
     lab = dashboard(data=load_bundled_digits(), settings="adam batch=256 hidden=16")
-    panel = shell.user_ns["panel"] = getattr(lab, f"_{name}")
+    panel = shell.user_ns["panel"] = lab.panels[name]
     shell.run_cell("panel", store_history=False)
     lab.session.start(1)
     lab.session.join(60)
