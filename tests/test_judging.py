@@ -308,7 +308,7 @@ def test_arrays_and_lists_of_labels_and_counts_are_measured_as_tensors_are():
 
 def test_what_are_no_labels_and_no_counts_are_refused_with_type_and_shape():
     for labels, words in (
-        (np.array([0.5, 1.0]), r"predicted labels are torch.float64 of the shape \(2,\).*tensor"),
+        (np.array([0.5, 1.0]), r"predicted labels are torch.float64 of shape \(2,\).*tensor"),
         (["zero", "one"], "predicted labels must be a tensor"),
         (None, "predicted labels must be a tensor"),
         ([[0, 1], [1]], "predicted labels must be a tensor"),
