@@ -33,7 +33,7 @@ LAYERS = [
         "raw_files",
     },
     {"evaluators", "portions"},
-    {"outputs", "tensors", "module_state", "weight_files"},
+    {"outputs", "tensors", "module_state", "weight_files", "explanations"},
     {
         "digit_set",
         "measures",
@@ -47,7 +47,6 @@ LAYERS = [
         "messages",
         "canvas",
         "loss_checks",
-        "part_kinds",
     },
     {"data", "loss_picture", "batch_checks", "predictions"},
     {"evaluation"},
