@@ -21,12 +21,10 @@ class EpochBatches:
         epoch: The number of the epoch, for error messages.
 
     Attributes:
-        source: The same `train_batches`.
         num_batches: Number of batches in the epoch.
     """
 
     def __init__(self, train_batches: Iterable[Any], epoch: int) -> None:
-        self.source = train_batches
         self.num_batches = count_batches(train_batches)
         self._epoch = epoch
         self._num_taken = 0

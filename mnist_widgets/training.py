@@ -1,7 +1,7 @@
-"""The training loop: one batch, one epoch, a whole run, and what was seen on the way.
+"""The training loop: one batch, one epoch, a whole run.
 
-Nothing here knows threads, widgets or files. Whoever wants to look on is a `Callback`; whoever
-wants to decide when the next batch is trained drives `Trainer.iterate` himself.
+It uses no threads, widgets or files. Observe training with a `Callback`; control when each batch
+is trained with `Trainer.iterate`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
 from mnist_widgets.interrupts import breakable, interrupts_stop
-from mnist_widgets.logbook import Logbook
 from mnist_widgets.module_state import Snapshot
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
@@ -45,10 +44,9 @@ def train_step(
     Args:
         model: the network, in training mode and on `device`.
         batch: inputs (B, ...) and their targets (B, ...), on any device.
-        loss_fn: takes the network's outputs and the targets, gives one number.
-        optimizer: holds the parameters of `model`; its gradients are zero, and are again at the
-            end.
-        device: where the computation happens.
+        loss_fn: takes the network's outputs and the targets, returns one number.
+        optimizer: has the parameters of `model`, whose gradients are zero before and after.
+        device: the device for the computation.
 
     Returns:
         The loss of this batch, before the update.
@@ -62,10 +60,10 @@ def train_step(
 
 
 class Callback:
-    """A listener of a training run: override what you want to hear of, each hook does nothing here.
+    """Observe a training run: override the hooks you need; here they do nothing.
 
-    Hooks run in the thread that trains, between two batches: keep them short. A hook that raises
-    ends the run as any other error does. To end it politely, call `trainer.request_stop(reason)`.
+    Hooks run in the training thread between two batches, so keep them short. An error in a hook
+    ends the run as any other error does. To stop the run, call `trainer.request_stop(reason)`.
     """
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -81,10 +79,10 @@ class Callback:
         """Called after each whole epoch and its evaluation; the history already holds both."""
 
     def on_train_end(self, trainer: Trainer) -> None:
-        """Called once, whatever the ending; `trainer.ending` names it."""
+        """Called once at the end of every run; `trainer.ending` says how it ended."""
 
     def on_reset(self, trainer: Trainer) -> None:
-        """Called after weights, optimizer and history were put back to where they began."""
+        """Called after weights, optimizer and history are reset."""
 
 
 def check_epochs(epochs: object) -> None:
@@ -94,42 +92,42 @@ def check_epochs(epochs: object) -> None:
 
 
 class Trainer:
-    """Trains a model, batch by batch, and tells its callbacks.
+    """Train a model batch by batch and call its callbacks.
 
-    | ending     | when                                       | whole epochs told | last hook      |
-    |------------|--------------------------------------------|-------------------|----------------|
-    | `finished` | all epochs were trained                    | all               | `on_train_end` |
-    | `stopped`  | `request_stop` was honoured after a batch  | those before      | `on_train_end` |
-    | `closed`   | the iterator was closed or forgotten       | those before      | `on_train_end` |
-    | `failed`   | anything raised: step, evaluator, callback | those before      | `on_train_end` |
+    | ending     | when                                         | `on_epoch_end`  | last hook      |
+    |------------|----------------------------------------------|-----------------|----------------|
+    | `finished` | all epochs were trained                      | all epochs      | `on_train_end` |
+    | `stopped`  | after the batch in which a stop is requested | complete epochs | `on_train_end` |
+    | `closed`   | the iterator was closed or deleted           | complete epochs | `on_train_end` |
+    | `failed`   | step, evaluator or callback raised an error  | complete epochs | `on_train_end` |
 
-    `on_epoch_end` is called for whole epochs only. One whose evaluation a stop cancelled is not
-    whole. `history` keeps every batch under every ending, a later run goes on from there, and the
-    model returns to the device it came from.
+    An epoch whose evaluation was cancelled by a stop is not complete. `history` contains every
+    batch, however the run ends, and a later run continues from there. The model returns to its
+    previous device.
 
     Args:
         model: maps inputs (B, ...) to outputs (B, ...).
-        loss_fn: takes outputs and targets, gives one number.
-        optimizer: holds the model's parameters.
-        train_batches: gives an epoch's batches each time it is iterated, and knows their number
+        loss_fn: takes outputs and targets, returns one number.
+        optimizer: has the model's parameters.
+        train_batches: an iterable with a length that returns the batches of an epoch each time
             (`DigitSet.batches`, a `DataLoader`, a list).
-        evaluator: judges the model after each epoch.
-        callbacks: told in this order.
-        train_step: trains one batch; your own replaces `train_step` of this module.
-        device: where to train; by default `pick_device()`.
+        evaluator: evaluates the model after each epoch.
+        callbacks: called in this order.
+        train_step: trains one batch; by default `train_step` of this module.
+        device: the device for training; by default `pick_device()`.
 
     Raises:
-        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. What can
-            be seen only in a batch is raised before the first update of a run.
+        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. Errors
+            that only a batch reveals are raised before the first update of a run.
 
     Attributes:
-        history: the losses and metrics so far; exists before the first batch, and a new one begins
-            with each `restore`.
-        last_epoch: the epoch with which the current or last run ends; 0 before the first.
-        ending: how the last run ended, None before that.
-        stop_reason: the sentence given with the last honoured `request_stop`, or None.
-        warnings: sentences about parts that may not fit together; each was also given as a Python
-            warning.
+        history: the losses and metrics so far; each `restore` starts a new one.
+        num_batches_trained, num_images_trained, num_epochs_trained: batches, images and complete
+            epochs since the start of the history.
+        last_epoch: the last epoch of the current or last run; 0 before the first.
+        ending: how the last run ended; None before that.
+        stop_reason: the reason given to `request_stop`, or None.
+        warnings: about parts that may not fit together; each is also a Python warning.
     """
 
     def __init__(
@@ -152,12 +150,11 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.train_step = train_step
         self.device = pick_device() if device is None else torch.device(device)
-        self.history = History()
+        self._begin_history()
         self.last_epoch = 0
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
-        self._logbook = Logbook()
         self._is_running = False
         self._is_first_batch = True  # of a run
         self._stop_ends_evaluation = False
@@ -186,8 +183,8 @@ class Trainer:
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
         """Return an iterator that trains one batch for each `next()` and yields its report.
 
-        The last batch of an epoch includes its evaluation and `on_epoch_end`, so nothing is half
-        done when a caller stops calling `next()`.
+        The last batch of an epoch includes its evaluation and `on_epoch_end`, so nothing is
+        incomplete when a caller stops calling `next()`.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -200,8 +197,8 @@ class Trainer:
     def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         """Return an iterator as `iterate` does that also yields None within a long evaluation.
 
-        An evaluator that has `evaluate_in_portions`, as `Evaluator` has, is interrupted between two
-        portions; `request_stop` then ends the evaluation, and its epoch does not count as whole.
+        This needs an evaluator with `evaluate_in_portions`, such as `Evaluator`. `request_stop`
+        then ends the evaluation between two portions, and its epoch is not complete.
         """
         check_epochs(epochs)
         if self._is_running:
@@ -212,28 +209,23 @@ class Trainer:
         return self._run(epochs)
 
     def request_stop(self, reason: str | None = None) -> None:
-        """Ask the run to end after the current batch; any thread may ask.
+        """End the run after the current batch; callable from any thread.
 
         Args:
-            reason: a sentence for whoever reads how the run ended; the first one given counts.
+            reason: a sentence to show; if there are several, the first one is used.
         """
         self.stop_reason = self.stop_reason or reason
         self._stop_requested = True
 
     @property
     def is_running(self) -> bool:
-        """Whether a run has begun and not yet ended; it may stand still meanwhile."""
+        """Whether a run has started and not yet ended; it may be paused."""
         return self._is_running
 
     @property
     def is_stop_requested(self) -> bool:
-        """Whether the current run has been asked to end, or the last one was."""
+        """Whether a stop of the current or last run was requested."""
         return self._stop_requested
-
-    @property
-    def logbook(self) -> Logbook:
-        """What was really trained since the history began; nothing but training writes it."""
-        return self._logbook
 
     @property
     def num_batches(self) -> int:
@@ -242,7 +234,7 @@ class Trainer:
 
     @property
     def has_usual_step(self) -> bool:
-        """Whether batches are trained by this module's `train_step`."""
+        """Whether `train_step` of this module trains the batches."""
         return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
@@ -250,7 +242,7 @@ class Trainer:
         return Snapshot.take(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put model and optimizer back to `snapshot`, bit for bit, and begin the history anew.
+        """Restore model and optimizer to `snapshot`, bit for bit, and start a new history.
 
         Raises:
             RuntimeError: while training.
@@ -258,10 +250,13 @@ class Trainer:
         if self._is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
         snapshot.restore(self.model, self.optimizer)
-        self.history = History()
-        self._logbook = Logbook()
+        self._begin_history()
         self.ending = self.stop_reason = None
         self._tell("on_reset")
+
+    def _begin_history(self) -> None:
+        self.history = History()
+        self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self._is_running:
@@ -273,9 +268,7 @@ class Trainer:
                 at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
             move(self.model, self.optimizer, self.device)
-            self._logbook.begin_run(self.model)
-            at_the_end.callback(self._logbook.end_run, self.model)
-            self.optimizer.zero_grad()  # a batch that failed may have left its gradients
+            self.optimizer.zero_grad()  # a failed batch may have left gradients
             for callback in reversed(self.callbacks):
                 at_the_end.callback(breakable, callback.on_train_end, self)
             try:
@@ -303,7 +296,7 @@ class Trainer:
             num_batches = batches.num_batches
             for batch_index in range(1, num_batches + 1):
                 batch = batches.take()
-                step, loss, num_images = self._train_on(batch, batches.source)
+                step, loss, num_images = self._train_on(batch)
                 duration_s = time.perf_counter() - began_s
                 report = BatchReport(
                     step, epoch, batch_index, num_batches, loss, num_images, duration_s
@@ -317,9 +310,8 @@ class Trainer:
                     return
                 began_s = time.perf_counter()
 
-    def _train_on(self, batch: object, source: object) -> tuple[int, float, int]:
-        """Train one batch; return the number of batches so far, its loss and its images."""
-        self._logbook.begin_batch()
+    def _train_on(self, batch: object) -> tuple[int, float, int]:
+        """Train one batch; return the number of batches so far, its loss and number of images."""
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch)
         else:
@@ -336,8 +328,10 @@ class Trainer:
             ) from error
         step = self.history.add_batch(loss)
         inputs = find_inputs(batch)
-        self._logbook.add_batch(source, inputs)
-        return step, loss, 0 if inputs is None else len(inputs)
+        num_images = 0 if inputs is None else len(inputs)
+        self.num_batches_trained += 1
+        self.num_images_trained += num_images
+        return step, loss, num_images
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
@@ -348,10 +342,10 @@ class Trainer:
             is_cancelled=lambda: self._stop_requested and self._stop_ends_evaluation,
         )
         if found is None:
-            return  # stopped: an epoch without its metrics is not whole
+            return  # stopped: an epoch without metrics is not complete
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
-        self._logbook.add_epoch(self.model)
+        self.num_epochs_trained += 1
         self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
     def _tell(self, hook: str, *arguments: object) -> None:

@@ -137,7 +137,7 @@ def check(trainer, aiming) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not trainer.is_running
     history = trainer.history
-    assert len(history.batch_losses) == aiming.num_batches == trainer.logbook.num_batches
+    assert len(history.batch_losses) == aiming.num_batches == trainer.num_batches_trained
     assert history.num_epochs in {num := aiming.num_batches // NUM_BATCHES, num - 1}
     assert {len(values) for values in history.values()} <= {history.num_epochs}
     assert [end % NUM_BATCHES for end in history.epoch_ends] == [0] * history.num_epochs

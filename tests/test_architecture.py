@@ -28,7 +28,7 @@ SOURCES = {
 # public names, `widgets` and `exercises` for everything in their folders.
 LAYERS = [
     {
-        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook", "curves"),
+        *("runtime", "devices", "interrupts", "pace", "reports", "history", "curves"),
         "states",
         "raw_files",
     },

@@ -262,8 +262,8 @@ def test_run_all_gets_to_the_end(graded, name, student):
 @each_exercise
 def test_what_is_unsolved_says_so(graded, name):
     shown = graded["untouched"].notebook(name).read_text(encoding="utf-8")
-    assert "This waits for your" in shown
-    assert "This is not solved yet" in shown
+    assert "This cell needs your" in shown
+    assert "This task is not solved yet" in shown
 
 
 @each_exercise

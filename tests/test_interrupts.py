@@ -143,7 +143,7 @@ def check_that_nothing_is_half_done(trainer) -> None:
     assert trainer.model.weight.is_meta
     assert not trainer.is_running
     history = trainer.history
-    assert trainer.logbook.num_batches == len(history.batch_losses)
+    assert trainer.num_batches_trained == len(history.batch_losses)
     assert {len(values) for values in history.values()} <= {history.num_epochs}
     assert history.epoch_ends == [5 * epoch for epoch in range(1, history.num_epochs + 1)]
     before = history.num_epochs

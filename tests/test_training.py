@@ -88,6 +88,21 @@ def test_each_ending_fires_its_hooks(make_trainer, at, do, expected):
     assert trainer.history.num_epochs == sum("epoch_end" in call for call in expected)
 
 
+def test_counters_add_up_over_runs_and_start_again_with_the_history(make_trainer):
+    def count(trainer):
+        return trainer.num_batches_trained, trainer.num_images_trained, trainer.num_epochs_trained
+
+    trainer = make_trainer()
+    beginning = trainer.snapshot()
+    assert count(trainer) == (0, 0, 0)
+    trainer.fit(2)
+    for _ in zip(range(3), trainer.iterate(1), strict=False):
+        pass  # the last batch is not asked for: the epoch is not whole
+    assert count(trainer) == (13, 104, 2)
+    trainer.restore(beginning)
+    assert count(trainer) == (0, 0, 0)
+
+
 def test_every_callback_hears_the_end_even_if_one_of_them_raises(make_trainer):
     last = Recorder()
     trainer = make_trainer(callbacks=[Recorder("train_end finished", fail), last])

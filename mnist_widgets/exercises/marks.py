@@ -1,7 +1,4 @@
-"""What a notebook needs around its checks: marks for nbgrader, and cells that wait for a solution.
-
-What is judged and what a hint says is left to the checks.
-"""
+"""Points for nbgrader, and cells that need an earlier solution."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 
-from mnist_widgets.exercises.examination import examine
-from mnist_widgets.exercises.trying import is_unsolved
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import is_unsolved
 from mnist_widgets.exercises.verdict import Verdict
 
 _NOTE = (
@@ -22,13 +19,13 @@ _NOTE = (
 
 @dataclass(frozen=True, repr=False)
 class Marks:
-    """The marks for one verdict: a number for nbgrader, and for the student the verdict's card.
+    """The points for one verdict.
 
-    nbgrader reads the plain text of a cell's value; a notebook shows the card.
+    nbgrader reads the plain text of a cell's value, a number; a notebook shows the card.
 
     Attributes:
-        verdict: what is marked.
-        points: what it is worth if everything holds.
+        verdict: the result of the check.
+        points: the points if every criterion holds.
     """
 
     verdict: Verdict
@@ -36,7 +33,7 @@ class Marks:
 
     @property
     def given(self) -> float:
-        """All the points, or none."""
+        """All points or 0."""
         return self.points if self.verdict else 0
 
     def __repr__(self) -> str:
@@ -50,16 +47,16 @@ class Marks:
 
     @property
     def _words(self) -> str:
-        condition = "" if self.given else ", given when all points above hold"
+        condition = "" if self.given else ", if all criteria above are met"
         return f"Marks: {self.given:g} of {self.points:g}{condition}"
 
 
 def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:
-    """Return what a verdict is worth, as the last line of a graded cell.
+    """Return the points for a verdict; the last line of a graded cell.
 
-    nbgrader takes the value of such a cell for the marks; the cell's metadata must name the same
-    `points`. With `lambda` before the check the cell does not raise, even if `SimpleNet` is not
-    there because the student's cell ended in an error, and *Run All* goes on.
+    nbgrader reads the value of this cell; the cell's metadata must contain the same `points`.
+    With `lambda` before the check the cell does not raise, so *Run All* continues even if
+    `SimpleNet` is not defined because the student's cell failed.
 
     Example:
         ```python
@@ -67,27 +64,27 @@ def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:
         ```
 
     Args:
-        check: a function that gives the verdict, or a verdict.
-        points: all or nothing.
+        check: a verdict, or a function that returns one.
+        points: awarded only if every criterion holds.
     """
-    return Marks(check if isinstance(check, Verdict) else _try(check), points)
+    return Marks(check if isinstance(check, Verdict) else _run(check), points)
 
 
-def _try(check: Callable[[], Verdict]) -> Verdict:
+def _run(check: Callable[[], Verdict]) -> Verdict:
     verdicts: list[Verdict] = []
 
-    def judge() -> str:
+    def run() -> str:
         verdicts.append(check())
         return ""
 
-    attempt = examine(_name(check), {}, {"It runs": judge})
+    attempt = run_check(_name(check), {}, {"It runs": run})
     return verdicts[0] if verdicts else attempt
 
 
 def _name(check: Callable[[], Verdict]) -> str:
-    """Return a name by which the hints of one task are told from those of another.
+    """Return a name for counting the hints of a task.
 
-    Of a `lambda` it is what it calls, such as "check_network, SimpleNet".
+    For a `lambda` it lists the names it uses, such as "check_network, SimpleNet".
     """
     code = getattr(check, "__code__", None)
     if code is None:
@@ -96,7 +93,7 @@ def _name(check: Callable[[], Verdict]) -> str:
 
 
 class Note:
-    """A sentence for the student, shown quietly."""
+    """A sentence for the student, in a muted colour."""
 
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
@@ -110,10 +107,10 @@ class Note:
 
 @contextmanager
 def once_solved() -> Iterator[None]:
-    """Run the lines within; where they meet something unsolved, say so and go on behind them.
+    """Run the lines below; if they need an unsolved task, show a note instead of an error.
 
-    Unsolved is where the student's own lines raise `NotImplementedError`, as nbgrader's stubs do.
-    Any other error is the student's to see.
+    A task is unsolved if the student's own code raises `NotImplementedError`, as nbgrader's stubs
+    do. Other errors are raised.
 
     Example:
         ```python
@@ -124,15 +121,19 @@ def once_solved() -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        if not is_unsolved(error):  # it is PyTorch's: a module without `forward`, for one
+        if not is_unsolved(error):  # it is PyTorch's, for example of a module without `forward`
             raise
         from IPython.display import display
 
-        display(Note(f"This waits for your {_name_unsolved(error)}. Write it, then run me again."))
+        display(
+            Note(
+                f"This cell needs your {_name_unsolved(error)}. Write it, then run this cell again."
+            )
+        )
 
 
 def _name_unsolved(error: NotImplementedError) -> str:
-    """Return the name of the function in which `error` was raised."""
+    """Return the name of the function that raised `error`."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

@@ -1,7 +1,4 @@
-"""A mistake that a check has recognized, and which of its hints is due.
-
-What the hints say is left to `hints`, who makes which mistake to the checks.
-"""
+"""Mistakes that a check recognizes, and the choice of the next hint."""
 
 from __future__ import annotations
 
@@ -10,46 +7,46 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 Hints: TypeAlias = Mapping[str, Sequence[str]]
-"""For each mistake its hints, from the first nudge to the explicit one."""
+"""The hints for each mistake, from the first question to the solution."""
 
-_times_made: Counter[tuple[str, str, str]] = Counter()
+_counts: Counter[tuple[str, str, str]] = Counter()
 
 
-class Mistake(Exception):  # noqa: N818 - it is the student's, and found rather than suffered
-    """Raised by a check when it has recognized what is wrong.
+class Mistake(Exception):  # noqa: N818 - it is the student's mistake, not an error of the program
+    """Raised by a check when it recognizes what is wrong.
 
     Attributes:
-        name: stays the same for programs; the key of its hints.
+        name: a code that does not change; the key of its hints.
         found: what was expected and found, in words.
-        figures: what the hints' texts are filled in with.
+        values: fill the placeholders in the hints.
     """
 
-    def __init__(self, name: str, found: str, /, **figures: object) -> None:
+    def __init__(self, name: str, found: str, /, **values: object) -> None:
         super().__init__(f"{name}: {found}")
         self.name = name
         self.found = found
-        self.figures = {"found": found, **figures}
+        self.values = {"found": found, **values}
 
 
 def choose_hint(exercise: str, mistake: Mistake, hints: Hints) -> tuple[str, int, int]:
-    """Return the hint that is due, its number and how many there are.
+    """Return the next hint for a mistake, its number and the number of hints.
 
-    The first time that an exercise's mistake is made its first hint is due, then the next, and
-    from there on the last. Of errors that Python raises, each is a mistake of its own.
+    The first time gives the first hint, each further time the next, up to the last. Different
+    Python errors count as different mistakes.
     """
-    ladder = hints[mistake.name]
+    own_hints = hints[mistake.name]
     key = (exercise, mistake.name, mistake.found if mistake.name == "raises" else "")
-    _times_made[key] += 1
-    number = min(_times_made[key], len(ladder))
-    return ladder[number - 1].format(**mistake.figures), number, len(ladder)
+    _counts[key] += 1
+    number = min(_counts[key], len(own_hints))
+    return own_hints[number - 1].format(**mistake.values), number, len(own_hints)
 
 
-def forget_mistakes(exercise: str) -> None:
-    """Begin again with the first hints of this exercise."""
-    for key in [key for key in _times_made if key[0] == exercise]:
-        del _times_made[key]
+def reset_hints(exercise: str) -> None:
+    """Start again with the first hint of each mistake in one exercise."""
+    for key in [key for key in _counts if key[0] == exercise]:
+        del _counts[key]
 
 
 def start_over() -> None:
-    """Begin again with the first hint of every mistake, in all the checks."""
-    _times_made.clear()
+    """Start again with the first hint of every mistake, in all checks."""
+    _counts.clear()

@@ -1,7 +1,4 @@
-"""What a check says: what holds, what does not, and one hint; as text and as a card.
-
-How a check comes to its verdict is left to `examination`.
-"""
+"""The result of a check: which criteria passed, and one hint; as text and as a card."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH = 88
-# The words carry the meaning; the symbols, which a screen reader skips, and the colours only help.
+# The words carry the meaning. Symbols, which screen readers skip, and colours only add to them.
 _WORDS = {True: ("passed", "✓"), False: ("not passed", "✗"), None: ("not reached", "·")}
-# Okabe-Ito's green and vermilion: told apart with any eyes, visible on light and on dark
+# Okabe and Ito's green and vermilion: safe for colour-blind people, visible on light and dark
 _ACCENTS = {True: "#009e73", False: "#d55e00", None: "var(--jp-border-color1, #9e9e9e)"}
 _FAINT = "color:var(--jp-content-font-color2, inherit)"
-_ITEM = "margin:0.2em 0 0 1.5em;text-indent:-1.5em"  # all but the symbol stands under the claim
+_ITEM = "margin:0.2em 0 0 1.5em;text-indent:-1.5em"  # the lines after the first are indented
 _CARD = (
     "max-width:60em;padding:0.6em 1em;border:1px solid var(--jp-border-color2, #9e9e9e);"
     "border-left:5px solid {accent};border-radius:3px;color:var(--jp-content-font-color1, inherit);"
@@ -27,29 +24,29 @@ _CARD = (
 
 @dataclass(frozen=True)
 class Detail:
-    """One aspect that a check looks at.
+    """The result of one criterion.
 
     Attributes:
-        aspect: what should hold, as a claim.
-        passed: whether it holds; None where an earlier aspect failed, so that it was not reached.
-        numbers: what was expected and found; empty where it was not reached.
+        criterion: what should hold, as a claim.
+        passed: whether it holds; None if an earlier criterion failed, so it was not checked.
+        numbers: what was expected and found; empty if it was not checked.
     """
 
-    aspect: str
+    criterion: str
     passed: bool | None = None
     numbers: str = ""
 
     def __str__(self) -> str:
-        """The aspect's line in a terminal, wrapped under itself."""
+        """The line for a terminal, with a hanging indent."""
         word = f"{_WORDS[self.passed][0]:12s}"
-        text = f"{self.aspect}: {self.numbers}" if self.numbers else self.aspect
+        text = f"{self.criterion}: {self.numbers}" if self.numbers else self.criterion
         return textwrap.fill(f"{word}{text}", _WIDTH, subsequent_indent=" " * 12)
 
     def to_html(self) -> str:
-        """The aspect's item in the card's list."""
+        """The item in the list of the card."""
         word, symbol = _WORDS[self.passed]
         mark = f'<span aria-hidden="true">{symbol}</span> <strong>{word}</strong>'
-        item = f"{mark}: {_mark_code(self.aspect)}"
+        item = f"{mark}: {_mark_code(self.criterion)}"
         if self.numbers:
             item += f'<br><span style="{_FAINT}">{_mark_code(self.numbers)}</span>'
         return f'<li style="{_ITEM}">{item}</li>'
@@ -57,18 +54,18 @@ class Detail:
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """What a check found. True in a condition if everything holds.
+    """The result of a check; true in a condition if every criterion holds.
 
-    In a notebook it shows as a card, in a terminal as text. Marks for it gives `marks.award`.
+    A notebook shows it as a card, a terminal as text. `marks.award` turns it into points.
 
     Attributes:
-        passed: whether everything holds.
-        hint: where to look; empty when passed.
-        details: what was looked at, in this order, up to the first that did not hold and beyond.
-        exercise: what was checked.
-        mistake: a name for what was wrong that stays the same for programs; empty when passed.
-        hint_number: counts from 1; a further call for the same mistake gives the next.
-        num_hints: how many there are for this mistake.
+        passed: whether every criterion holds.
+        hint: advice; empty if passed.
+        details: one for each criterion, in order.
+        exercise: the name of the check.
+        mistake: a code for the mistake that does not change; empty if passed.
+        hint_number: starts at 1; another call with the same mistake gives the next hint.
+        num_hints: the number of hints for this mistake.
     """
 
     passed: bool
@@ -111,10 +108,10 @@ class Verdict:
     @property
     def _title(self) -> str:
         num_passed = sum(detail.passed is True for detail in self.details)
-        result = "not solved yet" if self.mistake == "unsolved" else "not there yet"
+        result = "not solved yet" if self.mistake == "unsolved" else "not passed yet"
         if self.passed:
             result = "passed"
-        return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} points hold"
+        return f"{self.exercise}: {result}, {num_passed} of {len(self.details)} criteria met"
 
     @property
     def _hint_title(self) -> str:
@@ -122,5 +119,5 @@ class Verdict:
 
 
 def _mark_code(text: str) -> str:
-    """Return `text` as HTML, with what stands between backticks marked as code."""
+    """Return `text` as HTML, with the parts in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

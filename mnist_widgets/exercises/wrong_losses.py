@@ -1,7 +1,4 @@
-"""Puts a name to an output and a loss function that do not fit their problem.
-
-That they do not fit is found out by `loss_choice`.
-"""
+"""Recognize why an output and a loss function do not fit a problem."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ _SMALL = 1e-4
 
 @dataclass(frozen=True)
 class Choice:
-    """What a student chose for a problem."""
+    """An output and a loss function for a problem."""
 
     problem: str
     output: TensorFunction
@@ -32,10 +29,10 @@ class Choice:
 
 
 def name_misfit(choice: Choice, scores: Tensor) -> str:
-    """Name the mistake of a choice that ends in an error with these scores."""
+    """Name the mistake of a choice that raises an error with these scores."""
     try:
         choice.output(scores)
-    except TypeError:  # as from a loss, which wants two things
+    except TypeError:  # as from a loss, which takes two arguments
         return "swapped_pair" if _takes_scores_alone(choice.loss_fn, scores) else "does_not_fit"
     except Exception:
         return "does_not_fit"
@@ -52,7 +49,7 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
 
 
 def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
-    """Name the mistake of a choice that pushes these scores the wrong way."""
+    """Name the mistake of a choice whose gradient of these scores is wrong."""
     with torch.no_grad():
         if choice.problem == "regression":
             return _name_bad_output(choice) or "classification_loss"
@@ -88,7 +85,7 @@ def _takes_scores_alone(function: TensorFunction, scores: Tensor) -> bool:
 
 
 def _name_elementwise_loss(choice: Choice) -> str:
-    """Name a loss that compares numbers one by one: a distance, or made for yes and no."""
+    """Name a loss that compares numbers one by one: a distance or a binary loss."""
     targets = torch.full((8, 4), 0.3)
     try:
         at_target = float(choice.loss_fn(targets, targets))
@@ -101,7 +98,7 @@ def _name_elementwise_loss(choice: Choice) -> str:
 
 
 def _name_bad_output(choice: Choice) -> str:
-    """Name what keeps the output from being any number."""
+    """Name what limits the range of the output; empty if nothing does."""
     answers = choice.output(torch.linspace(-500, 500, 9).unsqueeze(1))
     if answers.max() - answers.min() < 10:
         return "output_is_limited"

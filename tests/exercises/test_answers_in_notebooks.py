@@ -54,7 +54,7 @@ class Notebook:
                 verdicts.append(value.verdict)
         return verdicts
 
-    def judge(self, task: str) -> Verdict:
+    def check(self, task: str) -> Verdict:
         """Return the verdict on what is now in the place of a task's solution."""
         [verdict] = self.run(after=task, until=task)
         return verdict
@@ -141,7 +141,7 @@ TASKS = [
     (6, "find_most_frequent_mistake"),
 ]
 each_task = pytest.mark.parametrize(("number", "task"), TASKS)
-# the others are asked once, and judged by what became of the network, or of their choice
+# the others are called once; the check looks at the network or at their choice
 ASKED_TWICE = [
     (number, task)
     for number, task in TASKS
@@ -153,7 +153,7 @@ ASKED_TWICE = [
 def test_a_forgotten_return_is_told_apart(monkeypatch, number, task):
     notebook = solve(number)
     monkeypatch.setitem(notebook.names, task, convert(lambda _result: None)(notebook.names[task]))
-    verdict = notebook.judge(task)
+    verdict = notebook.check(task)
     assert verdict.mistake == "returns_none", verdict
 
 
@@ -168,7 +168,7 @@ def test_no_answer_can_be_written_down_that_was_right_once(monkeypatch, number, 
         return results[0]
 
     monkeypatch.setitem(notebook.names, task, remembers_its_first_result)
-    assert not notebook.judge(task)
+    assert not notebook.check(task)
 
 
 # where a task is named otherwise than what it is about
@@ -182,7 +182,7 @@ def test_a_cell_that_ended_in_an_error_costs_the_marks_and_nothing_else(monkeypa
     notebook = solve(number)
     name = CLASSES.get(task, task)
     monkeypatch.delitem(notebook.names, name)
-    verdict = notebook.judge(task)
+    verdict = notebook.check(task)
     assert verdict.mistake == "not_defined", verdict
     assert f"`{name}`" in verdict.hint
 
@@ -356,7 +356,7 @@ def test_a_likely_mistake_is_met_by_the_hint_that_fits_it(monkeypatch, number, t
     notebook = solve(number)
     monkeypatch.setitem(notebook.names, CLASSES.get(task, task), answer)
     start_over()
-    verdict = notebook.judge(task)
+    verdict = notebook.check(task)
     assert not verdict
     assert words in verdict.hint, verdict
 
@@ -365,7 +365,7 @@ def test_a_likely_mistake_is_met_by_the_hint_that_fits_it(monkeypatch, number, t
 def test_patience_passes_however_it_is_written(monkeypatch, answer):
     notebook = solve(7)
     monkeypatch.setitem(notebook.names, "Patience", answer)
-    assert notebook.judge("patience")
+    assert notebook.check("patience")
 
 
 def read_with_methods(model, images):
@@ -377,7 +377,7 @@ def read_with_methods(model, images):
 def test_a_network_that_a_check_hands_over_can_do_what_networks_can(monkeypatch):
     notebook = solve(1)
     monkeypatch.setitem(notebook.names, "read_digits", read_with_methods)
-    assert notebook.judge("read_digits")
+    assert notebook.check("read_digits")
 
 
 def test_the_pairs_do_not_stand_above_the_task_to_find_them():
@@ -395,13 +395,13 @@ def test_the_pairs_do_not_stand_above_the_task_to_find_them():
         assert not all(named), line
 
 
-def judge_goal(task, answer, run=None) -> Verdict:
+def check_goal(task, answer, run=None) -> Verdict:
     """Return the verdict on an answer of exercise 8, with or without a run of the small digits."""
     notebook = Notebook(8)
     session = None if run is None else SimpleNamespace(trainer=run)
     kit = {"award": award, "check_answer": check_answer, "nn": nn, "torch": torch}
     notebook.names |= {**kit, "usual_batch_size": 32, "session": session, task: answer}
-    return notebook.judge(task)
+    return notebook.check(task)
 
 
 @pytest.mark.parametrize(
@@ -411,16 +411,16 @@ def judge_goal(task, answer, run=None) -> Verdict:
         (lambda most: most // 795, "Biases"),
         (lambda most: (most - 10) / 795, "rounds down"),
         (lambda _most: 62, "784 weights"),
-        (lambda _most: None, "handed back nothing"),
+        (lambda _most: None, "returned nothing"),
     ],
 )
 def test_a_likely_number_of_hidden_units_is_met_by_the_hint_that_fits_it(answer, words):
     start_over()
-    assert words in judge_goal("find_most_hidden_units", answer).hint
+    assert words in check_goal("find_most_hidden_units", answer).hint
 
 
-def judge_changes(answer, run) -> Verdict:
-    return judge_goal("name_changes", lambda: answer, run)
+def check_changes(answer, run) -> Verdict:
+    return check_goal("name_changes", lambda: answer, run)
 
 
 def build_run(loss_fn=None, **settings):
@@ -444,19 +444,19 @@ def build_run(loss_fn=None, **settings):
 )
 def test_changes_are_those_of_the_run(settings, changes):
     run = build_run(**settings)
-    assert judge_changes(changes, run)
-    assert judge_changes(list(changes), run)
-    assert not judge_changes(changes ^ {"loss"}, run)
+    assert check_changes(changes, run)
+    assert check_changes(list(changes), run)
+    assert not check_changes(changes ^ {"loss"}, run)
 
 
 def test_the_card_lists_the_changes_that_were_made_and_those_that_were_named():
-    shown = judge_changes({"loss"}, build_run(batch_size=8)).details[0].numbers
+    shown = check_changes({"loss"}, build_run(batch_size=8)).details[0].numbers
     assert shown == "expected changes {'batch size'}, found changes {'loss'}"
 
 
 def test_changes_without_a_run_wait_for_it():
-    assert judge_changes({"loss"}, None).mistake == "unsolved"
+    assert check_changes({"loss"}, None).mistake == "unsolved"
 
 
 def test_changes_that_are_not_returned_are_told_apart():
-    assert judge_changes(None, build_run()).mistake == "returns_none"
+    assert check_changes(None, build_run()).mistake == "returns_none"

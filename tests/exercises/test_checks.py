@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.exercises import Verdict
-from mnist_widgets.exercises.examination import examine
+from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.measures import precision, recall
 
 
@@ -121,7 +121,7 @@ ODD_ANSWERS = {
 @each_check
 def test_a_check_never_raises(check):
     for name, answer in ODD_ANSWERS.items():
-        verdict = judge_odd(check, name, answer)
+        verdict = check_odd(check, name, answer)
         assert verdict.hint, name
         assert str(verdict), name
         assert verdict._repr_html_(), name
@@ -129,10 +129,10 @@ def test_a_check_never_raises(check):
 
 def test_the_check_of_a_run_never_raises_either():
     for name, run in ODD_ANSWERS.items():
-        judge_odd(exercises.check_run, name, run)
+        check_odd(exercises.check_run, name, run)
 
 
-def judge_odd(check, name, answer) -> Verdict:
+def check_odd(check, name, answer) -> Verdict:
     """Return the verdict on an odd answer, as if it were the first that the check gets."""
     exercises.start_over()
     try:
@@ -184,10 +184,10 @@ def test_a_check_works_where_gradients_are_turned_off(check):
         assert check(RIGHT[check]).passed
 
 
-def test_aspects_behind_the_first_that_fails_are_not_reached():
+def test_criteria_after_the_first_that_fails_are_not_checked():
     reached = []
 
-    def judge(number):
+    def make_criterion(number):
         def look():
             reached.append(number)
             if number == 2:
@@ -196,7 +196,9 @@ def test_aspects_behind_the_first_that_fails_are_not_reached():
 
         return look
 
-    verdict = examine("odd", {}, {f"Claim {number}": judge(number) for number in (1, 2, 3)})
+    verdict = run_check(
+        "odd", {}, {f"Claim {number}": make_criterion(number) for number in (1, 2, 3)}
+    )
     assert reached == [1, 2]
     assert [detail.passed for detail in verdict.details] == [True, False, None]
     assert [bool(detail.numbers) for detail in verdict.details] == [True, True, False]

@@ -12,23 +12,16 @@ import pytest
 import mnist_widgets.exercises.hints
 from mnist_widgets.exercises import check_train_step, start_over
 from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake, choose_hint, forget_mistakes
+from mnist_widgets.exercises.mistakes import Mistake, choose_hint, reset_hints
 
 FOLDER = Path(mnist_widgets.exercises.hints.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
 LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
-SOURCES = {
-    "network": ["network"],
-    "train_step": ["train_step", "watched_step"],
-    "trainer": ["trainer", "histories", "watched"],
-    "loss_choice": ["loss_choice", "wrong_losses"],
-    "probabilities": ["probabilities"],
-    "confident_mistakes": ["confident_mistakes"],
-    "confusion": ["confusion"],
-    "scores": ["scores"],
-    "callback": ["callback", "planted"],
-    "run": ["run"],
-    "common": ["trying"],
+MORE_SOURCES = {
+    "train_step": ["step_recorders"],
+    "trainer": ["history_criteria", "recorders"],
+    "loss_choice": ["wrong_losses"],
+    "callback": ["scripted_training"],
 }
 
 
@@ -59,7 +52,7 @@ def test_another_error_of_python_is_another_mistake_but_other_numbers_are_not():
 def test_forgetting_concerns_one_exercise():
     for exercise in ("bus", "train"):
         choose_hint(exercise, Mistake("late", ""), LADDER)
-    forget_mistakes("bus")
+    reset_hints("bus")
     numbers = [choose_hint(each, Mistake("late", ""), LADDER)[1] for each in ("bus", "train")]
     assert numbers == [1, 2]
 
@@ -95,12 +88,19 @@ def test_passing_and_starting_over_begin_with_the_first_hint_again(reset):
     assert check_train_step(forgets_step).hint_number == 1
 
 
-def find_named_mistakes(module: str) -> set[str]:
-    """Find the strings of a module that look like the names of mistakes and are used as such."""
-    path = FOLDER.parent / f"{module}.py"
+def parse_sources(name: str) -> list[ast.AST]:
+    """Return the nodes of the modules that raise the mistakes of one file of hints."""
+    own = "sandbox" if name == "common" else f"checks/{name}"
+    paths = [FOLDER.parent / f"{module}.py" for module in (own, *MORE_SOURCES.get(name, ()))]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    return [node for tree in trees for node in ast.walk(tree)]
+
+
+def find_named_mistakes(name: str) -> set[str]:
+    """Find the strings that look like the names of mistakes and are used as such."""
     strings = {
         node.value
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in parse_sources(name)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     return {string for string in strings if re.fullmatch(r"[a-z]+(_[a-z]+)+", string)}
@@ -108,7 +108,7 @@ def find_named_mistakes(module: str) -> set[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_hint_belongs_to_a_mistake_that_is_recognized_somewhere(name):
-    named = set().union(*map(find_named_mistakes, SOURCES[name]))
+    named = find_named_mistakes(name)
     generated = {"recall_from_the_wrong_axis", "precision_from_the_wrong_axis"}
     single = {"raises", "exits", "unsolved", "unusable", "percent", "reversed", "transposed"}
     assert set(read_hints(name)) - named <= generated | single
@@ -117,12 +117,10 @@ def test_every_hint_belongs_to_a_mistake_that_is_recognized_somewhere(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mistake_that_is_raised_has_its_hints(name):
     hints = {**read_hints("common"), **read_hints(name)}
-    for module in SOURCES[name]:
-        tree = ast.parse((FOLDER.parent / f"{module}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            is_mistake = isinstance(node, ast.Call) and ast.unparse(node.func) == "Mistake"
-            if is_mistake and isinstance(node.args[0], ast.Constant):
-                assert node.args[0].value in hints
+    for node in parse_sources(name):
+        is_mistake = isinstance(node, ast.Call) and ast.unparse(node.func) == "Mistake"
+        if is_mistake and isinstance(node.args[0], ast.Constant):
+            assert node.args[0].value in hints
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,7 +134,7 @@ def test_hints_are_sentences_and_no_two_of_a_mistake_are_alike(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_known_figures_are_filled_in(name):
+def test_only_known_values_are_filled_in(name):
     known = {"found", "error", "where", "name", "part", "row", "score", "most", "least"}
     known |= {"shape", "expected", "num_found", "num_layers", "num_hidden", "num_seen"}
     for ladder in read_hints(name).values():

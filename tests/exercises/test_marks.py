@@ -40,9 +40,7 @@ def test_a_student_sees_the_card_and_the_marks():
     card = award(FAILED, points=5)._repr_html_()
     assert FAILED._repr_html_() in card
     assert "Marks: 0 of 5" in card
-    assert (
-        str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, given when all points above hold"
-    )
+    assert str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, if all criteria above are met"
 
 
 def test_a_check_may_be_called_late():
@@ -83,7 +81,7 @@ def test_a_cell_waits_for_what_is_unsolved_and_names_it(capsys, function, name):
     with once_solved():
         function()
         pytest.fail("the lines after it are not run")
-    assert f"This waits for your {name}. " in capsys.readouterr().out
+    assert f"This cell needs your {name}. " in capsys.readouterr().out
 
 
 def test_solved_cells_run_as_if_nothing_were_around_them(capsys):

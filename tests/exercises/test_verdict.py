@@ -59,7 +59,7 @@ def test_in_a_condition_it_is_what_it_says():
 
 def test_in_a_terminal_words_say_what_passed():
     lines = str(FAILED).splitlines()
-    assert lines[0] == "check_train_step: not there yet, 1 of 3 points hold"
+    assert lines[0] == "check_train_step: not passed yet, 1 of 3 criteria met"
     assert lines[1] == "passed      It can be called: a first loss of 1.0310"
     assert lines[2] == "not passed  The weights move: expected 0.5, found <b>0.1</b>"
     assert lines[3] == "not reached It returns a float"
@@ -80,17 +80,17 @@ def test_what_is_not_ascii_would_fail_in_some_terminals():
 def test_the_card_says_the_same_in_words(verdict):
     spoken = " ".join("".join(read(verdict).spoken).split())
     for detail in verdict.details:
-        assert detail.aspect in spoken
+        assert detail.criterion in spoken
         assert detail.numbers in spoken
         assert {None: "not reached", True: "passed", False: "not passed"}[detail.passed] in spoken
     assert verdict.hint.replace("`", "") in spoken
-    assert ("not there yet" in spoken) != verdict.passed
+    assert ("not passed yet" in spoken) != verdict.passed
 
 
 def test_what_is_not_solved_yet_is_no_failure():
     verdict = Verdict(False, "Go on.", (Detail("It runs"),), "check_scores", "unsolved", 1, 1)
     assert str(verdict).splitlines() == [
-        "check_scores: not solved yet, 0 of 1 points hold",
+        "check_scores: not solved yet, 0 of 1 criteria met",
         "not reached It runs",
         "Hint: Go on.",
     ]

@@ -1,8 +1,8 @@
-"""The words of the hints: one file for each check, and how it is read.
+"""The hints: one Markdown file for each check.
 
-A heading names a mistake. Of the numbered hints below it the first says what was seen and what it
-means, the next where to look, the last what to write. Names in curly brackets are filled in by the
-check that recognized the mistake.
+A heading is the code of a mistake. Of the numbered hints below it, the first says what the check
+found and what that means, the second where to look, the third what to write. The check that
+recognizes the mistake fills in the names in curly brackets.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 
 
 def read_hints(name: str) -> dict[str, list[str]]:
-    """Read the hints of one check, for each mistake from the first to the last.
+    """Return the hints of one check, by mistake.
 
     Args:
-        name: of a file in this folder, without its `.md`.
+        name: a file in this folder, without `.md`.
     """
-    text = (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
+    content = (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
     hints = {}
-    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        mistake, _, ladder = section.partition("\n")
-        numbered = re.split(r"^\d\. ", ladder, flags=re.MULTILINE)[1:]
+    for section in re.split(r"^## ", content, flags=re.MULTILINE)[1:]:
+        mistake, _, text = section.partition("\n")
+        numbered = re.split(r"^\d\. ", text, flags=re.MULTILINE)[1:]
         hints[mistake.strip()] = [" ".join(hint.split()) for hint in numbered]
     return hints

@@ -1,0 +1,157 @@
+"""Compare a short answer with the expected one; also for a teacher's own tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import describe
+from mnist_widgets.exercises.verdict import Verdict
+
+_NO_HINT = "Read the task again, and compare the expected result with yours."
+_MAX_SHOWN = 12  # numbers of a tensor or a list that fit on a line
+
+
+def check_answer(
+    task: str,
+    claim: str,
+    answer: Callable[[], object],
+    *,
+    expected: object,
+    hints: Sequence[str] = (),
+    known: Mapping[str, object] | None = None,
+    tolerance: float = 1e-4,
+) -> Verdict:
+    """Check that a student's code gives the expected answer.
+
+    Example:
+        ```python
+        check_answer(
+            "add",
+            "It adds 2 and 3, and 4 and 5",
+            lambda: [add(2, 3), add(4, 5)],
+            expected=[5, 9],
+            known={"6 and 20 are the products.": [6, 20]},
+            hints=["Use +."],
+        )
+        ```
+
+    Args:
+        task: what is checked, usually the name of a function.
+        claim: the criterion, for the card.
+        answer: calls the student's code, preferably with several inputs, because a single result
+            can be copied.
+        expected: a number, a tensor, text, a set, or a list, tuple or dictionary of these. NaN
+            equals NaN.
+        hints: for other wrong answers, one at a time.
+        known: likely wrong answers, by the hint for each.
+        tolerance: the largest allowed absolute error.
+
+    Returns:
+        The verdict; errors in the student's code are not raised.
+    """
+    recognized = {f"known_answer_{n}": hint for n, hint in enumerate(known or {}, 1)}
+
+    def compare() -> str:
+        found = answer()
+        words = f"expected {_describe(expected)}, found {_describe(found)}"
+        if _is_equal(found, expected, tolerance):
+            return words
+        pairs = list(_pair_up(found, expected))
+        if any(part is None for part, _ in pairs):
+            raise Mistake("returns_none", words)
+        for name, wrong in zip(recognized, (known or {}).values(), strict=True):
+            if _is_equal(found, wrong, tolerance):
+                raise Mistake(name, words)
+        if any(isinstance(right, Tensor) and not isinstance(part, Tensor) for part, right in pairs):
+            raise Mistake("not_a_tensor", words)
+        raise Mistake("other_answer", words)
+
+    texts = {name: [hint] for name, hint in recognized.items()}
+    texts["other_answer"] = list(hints) or [_NO_HINT]
+    # `str.format` fills in hints, but these contain no placeholders
+    as_they_are = {
+        name: [hint.replace("{", "{{").replace("}", "}}") for hint in each]
+        for name, each in texts.items()
+    }
+    return run_check(task, as_they_are, {claim: compare})
+
+
+def _is_equal(found: object, expected: object, tolerance: float) -> bool:
+    """Compare two answers part by part."""
+    return all(_are_alike(*pair, tolerance) for pair in _pair_up(found, expected))
+
+
+def _pair_up(found: object, expected: object) -> Iterator[tuple[object, object]]:
+    """Yield pairs of corresponding parts, as far as both answers have the same structure."""
+    if isinstance(expected, (list, tuple)) and isinstance(found, (Tensor, np.ndarray)):
+        found = found.tolist()
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        is_alike = found.keys() == expected.keys()
+        parts = [(found[key], expected[key]) for key in expected] if is_alike else None
+    elif isinstance(expected, (list, tuple)) and isinstance(found, (list, tuple)):
+        is_alike = len(found) == len(expected)
+        parts = list(zip(found, expected, strict=True)) if is_alike else None
+    else:
+        parts = None
+    if parts is None:
+        yield found, expected
+        return
+    for pair in parts:
+        yield from _pair_up(*pair)
+
+
+def _are_alike(found: object, expected: object, tolerance: float) -> bool:
+    """Compare two answers without parts."""
+    if isinstance(expected, (set, frozenset)):
+        return isinstance(found, (set, frozenset, list, tuple)) and set(found) == expected
+    if isinstance(expected, Tensor):
+        return isinstance(found, Tensor) and _are_close(found, expected, tolerance)
+    if isinstance(found, (Tensor, np.ndarray, np.generic)):
+        if math.prod(found.shape) != 1:
+            return False
+        found = found.item()  # a number in a tensor or array
+    if isinstance(expected, Real) and isinstance(found, Real):
+        if isinstance(found, bool) != isinstance(expected, bool):
+            return False
+        are_nan = math.isnan(found) and math.isnan(expected)
+        return are_nan or math.isclose(found, expected, rel_tol=0, abs_tol=tolerance)
+    return bool(found == expected)
+
+
+def _are_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    """Whether shapes, kinds of numbers and values agree; all integer types are one kind."""
+    kinds = [(each.dtype == torch.bool, each.is_floating_point()) for each in (found, expected)]
+    found_values, values = (each.detach().cpu().double() for each in (found, expected))
+    return (
+        found.shape == expected.shape
+        and kinds[0] == kinds[1]
+        and torch.allclose(found_values, values, rtol=0, atol=tolerance, equal_nan=True)
+    )
+
+
+def _describe(value: object) -> str:
+    """Return an answer as Python shows it, shortened."""
+    if isinstance(value, Tensor) and value.numel() <= _MAX_SHOWN:
+        return f"tensor({_describe(value.tolist())})"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_describe(part)}" for key, part in value.items())
+    if isinstance(value, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(_describe, value)))}}}"
+    if isinstance(value, (list, tuple)):
+        is_long = len(value) > _MAX_SHOWN
+        words = [_describe(part) for part in (value[:3] if is_long else value)]
+        if is_long:
+            words += ["...", _describe(value[-1])]
+        listed = f"[{', '.join(words)}]" if isinstance(value, list) else f"({', '.join(words)})"
+        return f"{len(value)} values {listed}" if is_long else listed
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return repr(value) if isinstance(value, (str, Real, type(None))) else describe(value)

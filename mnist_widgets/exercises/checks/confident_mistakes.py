@@ -1,0 +1,140 @@
+"""Check a function that finds the most confident mistakes of a network.
+
+The hints are in hints/confident_mistakes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
+from mnist_widgets.exercises.verdict import Verdict
+
+_NUM_IMAGES, _NUM_MISTAKES = 40, 12
+
+
+def check_confident_mistakes(find: Callable[..., Tensor]) -> Verdict:
+    """Check a function that finds a network's most confident mistakes.
+
+    A mistake is an image whose most probable class is not its label; its confidence is the
+    probability of that class.
+
+    Args:
+        find: called as `find(probabilities, labels, count)` with probabilities (N, 10) and labels
+            int64 (N,); `count` is 5 by default. Returns the positions, from 0 to N - 1, of the
+            `count` most confident mistakes, the most confident first; of all mistakes if there
+            are fewer.
+
+    Returns:
+        The verdict; errors in the student's code are not raised.
+    """
+    criteria = _Criteria(find)
+    return run_check(
+        "check_confident_mistakes",
+        read_hints("confident_mistakes"),
+        {
+            "It returns five positions": criteria.check_positions,
+            "They are the most confident mistakes, in order": criteria.check_choice,
+            "It returns `count` positions": criteria.check_count,
+            "It returns all mistakes if there are fewer": criteria.check_few,
+        },
+    )
+
+
+class _Criteria:
+    def __init__(self, find: Callable[..., Any]) -> None:
+        self._find = find
+
+    def check_positions(self) -> str:
+        self._probabilities, self._labels = _make_predictions(_NUM_MISTAKES)
+        result = self._call()
+        require_result(result, self._find)
+        self._found = as_tensor(result)
+        found = f"expected 5 positions, found {describe(result)}"
+        if self._found.dtype == torch.bool:
+            raise Mistake("returns_mask", found)
+        if self._found.dim() == 2 and self._found.shape[1] == 10:
+            raise Mistake("returns_rows", found)
+        if self._found.is_floating_point() and torch.equal(self._found, self._found.round()):
+            raise Mistake("no_whole_numbers", found)
+        if self._found.is_floating_point():
+            raise Mistake("returns_probabilities", found)
+        if tuple(self._found.shape) == (_NUM_MISTAKES,):
+            raise Mistake("returns_all", found)
+        if tuple(self._found.shape) != (5,):
+            raise Mistake("wrong_shape", found)
+        return f"expected 5 positions, found {len(self._found)}"
+
+    def check_choice(self) -> str:
+        confidences, predicted = self._probabilities.max(1)
+        is_mistake = predicted != self._labels
+        mistakes = is_mistake.nonzero().flatten()
+        of_truth = self._probabilities.gather(1, self._labels.unsqueeze(1)).squeeze(1)
+        order = confidences[mistakes].argsort(descending=True)
+        expected = mistakes[order[:5]]
+        found = f"expected {_list(expected)}, found {_list(self._found)}"
+        if torch.equal(self._found, expected):
+            return found
+        variants = {
+            "least_confident_first": mistakes[order.flip(0)[:5]],
+            "reversed": expected.flip(0),
+            "positions_among_mistakes": order[:5],
+            "first_mistakes": mistakes[:5],
+            "by_true_class": mistakes[of_truth[mistakes].argsort()[:5]],
+            "surest_right_answers": (confidences * ~is_mistake).argsort(descending=True)[:5],
+            "right_answers_too": confidences.argsort(descending=True)[:5],
+            "returns_classes": predicted[expected],
+        }
+        for name, variant in variants.items():
+            if torch.equal(self._found, variant):
+                raise Mistake(name, found)
+        if set(self._found.tolist()) == set(expected.tolist()):
+            raise Mistake("not_sorted", found)
+        num_right = sum(position not in mistakes.tolist() for position in self._found.tolist())
+        raise Mistake("right_answers_too" if num_right else "other_mistakes", found)
+
+    def check_count(self) -> str:
+        positions = as_tensor(self._call(3))
+        found = f"find(probabilities, labels, 3): expected 3 positions, found {len(positions)}"
+        if positions.tolist() != self._found[:3].tolist():
+            raise Mistake("ignores_count", found)
+        return found
+
+    def check_few(self) -> str:
+        probabilities, labels = _make_predictions(2)
+        try:
+            positions = as_tensor(self._find(probabilities, labels)).flatten()
+        except (RuntimeError, IndexError, ValueError) as error:
+            found = "2 mistakes, count 5: expected 2 positions, found an error"
+            raise Mistake("fails_with_few", found) from error
+        found = f"2 mistakes, count 5: expected 2 positions, found {len(positions)}"
+        if len(positions) != 2:
+            raise Mistake("fills_up", found)
+        return found
+
+    def _call(self, *count: int) -> Any:  # noqa: ANN401 - any result
+        return self._find(self._probabilities.clone(), self._labels.clone(), *count)
+
+
+def _make_predictions(num_mistakes: int) -> tuple[Tensor, Tensor]:
+    """Return probabilities (40, 10) and labels (40,) with `num_mistakes` mistakes."""
+    generator = torch.Generator().manual_seed(5)
+    scores = torch.randn(_NUM_IMAGES, 10, generator=generator) * 2
+    probabilities = scores.softmax(1)
+    labels = probabilities.argmax(1)
+    is_mistake = torch.randperm(_NUM_IMAGES, generator=generator)[:num_mistakes]
+    rank = torch.arange(num_mistakes) % 3 + 1  # the label is the second to fourth choice
+    choices = probabilities.argsort(1, descending=True)
+    labels[is_mistake] = choices[is_mistake, rank]
+    return probabilities, labels
+
+
+def _list(positions: Iterable[Any]) -> str:
+    return ", ".join(str(int(position)) for position in positions)

@@ -1,0 +1,208 @@
+"""Check a network like `SimpleNet` by its results, not by its code.
+
+The hints are in hints/network.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mnist_widgets.devices import device_of
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import describe, require_result
+from mnist_widgets.exercises.verdict import Verdict
+
+_NUM_PIXELS, _NUM_HIDDEN, _NUM_CLASSES = 28 * 28, 512, 10
+_OTHER_ACTIVATIONS = (
+    torch.tanh,
+    torch.sigmoid,
+    functional.gelu,
+    functional.leaky_relu,
+    functional.elu,
+    functional.silu,
+)
+_NUM_IMAGES = 5  # different from all other sizes, to recognize a wrong axis
+
+
+def check_network(build: Callable[[int, int], nn.Module]) -> Verdict:
+    """Check a network like `SimpleNet`: flatten, 512 units with ReLU, one raw score for each class.
+
+    Args:
+        build: called as `build(input_dim, num_classes)`, returns the network; usually its class.
+            The network takes images (N, ...) with `input_dim` numbers each and returns scores
+            (N, `num_classes`).
+
+    Returns:
+        The verdict; errors in the student's code are not raised.
+    """
+    criteria = _Criteria(build)
+    return run_check(
+        "check_network",
+        read_hints("network"),
+        {
+            "It builds a network": criteria.check_building,
+            "The network returns 10 scores for each image": criteria.check_shape,
+            "It has the parameters of two layers with 512 hidden units": criteria.check_size,
+            "ReLU follows the first layer, nothing follows the last": criteria.check_values,
+            "It builds networks of other sizes, too": criteria.check_other_sizes,
+        },
+    )
+
+
+class _Criteria:
+    def __init__(self, build: Callable[[int, int], nn.Module]) -> None:
+        self._build = build
+
+    def check_building(self) -> str:
+        self._model = _build(self._build, _NUM_PIXELS, _NUM_CLASSES)
+        return f"build(784, 10) returned {describe(self._model)}"
+
+    def check_shape(self) -> str:
+        images = torch.rand(_NUM_IMAGES, 1, 28, 28).to(device_of(self._model))
+        try:
+            scores = self._model(images)
+        except NotImplementedError as error:
+            if "missing the required" not in str(error):  # torch's message
+                raise
+            raise Mistake("no_forward", "the network has no method `forward`") from error
+        except RuntimeError as error:
+            self._recognize_missing_flatten(images, error)
+            raise
+        if scores is None:
+            raise Mistake("forward_returns_none", "expected scores, found None")
+        if not isinstance(scores, Tensor):
+            raise Mistake("not_a_tensor", f"expected a tensor of scores, found {describe(scores)}")
+        shape, expected = tuple(scores.shape), (_NUM_IMAGES, _NUM_CLASSES)
+        found = f"5 images in, expected scores of shape {expected}, found {shape}"
+        if len(shape) > 2:
+            raise Mistake("forgot_flatten", found)
+        if shape in {(_NUM_CLASSES,), (1, _NUM_CLASSES)}:
+            raise Mistake("flattens_the_batch", found)
+        if shape != expected:
+            raise Mistake("wrong_shape", found, expected=expected, shape=shape)
+        return found
+
+    def check_size(self) -> str:
+        sizes = [tuple(parameter.shape) for parameter in self._model.parameters()]
+        matrices = [size for size in sizes if len(size) == 2]
+        num_found = sum(parameter.numel() for parameter in self._model.parameters())
+        num_expected = _count_parameters(_NUM_PIXELS, _NUM_CLASSES)
+        found = f"expected {num_expected:,} parameters, found {num_found:,}"
+        if num_found == num_expected:
+            return found
+        if not matrices:
+            raise Mistake("layers_not_registered", found, num_found=num_found)
+        if len(matrices) == 1:
+            is_alone = sorted(matrices[0]) == [_NUM_CLASSES, _NUM_PIXELS]
+            name = "too_few_layers" if is_alone else "layers_not_registered"
+            raise Mistake(name, found, num_found=num_found)
+        if len(matrices) > 2:
+            raise Mistake("too_many_layers", found, num_layers=len(matrices))
+        shared = set(matrices[0]) & set(matrices[1])  # the size that both layers have
+        num_hidden = max(shared, default=_NUM_HIDDEN)
+        name = "wrong_size" if num_hidden == _NUM_HIDDEN else "other_hidden_size"
+        raise Mistake(name, found, num_hidden=num_hidden)
+
+    def check_values(self) -> str:
+        images = torch.rand(64, 1, 28, 28)
+        model = self._model.cpu().eval()
+        with torch.no_grad():
+            scores = model(images)
+            variants = _compute_variants(model, images.flatten(1))
+        expected = variants[0][1]
+        found = f"expected a first score of {expected[0, 0]:.3f}, found {scores[0, 0]:.3f}"
+        for name, variant in variants:
+            if torch.allclose(scores, variant, atol=1e-4):
+                if name == "right":
+                    return found
+                raise Mistake(name, found, least=f"{scores.min():.3f}", most=f"{scores.max():.3f}")
+        raise Mistake("other_function", found)
+
+    def check_other_sizes(self) -> str:
+        try:
+            scores = _build(self._build, 12, 3)(torch.rand(_NUM_IMAGES, 1, 3, 4))
+        except Exception as error:
+            found = "build(12, 3) returned a network that does not accept 12 numbers for each image"
+            raise Mistake("hard_coded_sizes", found) from error
+        shape = tuple(scores.shape)
+        found = f"build(12, 3), 5 images in, expected scores of shape (5, 3), found {shape}"
+        if shape != (_NUM_IMAGES, 3):
+            raise Mistake("hard_coded_sizes", found)
+        return found
+
+    def _recognize_missing_flatten(self, images: Tensor, error: RuntimeError) -> None:
+        if _returns(self._model, images.flatten(1), (_NUM_IMAGES, _NUM_CLASSES)):
+            found = f"images of shape {tuple(images.shape)} do not fit the first layer"
+            raise Mistake("forgot_flatten", found) from error
+        one_image = images[:1]
+        if any(_returns(self._model, one_image, shape) for shape in ((10,), (1, 10))):
+            found = "1 image gives 10 scores, but 5 images raise an error"
+            raise Mistake("flattens_the_batch", found) from error
+
+
+def _build(build: Callable[[int, int], nn.Module], input_dim: int, num_classes: int) -> nn.Module:
+    """Build the student's network.
+
+    Raises:
+        Mistake: if the result is no network.
+    """
+    if isinstance(build, nn.Module):
+        raise Mistake(
+            "network_given", f"expected a class or function, found a {type(build).__name__}"
+        )
+    try:
+        model: Any = build(input_dim, num_classes)
+    except AttributeError as error:
+        if "Module.__init__() call" not in str(error):  # torch's message
+            raise
+        raise Mistake("forgot_super", "the `__init__` of `nn.Module` was not called") from error
+    require_result(model, build)
+    if not isinstance(model, nn.Module):
+        raise Mistake("not_a_network", f"expected a network, found {describe(model)}")
+    return model
+
+
+def _returns(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether the model returns scores of this shape for these images."""
+    try:
+        scores: Any = model(images)
+    except Exception:
+        return False
+    return isinstance(scores, Tensor) and tuple(scores.shape) == shape
+
+
+def _count_parameters(input_dim: int, num_classes: int) -> int:
+    return (input_dim + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * num_classes
+
+
+def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tensor]]:
+    """Return the correct scores for these weights, then those of common mistakes."""
+    parameters = {tuple(sorted(parameter.shape)): parameter for parameter in model.parameters()}
+    sizes = ((_NUM_HIDDEN, _NUM_PIXELS), (_NUM_HIDDEN,), (_NUM_CLASSES, _NUM_HIDDEN), (10,))
+    if not set(sizes) <= set(parameters):
+        raise Mistake("wrong_size", f"expected parameters of sizes {sizes}, found others")
+    weight1, bias1, weight2, bias2 = (parameters[size] for size in sizes)
+    is_transposed = weight1.shape[0] == _NUM_PIXELS  # the student computes images @ weight
+    weights = (weight1.T, weight2.T) if is_transposed else (weight1, weight2)
+    sums = functional.linear(inputs, weights[0], bias1)
+    activated = [activation(sums) for activation in _OTHER_ACTIVATIONS]
+    right, no_relu, *others = (
+        functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *activated)
+    )
+    variants = [("right", right), ("no_relu", no_relu)]
+    for scores in (right, no_relu, *others):
+        variants += [
+            ("softmax_in_network", scores.softmax(1)),
+            ("softmax_over_images", scores.softmax(0)),
+            ("log_softmax_in_network", scores.log_softmax(1)),
+            ("sigmoid_at_the_end", scores.sigmoid()),
+            ("relu_at_the_end", scores.relu()),
+        ]
+    return variants + [("other_activation", scores) for scores in others]

@@ -1,0 +1,140 @@
+"""Check a function that predicts probabilities.
+
+The hints are in hints/predict_probabilities.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
+from mnist_widgets.exercises.verdict import Verdict
+
+_NUM_IMAGES = 6
+
+
+def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) -> Verdict:
+    """Check a function that predicts the probability of each class.
+
+    Args:
+        predict: called as `predict(model, images)`, with a network that returns raw scores (N, 10)
+            and float images (N, 1, 28, 28) in [0, 1] on the network's device; returns the
+            probabilities (N, 10). It uses evaluation mode, computes no gradients, and restores
+            the network's mode.
+
+    Returns:
+        The verdict; errors in the student's code are not raised.
+    """
+    criteria = _Criteria(predict)
+    return run_check(
+        "check_predict_probabilities",
+        read_hints("predict_probabilities"),
+        {
+            "It calls the network in evaluation mode": criteria.check_call,
+            "It returns a tensor with ten numbers for each image": criteria.check_shape,
+            "They are the softmax of each image's scores": criteria.check_values,
+            "It computes no gradients": criteria.check_gradients,
+            "It restores the mode of the network": criteria.check_mode,
+        },
+    )
+
+
+class _Criteria:
+    def __init__(self, predict: Callable[[nn.Module, Tensor], Any]) -> None:
+        self._predict = predict
+
+    def check_call(self) -> str:
+        self._network = _Network()
+        self._images = torch.rand(_NUM_IMAGES, 1, 28, 28)
+        self._result = self._predict(self._network, self._images)
+        require_result(self._result, self._predict)
+        if not self._network.modes:
+            raise Mistake("network_not_asked", "expected a call of the network, found none")
+        words = "training" if any(self._network.modes) else "evaluation"
+        found = f"expected evaluation mode, found {words} mode"
+        if any(self._network.modes):
+            raise Mistake("forgot_eval", found)
+        return found
+
+    def check_shape(self) -> str:
+        probabilities = as_tensor(self._result)
+        expected, shape = (_NUM_IMAGES, 10), tuple(probabilities.shape)
+        found = f"expected shape {expected}, found {shape}"
+        if shape == expected:
+            require_tensor(self._result)
+            return found
+        if probabilities.numel() == _NUM_IMAGES:
+            is_label = not probabilities.is_floating_point()
+            raise Mistake("returns_labels" if is_label else "returns_highest_only", found)
+        raise Mistake("wrong_shape", found, result=describe(self._result))
+
+    def check_values(self) -> str:
+        found_values = as_tensor(self._result).detach().float()
+        with torch.no_grad():
+            scores = self._network.score(self._images)
+        expected = scores.softmax(1)
+        found = (
+            f"expected {expected[0, 0]:.3f} for the first image's 0, found "
+            f"{found_values[0, 0]:.3f}; its ten numbers sum to {found_values[0].sum():.3f}"
+        )
+        variants = {
+            "raw_scores": scores,
+            "log_probabilities": scores.log_softmax(1),
+            "softmax_over_images": scores.softmax(0),
+            "softmax_over_everything": scores.flatten().softmax(0).reshape(scores.shape),
+            "softmax_twice": expected.softmax(1),
+            "sigmoid_not_softmax": scores.sigmoid(),
+            "exponentials_only": scores.exp(),
+            "shares_of_raw_scores": scores / scores.sum(1, keepdim=True),
+            "percent": expected * 100,
+        }
+        if torch.allclose(found_values, expected, atol=1e-4):
+            return found
+        for name, variant in variants.items():
+            if torch.allclose(found_values, variant, rtol=1e-3, atol=1e-4):
+                raise Mistake(name, found)
+        raise Mistake("other_numbers", found)
+
+    def check_gradients(self) -> str:
+        if getattr(self._result, "requires_grad", False):
+            raise Mistake("keeps_gradients", "expected requires_grad=False, found True")
+        return "expected and found no gradients"
+
+    def check_mode(self) -> str:
+        for begins_training in (True, False):
+            network = _Network().train(begins_training)
+            self._predict(network, self._images)
+            before, after = (
+                "training" if mode else "evaluation" for mode in (begins_training, network.training)
+            )
+            found = f"the network was in {before} mode before and in {after} mode after the call"
+            if before != after:
+                name = "mode_not_restored" if begins_training else "always_trains_afterwards"
+                raise Mistake(name, found)
+        return "training mode and evaluation mode were both restored"
+
+
+class _Network(nn.Module):
+    """A network with dropout that records the mode of each call; initially in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(28 * 28, 10)
+        nn.init.normal_(self.linear.weight, std=0.1)
+        self.modes: list[bool] = []
+        self._record_mode = self.modes.append  # a deep copy of the network records in the same list
+
+    def forward(self, images: Tensor) -> Tensor:
+        self._record_mode(self.training)
+        return nn.functional.dropout(self.score(images), 0.5, self.training)
+
+    def score(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.linear(images.flatten(1))
+        return scores

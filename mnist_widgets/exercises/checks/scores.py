@@ -1,0 +1,141 @@
+"""Check a function that computes accuracy, recall and precision from confusion counts.
+
+The hints are in hints/scores.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.runner import run_check
+from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
+from mnist_widgets.exercises.verdict import Verdict
+from mnist_widgets.measures import accuracy, precision, recall
+
+
+def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> Verdict:
+    """Check a function that computes three scores from a confusion matrix.
+
+    Args:
+        compute: called as `compute(counts)` with int64 `counts[true, predicted]` of shape (10, 10);
+            returns `(accuracy, recall, precision)`: one number from 0 to 1, then the recall (10,)
+            and the precision (10,) of each class. The recall of a class without images is NaN, as
+            is the precision of a class without predictions: the result of dividing tensors by 0.
+
+    Returns:
+        The verdict; errors in the student's code are not raised.
+    """
+    criteria = _Criteria(compute)
+    return run_check(
+        "check_scores",
+        read_hints("scores"),
+        {
+            "It returns three results": criteria.check_result,
+            "Accuracy: the correct share of all images": criteria.check_accuracy,
+            "Recall: the correct share of each true class": criteria.check_recall,
+            "Precision: the correct share of each predicted class": criteria.check_precision,
+            "It returns NaN for a division by 0": criteria.check_absent_classes,
+        },
+    )
+
+
+class _Criteria:
+    def __init__(self, compute: Callable[[Tensor], Any]) -> None:
+        self._compute = compute
+
+    def check_result(self) -> str:
+        generator = torch.Generator().manual_seed(11)
+        self._counts = torch.randint(0, 9, (10, 10), generator=generator)
+        self._counts += torch.diag(torch.arange(30, 130, 10))
+        result = self._compute(self._counts.clone())
+        require_result(result, self._compute)
+        if not isinstance(result, (tuple, list)) or len(result) != 3:
+            raise Mistake("not_three_results", f"expected 3 results, found {describe(result)}")
+        self._accuracy, self._recall, self._precision = map(as_tensor, result)
+        return "expected and found 3 results"
+
+    def check_accuracy(self) -> str:
+        if self._accuracy.numel() != 1:
+            found = f"expected one number, found {describe(self._accuracy)}"
+            raise Mistake("accuracy_for_each_class", found)
+        if self._accuracy.dim():  # printing it would show brackets
+            raise Mistake("accuracy_in_brackets", f"found {self._accuracy.tolist()}")
+        counts, value = self._counts, float(self._accuracy)
+        expected = accuracy(counts)
+        found = f"expected {expected:.4f}, found {value:.4f}"
+        if abs(value - expected) < 1e-4:
+            return found
+        num_right = counts.trace().item()
+        variants = {
+            "mean_of_recalls": recall(counts).mean().item(),
+            "mean_of_precisions": precision(counts).mean().item(),
+            "error_rate": 1 - expected,
+            "percent": 100 * expected,
+            "whole_numbers": 0.0,
+            "not_divided": num_right,
+            "divided_by_classes": num_right / len(counts),
+            "cells_instead_of_images": num_right / counts.numel(),
+        }
+        for name, variant in variants.items():
+            if abs(value - variant) < 1e-4:
+                raise Mistake(name, found)
+        raise Mistake("other_accuracy", found)
+
+    def check_recall(self) -> str:
+        return self._check_vector("recall", self._recall, recall, precision)
+
+    def check_precision(self) -> str:
+        return self._check_vector("precision", self._precision, precision, recall)
+
+    def check_absent_classes(self) -> str:
+        counts = self._counts.clone()
+        counts[4] = 0  # no image of a 4
+        counts[:, 7] = 0  # no image predicted as 7
+        try:
+            _, recalls, precisions = map(as_tensor, self._compute(counts.clone()))
+        except ZeroDivisionError as error:
+            found = "no image is a 4, none is predicted as 7: expected NaN, found an error"
+            raise Mistake("divides_by_zero", found) from error
+        found = (
+            f"no image is a 4, its recall: expected nan, found {recalls[4]:.4g}; "
+            f"none is predicted as 7, its precision: expected nan, found {precisions[7]:.4g}"
+        )
+        if not (torch.isnan(recalls[4]) and torch.isnan(precisions[7])):
+            raise Mistake("no_nan", found)
+        return found
+
+    def _check_vector(
+        self,
+        name: str,
+        values: Tensor,
+        right: Callable[[Tensor], Tensor],
+        other: Callable[[Tensor], Tensor],
+    ) -> str:
+        """Compare one number for each class."""
+        expected = right(self._counts)
+        if values.numel() == 1:
+            found = f"expected 10 numbers, found {float(values):.4f}"
+            raise Mistake("one_number_for_all", found, score=name)
+        if tuple(values.shape) != (10,):
+            found = f"expected shape (10,), found {tuple(values.shape)}"
+            raise Mistake("wrong_shape", found, score=name)
+        found = f"expected {expected[0]:.4f} for class 0, found {float(values[0]):.4f}"
+        if torch.allclose(values.double(), expected, atol=1e-4):
+            return found
+        variants = {
+            f"{name}_from_the_wrong_axis": other(self._counts),
+            "shares_of_all": self._counts.diag() / self._counts.sum(),
+            "percent": 100 * expected,
+            "whole_numbers": torch.zeros(10),
+            "not_divided": self._counts.diag(),
+        }
+        for mistake, variant in variants.items():
+            if torch.allclose(values.double(), variant.double(), atol=1e-4):
+                raise Mistake(mistake, found, score=name)
+        raise Mistake("other_score", found, score=name)

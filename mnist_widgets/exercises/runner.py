@@ -1,0 +1,58 @@
+"""Run the criteria of a check and return its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from mnist_widgets.exercises.hints import read_hints
+from mnist_widgets.exercises.mistakes import Hints, Mistake, choose_hint, reset_hints
+from mnist_widgets.exercises.sandbox import find_mistake, isolated
+from mnist_widgets.exercises.verdict import Detail, Verdict
+
+Criteria: TypeAlias = Mapping[str, Callable[[], str]]
+"""By claim: a function that returns what was expected and found, or raises a `Mistake`."""
+
+
+def run_check(exercise: str, hints: Hints, criteria: Criteria) -> Verdict:
+    """Check one criterion after the other, up to the first that fails.
+
+    Args:
+        exercise: the name of the check, for the card and for counting hints.
+        hints: for each mistake of this exercise; the common ones are added.
+        criteria: may call the student's code; every error in it becomes a mistake.
+
+    Returns:
+        The verdict, with the next hint.
+
+    Raises:
+        KeyboardInterrupt: if the user interrupts. No other error is raised.
+    """
+    details: list[Detail] = []
+    mistake: Mistake | None = None
+    with isolated():
+        for claim, check in criteria.items():
+            if mistake is not None:
+                details.append(Detail(claim))
+                continue
+            try:
+                details.append(Detail(claim, passed=True, numbers=check()))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit too: a student's code may raise anything
+                mistake = find_mistake(error)
+                is_tried = mistake.name != "unsolved"  # otherwise nothing has failed yet
+                details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
+    if mistake is None:
+        reset_hints(exercise)
+        return Verdict(passed=True, details=tuple(details), exercise=exercise)
+    hint, number, num_hints = choose_hint(exercise, mistake, {**read_hints("common"), **hints})
+    return Verdict(
+        passed=False,
+        hint=hint,
+        details=tuple(details),
+        exercise=exercise,
+        mistake=mistake.name,
+        hint_number=number,
+        num_hints=num_hints,
+    )
