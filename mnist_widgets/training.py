@@ -7,13 +7,13 @@ is trained with `Trainer.iterate`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
 from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, move_loss, pick_device
@@ -21,42 +21,17 @@ from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
 from mnist_widgets.interrupts import breakable, interrupts_stop
+from mnist_widgets.loss_checks import LossFunction
 from mnist_widgets.module_state import Snapshot
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training_step import TrainStep, train_step
 
-LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
+__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-
-
-def train_step(
-    model: nn.Module,
-    batch: tuple[Tensor, Tensor],
-    loss_fn: LossFunction,
-    optimizer: Optimizer,
-    device: torch.device,
-) -> float:
-    """Train on one batch: forward, loss, backward, update.
-
-    Args:
-        model: the network, in training mode and on `device`.
-        batch: inputs (B, ...) and their targets (B, ...), on any device.
-        loss_fn: takes the network's outputs and the targets, returns one number.
-        optimizer: has the parameters of `model`, whose gradients are zero before and after.
-        device: the device for the computation.
-
-    Returns:
-        The loss of this batch, before the update.
-    """
-    inputs, targets = (tensor.to(device) for tensor in batch)
-    loss = loss_fn(model(inputs), targets)
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()
 
 
 class Callback:
@@ -187,12 +162,16 @@ class Trainer:
         incomplete when a caller stops calling `next()`.
 
         Raises:
-            ValueError: if `epochs` is not a whole number of at least 1.
-            RuntimeError: if this trainer is training already.
+            ValueError, RuntimeError: see `fit`.
         """
-        reports = self.iterate_in_portions(epochs)
+        in_portions = self.iterate_in_portions(epochs)
         self._stop_ends_evaluation = False
-        return _leave_out_portions(reports)
+
+        def leave_out_portions() -> Generator[BatchReport, None, None]:
+            with closing(in_portions) as reports:
+                yield from (report for report in reports if report is not None)
+
+        return leave_out_portions()
 
     def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         """Return an iterator as `iterate` does that also yields None within a long evaluation.
@@ -252,7 +231,7 @@ class Trainer:
         snapshot.restore(self.model, self.optimizer)
         self._begin_history()
         self.ending = self.stop_reason = None
-        self._tell("on_reset")
+        self._call("on_reset")
 
     def _begin_history(self) -> None:
         self.history = History()
@@ -275,7 +254,7 @@ class Trainer:
                 first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
                 self._is_first_batch = True
-                self._tell("on_train_begin")
+                self._call("on_train_begin")
                 for epoch in range(first_epoch, self.last_epoch + 1):
                     if self._stop_requested:
                         break
@@ -290,18 +269,18 @@ class Trainer:
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
         self.model.train()
-        self._tell("on_epoch_begin", epoch)
+        self._call("on_epoch_begin", epoch)
         began_s = time.perf_counter()
         with closing(EpochBatches(self.train_batches, epoch)) as batches:
             num_batches = batches.num_batches
             for batch_index in range(1, num_batches + 1):
                 batch = batches.take()
                 step, loss, num_images = self._train_on(batch)
-                duration_s = time.perf_counter() - began_s
+                took_s = time.perf_counter() - began_s
                 report = BatchReport(
-                    step, epoch, batch_index, num_batches, loss, num_images, duration_s
+                    step, epoch, batch_index, num_batches, loss, num_images, took_s
                 )
-                self._tell("on_batch_end", report)
+                self._call("on_batch_end", report)
                 if batch_index == num_batches and not self._stop_requested:
                     batches.finish()
                     yield from self._end_epoch(epoch, num_batches)
@@ -315,17 +294,14 @@ class Trainer:
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch)
         else:
-            returned = breakable(
-                self.train_step, self.model, batch, self.loss_fn, self.optimizer, self.device
-            )
+            parts = (self.loss_fn, self.optimizer, self.device)
+            returned = breakable(self.train_step, self.model, batch, *parts)
         self._is_first_batch = False
         try:
             loss = float(returned)
         except (TypeError, ValueError) as error:
-            raise TypeError(
-                "train_step must return the loss of its batch as a number, but returned "
-                f"{returned!r}"
-            ) from error
+            message = f"train_step must return the loss of its batch as a number, not {returned!r}"
+            raise TypeError(message) from error
         step = self.history.add_batch(loss)
         inputs = find_inputs(batch)
         num_images = 0 if inputs is None else len(inputs)
@@ -336,27 +312,18 @@ class Trainer:
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         found = yield from evaluate_in_portions(
-            self.evaluator,
-            self.model,
-            self.device,
-            is_cancelled=lambda: self._stop_requested and self._stop_ends_evaluation,
+            self.evaluator, self.model, self.device, self._is_evaluation_cancelled
         )
         if found is None:
             return  # stopped: an epoch without metrics is not complete
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
-        self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
+        self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
-    def _tell(self, hook: str, *arguments: object) -> None:
+    def _is_evaluation_cancelled(self) -> bool:
+        return self._stop_requested and self._stop_ends_evaluation
+
+    def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             breakable(getattr(callback, hook), self, *arguments)
-
-
-def _leave_out_portions(
-    reports: Generator[BatchReport | None, None, None],
-) -> Generator[BatchReport, None, None]:
-    with closing(reports):
-        for report in reports:
-            if report is not None:
-                yield report

@@ -51,7 +51,7 @@ LAYERS = [
     {"data", "loss_picture", "batch_checks", "predictions"},
     {"evaluation"},
     {"evaluator_checks"},
-    {"preflight"},
+    {"preflight", "training_step"},
     {"training"},
     {"callbacks", "open_sessions", "seeding", "run_code"},
     {"tutorial", "run_config", "selection", "confusion_view"},
