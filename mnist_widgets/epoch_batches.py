@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sized
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor
@@ -58,6 +59,12 @@ class EpochBatches:
         batches, self._batches = self._batches, iter(())
         if isinstance(batches, Generator):
             breakable(batches.close)
+
+
+def check_epochs(epochs: object) -> None:
+    """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
+    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
 def count_batches(train_batches: Iterable[Any]) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
-from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -17,9 +16,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, move_loss, pick_device
-from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
+from mnist_widgets.epoch_batches import EpochBatches, check_epochs, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
+from mnist_widgets.hooks import Callback
 from mnist_widgets.interrupts import breakable, interrupts_stop
 from mnist_widgets.loss_checks import LossFunction
 from mnist_widgets.module_state import Snapshot
@@ -32,38 +32,6 @@ __all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-
-
-class Callback:
-    """Observe a training run: override the hooks you need; here they do nothing.
-
-    Hooks run in the training thread between two batches, so keep them short. An error in a hook
-    ends the run as any other error does. To stop the run, call `trainer.request_stop(reason)`.
-    """
-
-    def on_train_begin(self, trainer: Trainer) -> None:
-        """Called once before the first batch, with the model on its device."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Called before the first batch of each epoch; epochs count from 1."""
-
-    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Called after each batch's update; the history already holds its loss."""
-
-    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Called after each whole epoch and its evaluation; the history already holds both."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Called once at the end of every run; `trainer.ending` says how it ended."""
-
-    def on_reset(self, trainer: Trainer) -> None:
-        """Called after weights, optimizer and history are reset."""
-
-
-def check_epochs(epochs: object) -> None:
-    """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
-    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
 class Trainer:
@@ -101,6 +69,8 @@ class Trainer:
             epochs since the start of the history.
         last_epoch: the last epoch of the current or last run; 0 before the first.
         ending: how the last run ended; None before that.
+        is_running: whether a run has started and not yet ended; it may be paused.
+        is_stop_requested: whether a stop of the current or last run was requested.
         stop_reason: the reason given to `request_stop`, or None.
         warnings: about parts that may not fit together; each is also a Python warning.
     """
@@ -130,10 +100,10 @@ class Trainer:
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
-        self._is_running = False
+        self.is_running = False
         self._is_first_batch = True  # of a run
         self._stop_ends_evaluation = False
-        self._stop_requested = False
+        self.is_stop_requested = False
         check_parts(self)
 
     def fit(self, epochs: int) -> History:
@@ -180,9 +150,9 @@ class Trainer:
         then ends the evaluation between two portions, and its epoch is not complete.
         """
         check_epochs(epochs)
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        self._stop_requested = False
+        self.is_stop_requested = False
         self._stop_ends_evaluation = True
         self.ending = self.stop_reason = None
         return self._run(epochs)
@@ -194,17 +164,7 @@ class Trainer:
             reason: a sentence to show; if there are several, the first one is used.
         """
         self.stop_reason = self.stop_reason or reason
-        self._stop_requested = True
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run has started and not yet ended; it may be paused."""
-        return self._is_running
-
-    @property
-    def is_stop_requested(self) -> bool:
-        """Whether a stop of the current or last run was requested."""
-        return self._stop_requested
+        self.is_stop_requested = True
 
     @property
     def num_batches(self) -> int:
@@ -226,7 +186,7 @@ class Trainer:
         Raises:
             RuntimeError: while training.
         """
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
         snapshot.restore(self.model, self.optimizer)
         self._begin_history()
@@ -238,11 +198,11 @@ class Trainer:
         self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         with ExitStack() as at_the_end:
-            at_the_end.callback(setattr, self, "_is_running", False)
-            self._is_running = True
+            at_the_end.callback(setattr, self, "is_running", False)
+            self.is_running = True
             for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
                 at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
@@ -256,10 +216,10 @@ class Trainer:
                 self._is_first_batch = True
                 self._call("on_train_begin")
                 for epoch in range(first_epoch, self.last_epoch + 1):
-                    if self._stop_requested:
+                    if self.is_stop_requested:
                         break
                     yield from self._run_epoch(epoch)
-                self.ending = "stopped" if self._stop_requested else "finished"
+                self.ending = "stopped" if self.is_stop_requested else "finished"
             except GeneratorExit:
                 self.ending = "closed"
                 raise
@@ -281,11 +241,11 @@ class Trainer:
                     step, epoch, batch_index, num_batches, loss, num_images, took_s
                 )
                 self._call("on_batch_end", report)
-                if batch_index == num_batches and not self._stop_requested:
+                if batch_index == num_batches and not self.is_stop_requested:
                     batches.finish()
                     yield from self._end_epoch(epoch, num_batches)
                 yield report
-                if self._stop_requested:
+                if self.is_stop_requested:
                     return
                 began_s = time.perf_counter()
 
@@ -322,7 +282,7 @@ class Trainer:
         self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
     def _is_evaluation_cancelled(self) -> bool:
-        return self._stop_requested and self._stop_ends_evaluation
+        return self.is_stop_requested and self._stop_ends_evaluation
 
     def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
