@@ -56,7 +56,7 @@ class Trainer:
             (`DigitSet.batches`, a `DataLoader`, a list).
         evaluator: evaluates the model after each epoch.
         callbacks: called in this order.
-        train_step: trains one batch; by default `train_step` of this module.
+        train_step: trains one batch; by default `train_step` of this package.
         device: the device for training; by default `pick_device()`.
 
     Raises:
@@ -173,7 +173,7 @@ class Trainer:
 
     @property
     def has_usual_step(self) -> bool:
-        """Whether `train_step` of this module trains the batches."""
+        """Whether the package's `train_step` trains the batches."""
         return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
