@@ -1,4 +1,4 @@
-"""Check that the usual training step can unpack a batch and that the last one is large enough."""
+"""Check that `train_step` can unpack the batches and that the last one is large enough."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SINGLE_IMAGE = (
 
 
 def check_pair(batch: object) -> None:
-    """Check that the usual training step can unpack a batch.
+    """Check that `train_step` can unpack a batch.
 
     Raises:
-        TypeError: it is not a pair of tensors.
+        TypeError: The batch is not a pair of tensors.
     """
     parts = batch if isinstance(batch, (tuple, list)) else ()
     if len(parts) == 2 and all(hasattr(part, "to") for part in parts):
@@ -36,8 +36,8 @@ def check_pair(batch: object) -> None:
         )
     raise TypeError(
         "A batch must be a pair of tensors, (inputs, targets), but train_batches gave "
-        f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own that unpacks "
-        "such batches."
+        f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own for such "
+        "batches."
     )
 
 
@@ -45,15 +45,14 @@ def unpack_judged(batch: object) -> tuple[object, object]:
     """Return the inputs and targets of an evaluator's batch.
 
     Raises:
-        TypeError: it is not a pair.
+        TypeError: The batch is not a pair.
     """
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
         inputs, targets = batch
         return inputs, targets
     raise TypeError(
         "A batch must be a pair of tensors, (inputs, targets), but the evaluator's batches gave "
-        f"{_describe(batch)}. Make them give pairs, or pass an evaluator of your own that unpacks "
-        "such batches."
+        f"{_describe(batch)}. Make them give pairs, or pass your own evaluator for such batches."
     )
 
 
@@ -69,14 +68,14 @@ def _describe(batch: object) -> str:
 
 
 def count_last_images(train_batches: Iterable[Any]) -> int | None:
-    """Return the number of images in an epoch's last batch; None if it is not known."""
+    """Return the number of images in an epoch's last batch; None if it is unknown."""
     if isinstance(train_batches, Batches):
-        return _size_of_last(train_batches.num_images, train_batches.batch_size)
+        return train_batches.num_images % train_batches.batch_size or train_batches.batch_size
     if isinstance(train_batches, DataLoader):
         size, sampler = train_batches.batch_size, train_batches.sampler
         if size is None or train_batches.drop_last or not isinstance(sampler, Sized):
             return None
-        return _size_of_last(len(sampler), size)
+        return len(sampler) % size or size
     if isinstance(train_batches, (list, tuple)):
         inputs = find_inputs(train_batches[-1])
         return None if inputs is None else len(inputs)
@@ -90,12 +89,12 @@ def batch_norms_checked(
     """Within this context a layer raises a `ValueError` if it cannot train on the last batch.
 
     It can if each image has several values in a channel, as after a `Conv1d`, or becomes several
-    rows. Only a layer's inputs show this, so within this context the layers have hooks.
+    rows. This depends on the layer's inputs, so within this context the layers have hooks.
 
     Args:
-        batch_norms: layers that fail on a single row of one value in each channel.
-        train_batches: the batches of an epoch.
-        inputs: the inputs of the batch that is trained in this context, if they are known.
+        batch_norms: Layers that fail on a single row with one value in each channel.
+        train_batches: The batches of an epoch.
+        inputs: The inputs of the batch that is trained in this context, if known.
     """
 
     def check(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
@@ -109,7 +108,3 @@ def batch_norms_checked(
             for layer in batch_norms:
                 hooks.enter_context(layer.register_forward_pre_hook(check))
         yield
-
-
-def _size_of_last(num_images: int, batch_size: int) -> int:
-    return num_images % batch_size or batch_size

@@ -1,6 +1,6 @@
 """Ready-made callbacks: progress bar, early stopping, divergence guard, checkpoints, schedulers.
 
-Pass them as `Trainer(callbacks=[...])`. The charts are callbacks too, but live with the widgets.
+Pass them as `Trainer(callbacks=[...])`. The charts in `widgets` are callbacks too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from tqdm import tqdm  # its text stays readable in a saved notebook, a widget does not
+from tqdm import tqdm  # text, because a widget cannot be read in a saved notebook
 
 from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.training import Callback, Trainer
@@ -27,7 +27,7 @@ _HIGHER_IS_BETTER = ("accuracy", "acc", "f1", "precision", "recall", "auc", "sco
 
 
 class ProgressBar(Callback):
-    """A tqdm bar for each epoch: the running mean loss and, at its end, the evaluator's metrics."""
+    """Show a tqdm bar for each epoch, with the mean loss so far and finally the metrics."""
 
     def __init__(self) -> None:
         self._bar = tqdm(disable=True)
@@ -40,34 +40,52 @@ class ProgressBar(Callback):
         self._bar = tqdm(total=trainer.num_batches, desc=description)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Move the bar by one batch."""
+        """Advance the bar by one batch."""
         self._loss_sum += report.loss
         self._bar.set_postfix({"train_loss": self._loss_sum / report.batch}, refresh=False)
         self._bar.update()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Add the metrics and leave the bar standing."""
+        """Show the metrics and close the bar, which stays visible."""
         self._bar.set_postfix({"train_loss": report.train_loss, **report.metrics})
         self._bar.close()
 
     def on_train_end(self, trainer: Trainer) -> None:
-        """Close the bar of an epoch that did not get to its end."""
+        """Close the bar of an incomplete epoch."""
         self._bar.close()
 
 
-class EarlyStopping(Callback):
-    """Stops the training once a value has not improved for `patience` epochs.
+class _BestMetricCallback(Callback):
+    """Base class: compares a metric of each epoch with its best value so far."""
+
+    def __init__(self, metric: str, mode: Mode | None) -> None:
+        self.metric = metric
+        self.mode = _choose_mode(metric, mode)
+        self._lowest_cost = math.inf
+
+    def _has_improved(self, trainer: Trainer, min_delta: float = 0.0) -> bool:
+        """Return whether the last value is the best so far; if it is, keep it as the best."""
+        value = _read_last(trainer, self.metric)
+        cost = -value if self.mode == "max" else value
+        has_improved = cost < self._lowest_cost - min_delta
+        if has_improved:
+            self._lowest_cost = cost
+        return has_improved
+
+
+class EarlyStopping(_BestMetricCallback):
+    """Stop the training when a metric has not improved for `patience` epochs.
 
     Args:
-        metric: a name in the history: `"train"`, the mean training loss, or one of the evaluator's.
-        patience: epochs to wait for an improvement, at least 1.
-        min_delta: what counts as an improvement must be more than this, in the metric's unit.
-        mode: `"min"` if lower values are better, `"max"` if higher ones are. It can be left out for
-            names that end in `loss` or `error`, and in `accuracy`, `acc`, `f1`, `precision`,
-            `recall`, `auc` or `score`.
+        metric: A name in the history: `"train"`, the mean training loss, or one of the evaluator's.
+        patience: Number of epochs to wait for an improvement, at least 1.
+        min_delta: The smallest change that counts as an improvement, in the metric's unit.
+        mode: `"min"` if lower values are better, `"max"` if higher values are. Optional for names
+            that end in `loss` or `error`, and in `accuracy`, `acc`, `f1`, `precision`, `recall`,
+            `auc` or `score`.
 
     Raises:
-        ValueError: if `patience` is below 1, `min_delta` below 0, or `mode` is missing or unknown.
+        ValueError: `patience` is below 1, `min_delta` is negative, or `mode` is missing or unknown.
     """
 
     def __init__(
@@ -81,30 +99,24 @@ class EarlyStopping(Callback):
             raise ValueError(f"patience must be at least 1 epoch, not {patience!r}")
         if min_delta < 0:
             raise ValueError(f"min_delta must not be negative, but is {min_delta!r}")
-        self.metric = metric
+        super().__init__(metric, mode)
         self.patience = patience
         self.min_delta = min_delta
-        self.mode = _choose_mode(metric, mode)
-        self._lowest_cost = math.inf
         self._epochs_without_improvement = 0
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        """Start counting anew."""
+        """Forget the best value of an earlier run."""
         self._lowest_cost = math.inf
         self._epochs_without_improvement = 0
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Compare with the best so far and request a stop when patience is at its end.
+        """Request a stop after `patience` epochs without an improvement.
 
         Raises:
-            ValueError: if the history knows no such metric.
+            ValueError: The history has no such metric.
         """
-        cost = _read_cost(trainer, self.metric, self.mode)
-        if cost < self._lowest_cost - self.min_delta:
-            self._lowest_cost = cost
-            self._epochs_without_improvement = 0
-            return
-        self._epochs_without_improvement += 1
+        improved = self._has_improved(trainer, self.min_delta)
+        self._epochs_without_improvement = 0 if improved else self._epochs_without_improvement + 1
         if self._epochs_without_improvement >= self.patience:
             trainer.request_stop(
                 f"Stopped early after epoch {report.epoch}: {self.metric} has not improved for "
@@ -113,10 +125,10 @@ class EarlyStopping(Callback):
 
 
 class DivergenceGuard(Callback):
-    """Stops the training as soon as a loss is not finite, and says what that probably means."""
+    """Stop the training when the loss is infinite or NaN, and explain the probable cause."""
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Look at the batch's loss."""
+        """Check the batch's loss."""
         if not math.isfinite(report.loss):
             trainer.request_stop(
                 f"The loss became {report.loss} in epoch {report.epoch}, batch {report.batch}: the "
@@ -125,72 +137,64 @@ class DivergenceGuard(Callback):
             )
 
 
-class Checkpoint(Callback):
-    """Saves the model's weights after each epoch that is the best so far.
+class Checkpoint(_BestMetricCallback):
+    """Save the model's weights after each epoch that is the best so far.
 
-    Load them again with `model.load_state_dict(torch.load(path))`. A model that `torch.compile` or
-    `DataParallel` wraps is saved without its wrapper, under its own parameter names.
+    Load them with `model.load_state_dict(torch.load(path))`. The wrappers of `torch.compile` and
+    `DataParallel` are not saved, so the parameters have the names of the wrapped model.
 
     Args:
-        path: the file to write; its folder must exist.
-        metric: as for `EarlyStopping`.
-        mode: as for `EarlyStopping`.
+        path: The file to write; its folder must exist.
+        metric: As for `EarlyStopping`.
+        mode: As for `EarlyStopping`.
 
     Raises:
-        ValueError: if `mode` is missing or unknown.
+        ValueError: `mode` is missing or unknown.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        metric: str = "test_loss",
-        mode: Mode | None = None,
+        self, path: str | os.PathLike[str], metric: str = "test_loss", mode: Mode | None = None
     ) -> None:
+        super().__init__(metric, mode)
         self.path = Path(path)
-        self.metric = metric
-        self.mode = _choose_mode(metric, mode)
-        self._lowest_cost = math.inf
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Check that the file can be written.
 
         Raises:
-            FileNotFoundError: if there is no such folder.
-            IsADirectoryError: if the path itself is a folder.
+            FileNotFoundError: The folder does not exist.
+            IsADirectoryError: The path is a folder.
         """
+        problem = f"Checkpoint cannot write {str(self.path)!r}"
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
-                f"Checkpoint cannot write {str(self.path)!r}: there is no folder "
-                f"{str(self.path.parent)!r}. Create it first, for example with "
-                "Path(folder).mkdir(parents=True, exist_ok=True)."
+                f"{problem}: there is no folder {str(self.path.parent)!r}. Create it first, for "
+                "example with Path(folder).mkdir(parents=True, exist_ok=True)."
             )
         if self.path.is_dir():
             raise IsADirectoryError(
-                f"Checkpoint cannot write {str(self.path)!r}: it is a folder. Add a file name, "
-                'such as "best.pt".'
+                f'{problem}: it is a folder. Add a file name such as "best.pt".'
             )
 
     def on_reset(self, trainer: Trainer) -> None:
-        """Start comparing anew."""
+        """Forget the best value."""
         self._lowest_cost = math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Write the weights if they are the best so far.
+        """Save the weights if they are the best so far.
 
         Raises:
-            ValueError: if the history knows no such metric.
+            ValueError: The history has no such metric.
         """
-        cost = _read_cost(trainer, self.metric, self.mode)
-        if cost < self._lowest_cost:
+        if self._has_improved(trainer):
             save_weights(trainer.model, self.path)
-            self._lowest_cost = cost
 
 
 class LearningRateScheduler(Callback):
-    """Steps a scheduler of `torch.optim.lr_scheduler` after each epoch or each batch.
+    """Step a scheduler of `torch.optim.lr_scheduler` after each epoch or each batch.
 
-    A Reset puts the scheduler back to the state that it had when this callback was made, together
-    with the optimizer's learning rates.
+    A reset restores the state that the scheduler had when this callback was created, and the
+    optimizer's learning rates.
 
     Example:
         ```python
@@ -199,13 +203,13 @@ class LearningRateScheduler(Callback):
         ```
 
     Args:
-        scheduler: changes the learning rates of the trainer's optimizer.
+        scheduler: Changes the learning rates of the trainer's optimizer.
         every: `"epoch"` or `"batch"`.
-        metric: what a `ReduceLROnPlateau` watches, a name as for `EarlyStopping`.
+        metric: The metric that a `ReduceLROnPlateau` observes; a name as for `EarlyStopping`.
 
     Raises:
-        TypeError: if `scheduler` is not a scheduler.
-        ValueError: if `every` is neither, or a `ReduceLROnPlateau` would be stepped every batch.
+        TypeError: `scheduler` is not a scheduler.
+        ValueError: `every` is neither of these, or it is `"batch"` for a `ReduceLROnPlateau`.
     """
 
     def __init__(
@@ -224,35 +228,35 @@ class LearningRateScheduler(Callback):
             raise ValueError(f"every must be 'epoch' or 'batch', not {every!r}")
         if every == "batch" and isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError(
-                "ReduceLROnPlateau watches a metric of each epoch; use it with every='epoch'."
+                "ReduceLROnPlateau needs a metric of each epoch; use it with every='epoch'."
             )
         self.scheduler = scheduler
         self.every = every
         self.metric = metric
-        self._beginning = deepcopy(scheduler.state_dict())
+        self._initial_state = deepcopy(scheduler.state_dict())
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Check that the scheduler belongs to the trainer's optimizer.
 
         Raises:
-            ValueError: if it changes the learning rates of another one.
+            ValueError: It belongs to another optimizer.
         """
         if self.scheduler.optimizer is not trainer.optimizer:
             raise ValueError(
-                "The scheduler changes the learning rate of another optimizer. Make it with the "
-                "optimizer that the Trainer was given."
+                "The scheduler changes the learning rate of another optimizer. Create it with the "
+                "optimizer of the Trainer."
             )
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Step the scheduler if it counts batches."""
+        """Step the scheduler if `every` is `"batch"`."""
         if self.every == "batch":
             self.scheduler.step()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Step the scheduler if it counts epochs.
+        """Step the scheduler if `every` is `"epoch"`.
 
         Raises:
-            ValueError: if the history does not know the metric of a `ReduceLROnPlateau`.
+            ValueError: The history does not have the metric of a `ReduceLROnPlateau`.
         """
         if isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(_read_last(trainer, self.metric))
@@ -260,16 +264,16 @@ class LearningRateScheduler(Callback):
             self.scheduler.step()
 
     def on_reset(self, trainer: Trainer) -> None:
-        """Put the scheduler back to its beginning."""
-        self.scheduler.load_state_dict(deepcopy(self._beginning))
+        """Restore the scheduler's initial state."""
+        self.scheduler.load_state_dict(deepcopy(self._initial_state))
 
 
-def _choose_mode(metric: str, mode: object) -> Mode:
-    """Return whether the metric's lower or higher values are better."""
+def _choose_mode(metric: str, mode: Mode | None) -> Mode:
+    """Return `mode`, or without one the mode that the metric's name implies."""
+    if mode in ("min", "max"):
+        return mode
     if mode is not None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
-        return "min" if mode == "min" else "max"
+        raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
     if metric == "train" or metric.lower().endswith(_LOWER_IS_BETTER):
         return "min"
     if metric.lower().endswith(_HIGHER_IS_BETTER):
@@ -284,13 +288,7 @@ def _read_last(trainer: Trainer, metric: str) -> float:
     if metric not in trainer.history:
         known = ", ".join(map(repr, trainer.history))
         raise ValueError(
-            f"The history has no {metric!r}, only {known}. An evaluator's metrics are in it if the "
-            "Trainer was given one."
+            f"The history has no {metric!r}, only {known}. Metrics such as 'test_loss' need a "
+            "Trainer with an evaluator."
         )
     return trainer.history[metric][-1]
-
-
-def _read_cost(trainer: Trainer, metric: str, mode: Mode) -> float:
-    """Return the metric's last value, with its sign changed if higher is better."""
-    value = _read_last(trainer, metric)
-    return -value if mode == "max" else value

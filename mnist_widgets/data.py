@@ -1,7 +1,6 @@
-"""The data sets: MNIST and two relatives through torchvision, and one that is always there.
+"""Load a data set: MNIST, Fashion-MNIST, KMNIST, or the digits that come with the package.
 
-Each loader gives a training set and a test set. Keeping images and cutting batches is left to
-`digit_set`, checking and fetching files to `downloads`.
+Each loader returns a training set and a test set.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import platformdirs
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
 from mnist_widgets.downloads import DataError, ensure_raw_files
@@ -45,33 +45,33 @@ BUNDLED_FILE = Path(__file__).parent / "datasets" / "uci_digits.npz"
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """Find the folder that holds the data sets, each in torchvision's layout (`MNIST/raw/...`).
+    """Return the folder that holds the data sets, each in torchvision's layout (`MNIST/raw/...`).
 
-    The folder may also be `MNIST` or `MNIST/raw` itself, and the files may be packed (`.gz`).
+    The folder may also be `MNIST` or `MNIST/raw` itself, and the files may be compressed (`.gz`).
 
     Args:
-        root: The folder, if not the one set in `MNIST_WIDGETS_DATA` (spaces around its name are
-            ignored), or without that the user's cache directory.
+        root: The folder. By default the one named in the environment variable
+            `MNIST_WIDGETS_DATA` (surrounding spaces are ignored), else the user's cache directory.
 
     Returns:
-        An absolute path, which need not exist.
+        An absolute path. The folder may not exist yet.
     """
     chosen = root or os.environ.get("MNIST_WIDGETS_DATA", "").strip()
     return Path(chosen or platformdirs.user_cache_dir("mnist_widgets")).expanduser().absolute()
 
 
 def load_mnist(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
-    """Load MNIST: 60,000 handwritten digits to train on and 10,000 to test.
+    """Load MNIST: 60,000 handwritten digits for training and 10,000 for testing.
 
     Args:
         root: See `data_root`.
-        download: Whether files that are missing or damaged may be fetched (11 MB in all).
+        download: Whether to download missing or damaged files (11 MB in all).
 
     Returns:
         The training set and the test set.
 
     Raises:
-        DataError: Files are missing or damaged, and could not or should not be fetched.
+        DataError: Files are missing or damaged, and the download failed or is switched off.
     """
     from torchvision.datasets import MNIST
 
@@ -112,37 +112,35 @@ def load_from_torchvision(
     root: str | Path | None = None,
     download: bool = True,
 ) -> tuple[DigitSet, DigitSet]:
-    """Load any data set that torchvision keeps in MNIST's format.
+    """Load a data set that torchvision provides in MNIST's format.
 
     Args:
         dataset_class: `torchvision.datasets.MNIST` or a subclass of it.
-        name: What to call the set on screen.
-        class_names: What the labels mean.
+        name: The name of the set on screen.
+        class_names: The meaning of the labels.
         root: See `data_root`.
-        download: Whether files that are missing or damaged may be fetched.
+        download: Whether to download missing or damaged files.
 
     Returns:
         The training set and the test set.
 
     Raises:
-        DataError: Files are missing or damaged, and could not or should not be fetched.
+        DataError: Files are missing or damaged, and the download failed or is switched off.
     """
     files = ensure_raw_files(dataset_class, data_root(root), download)
-    train_images, train_labels, test_images, test_labels = (
-        decode_idx(file.content) for file in files.values()
-    )
+    arrays = [decode_idx(file.content) for file in files.values()]
     return (
-        DigitSet(train_images, train_labels.long(), class_names, name),
-        DigitSet(test_images, test_labels.long(), class_names, name),
+        DigitSet(arrays[0], arrays[1], class_names, name),
+        DigitSet(arrays[2], arrays[3], class_names, name),
     )
 
 
 def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
-    """Load the 1,797 real digits that come with the package, made to look like MNIST's.
+    """Load the 1,797 real digits that come with the package, resized to look like MNIST's.
 
-    They are 8x8 pixels in 17 grey levels (Alpaydin and Kaynak 1998, UCI Machine Learning
-    Repository). Resized to 20x20 and framed by 4 black pixels, as MNIST's are, a network trained on
-    MNIST reads 63 % of them; without the frame, 13 %.
+    The originals have 8x8 pixels in 17 gray levels (Alpaydin and Kaynak 1998, UCI Machine Learning
+    Repository). They are resized to 20x20 pixels and get a border of 4 black pixels, like MNIST's.
+    A network trained on MNIST recognizes 63 % of them; without the border, 13 %.
 
     Returns:
         A training set of 1,438 and a test set of 359.
@@ -151,7 +149,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
         train_set, test_set = (
             DigitSet(
                 _frame_like_mnist(torch.from_numpy(arrays[f"{part}_images"])),
-                torch.from_numpy(arrays[f"{part}_labels"]).long(),
+                arrays[f"{part}_labels"],
                 DIGIT_NAMES,
                 "UCI digits",
             )
@@ -161,11 +159,11 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
 
 
 def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
-    """Load MNIST where it can be had, else the bundled digits, and print one line that says which.
+    """Load MNIST if it is available, else the bundled digits, and print which one it is.
 
     Args:
         root: See `data_root`.
-        download: Whether MNIST may be fetched. Without a network it takes seconds to notice.
+        download: Whether to download MNIST. Without a network, this fails within seconds.
 
     Returns:
         The training set and the test set.
@@ -176,61 +174,51 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
         train_set, test_set = load_bundled_digits()
         message = (
             f"the {len(train_set) + len(test_set):,} bundled {train_set.name} "
-            f"({len(train_set):,} to train on, {len(test_set):,} to test), "
-            f"because {error.reason}. To fetch MNIST later, run: mnist-widgets data"
+            f"({len(train_set):,} for training, {len(test_set):,} for testing), "
+            f"because {error.reason}. To download MNIST later, run: mnist-widgets data"
         )
     else:
         message = (
             f"{train_set.name}, {len(train_set):,} training and {len(test_set):,} test images."
         )
-    print(f"Data: {message}")  # noqa: T201 - everybody shall see what they train on
+    print(f"Data: {message}")  # noqa: T201 - users must see which data they train on
     return train_set, test_set
 
 
 def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
-    """Return the function of this package that gave these two sets; None for any others.
+    """Return the name of the function of this module that loaded both sets, else None.
 
-    A set whose images or labels were changed after loading is another set.
+    A set whose images or labels were changed after loading does not count as loaded.
     """
-    if train_set not in _loaded_by:
-        return None
-    loader = _loaded_by[train_set].loader
-    for digit_set, is_training_set in ((train_set, True), (test_set, False)):
-        source = _Source(loader, is_training_set, _checksum(digit_set))
-        if _loaded_by.get(digit_set) != source:
-            return None
-    return loader
+    sets = (train_set, test_set)
+    sources = [_sources.get(digit_set) for digit_set in sets]
+    loader = sources[0][0] if sources[0] else ""
+    return loader if sources == _describe_sources(loader, sets) else None
 
 
-class _Source(NamedTuple):
-    loader: str
-    is_training_set: bool
-    checksum: int
-
-
-_loaded_by: WeakKeyDictionary[DigitSet, _Source] = WeakKeyDictionary()
+_Source: TypeAlias = tuple[str, int, int]  # name of the loader, position in its result, checksum
+_sources: WeakKeyDictionary[DigitSet, _Source] = WeakKeyDictionary()
 
 
 def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
-    for digit_set, is_training_set in zip(sets, (True, False), strict=True):
-        _loaded_by[digit_set] = _Source(loader, is_training_set, _checksum(digit_set))
+    _sources.update(zip(sets, _describe_sources(loader, sets), strict=True))
     return sets
+
+
+def _describe_sources(loader: str, sets: Sequence[DigitSet]) -> list[_Source]:
+    return [(loader, position, _checksum(digit_set)) for position, digit_set in enumerate(sets)]
 
 
 def _checksum(digit_set: DigitSet) -> int:
     """Return a checksum of images and labels, in 20 ms for all of MNIST."""
-    images, labels = digit_set.images, digit_set.labels
-    return zlib.crc32(_to_bytes(labels), zlib.crc32(_to_bytes(images)))
-
-
-def _to_bytes(tensor: Tensor) -> memoryview:
-    return tensor.cpu().contiguous().numpy().data
+    checksum = 0
+    for tensor in (digit_set.images, digit_set.labels):
+        checksum = zlib.crc32(tensor.cpu().contiguous().numpy().data, checksum)
+    return checksum
 
 
 def _frame_like_mnist(images: Tensor) -> Tensor:
-    """Turn uint8 (N, 8, 8) in 0..16 into uint8 (N, 28, 28) in 0..255."""
-    resized = torch.nn.functional.interpolate(
-        images.unsqueeze(1) * (255 / 16), size=(20, 20), mode="bicubic"
-    )
-    pixels = resized.squeeze(1).round().clamp(0, 255).to(torch.uint8)
-    return torch.nn.functional.pad(pixels, (4, 4, 4, 4))
+    """Convert uint8 (N, 8, 8) in 0..16 to uint8 (N, 28, 28) in 0..255."""
+    scaled = images.unsqueeze(1) * (255 / 16)
+    resized = functional.interpolate(scaled, size=(20, 20), mode="bicubic").squeeze(1)
+    return functional.pad(resized.round().clamp(0, 255).to(torch.uint8), (4, 4, 4, 4))

@@ -1,4 +1,4 @@
-"""Where a model computes, and how it gets there together with its optimizer."""
+"""Choose a device, and move a model and its optimizer to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def pick_device() -> torch.device:
-    """Return the best device of this machine: cuda, else mps, else cpu."""
+    """Return the fastest available device: cuda, else mps, else cpu."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -19,24 +19,24 @@ def pick_device() -> torch.device:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return the device of the model's parameters or buffers; the cpu if it has neither."""
+    """Return the device of the model's parameters or buffers; cpu if it has none."""
     tensor = next(chain(model.parameters(), model.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
 
 
 def move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
-    """Move a model, and what its optimizer remembers of each parameter, to `device`."""
+    """Move a model and the state of its optimizer to `device`."""
     if device_of(model) == device:
         return
     model.to(device)
-    # loading its own state makes an optimizer follow its parameters to their new device
+    # load_state_dict moves an optimizer's state to the device of its parameters
     optimizer.load_state_dict(optimizer.state_dict())
 
 
 def move_loss(loss_fn: object, device: torch.device) -> torch.device:
-    """Move a loss function's weights, if it has any, to `device`; return where they were."""
+    """Move a loss function's weights, if it has any, to `device`; return their previous device."""
     if not isinstance(loss_fn, nn.Module):
         return device
-    home = device_of(loss_fn)
+    previous = device_of(loss_fn)
     loss_fn.to(device)
-    return home
+    return previous

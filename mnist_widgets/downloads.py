@@ -1,8 +1,7 @@
-"""The raw files of MNIST and its relatives: found whole, or fetched, or named in an error.
+"""Download the raw files of MNIST and similar data sets, and check them.
 
-Torchvision checks only that its files exist, so one that is truncated stays broken for good. Here
-each file is checked before it is trusted, and a new one reaches its place whole or not at all.
-Torchvision transfers the files; `raw_files` finds and reads them.
+Torchvision only checks that its files exist, so it would never replace a truncated file. Here each
+file is checked before it is used, and a download is moved into place only when it is complete.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
 LONGEST_SILENCE_S = 15.0
-"""Seconds that a server may fall silent before it is given up."""
+"""Timeout of a connection: the time without any data after which a download fails."""
 
-_MOST_NAMED = 4
+_MOST_NAMED = 4  # files in an error message
 
 
 class DataError(RuntimeError):
-    """A data set cannot be had: says what is wrong, where, and what to do.
+    """A data set is not available.
 
     Attributes:
         reason: What is wrong, as a clause: "MNIST is not on this computer and there is no network".
-        remedy: Where the files belong and what to do, as a sentence.
+        remedy: What to do, as a sentence.
     """
 
     def __init__(self, reason: str, remedy: str) -> None:
@@ -51,20 +50,20 @@ class DataError(RuntimeError):
 def ensure_raw_files(
     dataset_class: type[MNIST], root: Path, download: bool = True
 ) -> dict[str, RawFile]:
-    """Return a data set's raw files, whole; what is missing or damaged is fetched.
+    """Return a data set's raw files, after downloading those that are missing or damaged.
 
     Args:
-        dataset_class: `torchvision.datasets.MNIST` or a subclass: its name, its files, its mirrors.
-        root: The folder below which the files lie; new ones go to `<name of the class>/raw/` there.
-            Where all files are whole, nothing is written.
-        download: Whether to fetch what is missing or damaged. Without a network this ends within
+        dataset_class: `torchvision.datasets.MNIST` or a subclass.
+        root: The folder that holds the data sets; downloads go to `<name of the class>/raw/` in it.
+            Nothing is written if all files are intact.
+        download: Whether to download missing or damaged files. Without a network, this fails within
             seconds.
 
     Returns:
         The files by name, in the order of `dataset_class.resources`.
 
     Raises:
-        DataError: Files are missing or damaged, and could not or should not be fetched.
+        DataError: Files are missing or damaged, and the download failed or is switched off.
     """
     name = dataset_class.__name__
     folder = root / name / "raw"
@@ -74,8 +73,8 @@ def ensure_raw_files(
         return files
     problem = _describe_faults(name, files, root)
     remedy = (
-        f"The files belong in {folder}: fetch them when there is a network (mnist-widgets data), "
-        f"or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
+        f"The files belong in {folder}: download them when there is a network (mnist-widgets "
+        f"data), or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
     )
     if not download:
         raise DataError(f"{problem} and downloading is switched off", remedy)
@@ -86,29 +85,31 @@ def ensure_raw_files(
     try:
         _fetch_files(dataset_class, faults, mirrors, folder)
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{problem} and could not be fetched ({error})", remedy) from error
+        raise DataError(f"{problem} and the download failed ({error})", remedy) from error
     return find_raw_files(dataset_class, root)
 
 
 def find_answering_mirror(
     mirrors: Sequence[str], filename: str, timeout_s: float = 5.0
 ) -> str | None:
-    """Ask all mirrors for a file at once and take the first that answers, if only with an error.
+    """Request a file from all mirrors at once and return the first that answers.
+
+    An answer may be an HTTP error: it shows that the mirror can be reached.
 
     Args:
-        mirrors: Addresses that end in a slash.
-        filename: The file to ask for.
-        timeout_s: How long to wait altogether, in seconds.
+        mirrors: URLs that end in a slash.
+        filename: The file to request.
+        timeout_s: The total time to wait, in seconds.
 
     Returns:
-        One of the mirrors, or None: there is no network, or none that leads to them.
+        One of the mirrors, or None if none can be reached.
     """
     answers: SimpleQueue[str | None] = SimpleQueue()
 
     def ask(mirror: str) -> None:
-        request = Request(f"{mirror}{filename}", method="HEAD")  # noqa: S310 - torchvision's
+        request = Request(f"{mirror}{filename}", method="HEAD")  # noqa: S310 - torchvision's URL
         try:
-            with urlopen(request, timeout=timeout_s):  # noqa: S310 - own addresses
+            with urlopen(request, timeout=timeout_s):  # noqa: S310
                 answers.put(mirror)
         except HTTPError as error:
             error.close()
@@ -116,7 +117,7 @@ def find_answering_mirror(
         except (OSError, HTTPException):
             answers.put(None)
 
-    for mirror in mirrors:  # in threads, because no timeout bounds the look-up of a name
+    for mirror in mirrors:  # in threads, because the timeout does not apply to a DNS lookup
         Thread(target=ask, args=(mirror,), daemon=True).start()
     deadline = time.monotonic() + timeout_s
     for _ in mirrors:
@@ -130,32 +131,29 @@ def find_answering_mirror(
 
 
 def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
-    """Return what keeps a data set from being used, with what was found instead."""
+    """Return why a data set cannot be used, and what the folder holds instead."""
     if all(file.is_missing for file in files.values()):
+        missing = f"{name} is not on this computer"
         try:
-            held = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+            names = [path.name for path in root.iterdir()] if root.is_dir() else []
         except OSError as error:
-            return f"{name} is not on this computer ({root} cannot be read: {error.strerror})"
-        others = [held_name for held_name in held if not held_name.startswith(".")]
-        if not others:
-            return f"{name} is not on this computer"
-        more = ", ..." if len(others) > _MOST_NAMED else ""
-        return (
-            f"{name} is not on this computer ({root} holds {', '.join(others[:_MOST_NAMED])}{more})"
-        )
+            return f"{missing} ({root} cannot be read: {error.strerror})"
+        found = sorted(each for each in names if not each.startswith("."))
+        shown = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
+        return f"{missing} ({root} holds {shown})" if found else missing
     details = ", ".join(
         f"{filename} {file.fault}"
         + (f" (found as {file.path})" if file.path and file.path.name != filename else "")
         for filename, file in files.items()
         if file.fault
     )
-    return f"{name} is not whole ({details})"
+    return f"{name} is incomplete ({details})"
 
 
 def _fetch_files(
     dataset_class: type[MNIST], filenames: Iterable[str], mirrors: Sequence[str], folder: Path
 ) -> None:
-    """Fetch raw files into a temporary folder and move each into place once it is found whole."""
+    """Download raw files to a temporary folder and move each into place once it is checked."""
     archive_md5s = dict(dataset_class.resources)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".download-") as temporary:
@@ -163,22 +161,22 @@ def _fetch_files(
             archive, fetched = f"{filename}.gz", Path(temporary) / filename
             _fetch_archive(archive, archive_md5s[archive], mirrors, Path(temporary))
             if fault := check_file(fetched, dataset_class.__name__, filename).fault:
-                raise RuntimeError(f"the fetched {filename} {fault}")
+                raise RuntimeError(f"the downloaded {filename} {fault}")
             fetched.replace(folder / filename)
 
 
 def _fetch_archive(archive: str, md5: str, mirrors: Sequence[str], folder: Path) -> None:
-    """Fetch one archive from the first mirror that has it, and unpack it.
+    """Download one archive from the first mirror that has it, and extract it.
 
     Raises:
-        RuntimeError: No mirror has it whole; names each and its error.
+        RuntimeError: No mirror has an intact copy; the message names each and its error.
     """
     from torchvision.datasets.utils import download_and_extract_archive
 
     failures = []
     for mirror in mirrors:
         try:
-            with _no_endless_waits():
+            with _connection_timeout():
                 download_and_extract_archive(
                     f"{mirror}{archive}", str(folder), filename=archive, md5=md5
                 )
@@ -190,8 +188,8 @@ def _fetch_archive(archive: str, md5: str, mirrors: Sequence[str], folder: Path)
 
 
 @contextmanager
-def _no_endless_waits() -> Iterator[None]:
-    """Within this context a connection that falls silent ends: torchvision sets no time limit."""
+def _connection_timeout() -> Iterator[None]:
+    """Set a timeout for new connections within this context, since torchvision sets none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(LONGEST_SILENCE_S)
     try:

@@ -1,7 +1,7 @@
-"""How well a network does: probabilities, loss, accuracy.
+"""Compute probabilities, loss and accuracy of a network.
 
-Evaluating changes nothing: the model, its device and torch's random numbers stay as they were. A
-model that draws random numbers in evaluation mode advances them, as it does everywhere.
+An evaluation leaves the model, its device and torch's random generators unchanged, unless the model
+itself draws random numbers in evaluation mode.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.random import fork_rng
 from mnist_widgets.batch_checks import unpack_judged
 from mnist_widgets.devices import device_of
 from mnist_widgets.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.explanations import explaining
 from mnist_widgets.loss_checks import LossFunction, check_loss_inputs
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import (
@@ -34,23 +35,21 @@ from mnist_widgets.portions import ImageCuts, run_to_end
 from mnist_widgets.predictions import Predictions
 from mnist_widgets.tensors import ArrayLike, to_images, to_tensor
 
-_IMAGES_PER_FORWARD_PASS = 1024
-
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Within this context `model` is in evaluation mode and computes no gradients.
+    """Set `model` to evaluation mode, without gradients, within this context.
 
-    Afterwards each module has the mode, buffers, kept tensors and lazy parameters that it had.
-    Torch's random numbers go on as if lazy layers, which get their first weights here, drew none.
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
     """
     device = device_of(model)
     state = ModuleState(model.modules())
-    # Only where it is needed: another thread that draws meanwhile would get the same numbers again.
+    # Only if needed: another thread that draws meanwhile would get the same numbers again.
     draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
     fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
     try:
-        # no inference_mode: a tensor that a model keeps from it could never be trained with
+        # not inference_mode: a tensor that a model stores there could not be used in training
         with torch.no_grad(), fork:
             model.eval()
             yield
@@ -59,20 +58,20 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 class Evaluator:
-    """Judges a model on the same batches each time: mean loss and share of right predictions.
+    """Computes the mean loss and the accuracy of a model on fixed batches.
 
     Args:
-        batches: inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`;
-            labels (B, 1) and one-hot targets (B, C) count as the classes that they name.
-        loss_fn: the loss of outputs and labels; by default cross-entropy, which takes raw scores.
-            It gets the outputs and labels of all batches at once, so that the loss does not depend
-            on how the batches are cut. The labels are as they were loaded; only losses of
-            `torch.nn` that compare number by number, as `nn.BCELoss` and `nn.MSELoss`, get them
-            in the outputs' shape and type, one-hot if there is an output for each class.
+        batches: Inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`.
+            Labels (B, 1) and one-hot targets (B, C) are converted to labels (B,).
+        loss_fn: The loss of outputs and labels; by default cross-entropy, which takes raw scores.
+            It gets the outputs and labels of all batches at once, so the loss does not depend on
+            the batch size. Losses of `torch.nn` that compare each output with a target, such as
+            `nn.BCELoss` and `nn.MSELoss`, get the labels in the outputs' shape and type, one-hot
+            if there is an output for each class. Other losses get the labels unchanged.
 
     Attributes:
-        predictions: of the last evaluation, in the order of the batches and without images whose
-            label is the loss function's `ignore_index`; None before it.
+        predictions: Those of the last evaluation, in the order of the batches, without images whose
+            label is the loss function's `ignore_index`. None before the first evaluation.
     """
 
     def __init__(
@@ -86,66 +85,62 @@ class Evaluator:
 
     @property
     def confusion(self) -> Tensor | None:
-        """The counts[true, predicted] of the last evaluation, int64 (C, C); None before it."""
+        """The counts[true, predicted] of the last evaluation, int64 (C, C), or None."""
         return None if self.predictions is None else self.predictions.confusion
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return `test_loss` and `test_accuracy` (0 to 1).
 
-        The loss is what `loss_fn` gives for all images together, divided by their number if its
-        `reduction` is `"sum"`. Images whose label is its `ignore_index` are not counted.
+        The loss is `loss_fn` of all images together, divided by their number if its `reduction` is
+        `"sum"`. Images whose label is its `ignore_index` do not count.
 
-        Equal weights give equal metrics. The loss may differ in its last digits if a forward pass
-        takes longer than about 10 ms, since the number of images in a pass then follows the time.
+        The same weights give the same metrics. If a forward pass takes longer than about 10 ms, the
+        number of images in a pass depends on the time and the last digits of the loss may differ.
 
         Raises:
-            TypeError: if a batch is no pair.
-            ValueError: if there is no batch, no label counts, or outputs, labels and loss function
-                do not fit together; the message names the shapes.
+            TypeError: A batch is not a pair.
+            ValueError: There is no batch, no label counts, or outputs, labels and loss function do
+                not fit together; the message names the shapes.
         """
         return run_to_end(self.evaluate_in_portions(model, device))
 
     def evaluate_in_portions(
         self, model: nn.Module, device: torch.device | str
     ) -> Generator[None, None, dict[str, float]]:
-        """Return what `evaluate` does, and yield between two portions of about 25 ms.
+        """Return the same as `evaluate`, and yield between two portions of about 25 ms.
 
-        Between two portions the model is as it was before. A cancelled evaluation leaves
-        `predictions` as they were.
+        Between two portions the model is unchanged. A cancelled evaluation does not change
+        `predictions`.
         """
         all_outputs, all_targets = [], []
         cuts = ImageCuts()
-        for batch in _draw_apart(self.batches):
+        for batch in _iterate_unseen(self.batches):
             inputs, targets = unpack_judged(batch)
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
-        with evaluating(model):
-            return self._judge(model, device, all_outputs, all_targets)
-
-    def _judge(
-        self,
-        model: nn.Module,
-        device: torch.device | str,
-        all_outputs: list[Tensor],
-        all_targets: list[Tensor],
-    ) -> dict[str, float]:
-        """Return the metrics of all batches together, and keep their predictions."""
         if not all_outputs:
             raise ValueError(
                 "The evaluator has no batches. Pass at least one, for example "
                 "test_set.batches(512)."
             )
         outputs, targets = torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
+        with evaluating(model):
+            return self._compute_metrics(model, outputs, targets)
+
+    def _compute_metrics(
+        self, model: nn.Module, outputs: Tensor, targets: Tensor
+    ) -> dict[str, float]:
+        """Return the metrics of all batches together, and store their predictions."""
         if len(outputs) != len(targets):
             raise ValueError(
-                f"The evaluator's batches hold {len(outputs)} images, but labels of the shape "
+                f"The evaluator's batches have {len(outputs)} images, but labels of shape "
                 f"{tuple(targets.shape)}."
             )
         labels, counted, loss_targets = read_targets(self, outputs, targets)
         num_images = int(counted.sum())
         if num_images == 0:
-            raise ValueError("The evaluator has no label that counts; all are ignored.")
+            raise ValueError("The loss function ignores all labels of the evaluator.")
         probabilities = to_probabilities(outputs, self.loss_fn, model)
         warn_of_unclear_scores(outputs, self.loss_fn, model)
         loss = _to_number(self.loss_fn(outputs, loss_targets))
@@ -159,10 +154,10 @@ class Evaluator:
 def read_targets(
     evaluator: Evaluator, outputs: Tensor, targets: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return labels int64 (B,), whether each counts, and the targets that the loss takes.
+    """Return labels int64 (B,), whether each counts, and the targets for the loss function.
 
     Raises:
-        ValueError: outputs, targets and the evaluator's loss function do not fit together.
+        ValueError: Outputs, targets and the evaluator's loss function do not fit together.
     """
     loss_fn = evaluator.loss_fn
     num_classes = 2 if outputs.numel() == len(outputs) else outputs.shape[1]
@@ -172,15 +167,15 @@ def read_targets(
         num_named = len(digit_set.class_names)
         if num_classes != num_named:
             raise ValueError(
-                f"The model's outputs have the shape {tuple(outputs.shape)}, which stands for "
+                f"The model's outputs have the shape {tuple(outputs.shape)}, which means "
                 f"{num_classes} classes, but the evaluator's data has {num_named} classes."
             )
     check_loss_inputs(loss_fn, outputs, loss_targets)
     return *to_labels(targets, num_classes, loss_fn), loss_targets
 
 
-def _draw_apart(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches; torch's random numbers go on as if a shuffling loader drew none."""
+def _iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches without advancing torch's global random generator."""
     if is_without_draws(batches):
         yield from batches
         return
@@ -197,7 +192,7 @@ def _draw_apart(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tens
 
 
 def is_without_draws(batches: object) -> bool:
-    """Return whether iterating these batches draws no random numbers for sure."""
+    """Return whether iterating these batches certainly draws no random numbers."""
     is_in_order = type(batches) is Batches and not batches.shuffle
     return is_in_order or isinstance(batches, (list, tuple))
 
@@ -205,7 +200,7 @@ def is_without_draws(batches: object) -> bool:
 def _to_number(loss: Tensor | float) -> float:
     if isinstance(loss, Tensor) and loss.numel() != 1:
         raise ValueError(
-            f"The loss function gives a tensor of the shape {tuple(loss.shape)}; it must give a "
+            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
             'single number, as with reduction="mean".'
         )
     return float(loss)
@@ -214,51 +209,50 @@ def _to_number(loss: Tensor | float) -> float:
 def predict_probabilities(
     model: nn.Module, images: ArrayLike, loss_fn: LossFunction | None = None
 ) -> Tensor:
-    """Return the network's probabilities for each class.
+    """Compute the network's probabilities for each class.
 
     Args:
-        model: gives raw scores, log-probabilities or probabilities (N, C); or a single number for
-            each image, (N, 1) or (N,), of which two probabilities are made.
-        images: uint8 (N, 28, 28) or (28, 28) as a `DigitSet` stores them, or floats in [0, 1] of
-            (N, 1, 28, 28) or (1, 28, 28) as its batches and items hold them; a tensor, an array or
-            a list. Floats of another shape reach the model as they are.
-        loss_fn: what the model is trained with. It tells whether single numbers are scores or, with
-            `nn.BCELoss`, probabilities; without it the end of the model tells.
+        model: Returns raw scores, log-probabilities or probabilities (N, C), or a single number for
+            each image, (N, 1) or (N,), which becomes the probabilities of two classes.
+        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1] of shape
+            (N, 1, 28, 28) or (1, 28, 28) as in its batches and items; a tensor, array or list.
+            Floats of any other shape are passed to the model unchanged.
+        loss_fn: The loss function of the training. It determines whether single numbers are scores
+            or, with `nn.BCELoss`, probabilities; without it, the model's last layer does.
 
     Returns:
         float32 (N, C) on the CPU; each row sums to 1.
 
     Raises:
-        ValueError: if the images are of another type, or uint8 and of another shape, or if the
-            model's outputs are of another shape.
+        ValueError: The images have another type, uint8 images have another shape, the model's
+            outputs have another shape, or the images do not fit the model's layers.
     """
-    inputs = _as_inputs(images)
-    device = device_of(model)
-    with evaluating(model):
-        outputs = [
-            check_outputs(model(chunk.to(device)), len(chunk)).clone()
-            for chunk in inputs.split(_IMAGES_PER_FORWARD_PASS)
-        ]
-        return to_probabilities(torch.cat(outputs), loss_fn, model).cpu()
+    return run_to_end(predict_in_portions(model, _prepare(images), loss_fn))
 
 
-def _as_inputs(images: ArrayLike) -> Tensor:
+def _prepare(images: ArrayLike) -> Tensor:
     pixels = to_images(images)
-    if pixels.dtype == torch.uint8:
-        return to_inputs(pixels)
-    if not pixels.is_floating_point():
+    if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
         raise ValueError(
-            f"The images are {pixels.dtype} of the shape {tuple(pixels.shape)}; they must be a "
-            "tensor of torch.uint8, as digit_set.images, or of floats in [0, 1]."
+            f"The images are {pixels.dtype} of shape {tuple(pixels.shape)}; they must be a tensor "
+            "of torch.uint8, such as digit_set.images, or of floats in [0, 1]."
         )
-    is_of_images = pixels.shape[-2:] == (28, 28)
-    return (pixels.reshape(-1, 1, 28, 28) if is_of_images else pixels).float()
+    if pixels.dtype == torch.uint8:
+        return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels
+    has_images = pixels.shape[-2:] == (28, 28)
+    return (pixels.reshape(-1, 1, 28, 28) if has_images else pixels).float()
 
 
 def predict_in_portions(
     model: nn.Module, images: Tensor, loss_fn: LossFunction | None = None
 ) -> Generator[None, None, Tensor]:
-    """Return what `predict_probabilities` does for N images, and yield between two portions."""
+    """Return the same as `predict_probabilities`, and yield between two portions.
+
+    Args:
+        model: As for `predict_probabilities`.
+        images: uint8 (N, 28, 28) or float32 (N, ...).
+        loss_fn: As for `predict_probabilities`.
+    """
     outputs = yield from _compute_outputs(model, images, ImageCuts())
     with evaluating(model):
         return to_probabilities(outputs, loss_fn, model).cpu()
@@ -270,9 +264,10 @@ def _compute_outputs(
     device = device_of(model)
 
     def compute(images: Tensor) -> Tensor:
-        inputs = to_inputs(images) if images.dtype == torch.uint8 else images
-        outputs = check_outputs(model(inputs.to(device)), len(inputs))
-        # A compiled model may reuse its memory, and a GPU has done its work only at such a copy.
+        inputs = (to_inputs(images) if images.dtype == torch.uint8 else images).to(device)
+        with explaining(model, inputs):
+            outputs = check_outputs(model(inputs), len(inputs))
+        # A compiled model may reuse its memory, and the copy waits until a GPU has finished.
         return outputs.to("cpu", copy=True)
 
     return cuts.map(compute, images, within=partial(evaluating, model))

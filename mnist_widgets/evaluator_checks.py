@@ -1,6 +1,6 @@
-"""Check on the first training batch that the evaluator can judge the model after the epoch.
+"""Check on the first training batch that the evaluator can evaluate the model.
 
-There is no extra forward pass: the check reads the outputs that training computes anyway.
+The check uses the outputs that the training computes, so it adds no forward pass.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from mnist_widgets.tensors import to_tensor
 def checking_evaluator(
     evaluator: object, model: nn.Module, inputs: Tensor | None
 ) -> Iterator[None]:
-    """Within this context, check the outputs for `inputs` against what `evaluator` needs.
+    """Within this context, check that the outputs for `inputs` fit `evaluator`.
 
-    Only an `Evaluator` itself is checked: a subclass may judge anything. Calls of the model with
-    other arguments, and outputs that are not a tensor with a row for each image, are left out: in
-    evaluation mode they may be different.
+    Subclasses of `Evaluator` are not checked, since they may compute anything. Calls of the model
+    with other arguments are not checked either, nor are outputs that are not a tensor with a row
+    for each image: they may be different in evaluation mode.
 
     Raises:
-        TypeError: a batch of the evaluator is no pair.
-        ValueError: outputs, targets and loss function of the evaluator do not fit together. Both
-            are raised before the weights are updated.
+        TypeError: A batch of the evaluator is not a pair.
+        ValueError: Outputs, targets and loss function of the evaluator do not fit together. Both
+            errors come before the weights are updated.
     """
     if type(evaluator) is not Evaluator:
         yield
@@ -51,14 +51,14 @@ def checking_evaluator(
 
 
 def _find_targets(evaluator: Evaluator) -> Tensor | None:
-    """Return the targets of the evaluator's first batch if taking it draws no random numbers."""
+    """Return the targets of the evaluator's first batch if loading it draws no random numbers."""
     batches = evaluator.batches
     batch = next(iter(batches), None) if is_without_draws(batches) else None
     return None if batch is None else to_tensor(unpack_judged(batch)[1], "labels")
 
 
 def _is_call_on(inputs: Tensor | None, arguments: tuple[Any, ...]) -> bool:
-    """Return whether a model was called on `inputs` alone, perhaps on their copy on a device."""
+    """Return whether a model was called with `inputs`, or a copy on a device, as only argument."""
     if inputs is None or len(arguments) != 1 or not isinstance(arguments[0], Tensor):
         return False
     return arguments[0].shape == inputs.shape
@@ -72,11 +72,11 @@ def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> Non
             some = outputs.detach()[:num_images]
             _check_shapes(evaluator, some, targets[:num_images].to(some.device))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"The evaluator cannot judge this model. {error}") from error
+        raise ValueError(f"The evaluator cannot evaluate this model. {error}") from error
 
 
 def _check_shapes(evaluator: Evaluator, outputs: Tensor, targets: Tensor) -> None:
-    """Check the shapes alone: in evaluation mode the model may return values of another kind."""
+    """Check only the shapes: in evaluation mode the model may return other values."""
     try:
         read_targets(evaluator, outputs.softmax(dim=-1), targets)
     except ValueError:

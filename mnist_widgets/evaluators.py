@@ -1,10 +1,10 @@
-"""The interface of a `Trainer`'s evaluator, and how a `Trainer` calls one."""
+"""The interface of an evaluator, and the way a `Trainer` calls it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -16,20 +16,11 @@ class SupportsEvaluate(Protocol):
     """The methods that a `Trainer` calls."""
 
     def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Return the metrics of `model`, by name."""
-
-
-class SupportsPortions(SupportsEvaluate, Protocol):
-    """An evaluator whose work can be interrupted."""
-
-    def evaluate_in_portions(
-        self, model: nn.Module, device: torch.device
-    ) -> Generator[None, None, Mapping[str, float]]:
-        """Return what `evaluate` does, and yield between two portions of at most 50 ms."""
+        """Return the metrics of `model` by name."""
 
 
 def evaluate_in_portions(
-    evaluator: SupportsEvaluate | None,
+    evaluator: Any,  # noqa: ANN401 - SupportsEvaluate, perhaps with evaluate_in_portions
     model: nn.Module,
     device: torch.device,
     is_cancelled: Callable[[], bool],
@@ -37,16 +28,18 @@ def evaluate_in_portions(
     """Return the metrics of `model`, and yield between two portions.
 
     Args:
-        evaluator: gives the metrics; without one there are none. If it has no
-            `evaluate_in_portions`, it does all its work at once.
-        model: the network.
-        device: where it is.
-        is_cancelled: whether to end before the next portion and return None.
+        evaluator: Computes the metrics; None for no metrics. It may also have a method
+            `evaluate_in_portions`, which returns what `evaluate` does and yields between two
+            portions of at most 50 ms; otherwise it cannot be interrupted.
+        model: The network.
+        device: The model's device.
+        is_cancelled: Whether to stop before the next portion and return None.
     """
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
-        return breakable(evaluator.evaluate, model, device)
+        found: Mapping[str, float] = breakable(evaluator.evaluate, model, device)
+        return found
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
         while not is_cancelled():
             try:
@@ -58,10 +51,10 @@ def evaluate_in_portions(
     return None
 
 
-def _has_portions(evaluator: SupportsEvaluate) -> TypeGuard[SupportsPortions]:
-    """Return whether `evaluate_in_portions` does all that `evaluate` does.
+def _has_portions(evaluator: object) -> bool:
+    """Return whether `evaluate_in_portions` returns the same metrics as `evaluate`.
 
-    A class or an object that overrides `evaluate` alone may have added metrics there.
+    A class or an object that overrides only `evaluate` may have added metrics there.
     """
     own = getattr(evaluator, "__dict__", {})
     for names in (own, *map(vars, type(evaluator).__mro__)):

@@ -1,7 +1,4 @@
-"""What a training run leaves behind: the loss of every batch and the values of every epoch.
-
-Only numbers and their export; who draws them is not decided here.
-"""
+"""The results of a training: the loss of each batch, and the loss and metrics of each epoch."""
 
 from __future__ import annotations
 
@@ -17,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class History(dict[str, list[float]]):
-    """Each epoch's values by name, as the tutorial's `trainer` returns them; every batch's loss.
+    """Lists of each epoch's values by name, as the tutorial's `trainer` returns them.
 
-    `history["train"]` holds the mean of the batch losses, one number for each whole epoch; every
-    metric of the evaluator has its own list.
+    `history["train"]` holds the mean of the batch losses of each complete epoch. Each metric of the
+    evaluator has its own list.
 
     Attributes:
-        batch_losses: the loss of every batch, the first one at index 0.
-        epoch_ends: for each whole epoch the number of batches trained up to its end.
+        batch_losses: The loss of each batch.
+        epoch_ends: For each complete epoch, the number of batches trained up to its end.
     """
 
     def __init__(self) -> None:
@@ -34,19 +31,21 @@ class History(dict[str, list[float]]):
 
     @property
     def num_epochs(self) -> int:
-        """Whole epochs so far."""
+        """The number of complete epochs."""
         return len(self.epoch_ends)
 
     def add_batch(self, loss: float) -> int:
-        """Append the loss of one batch and return how many there are now."""
+        """Append the loss of one batch and return the number of batches."""
         self.batch_losses.append(loss)
         return len(self.batch_losses)
 
     def add_epoch(self, train_loss: float, metrics: Mapping[str, float] | None = None) -> None:
-        """Append one epoch's mean loss and its metrics; NaN stands for those of earlier epochs.
+        """Append the mean loss and the metrics of one epoch.
+
+        A metric that is new gets the value NaN for the earlier epochs.
 
         Raises:
-            ValueError: if a metric bears the name `train`, which is the mean loss's.
+            ValueError: A metric is called `train`, the name of the mean loss.
         """
         metrics = metrics or {}
         if "train" in metrics:
@@ -58,22 +57,21 @@ class History(dict[str, list[float]]):
         self.epoch_ends.append(len(self.batch_losses))
 
     def to_dataframe(self, by: Literal["epoch", "batch"] = "epoch") -> pd.DataFrame:
-        """Return the history as a table, one row for each epoch or for each batch, counted from 1.
+        """Return the history as a table with one row for each epoch or batch, counted from 1.
 
         Args:
-            by: `"epoch"` for a column for each name, `"batch"` for the column `loss`.
+            by: `"epoch"` for one column for each name, `"batch"` for the column `loss`.
 
         Raises:
-            ValueError: if `by` is neither.
+            ValueError: `by` is neither of these.
         """
-        import pandas as pd  # a second to import, and only tables need it
+        import pandas as pd  # takes a second to import
 
         if by not in ("epoch", "batch"):
             raise ValueError(f"by must be 'epoch' or 'batch', not {by!r}")
-        table = (
-            pd.DataFrame({name: pd.Series(values) for name, values in self.items()})
-            if by == "epoch"
-            else pd.DataFrame({"loss": self.batch_losses}, dtype=float)
+        columns = dict(self) if by == "epoch" else {"loss": self.batch_losses}
+        table = pd.DataFrame(
+            {name: pd.Series(column) for name, column in columns.items()}, dtype=float
         )
         table.index = pd.RangeIndex(1, len(table) + 1, name=by)
         return table

@@ -1,7 +1,4 @@
-"""The networks of the lessons: plain `torch.nn.Module`s that turn images into raw scores.
-
-Training them is left to `training`, reading their answers to `evaluation`.
-"""
+"""The networks of the lessons: plain `torch.nn.Module`s that compute raw scores from images."""
 
 from __future__ import annotations
 
@@ -11,15 +8,15 @@ from torch import Tensor, nn
 class SimpleNet(nn.Module):
     """The tutorial's network: one hidden layer with ReLU, then one score for each class.
 
-    It ends in raw scores (logits) because `nn.CrossEntropyLoss` includes the softmax.
+    It returns raw scores (logits) because `nn.CrossEntropyLoss` includes the softmax.
 
     Example:
         >>> model = SimpleNet(28 * 28, 10)
         >>> logits = model(torch.rand(512, 1, 28, 28))  # (512, 10)
 
     Args:
-        input_dim: Numbers in one flattened input, 28 * 28 for the digits.
-        num_classes: Scores to give for each input.
+        input_dim: Number of values in one flattened input, 28 * 28 for the digits.
+        num_classes: Number of scores for each input.
         hidden_units: Width of the hidden layer.
 
     Raises:
@@ -37,13 +34,14 @@ class SimpleNet(nn.Module):
         self.linear2 = nn.Linear(hidden_units, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Score every class for every image.
+        """Compute a score for each class and each image.
 
         Args:
-            images: (N, ...) floats, `input_dim` of them for each of the N images.
+            images: Floats (N, ...), `input_dim` of them for each of the N images.
 
         Returns:
-            (N, num_classes) raw scores; a softmax over the last axis makes them probabilities.
+            Raw scores (N, num_classes); a softmax over the last axis converts them to
+            probabilities.
         """
         hidden = nn.functional.relu(self.linear1(self.flatten(images)))
         logits: Tensor = self.linear2(hidden)

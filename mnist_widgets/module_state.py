@@ -1,4 +1,4 @@
-"""Put a model back as it was: after an evaluation, and with its optimizer at a reset."""
+"""Save and restore the state of a model: around an evaluation, and for a reset of a training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 _CONTAINERS = (dict, OrderedDict, list, set)
-# Hooks may be added and removed by another thread meanwhile, so they stay as they are found.
+# Another thread may add or remove hooks in the meantime, so they are not restored.
 _HOOKS = {*vars(nn.Module())} - {"_parameters", "_buffers", "_modules"}
 
 
@@ -23,24 +23,24 @@ _Container: TypeAlias = dict[Any, Any] | list[Any] | set[Any]
 
 
 class ModuleState:
-    """The state of modules apart from the values of their parameters.
+    """The state of modules except the values of their parameters.
 
-    It holds modes, values of buffers, which lazy parameters have no shape yet, and attributes (also
-    what lists, dicts and sets contain, one level deep).
+    This includes modes, buffers, lazy parameters without a shape, and attributes (also the content
+    of lists, dicts and sets, one level deep).
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._modules = [_OneModule(module) for module in modules]
 
     def restore(self) -> None:
-        """Put the modules back; parameters that got their shape meanwhile lose it again.
+        """Restore the modules; lazy parameters lose a shape that they got in the meantime.
 
-        What a module notes about its calls, such as their number, stays. If any keeps other tensors
-        than before, all attributes go back: a tensor may have a flag or a size that goes with it.
+        Attributes are restored only if a module stores other tensors than before, because a flag or
+        a size may belong to a tensor. Otherwise they stay, for example a count of calls.
         """
-        keeps_others = any(module.keeps_other_tensors() for module in self._modules)
+        with_attributes = any(module.stores_other_tensors() for module in self._modules)
         for module in self._modules:
-            module.restore(keeps_others)
+            module.restore(with_attributes)
 
 
 class _OneModule:
@@ -48,7 +48,7 @@ class _OneModule:
         self._module, self._class, self._mode = module, type(module), module.training
         attributes = vars(module)
         self._lazy = [(tensor, type(tensor)) for tensor in _tensors_of(module) if is_lazy(tensor)]
-        ignored = () if self._lazy else _HOOKS  # a lazy module removes its own hooks
+        ignored = () if self._lazy else _HOOKS  # a lazy module removes its hooks itself
         self._containers = [
             (value, copy(value))
             for name, value in attributes.items()
@@ -62,7 +62,7 @@ class _OneModule:
             if not is_lazy(buffer) and buffer.layout is torch.strided
         ]
 
-    def keeps_other_tensors(self) -> bool:
+    def stores_other_tensors(self) -> bool:
         return set(_find_tensors(vars(self._module).values())) != self._kept
 
     def restore(self, with_attributes: bool) -> None:
@@ -71,7 +71,7 @@ class _OneModule:
             module.__class__ = self._class
         if with_attributes or self._lazy:
             for container, content in ((vars(module), self._attributes), *self._containers):
-                _put_back(container, content)
+                _restore_container(container, content)
         module.training = self._mode
         with torch.no_grad():
             for buffer, values in self._buffers:
@@ -79,8 +79,8 @@ class _OneModule:
                     buffer.copy_(values)
         for tensor, lazy_class in self._lazy:
             if type(tensor) is lazy_class:
-                continue  # it got no shape
-            # the reverse of `materialize`, in place as well: optimizers hold this very object
+                continue  # it has no shape yet
+            # the reverse of `materialize`, also in place: optimizers refer to this object
             tensor.grad = None
             tensor.data = tensor.data.new_empty(0)
             tensor.__class__ = lazy_class
@@ -91,9 +91,9 @@ class Snapshot:
     """Copies of a model's and an optimizer's state, independent of the originals.
 
     Attributes:
-        model: its state dict, without lazy parameters that have no shape yet.
-        optimizer: its state dict.
-        lazy_modules: the modules of those parameters.
+        model: Its state dict, without lazy parameters that have no shape yet.
+        optimizer: Its state dict.
+        lazy_modules: The modules of those parameters.
     """
 
     model: Mapping[str, Any]
@@ -110,11 +110,11 @@ class Snapshot:
         return cls(deepcopy(state), deepcopy(optimizer.state_dict()), ModuleState(lazy))
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Put both back, bit for bit, and clear the gradients."""
+        """Restore both exactly and clear the gradients."""
         self.lazy_modules.restore()
         is_lazy_model = any(map(is_lazy, chain(model.parameters(), model.buffers())))
         model.load_state_dict(self.model, strict=not is_lazy_model)
-        # the optimizer adopts the tensors it is given and would train the snapshot itself
+        # a copy, because the optimizer uses the tensors of its state dict and changes them
         optimizer.load_state_dict(deepcopy(dict(self.optimizer)))
         optimizer.zero_grad()
 
@@ -124,22 +124,20 @@ def _tensors_of(module: nn.Module) -> list[Tensor]:
 
 
 def _find_tensors(values: Iterable[object]) -> Iterator[int]:
-    """Yield the identities of tensors and modules, also of those in containers."""
+    """Yield the ids of tensors and modules, also of those in containers."""
     for value in values:
-        if _is_tensor(value):
-            yield id(value)
-        elif isinstance(value, dict):
-            yield from map(id, filter(_is_tensor, value.values()))
-        elif isinstance(value, (list, tuple, set)):
-            yield from map(id, filter(_is_tensor, value))
+        items: Iterable[object] = value if isinstance(value, (list, tuple, set)) else [value]
+        if isinstance(value, dict):
+            items = value.values()
+        yield from map(id, filter(_is_tensor, items))
 
 
 def _is_tensor(value: object) -> bool:
     return isinstance(value, (Tensor, nn.Module))
 
 
-def _put_back(container: _Container, content: _Container) -> None:
-    """Make `container` hold the very objects of `content` again; write only what differs."""
+def _restore_container(container: _Container, content: _Container) -> None:
+    """Restore the same objects as in `content`; write only what differs."""
     if isinstance(container, list):
         container[:] = content
     elif isinstance(container, set):

@@ -1,7 +1,7 @@
-"""Long computations over many images, cut into portions of at most about 50 ms.
+"""Run long computations over many images in portions of at most about 50 ms.
 
-A computation is a generator that yields between two portions, so that its caller can do something
-else meanwhile, or cancel it.
+A computation is a generator that yields between two portions, so its caller can do something else
+in between, or cancel it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Tensor
 Result = TypeVar("Result")
 
 PORTION_S = 0.025
-"""Time in seconds after which a portion ends: half of 50 ms, since one forward pass may follow."""
+"""A portion ends after this time in seconds: half of 50 ms, since its last pass may exceed it."""
 FIRST_IMAGES = 16
-"""Images in the first forward pass, whose cost is unknown."""
+"""Images in the first forward pass, whose duration is unknown."""
 MAX_IMAGES = 512
-"""Images in one forward pass at most: the memory of the activations grows with them."""
+"""Maximum of images in one forward pass, to limit the memory for activations."""
 
 
 def run_to_end(portions: Generator[None, None, Result]) -> Result:
-    """Run a computation without interruption and return its result."""
+    """Run a computation to its end and return its result."""
     while True:
         try:
             next(portions)
@@ -36,13 +36,14 @@ def run_to_end(portions: Generator[None, None, Result]) -> Result:
 
 
 class LongJob(Generic[Result]):
-    """A computation in portions, and a future of its result.
+    """A computation in portions, with a future for its result.
 
     Args:
-        portions: the computation.
+        portions: The computation.
 
     Attributes:
-        future: of its result or error; when it is cancelled, the next portion ends the computation.
+        future: Gets the result or error. Cancelling it ends the computation before its next
+            portion.
     """
 
     def __init__(self, portions: Generator[None, None, Result]) -> None:
@@ -50,7 +51,7 @@ class LongJob(Generic[Result]):
         self._portions = portions
 
     def do_portion(self) -> bool:
-        """Do the next portion and return whether others are left."""
+        """Run the next portion and return whether more remain."""
         if self.future.cancelled():
             self._portions.close()
             return False
@@ -59,7 +60,7 @@ class LongJob(Generic[Result]):
         except StopIteration as end:
             if self.future.set_running_or_notify_cancel():
                 self.future.set_result(end.value)
-        except BaseException as error:  # it belongs to the caller of `result`
+        except BaseException as error:  # raised again in the thread that calls `result`
             if self.future.set_running_or_notify_cancel():
                 self.future.set_exception(error)
         else:
@@ -68,11 +69,11 @@ class LongJob(Generic[Result]):
 
 
 class ImageCuts:
-    """How many images go into one forward pass, and when a portion is over.
+    """Chooses the number of images in a forward pass, and the end of a portion.
 
-    Their number doubles while passes are short, up to `MAX_IMAGES`, and halves after a long one.
-    Passes are timed by the work of this thread, so that other processes do not change the cuts: as
-    long as all passes are short, they are the same each time.
+    The number doubles after a short pass, up to `MAX_IMAGES`, and is halved after a long one. The
+    duration of a pass is measured in CPU time of this thread, so other processes do not change the
+    cuts: as long as all passes are short, the cuts are the same each time.
     """
 
     def __init__(self) -> None:
@@ -85,35 +86,32 @@ class ImageCuts:
         images: Tensor,
         within: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Generator[None, None, Tensor]:
-        """Return `function(images)`, computed for some images (B, ...) at a time.
+        """Return `function(images)`, computed for a few images (B, ...) at a time.
 
         Args:
-            function: gives for images (B, ...) a tensor (B, ...); each row depends on its image
-                alone, or at least on more than one image: none is left to the last pass alone.
+            function: Maps images (B, ...) to a tensor (B, ...), one row for each image. It never
+                gets the last image alone, since batch norm needs more than one.
             images: (N, ...).
-            within: makes the context of each portion, which ends before the `yield`.
+            within: Creates the context of each portion, which ends before the `yield`.
         """
         results: list[Tensor] = []
-        num_done = 0
-        while num_done < len(images) or not results:
+        rest = images
+        while len(rest) or not results:
             with within():
-                is_portion_over = False
-                while not is_portion_over and (num_done < len(images) or not results):
+                while len(rest) or not results:
                     began_s, work_began_s = time.perf_counter(), time.thread_time()
-                    some = images[num_done : num_done + self._count(len(images) - num_done)]
-                    results.append(function(some))
-                    num_done += len(some)
+                    takes_all = len(rest) <= self._num_images + 1
+                    count = len(rest) if takes_all else self._num_images
+                    results.append(function(rest[:count]))
+                    rest = rest[count:]
                     self._adapt(time.thread_time() - work_began_s)
                     self._spent_s += time.perf_counter() - began_s
-                    is_portion_over = self._spent_s >= PORTION_S
-            if is_portion_over:
+                    if self._spent_s >= PORTION_S:
+                        break
+            if self._spent_s >= PORTION_S:
                 self._spent_s = 0.0
                 yield
-        return results[0] if len(results) == 1 else torch.cat(results)
-
-    def _count(self, num_left: int) -> int:
-        """Return the number of images in the next pass; batch norm may need more than one."""
-        return num_left if num_left <= self._num_images + 1 else self._num_images
+        return torch.cat(results)
 
     def _adapt(self, work_s: float) -> None:
         if work_s > PORTION_S:

@@ -1,4 +1,4 @@
-"""What a network predicts for labelled images, and what follows from it: losses, confusion."""
+"""A network's predictions for labeled images: classes, confidences, losses, confusion counts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mnist_widgets.tensors import to_class_labels, to_tensor
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network makes of each of N images of C classes.
+    """A network's probabilities for N labeled images of C classes.
 
-    Arrays and lists become tensors.
+    Arrays and lists are converted to tensors.
 
     Attributes:
         probabilities: float32 (N, C); each row sums to 1.
         labels: int64 (N,), the true classes.
 
     Raises:
-        ValueError: if the shapes do not fit, or a label lies outside the classes.
+        ValueError: The shapes do not fit, or a label is none of the classes.
     """
 
     probabilities: Tensor
@@ -34,8 +34,8 @@ class Predictions:
         labels = to_class_labels(self.labels)
         if probabilities.dim() != 2 or labels.shape != probabilities.shape[:1]:
             raise ValueError(
-                "The probabilities must be a tensor of the shape (N, C) and the labels one of the "
-                f"shape (N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
+                "The probabilities must be a tensor of shape (N, C) and the labels one of shape "
+                f"(N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
             )
         check_label_range("true", labels, probabilities.shape[1])
         object.__setattr__(self, "probabilities", probabilities)
@@ -48,11 +48,11 @@ class Predictions:
             and self.labels.equal(other.labels)
         )
 
-    __hash__ = None  # type: ignore[assignment] # equal by their values, which may change
+    __hash__ = None  # type: ignore[assignment] # compared by values, which may change
 
     @cached_property
     def predicted_labels(self) -> Tensor:
-        """The likeliest class of each image, int64 (N,)."""
+        """The most probable class of each image, int64 (N,)."""
         return self.probabilities.argmax(dim=1)
 
     @cached_property
@@ -68,11 +68,11 @@ class Predictions:
 
     @cached_property
     def are_right(self) -> Tensor:
-        """Whether each image's prediction is its label, bool (N,); what is NaN is not right."""
+        """Whether each prediction equals the label, bool (N,); False for NaN probabilities."""
         return (self.predicted_labels == self.labels) & ~self.confidences.isnan()
 
     @cached_property
     def confusion(self) -> Tensor:
-        """The counts[true, predicted], int64 (C, C), of all images that were given numbers."""
+        """The counts[true, predicted], int64 (C, C), without images whose probabilities are NaN."""
         num_classes, answered = self.probabilities.shape[1], ~self.confidences.isnan()
         return confusion_matrix(self.labels[answered], self.predicted_labels[answered], num_classes)

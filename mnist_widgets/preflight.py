@@ -1,17 +1,13 @@
-"""Checks that a training's model, loss function, optimizer and batches fit together.
+"""Check that the parts of a training fit together: model, loss, optimizer, batches, evaluator.
 
-Checks that need no batch are made with the `Trainer`. The rest is checked on the first batch of a
-run when the loop has it, since an extra pass over a loader would draw from its generator. There is
-no extra forward pass either: the checks run within the training step of the first batch. So a model
-that prints, counts, caches or draws random numbers in its forward pass does so exactly as often as
-without checks, and nothing that works is refused.
+A new `Trainer` runs the checks that need no batch. The others run within the training step of the
+first batch of a run. They load no extra batch, which would advance a loader's random generator, and
+add no forward pass, which a model that prints, counts or draws random numbers would notice.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,24 +26,27 @@ from mnist_widgets.batch_checks import (
 from mnist_widgets.digit_set import Batches, check_same_classes
 from mnist_widgets.epoch_batches import count_batches, find_inputs
 from mnist_widgets.evaluator_checks import checking_evaluator
+from mnist_widgets.explanations import describe_types, explaining
 from mnist_widgets.loss_checks import LossFunction, checked
 from mnist_widgets.module_state import ModuleState
 from mnist_widgets.outputs import find_reduction
-from mnist_widgets.part_kinds import check_kind
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
-_TYPE_ERROR = (
-    r"same dtype|same datatype|expected scalar type|Input type|input dtype|not implemented for"
-)
+_PARTS = {  # the method that each part needs, and an example of the part
+    "model": ("__call__", "SimpleNet(28 * 28, 10)"),
+    "loss_fn": ("__call__", "nn.CrossEntropyLoss()"),
+    "optimizer": ("zero_grad", "torch.optim.Adam(model.parameters())"),
+    "evaluator": ("evaluate", "Evaluator(test_set.batches(512))"),
+    "callback": ("on_batch_end", "ProgressBar()"),
+}
 
 
 class Parts(Protocol):
-    """The parts of a `Trainer` that are checked, under its names.
+    """The attributes of a `Trainer` that are checked.
 
     Attributes:
-        has_usual_step: whether batches are trained by the package's `train_step`.
-        warnings: sentences about possible mistakes; the checks add to them.
+        warnings: Sentences about possible mistakes; the checks append to them.
     """
 
     model: nn.Module
@@ -62,53 +61,55 @@ class Parts(Protocol):
 
     @property
     def has_usual_step(self) -> bool:
-        """Whether batches are trained by the package's `train_step`."""
+        """Whether `train_step` is the one of this package."""
 
 
 def check_parts(parts: Parts) -> None:
-    """Make the checks that need no batch.
+    """Run the checks that need no batch.
 
-    With the usual training step, warns if the optimizer holds only some of the model's trainable
-    parameters.
+    Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
+    one of this package.
 
     Raises:
-        TypeError: a part is a class instead of an instance, or something else altogether, or the
-            batches have no length.
-        ValueError: there is no batch, the evaluator's data has other classes, or the usual training
-            step cannot use the optimizer or the loss function, for example because the optimizer
-            holds none of the model's trainable parameters.
+        TypeError: A part is a class instead of an instance, or has the wrong type, or the batches
+            have no length.
+        ValueError: There is no batch, the evaluator's data has other classes, or the package's
+            `train_step` cannot use the optimizer or the loss function, for example because the
+            optimizer has none of the model's trainable parameters.
     """
     count_batches(parts.train_batches)
     check_same_classes(parts.train_batches, getattr(parts.evaluator, "batches", None))
-    for name in ("model", "loss_fn", "optimizer", "evaluator"):
-        check_kind(name, getattr(parts, name))
+    for name in ("model", "loss_fn", "optimizer"):
+        _check_part(name, getattr(parts, name))
+    if parts.evaluator is not None:
+        _check_part("evaluator", parts.evaluator)
     for callback in parts.callbacks:
-        check_kind("callback", callback)
+        _check_part("callback", callback)
     if not parts.has_usual_step:
         return  # another step may use several optimizers, or reduce the losses itself
     _check_optimizer(parts)
     if find_reduction(parts.loss_fn) == "none":
         raise ValueError(
-            'loss_fn has reduction="none" and gives one loss for each image, but train_step needs '
-            'a single number. Use reduction="mean", or a train_step of your own.'
+            'loss_fn has reduction="none" and returns one loss for each image, but train_step '
+            'needs a single number. Use reduction="mean", or your own train_step.'
         )
 
 
 def train_first_batch(parts: Parts, batch: object) -> float:
     """Train on the first batch of a run with `parts.train_step`, and check it.
 
-    All checks come before the update of the weights. After an error buffers, lazy layers and random
-    state are put back.
+    All checks come before the update of the weights. After an error, buffers, lazy layers and
+    random generators are restored.
 
-    Warns if the inputs leave the range in which the evaluator sees its images.
+    Warn if the inputs are outside the range of the evaluator's images.
 
     Returns:
-        What the training step returns.
+        The return value of the training step.
 
     Raises:
-        TypeError: the batch is no pair of tensors, or what the model returns is no tensor.
-        ValueError: outputs, targets and loss function do not fit, a batch has too few images for
-            batch norm, or inputs and parameters differ in type.
+        TypeError: The batch is not a pair of tensors, or the model does not return a tensor.
+        ValueError: Outputs, targets and loss function do not fit, a batch has too few images for
+            batch norm, or the model fails because of its inputs' shape or type.
     """
     if parts.has_usual_step:
         check_pair(batch)
@@ -120,64 +121,29 @@ def train_first_batch(parts: Parts, batch: object) -> float:
         batch_norms_checked(batch_norms, parts.train_batches, inputs),
         checking_evaluator(parts.evaluator, parts.model, inputs),
         checked(parts.loss_fn) as loss_fn,
+        explaining(parts.model, inputs),
     ):
-        try:
-            return parts.train_step(parts.model, batch, loss_fn, parts.optimizer, parts.device)
-        except Exception as error:
-            explanation = explain_error(error, parts.model, inputs)
-            if explanation is None:
-                raise
-            raise ValueError(explanation) from error
+        return parts.train_step(parts.model, batch, loss_fn, parts.optimizer, parts.device)
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
-    """Return the layers that, in training mode, fail on a batch of a single image.
+    """Return the layers that fail on a batch of a single image in training mode.
 
-    `BatchNorm2d` is not among them: it has many values of each channel in one image.
+    `BatchNorm2d` does not: one image has many values in each channel.
     """
     kinds = (nn.BatchNorm1d, nn.LazyBatchNorm1d)
     return [module for module in model.modules() if isinstance(module, kinds)]
 
 
 def check_batch_norm(model: nn.Module, train_batches: Iterable[Any]) -> None:
-    """Check that a model with batch norm gets no last batch of a single image.
+    """Check that the last batch has more than one image if the model has batch norm.
 
     Raises:
-        ValueError: the last batch of each epoch has a single image.
+        ValueError: The last batch of each epoch has a single image.
     """
     is_training = any(module.training for module in find_batch_norms(model))
     if is_training and count_last_images(train_batches) == 1:
         raise ValueError(SINGLE_IMAGE)
-
-
-def explain_error(error: Exception, model: nn.Module, inputs: Tensor | None) -> str | None:
-    """Return why a model failed on a batch and the fix, as a sentence; None if unknown.
-
-    Args:
-        error: raised by the model or its training step.
-        model: the model.
-        inputs: its inputs, if they are known.
-    """
-    message = str(error)
-    if "Expected more than 1 value per channel" in message:
-        return "Batch norm cannot train on a batch of a single image. Use larger batches."
-    if "grad can be implicitly created only for scalar outputs" in message:
-        return (
-            "The loss function gives one loss for each image, but backward() needs a single "
-            "number. Let it return the mean."
-        )
-    if "does not require grad" in message and not _trainable(model):
-        return (
-            "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
-            "to train. Unfreeze some with parameter.requires_grad_(True)."
-        )
-    parameter = next((each for each in model.parameters() if each.is_floating_point()), None)
-    if inputs is None or parameter is None or inputs.dtype == parameter.dtype:
-        return None
-    is_image = inputs.is_floating_point() or inputs.dtype == torch.uint8  # int64 may be indices
-    if is_image and re.search(_TYPE_ERROR, message) and _failed_within(model, error):
-        return _describe_types(inputs.dtype, parameter.dtype)
-    return None
 
 
 def check_default_dtype() -> None:
@@ -187,64 +153,55 @@ def check_default_dtype() -> None:
         ValueError: torch's default dtype was changed.
     """
     if torch.get_default_dtype() != torch.float32:
-        raise ValueError(_describe_types(torch.float32, torch.get_default_dtype()))
+        raise ValueError(describe_types(torch.float32, torch.get_default_dtype()))
 
 
-def _describe_types(inputs: torch.dtype, parameters: torch.dtype) -> str:
-    found = f"The inputs are {inputs}, but the model's parameters are {parameters}."
-    default = torch.get_default_dtype()
-    if default != torch.float32 and default in (inputs, parameters):
-        wrong = "model" if default == parameters else "data"
-        fix = (
-            f"torch's default dtype was changed to {default}: call "
-            f"torch.set_default_dtype(torch.float32) and make the {wrong} again."
+def _check_part(name: str, part: object) -> None:
+    """Raise a `TypeError` if a part is a class, or an object without the method that it needs."""
+    method, example = _PARTS[name]
+    if isinstance(part, type):
+        raise TypeError(
+            f"{name} is the class {part.__name__} itself. Make an instance of it, as in "
+            f"{name} = {example}."
         )
-    elif parameters == torch.float32:
-        fix = "Convert the inputs in the data, with inputs.float(), and scale them to [0, 1]."
-    else:
-        fix = "Convert the model with model.float()."
-    return f"{found} {fix}"
+    if hasattr(part, "get_last_lr"):
+        example = "LearningRateScheduler(scheduler)"
+    if not callable(getattr(part, method, None)):
+        raise TypeError(
+            f"{name} is a {type(part).__name__}, which cannot be used as one. Pass one such as "
+            f"{example}."
+        )
 
 
 def _check_optimizer(parts: Parts) -> None:
     if isinstance(parts.optimizer, LBFGS):
         raise ValueError(  # noqa: TRY004 - it is an optimizer, but train_step cannot use it
             "LBFGS computes the loss several times for each update and needs a closure, which "
-            "train_step does not give it. Use another optimizer such as torch.optim.Adam, or a "
-            "train_step of your own that calls optimizer.step(closure)."
+            "train_step does not pass. Use another optimizer such as torch.optim.Adam, or your own "
+            "train_step that calls optimizer.step(closure)."
         )
     groups = getattr(parts.optimizer, "param_groups", [])
     held = {id(parameter) for group in groups for parameter in group["params"]}
-    trainable = _trainable(parts.model)
+    parameters = parts.model.named_parameters()
+    trainable = {name: each for name, each in parameters if each.requires_grad}
     missing = [name for name, parameter in trainable.items() if id(parameter) not in held]
     if held and missing and len(missing) == len(trainable):
         raise ValueError(
-            "The optimizer holds the parameters of another network, so this one would never "
-            "learn. Make a new optimizer, of model.parameters()."
+            "The optimizer has the parameters of another network, so this one would never learn. "
+            "Make a new optimizer with model.parameters()."
         )
     if held and missing:
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         _warn(
             parts,
-            f"The optimizer does not hold {len(missing)} of the model's {len(trainable)} trainable "
+            f"The optimizer does not have {len(missing)} of the model's {len(trainable)} trainable "
             f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
-            "requires_grad_(False); otherwise make the optimizer of model.parameters().",
+            "requires_grad_(False); otherwise make the optimizer with model.parameters().",
         )
 
 
-def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: each for name, each in model.named_parameters() if each.requires_grad}
-
-
-def _failed_within(model: nn.Module, error: Exception) -> bool:
-    """Return whether an error was raised while `model` computed its outputs."""
-    modules = {id(module) for module in model.modules()}
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(id(frame.f_locals.get("self")) in modules for frame, _ in frames)
-
-
 def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
-    """Warn of inputs outside [0, 1] if the evaluator, and so the panels, sees images within it."""
+    """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
     if inputs is None or not isinstance(getattr(parts.evaluator, "batches", None), Batches):
         return
     if inputs.numel() == 0 or inputs.is_complex():
@@ -255,13 +212,13 @@ def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
             parts,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
             "the panels give the model images in [0, 1]. If the training images are normalized, "
-            "the model may look worse there than it is: train on images in [0, 1], or make the "
+            "the model may look worse than it is: train on images in [0, 1], or make the "
             "normalization the model's first layer.",
         )
 
 
 def _warn(parts: Parts, sentence: str) -> None:
-    """Warn once, at the line outside of this package that led here; panels show it as well."""
+    """Warn once, at the calling line outside this package; panels show the warning as well."""
     if sentence in parts.warnings:
         return
     parts.warnings.append(sentence)
@@ -273,7 +230,7 @@ def _warn(parts: Parts, sentence: str) -> None:
 
 @contextmanager
 def _undone_on_error(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put the model, but for its weights, and random state back if an error is raised."""
+    """Restore the model except its weights, and the random generators, after an error."""
     state = ModuleState(model.modules())
     random_state = torch.get_rng_state()
     device_state = torch.cuda.get_rng_state(device) if device.type == "cuda" else None

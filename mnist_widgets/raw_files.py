@@ -1,7 +1,7 @@
-"""Find the raw files of MNIST and its relatives on this computer, check them, and read them.
+"""Find, check and read the raw files of MNIST and similar data sets.
 
-A file may be packed (`.gz`) and may have a dot in its name where torchvision writes a dash. It is
-read where it lies; nothing is unpacked or renamed.
+A file may be compressed (`.gz`), and its name may have a dot where torchvision writes a dash. Files
+are read in place; nothing is written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
-# Measured from intact files: torchvision knows only the sums of the archives.
+# Computed from intact files: torchvision only has the checksums of the archives.
 RAW_MD5 = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -34,13 +34,12 @@ _MISSING = "is missing"
 
 
 class RawFile(NamedTuple):
-    """One raw file, as it was found.
+    """One raw file and what is wrong with it.
 
     Attributes:
-        path: Where it lies; None if it was not found.
-        content: Its bytes, unpacked.
-        fault: Why it cannot be used, as the end of a sentence that its name begins; empty if it
-            can be used.
+        path: Its path; None if it was not found.
+        content: Its bytes, decompressed.
+        fault: Why it cannot be used, to follow its name ("is missing"); empty if it is intact.
     """
 
     path: Path | None
@@ -49,43 +48,43 @@ class RawFile(NamedTuple):
 
     @property
     def is_missing(self) -> bool:
-        """Whether no file of that name was found."""
+        """Whether no file with that name was found."""
         return self.path is None
 
 
 def find_raw_files(dataset_class: type[MNIST], root: Path) -> dict[str, RawFile]:
-    """Look for a data set's raw files below a folder.
+    """Find a data set's raw files in a folder.
 
     Args:
         dataset_class: `torchvision.datasets.MNIST` or a subclass.
-        root: The folder that holds `<name of the class>/raw/`, or one of these two folders itself.
+        root: The folder that holds `<name of the class>/raw/`, or one of these two folders.
 
     Returns:
-        The files by name, found or not, in the order of `dataset_class.resources`.
+        All files by name, missing ones too, in the order of `dataset_class.resources`.
     """
     filenames = [archive.removesuffix(".gz") for archive, _ in dataset_class.resources]
     return {filename: _find_raw_file(dataset_class, root, filename) for filename in filenames}
 
 
 def find_faults(files: dict[str, RawFile]) -> dict[str, str]:
-    """Return for each file that cannot be used, by name, what is wrong with it."""
+    """Return what is wrong with each file that cannot be used, by the file's name."""
     return {filename: file.fault for filename, file in files.items() if file.fault}
 
 
 def decode_idx(content: bytes) -> Tensor:
-    """Return the bytes of a whole file in idx format as a uint8 tensor of its shape."""
+    """Convert the bytes of an intact file in idx format to a uint8 tensor of its shape."""
     sizes, header_length = _read_header(content)
     pixels = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header_length)
     return pixels.reshape(sizes)
 
 
 def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
-    """Read one file, unpack it if its name ends in `.gz`, and check it.
+    """Read a file, decompress it if its name ends in `.gz`, and check it.
 
     Args:
-        path: Where it lies.
+        path: The file.
         dataset_name: The name of its data set's class.
-        filename: Its usual name, to which a known checksum may belong.
+        filename: The file's name in torchvision, which selects the checksum.
     """
     try:
         content = path.read_bytes()
@@ -101,7 +100,7 @@ def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
 
 
 def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> RawFile:
-    """Return the first whole copy of a raw file, else the first damaged one."""
+    """Return the first intact copy of a raw file, else the first damaged one."""
     name = dataset_class.__name__
     first_damaged = None
     for folder in _list_folders(root, name):
@@ -116,10 +115,10 @@ def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> Raw
 
 
 def _list_folders(root: Path, name: str) -> Iterator[Path]:
-    """Yield where the raw files may lie.
+    """Yield the folders that may hold the raw files.
 
-    The relatives of MNIST use its file names. So a folder with another name than that of its data
-    set counts only for MNIST, whose checksums are known.
+    All these data sets use MNIST's file names. So a folder that is not named after the data set is
+    searched only for MNIST, whose checksums are known.
     """
     yield root / name / "raw"
     yield root / name
@@ -130,10 +129,10 @@ def _list_folders(root: Path, name: str) -> Iterator[Path]:
 
 
 def _find_fault(content: bytes, md5: str | None) -> str:
-    """Compare a file of bytes in idx format with its header, and with its checksum if known."""
+    """Return what is wrong with the content of an idx file, judged by its header and checksum."""
     num_dimensions = int.from_bytes(content[3:4], "big")
     if not content.startswith(b"\0\0\x08") or len(content) < 4 + 4 * max(num_dimensions, 1):
-        return "is damaged: it does not begin with the header of an idx file"
+        return "is damaged: it does not start with the header of an idx file"
     sizes, header_length = _read_header(content)
     expected = header_length + math.prod(sizes)
     if len(content) != expected:
@@ -143,6 +142,6 @@ def _find_fault(content: bytes, md5: str | None) -> str:
 
 
 def _read_header(content: bytes) -> tuple[tuple[int, ...], int]:
-    """Return an idx file's sizes and its header's length (format: yann.lecun.com/exdb/mnist)."""
+    """Return an idx file's shape and its header's length (format: yann.lecun.com/exdb/mnist)."""
     num_dimensions = content[3]
     return struct.unpack_from(f">{num_dimensions}I", content, 4), 4 + 4 * num_dimensions

@@ -1,4 +1,4 @@
-"""What a training tells after each batch and each epoch: plain numbers, safe in any thread."""
+"""Reports of one batch and of one epoch: immutable numbers that any thread may read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What is known after one batch. Everything counts from 1.
+    """The result of one batch. All numbers count from 1.
 
     Attributes:
-        step: batches trained since the history began.
-        epoch: the epoch that this batch belongs to.
-        batch: the batch's place in its epoch.
-        num_batches: batches in an epoch.
-        loss: the loss of this batch, before its update.
-        num_images: inputs in this batch; 0 where the batch does not say.
-        duration_s: seconds it took to get the batch and to train it.
+        step: Number of batches trained since the history began.
+        epoch: The epoch that this batch belongs to.
+        batch: The position of the batch in its epoch.
+        num_batches: Number of batches in an epoch.
+        loss: The loss of this batch, before its update.
+        num_images: Number of inputs in this batch; 0 if it is unknown.
+        duration_s: Time to load the batch and train on it, in seconds.
     """
 
     step: int
@@ -31,12 +31,12 @@ class BatchReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What is known after one epoch.
+    """The result of one epoch.
 
     Attributes:
-        epoch: counts from 1.
-        train_loss: mean of the epoch's batch losses.
-        metrics: what the evaluator found, by name; empty without one.
+        epoch: The number of the epoch, from 1.
+        train_loss: Mean of the epoch's batch losses.
+        metrics: The evaluator's metrics by name; empty without an evaluator.
     """
 
     epoch: int

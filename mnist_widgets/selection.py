@@ -1,7 +1,4 @@
-"""Which images of a set are looked at, and in which order.
-
-Pure functions of labels and predictions; showing the images is left to the widgets.
-"""
+"""Select and order the images of a set by their labels and predictions."""
 
 from __future__ import annotations
 
@@ -14,17 +11,17 @@ from torch import Tensor
 from mnist_widgets.predictions import Predictions
 
 Order = Literal["as stored", "highest loss", "least sure", "surest"]
-"""What comes first; images that are equal in this stay in the order of the set."""
+"""The images to show first; equal ones stay in the order of the set."""
 
 
 @dataclass(frozen=True)
 class ImageFilter:
-    """What images must have in common to be shown; None stands for any.
+    """The images to show, by these criteria; None means any.
 
     Attributes:
-        label: the true class.
-        predicted: the predicted class.
-        is_right: whether the prediction is the label.
+        label: The true class.
+        predicted: The predicted class.
+        is_right: Whether the prediction equals the label.
     """
 
     label: int | None = None
@@ -33,19 +30,19 @@ class ImageFilter:
 
     @property
     def needs_predictions(self) -> bool:
-        """Whether the labels alone do not tell which images fit."""
+        """Whether the filter depends on predictions."""
         return self.predicted is not None or self.is_right is not None
 
     @property
     def pair(self) -> tuple[int, int] | None:
-        """The (true, predicted) classes, if the filter asks for both, else None."""
-        return (
-            None if self.label is None or self.predicted is None else (self.label, self.predicted)
-        )
+        """The (true, predicted) classes if the filter has both, else None."""
+        if self.label is None or self.predicted is None:
+            return None
+        return self.label, self.predicted
 
 
 ALL_IMAGES = ImageFilter()
-"""The filter that every image passes."""
+"""The filter that selects every image."""
 
 
 def select_images(
@@ -54,29 +51,30 @@ def select_images(
     wanted: ImageFilter = ALL_IMAGES,
     order: Order = "as stored",
 ) -> Tensor:
-    """Return the positions of the images to show, int64 (M,), the first to show first.
+    """Return the positions of the images to show, int64 (M,), in the order to show them.
 
     Args:
         labels: int64 (N,), the true classes of the set.
-        predictions: for the same N images; may be None where the labels alone are enough.
-        wanted: which images to show.
-        order: in which order.
+        predictions: For the same N images; may be None if the labels are enough.
+        wanted: The images to show.
+        order: Their order.
 
     Raises:
-        ValueError: if there are no predictions, but the filter or the order needs them.
+        ValueError: There are no predictions, but the filter or the order needs them.
     """
-    if predictions is None and (wanted.needs_predictions or order != "as stored"):
-        raise ValueError(f"{wanted} in the order {order!r} needs predictions; there are none yet.")
-    positions = torch.arange(len(labels))
+    is_wanted = torch.ones_like(labels, dtype=torch.bool)
     if wanted.label is not None:
-        positions = positions[labels == wanted.label]
+        is_wanted &= labels == wanted.label
     if predictions is None:
-        return positions
+        if wanted.needs_predictions or order != "as stored":
+            raise ValueError(f"{wanted} in the order {order!r} needs predictions; there are none.")
+        return is_wanted.nonzero().flatten()
     if wanted.predicted is not None:
-        positions = positions[predictions.predicted_labels[positions] == wanted.predicted]
+        is_wanted &= predictions.predicted_labels == wanted.predicted
     if wanted.is_right is not None:
-        positions = positions[predictions.are_right[positions] == wanted.is_right]
+        is_wanted &= predictions.are_right == wanted.is_right
+    positions = is_wanted.nonzero().flatten()
     if order == "as stored":
         return positions
-    of_all = predictions.losses if order == "highest loss" else predictions.confidences
-    return positions[of_all[positions].argsort(descending=order != "least sure", stable=True)]
+    values = predictions.losses if order == "highest loss" else predictions.confidences
+    return positions[values[positions].argsort(descending=order != "least sure", stable=True)]

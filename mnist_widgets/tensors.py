@@ -1,4 +1,4 @@
-"""Convert what users give as images, labels, counts and class names: tensors, arrays or lists."""
+"""Convert images, labels, counts and class names from tensors, arrays or lists."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 ArrayLike: TypeAlias = Tensor | NDArray[Any] | Sequence[Any]
-"""Numbers as a tensor, an array, or nested lists."""
+"""Numbers as a tensor, an array or nested lists."""
 
 
 def to_tensor(values: object, name: str) -> Tensor:
-    """Return a tensor as it is, and an array or a list of numbers as a tensor.
+    """Convert an array or a list of numbers to a tensor; return a tensor unchanged.
 
     Args:
-        values: numbers; an array's memory is shared where torch can share it.
-        name: what to call the values in an error, such as `"images"`.
+        values: The numbers. The tensor shares an array's memory if torch allows it.
+        name: The name of the values in an error message, such as `"images"`.
 
     Raises:
-        ValueError: The values are no numbers, or lists of unequal lengths.
+        ValueError: The values are not numbers, or are lists of unequal lengths.
     """
     if isinstance(values, Tensor):
         return values
@@ -32,10 +32,10 @@ def to_tensor(values: object, name: str) -> Tensor:
             return torch.stack([to_tensor(each, name) for each in values])
         array = np.asarray(values)
         if array.dtype.kind not in "buif":
-            raise TypeError  # noqa: TRY301 - one message for all that is no tensor
+            raise TypeError  # noqa: TRY301 - replaced by the message below
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-            array = array.copy()  # torch takes neither
+            array = array.copy()  # torch supports neither
         return torch.from_numpy(array)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
@@ -44,44 +44,44 @@ def to_tensor(values: object, name: str) -> Tensor:
 
 
 def to_images(values: object) -> Tensor:
-    """Return images as a tensor; lists of whole numbers from 0 to 255 become uint8.
+    """Convert images to a tensor; lists of integers from 0 to 255 become uint8.
 
     Raises:
-        ValueError: The images are no numbers.
+        ValueError: The images are not numbers.
     """
     images = to_tensor(values, "images")
-    is_of_pixels = isinstance(values, (list, tuple)) and images.dtype == torch.int64
-    if is_of_pixels and images.numel() and images.min() >= 0 and images.max() <= 255:
-        return images.to(torch.uint8)
+    if isinstance(values, (list, tuple)) and images.dtype == torch.int64 and images.numel():
+        pixels = images.to(torch.uint8)
+        return pixels if pixels.equal(images) else images
     return images
 
 
 def to_class_labels(values: object, name: str = "labels") -> Tensor:
-    """Return labels of any whole-number type as int64.
+    """Convert labels of any integer type to int64.
 
     Raises:
-        ValueError: The labels are no whole numbers.
+        ValueError: The labels are not integers.
     """
     labels = to_tensor(values, name)
     if labels.numel() == 0 and not isinstance(values, Tensor):
         labels = labels.long()  # an empty list has no type
     if labels.is_floating_point() or labels.is_complex():
         raise ValueError(
-            f"The {name} are {labels.dtype} of the shape {tuple(labels.shape)}; they must be "
-            "whole numbers, such as a torch.int64 tensor of the shape (N,)."
+            f"The {name} are {labels.dtype} of shape {tuple(labels.shape)}; they must be whole "
+            "numbers, such as a torch.int64 tensor of shape (N,)."
         )
     return labels.long()
 
 
 def to_counts(values: object, num_classes: int | None = None) -> Tensor:
-    """Return confusion counts as int64 (C, C).
+    """Convert confusion counts to int64 (C, C).
 
     Args:
-        values: whole numbers of any type.
+        values: Whole numbers of any type.
         num_classes: C, if it is known.
 
     Raises:
-        ValueError: They have another shape, one is below 0, or they are no whole numbers.
+        ValueError: The shape is wrong, or a value is negative or not a whole number.
     """
     counts = to_tensor(values, "counts").detach()
     size = num_classes or (len(counts) if counts.dim() else 0)
@@ -92,37 +92,37 @@ def to_counts(values: object, num_classes: int | None = None) -> Tensor:
     wanted = "(C, C)" if num_classes is None else f"({size}, {size})"
     raise ValueError(
         f"counts must be a tensor of the shape {wanted}, a row and a column for each class, of "
-        f"whole numbers that are not below 0, not {counts.dtype} of the shape "
+        f"whole numbers that are not negative, not {counts.dtype} of the shape "
         f"{tuple(counts.shape)} with values such as {counts.flatten()[:3].tolist()}."
     )
 
 
 def to_class_names(names: Iterable[object]) -> tuple[str, ...]:
-    """Return class names as strings, in their order.
+    """Convert class names to strings, in the same order.
 
     Args:
-        names: anything of which `str` makes a name: strings, numbers, a range, an array.
+        names: Strings, or objects that `str` converts: numbers, a range, an array.
 
     Raises:
-        ValueError: They cannot be iterated, have no order, or two are alike.
+        ValueError: The names cannot be iterated, have no order, or two are equal.
     """
     if isinstance(names, (Tensor, np.ndarray)):
         names = names.tolist()
     if not isinstance(names, Iterable) or isinstance(names, (set, frozenset, bytes)):
-        raise ValueError(  # noqa: TRY004 - one kind of error for all that is wrong with names
+        raise ValueError(  # noqa: TRY004 - one type of error for all wrong names
             f"class_names must be a list of names in the order of the labels, not {names!r}."
         )
     found = tuple(map(str, names))
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
-        raise ValueError(f"class_names holds {twice[0]!r} twice; each class needs its own name.")
+        raise ValueError(f"class_names has {twice[0]!r} twice; each class needs its own name.")
     return found
 
 
 def _describe(values: object) -> str:
     shape = getattr(values, "shape", None)
     if shape is not None:
-        return f"{type(values).__name__} of {getattr(values, 'dtype', '?')} of the shape {shape}"
+        return f"{type(values).__name__} of {getattr(values, 'dtype', '?')} of shape {shape}"
     if isinstance(values, (list, tuple)):
         return f"a {type(values).__name__} of {len(values)} such as {values[:1]!r:.60}"
     return f"{type(values).__name__} {values!r:.60}"

@@ -7,88 +7,31 @@ is trained with `Trainer.iterate`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
-from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.devices import device_of, move, move_loss, pick_device
-from mnist_widgets.epoch_batches import EpochBatches, count_batches, find_inputs
+from mnist_widgets.epoch_batches import EpochBatches, check_epochs, count_batches, find_inputs
 from mnist_widgets.evaluators import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.history import History
+from mnist_widgets.hooks import Callback
 from mnist_widgets.interrupts import breakable, interrupts_stop
+from mnist_widgets.loss_checks import LossFunction
 from mnist_widgets.module_state import Snapshot
 from mnist_widgets.preflight import check_parts, train_first_batch
 from mnist_widgets.reports import BatchReport, EpochReport
+from mnist_widgets.training_step import TrainStep, train_step
 
-LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
+__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-
-
-def train_step(
-    model: nn.Module,
-    batch: tuple[Tensor, Tensor],
-    loss_fn: LossFunction,
-    optimizer: Optimizer,
-    device: torch.device,
-) -> float:
-    """Train on one batch: forward, loss, backward, update.
-
-    Args:
-        model: the network, in training mode and on `device`.
-        batch: inputs (B, ...) and their targets (B, ...), on any device.
-        loss_fn: takes the network's outputs and the targets, returns one number.
-        optimizer: has the parameters of `model`, whose gradients are zero before and after.
-        device: the device for the computation.
-
-    Returns:
-        The loss of this batch, before the update.
-    """
-    inputs, targets = (tensor.to(device) for tensor in batch)
-    loss = loss_fn(model(inputs), targets)
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()
-
-
-class Callback:
-    """Observe a training run: override the hooks you need; here they do nothing.
-
-    Hooks run in the training thread between two batches, so keep them short. An error in a hook
-    ends the run as any other error does. To stop the run, call `trainer.request_stop(reason)`.
-    """
-
-    def on_train_begin(self, trainer: Trainer) -> None:
-        """Called once before the first batch, with the model on its device."""
-
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Called before the first batch of each epoch; epochs count from 1."""
-
-    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Called after each batch's update; the history already holds its loss."""
-
-    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Called after each whole epoch and its evaluation; the history already holds both."""
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Called once at the end of every run; `trainer.ending` says how it ended."""
-
-    def on_reset(self, trainer: Trainer) -> None:
-        """Called after weights, optimizer and history are reset."""
-
-
-def check_epochs(epochs: object) -> None:
-    """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
-    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
 class Trainer:
@@ -113,7 +56,7 @@ class Trainer:
             (`DigitSet.batches`, a `DataLoader`, a list).
         evaluator: evaluates the model after each epoch.
         callbacks: called in this order.
-        train_step: trains one batch; by default `train_step` of this module.
+        train_step: trains one batch; by default `train_step` of this package.
         device: the device for training; by default `pick_device()`.
 
     Raises:
@@ -126,6 +69,8 @@ class Trainer:
             epochs since the start of the history.
         last_epoch: the last epoch of the current or last run; 0 before the first.
         ending: how the last run ended; None before that.
+        is_running: whether a run has started and not yet ended; it may be paused.
+        is_stop_requested: whether a stop of the current or last run was requested.
         stop_reason: the reason given to `request_stop`, or None.
         warnings: about parts that may not fit together; each is also a Python warning.
         config: the settings that the trainer was built from, such as a `RunConfig`; None for a
@@ -158,10 +103,10 @@ class Trainer:
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
         self.config: object = None
-        self._is_running = False
+        self.is_running = False
         self._is_first_batch = True  # of a run
         self._stop_ends_evaluation = False
-        self._stop_requested = False
+        self.is_stop_requested = False
         check_parts(self)
 
     def fit(self, epochs: int) -> History:
@@ -190,12 +135,16 @@ class Trainer:
         incomplete when a caller stops calling `next()`.
 
         Raises:
-            ValueError: if `epochs` is not a whole number of at least 1.
-            RuntimeError: if this trainer is training already.
+            ValueError, RuntimeError: see `fit`.
         """
-        reports = self.iterate_in_portions(epochs)
+        in_portions = self.iterate_in_portions(epochs)
         self._stop_ends_evaluation = False
-        return _leave_out_portions(reports)
+
+        def leave_out_portions() -> Generator[BatchReport, None, None]:
+            with closing(in_portions) as reports:
+                yield from (report for report in reports if report is not None)
+
+        return leave_out_portions()
 
     def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         """Return an iterator as `iterate` does that also yields None within a long evaluation.
@@ -204,9 +153,9 @@ class Trainer:
         then ends the evaluation between two portions, and its epoch is not complete.
         """
         check_epochs(epochs)
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        self._stop_requested = False
+        self.is_stop_requested = False
         self._stop_ends_evaluation = True
         self.ending = self.stop_reason = None
         return self._run(epochs)
@@ -218,17 +167,7 @@ class Trainer:
             reason: a sentence to show; if there are several, the first one is used.
         """
         self.stop_reason = self.stop_reason or reason
-        self._stop_requested = True
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run has started and not yet ended; it may be paused."""
-        return self._is_running
-
-    @property
-    def is_stop_requested(self) -> bool:
-        """Whether a stop of the current or last run was requested."""
-        return self._stop_requested
+        self.is_stop_requested = True
 
     @property
     def num_batches(self) -> int:
@@ -237,7 +176,7 @@ class Trainer:
 
     @property
     def has_usual_step(self) -> bool:
-        """Whether `train_step` of this module trains the batches."""
+        """Whether the package's `train_step` trains the batches."""
         return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
@@ -250,23 +189,23 @@ class Trainer:
         Raises:
             RuntimeError: while training.
         """
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
         snapshot.restore(self.model, self.optimizer)
         self._begin_history()
         self.ending = self.stop_reason = None
-        self._tell("on_reset")
+        self._call("on_reset")
 
     def _begin_history(self) -> None:
         self.history = History()
         self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
-        if self._is_running:
+        if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         with ExitStack() as at_the_end:
-            at_the_end.callback(setattr, self, "_is_running", False)
-            self._is_running = True
+            at_the_end.callback(setattr, self, "is_running", False)
+            self.is_running = True
             for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
                 at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
             at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
@@ -278,12 +217,12 @@ class Trainer:
                 first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
                 self._is_first_batch = True
-                self._tell("on_train_begin")
+                self._call("on_train_begin")
                 for epoch in range(first_epoch, self.last_epoch + 1):
-                    if self._stop_requested:
+                    if self.is_stop_requested:
                         break
                     yield from self._run_epoch(epoch)
-                self.ending = "stopped" if self._stop_requested else "finished"
+                self.ending = "stopped" if self.is_stop_requested else "finished"
             except GeneratorExit:
                 self.ending = "closed"
                 raise
@@ -293,23 +232,23 @@ class Trainer:
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
         self.model.train()
-        self._tell("on_epoch_begin", epoch)
+        self._call("on_epoch_begin", epoch)
         began_s = time.perf_counter()
         with closing(EpochBatches(self.train_batches, epoch)) as batches:
             num_batches = batches.num_batches
             for batch_index in range(1, num_batches + 1):
                 batch = batches.take()
                 step, loss, num_images = self._train_on(batch)
-                duration_s = time.perf_counter() - began_s
+                took_s = time.perf_counter() - began_s
                 report = BatchReport(
-                    step, epoch, batch_index, num_batches, loss, num_images, duration_s
+                    step, epoch, batch_index, num_batches, loss, num_images, took_s
                 )
-                self._tell("on_batch_end", report)
-                if batch_index == num_batches and not self._stop_requested:
+                self._call("on_batch_end", report)
+                if batch_index == num_batches and not self.is_stop_requested:
                     batches.finish()
                     yield from self._end_epoch(epoch, num_batches)
                 yield report
-                if self._stop_requested:
+                if self.is_stop_requested:
                     return
                 began_s = time.perf_counter()
 
@@ -318,17 +257,14 @@ class Trainer:
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch)
         else:
-            returned = breakable(
-                self.train_step, self.model, batch, self.loss_fn, self.optimizer, self.device
-            )
+            parts = (self.loss_fn, self.optimizer, self.device)
+            returned = breakable(self.train_step, self.model, batch, *parts)
         self._is_first_batch = False
         try:
             loss = float(returned)
         except (TypeError, ValueError) as error:
-            raise TypeError(
-                "train_step must return the loss of its batch as a number, but returned "
-                f"{returned!r}"
-            ) from error
+            message = f"train_step must return the loss of its batch as a number, not {returned!r}"
+            raise TypeError(message) from error
         step = self.history.add_batch(loss)
         inputs = find_inputs(batch)
         num_images = 0 if inputs is None else len(inputs)
@@ -339,27 +275,18 @@ class Trainer:
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         found = yield from evaluate_in_portions(
-            self.evaluator,
-            self.model,
-            self.device,
-            is_cancelled=lambda: self._stop_requested and self._stop_ends_evaluation,
+            self.evaluator, self.model, self.device, self._is_evaluation_cancelled
         )
         if found is None:
             return  # stopped: an epoch without metrics is not complete
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
-        self._tell("on_epoch_end", EpochReport(epoch, train_loss, metrics))
+        self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
 
-    def _tell(self, hook: str, *arguments: object) -> None:
+    def _is_evaluation_cancelled(self) -> bool:
+        return self.is_stop_requested and self._stop_ends_evaluation
+
+    def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:
             breakable(getattr(callback, hook), self, *arguments)
-
-
-def _leave_out_portions(
-    reports: Generator[BatchReport | None, None, None],
-) -> Generator[BatchReport, None, None]:
-    with closing(reports):
-        for report in reports:
-            if report is not None:
-                yield report

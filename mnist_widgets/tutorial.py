@@ -1,7 +1,4 @@
-"""The tutorial's own function, for code that was written along with it.
-
-It is a `Trainer` with a progress bar; whoever wants to look on or to steer uses those two.
-"""
+"""The tutorial's `trainer` function: a `Trainer` with a progress bar."""
 
 from __future__ import annotations
 
@@ -13,13 +10,7 @@ from torch.optim import Optimizer
 
 from mnist_widgets.callbacks import ProgressBar
 from mnist_widgets.evaluators import SupportsEvaluate
-from mnist_widgets.training import (
-    Callback,
-    LossFunction,
-    Trainer,
-    TrainStep,
-    train_step,
-)
+from mnist_widgets.training import Callback, LossFunction, Trainer, TrainStep, train_step
 
 
 def trainer(
@@ -35,18 +26,18 @@ def trainer(
     """Train as the tutorial does: on the best device, with a progress bar for each epoch.
 
     Args:
-        model: the network; returns to its device whatever happens.
-        loader: gives the batches of an epoch each time it is iterated, and knows their number.
-        loss_fn: takes outputs and targets, gives one number.
-        optimizer: holds the model's parameters.
-        epochs: how many, at least 1.
-        evaluator: its `evaluate(model, device)` gives metrics after each epoch.
-        train_step: trains one batch and returns its loss.
-        callbacks: further listeners.
+        model: The network; it returns to its device even after an error.
+        loader: The batches of an epoch, such as a `DataLoader`; must have a length.
+        loss_fn: Computes a single number from outputs and targets.
+        optimizer: Updates the model's parameters.
+        epochs: The number of epochs, at least 1.
+        evaluator: Its `evaluate(model, device)` computes metrics after each epoch.
+        train_step: Trains on one batch and returns its loss.
+        callbacks: Further callbacks.
 
     Returns:
-        One list with a number for each epoch: the mean of the batch losses under `"train"`, and
-        each metric under its name.
+        Lists with one number for each epoch: the mean of the batch losses as `"train"`, and each
+        metric under its name.
     """
     run = Trainer(
         model,

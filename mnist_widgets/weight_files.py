@@ -1,4 +1,4 @@
-"""A model's weights in a file that is whole at any time."""
+"""Save a model's weights in a file that is never incomplete."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import nn
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the model's `state_dict`, under the parameter names that it has without wrappers.
+    """Write the `state_dict` of the model without its wrappers.
 
-    The file is written beside its place and then moved there, so that an interrupt or a full disk
-    leaves the weights that were there before.
+    The weights are first written to a temporary file in the same folder, so that after an interrupt
+    or with a full disk the earlier file remains.
     """
-    beside = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.part")
     try:
-        torch.save(unwrap(model).state_dict(), beside)
-        beside.replace(path)
+        torch.save(unwrap(model).state_dict(), temporary)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -27,9 +27,10 @@ from mnist_widgets import (
 
 
 def find_ready_made(base: type = Callback) -> list[type]:
-    """List every callback class of the module, however deep its ancestry."""
+    """List every public callback class of the module, at any depth of inheritance."""
     children = [child for child in base.__subclasses__() if child.__module__ == callbacks.__name__]
-    return [*children, *(grandchild for child in children for grandchild in find_ready_made(child))]
+    found = [child for child in children if not child.__name__.startswith("_")]
+    return [*found, *(grandchild for child in children for grandchild in find_ready_made(child))]
 
 
 class ScriptedEvaluator:

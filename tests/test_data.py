@@ -18,7 +18,7 @@ needs_mnist = pytest.mark.skipif(
     not os.environ.get("MNIST_WIDGETS_DATA"),
     reason="MNIST_WIDGETS_DATA does not say where MNIST is",
 )
-BUNDLED_LINE = "Data: the 1,797 bundled UCI digits (1,438 to train on, 359 to test), because "
+BUNDLED_LINE = "Data: the 1,797 bundled UCI digits (1,438 for training, 359 for testing), because "
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_without_mnist_one_line_says_that_the_bundled_digits_serve(tmp_path, cap
     assert torch.equal(test_set.labels, bundled[1].labels)
     assert capsys.readouterr().out == (
         f"{BUNDLED_LINE}MNIST is not on this computer and downloading is switched off. "
-        "To fetch MNIST later, run: mnist-widgets data\n"
+        "To download MNIST later, run: mnist-widgets data\n"
     )
 
 
@@ -110,7 +110,7 @@ def test_without_a_network_one_line_says_so(tmp_path):
     )
     assert done.stdout == (
         f"{BUNDLED_LINE}MNIST is not on this computer and there is no network. "
-        "To fetch MNIST later, run: mnist-widgets data\n"
+        "To download MNIST later, run: mnist-widgets data\n"
     )
     assert list(tmp_path.iterdir()) == []
 

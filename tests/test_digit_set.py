@@ -51,8 +51,31 @@ def test_a_single_image_becomes_a_batch_of_one(digit_set):
     "images", [torch.zeros(5, 28, 28), torch.zeros(5, 1, 28, 28, dtype=torch.uint8), torch.zeros(3)]
 )
 def test_inputs_are_made_of_uint8_images_only(images):
-    with pytest.raises(ValueError, match=r"must be torch\.uint8 of the shape \(N, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"torch\.uint8 of shape \(N, 28, 28\)"):
         to_inputs(images)
+
+
+def test_images_of_another_type_are_refused_with_the_code_that_converts_them(digit_set):
+    pixels = digit_set.images
+    for images in [
+        pixels / 255,
+        pixels.float(),
+        pixels.unsqueeze(1),
+        pixels.unsqueeze(1) / 255,
+        pixels.long(),
+        pixels.numpy() / 255,
+    ]:
+        with pytest.raises(ValueError, match=r"Convert them with .*\.") as refused:
+            DigitSet(images, digit_set.labels, digit_set.class_names, "converted")
+        code = str(refused.value).partition("Convert them with ")[2].removesuffix(".")
+        converted = eval(code, {"torch": torch, "images": images})
+        assert torch.equal(converted, pixels)
+    for images, words in [
+        ((pixels / 255 - 0.13) / 0.31, "Scale their values to 0 to 255"),
+        (torch.zeros(25, 784), r"uint8 of shape \(N, 28, 28\)\.$"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            DigitSet(images, digit_set.labels, digit_set.class_names, "refused")
 
 
 def test_an_item_is_an_input_and_its_label(digit_set):
@@ -141,7 +164,7 @@ def test_batches_in_order_draw_no_random_numbers(digit_set):
 
 @pytest.mark.parametrize("batch_size", [0, -5])
 def test_a_batch_size_below_one_is_named(digit_set, batch_size):
-    with pytest.raises(ValueError, match=f"batch_size is {batch_size}"):
+    with pytest.raises(ValueError, match=f"batch_size must be at least 1, not {batch_size}"):
         digit_set.batches(batch_size)
 
 

@@ -279,7 +279,7 @@ def test_a_folder_in_a_files_place_is_named(root, raw_folder, mirror):
 def test_a_truncated_download_leaves_nothing_behind(mirror, root):
     name = "t10k-images-idx3-ubyte.gz"
     (mirror.folder / name).write_bytes(ARCHIVES[name][:-20])
-    with pytest.raises(DataError, match=f"could not be fetched .*{name}"):
+    with pytest.raises(DataError, match=f"the download failed .*{name}"):
         ensure_raw_files(make_dataset_class(mirror.address), root)
     assert set(list_files(root)) == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
     assert [path.name for path in (root / "TinyMNIST").iterdir()] == ["raw"]
@@ -320,7 +320,7 @@ def test_with_download_off_nobody_is_asked(mirror, root):
 
 def test_a_root_that_cannot_be_written_is_named(mirror, root):
     root.write_text("a file, not a folder")
-    with pytest.raises(DataError, match=f"could not be fetched .*{root.name}"):
+    with pytest.raises(DataError, match=f"the download failed .*{root.name}"):
         ensure_raw_files(make_dataset_class(mirror.address), root)
 
 

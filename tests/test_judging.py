@@ -239,7 +239,7 @@ def test_what_gives_no_right_number_is_refused_with_its_shapes(model, inputs):
         (LABELS, nn.Linear(4, 1), nn.BCEWithLogitsLoss(), "from 0 to 1, but one is 2"),
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
-        (torch.full((12,), -100), model, nn.CrossEntropyLoss(), "ignored"),
+        (torch.full((12,), -100), model, nn.CrossEntropyLoss(), "ignores all labels"),
         (LABELS, Returns(lambda x: (model(x), x)), nn.CrossEntropyLoss(), "tuple"),
         (LABELS, Returns(lambda x: model(x)[..., None]), nn.CrossEntropyLoss(), r"\(5, 3, 1\)"),
         (LABELS, Returns(lambda x: model(x)[:1]), nn.CrossEntropyLoss(), r"\(1, 3\)"),
@@ -308,7 +308,7 @@ def test_arrays_and_lists_of_labels_and_counts_are_measured_as_tensors_are():
 
 def test_what_are_no_labels_and_no_counts_are_refused_with_type_and_shape():
     for labels, words in (
-        (np.array([0.5, 1.0]), r"predicted labels are torch.float64 of the shape \(2,\).*tensor"),
+        (np.array([0.5, 1.0]), r"predicted labels are torch.float64 of shape \(2,\).*tensor"),
         (["zero", "one"], "predicted labels must be a tensor"),
         (None, "predicted labels must be a tensor"),
         ([[0, 1], [1]], "predicted labels must be a tensor"),

@@ -104,7 +104,7 @@ def test_numbers_that_another_thread_draws_during_a_look_are_not_drawn_again(dig
         predict_probabilities(model, digit_set.images)
         Evaluator(digit_set.batches(7)).evaluate(model, "cpu")
         draw()
-    assert len({*drawn}) == len(drawn) == 3 * (1 + 3 + 1)
+    assert len({*drawn}) == len(drawn) == 3 * (2 + 3 + 1)
 
 
 def test_numbers_drawn_in_a_cell_beside_a_training_never_repeat(digit_set):
@@ -142,7 +142,7 @@ def test_a_model_may_note_its_calls(digit_set):
     model = Notes()
     predict_probabilities(model, digit_set.images)
     Evaluator(digit_set.batches(8)).evaluate(model, "cpu")
-    assert (model.num_calls, model.sizes) == (4, [20, 8, 8, 4])
+    assert (model.num_calls, model.sizes) == (5, [16, 4, 8, 8, 4])
 
 
 def test_a_look_that_fails_is_undone_too(digit_set):

@@ -17,6 +17,7 @@ from mnist_widgets import (
     Trainer,
     TrainingSession,
     load_bundled_digits,
+    predict_probabilities,
     train_step,
 )
 from mnist_widgets.devices import device_of, move_loss
@@ -399,8 +400,6 @@ class TestOutputsAndLoss:
 
         with pytest.raises(ZeroDivisionError, match="planted"):
             make_parts(Broken(4, 3)).fit(1)
-        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-            make_parts(nn.Linear(5, 3)).fit(1)
 
 
 class TestEvaluator:
@@ -514,6 +513,26 @@ class TestEvaluator:
         make_parts(model, batches=batches, evaluator=Evaluator(batches[:1])).fit(1)
         assert modes == [True, True, True, False]
         assert not model._forward_hooks
+
+
+class TestShapes:
+    def test_inputs_of_another_shape_are_explained_by_the_layer_that_fails(self):
+        images = torch.rand(8, 1, 28, 28)
+        for layers, inputs, words in [
+            ([nn.Linear(5, 3)], torch.rand(8, 4), r"\(8, 4\).*in_features=5.*in_features=4\."),
+            ([nn.Flatten(), nn.Linear(785, 3)], images, r"\(8, 1, 28, 28\).*in_features=784\."),
+            ([nn.Linear(784, 3)], images, r"\(8, 1, 28, 28\).*nn\.Flatten\(\) before it\."),
+            ([nn.Conv2d(3, 2, 3)], images, r"\(N, 3, height, width\).*in_channels=1\."),
+            ([nn.Conv2d(1, 2, 3)], images.flatten(1), r"\(8, 784\).*Do not flatten"),
+            ([nn.Conv2d(1, 2, 3), nn.Linear(9, 3)], images, r"Flatten\(\).*in_features=1352\."),
+        ]:
+            model = nn.Sequential(*layers)
+            trainer = make_parts(model, batches=[(inputs, torch.zeros(8).long())])
+            with pytest.raises(ValueError, match=words) as failed:
+                trainer.fit(1)
+            assert isinstance(failed.value.__cause__, RuntimeError)
+            with pytest.raises(ValueError, match=words):
+                predict_probabilities(model, inputs)
 
 
 class TestTypes:

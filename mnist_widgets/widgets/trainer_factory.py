@@ -8,16 +8,11 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.digit_set import Batches, DigitSet, check_same_classes, to_inputs
+from mnist_widgets.digit_set import Batches, DigitSet, check_same_classes
 from mnist_widgets.evaluation import Evaluator, predict_probabilities
 from mnist_widgets.messages import name_error
 from mnist_widgets.outputs import find_option
-from mnist_widgets.preflight import (
-    check_batch_norm,
-    check_default_dtype,
-    explain_error,
-    find_batch_norms,
-)
+from mnist_widgets.preflight import check_batch_norm, check_default_dtype, find_batch_norms
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.settings import TEST_BATCH_SIZE
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
@@ -96,9 +91,8 @@ class TrainerFactory:
         try:
             shape = tuple(predict_probabilities(model, images, self.loss_fn).shape)
         except Exception as error:
-            reason = explain_error(error, model, to_inputs(images)) or (
-                f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
-            )
+            failure = f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
+            reason = error if isinstance(error, ValueError) else failure
             raise ValueError(f"{wanted}; {reason}") from error
         if shape != (2, num_classes):
             raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
