@@ -8,6 +8,7 @@ import threading
 from types import ModuleType
 
 import pytest
+from settled_lab import shown_probabilities
 
 from mnist_widgets import Callback, TrainingSession, load_bundled_digits
 from mnist_widgets.drivers import ForegroundDriver
@@ -232,11 +233,11 @@ def test_a_lab_in_the_foreground_has_drawn_what_is_true_when_start_returns():
     assert f"Batch {len(history.batch_losses)}: loss" in lab._loss_chart._caption.value
     assert "Finished" in lab._training._state.value
     assert int(lab._confusion._counts.sum()) == len(data[1])
-    before = lab._prediction._bars.y.copy()
+    before = shown_probabilities(lab)
     lab.session.step()
-    assert lab._prediction._bars.y.tolist() != before.tolist()
+    assert shown_probabilities(lab) != before
     lab.selected_index = 7
-    assert "True" in lab._prediction._sentence.value
+    assert "True" in lab._prediction.twin().text
     lab.reset()
     assert lab._loss_chart._caption.value == "No batch has been trained yet."
     assert publishing.publisher._thread is None

@@ -9,10 +9,11 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 
+from mnist_widgets import DigitSet
 from mnist_widgets.images import to_png
 from mnist_widgets.messages import format_share
-from mnist_widgets.widgets import ProbabilityChart
-from mnist_widgets.widgets.probability_chart import describe_prediction
+from mnist_widgets.widgets import ImageGallery, ProbabilityChart
+from mnist_widgets.widgets.image_words import describe_prediction
 from mnist_widgets.widgets.publishing import publisher
 
 IMAGE = torch.arange(784).reshape(28, 28).remainder(256).to(torch.uint8)
@@ -189,3 +190,53 @@ def test_class_names_may_be_numbers(chart):
     show(other, IMAGE, [0.25, 0.75], true_label=1)
     assert other._sentence.value == "True 5. The network says 5 with 75 %, then 3 with 25 %."
     other.close()
+
+
+@pytest.fixture
+def gallery():
+    """A gallery of two images, the first of which has an answer."""
+    images = torch.stack([IMAGE, 255 - IMAGE])
+    gallery = ImageGallery(DigitSet(images, torch.tensor([7, 2]), "0123456789", "two"))
+    gallery.show_visible([0], PROBABILITIES[None])
+    publisher.flush()
+    yield gallery
+    gallery.close()
+
+
+def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_selection(chart, gallery):
+    chart.follow(gallery)
+    assert "True 7. The network says 7 with 93 %" in chart.twin().text
+    assert "\n2: 5.00 %" in chart.twin().text
+    gallery.selected_index = 1
+    assert "No image has been picked yet." in chart.twin().text
+    gallery.show_visible([1], PROBABILITIES.roll(1)[None])
+    assert "True 2. The network says 8 with 93 %" in chart.twin().text
+
+
+def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, gallery):
+    chart.follow(gallery)
+    written = []
+    for part in chart._parts():
+        part.observe(written.append)
+    gallery.selected_index = 1
+    gallery.show_visible([0, 1], torch.eye(10)[[3, 4]])
+    publisher.flush()
+    assert written == []
+
+
+def test_a_chart_that_follows_a_gallery_shows_nothing_else(chart, gallery):
+    chart.follow(gallery)
+    for request in (
+        lambda: chart.show_prediction(IMAGE, PROBABILITIES),
+        chart.clear,
+        lambda: chart.follow(gallery),
+    ):
+        with pytest.raises(RuntimeError, match="follows a gallery"):
+            request()
+
+
+def test_a_gallery_of_other_classes_is_refused(gallery):
+    chart = ProbabilityChart(class_names=["cat", "dog"])
+    with pytest.raises(ValueError, match="cat, dog.*0, 1, 2"):
+        chart.follow(gallery)
+    chart.close()
