@@ -237,6 +237,6 @@ def test_a_chart_that_follows_a_gallery_shows_nothing_else(chart, gallery):
 
 def test_a_gallery_of_other_classes_is_refused(gallery):
     chart = ProbabilityChart(class_names=["cat", "dog"])
-    with pytest.raises(ValueError, match="cat, dog.*0, 1, 2"):
+    with pytest.raises(ValueError, match=r"cat, dog.*0, 1, 2"):
         chart.follow(gallery)
     chart.close()
