@@ -185,7 +185,9 @@ class ImageGallery(Panel, Callback):
     def redraw_selection(self) -> None:
         """Hand the page a selection that Python code has made; called by the publisher.
 
-        After a click the page already shows it, and nothing is written.
+        After a click the page already shows it, and nothing is written. A click that arrives at
+        the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
+        kernel and page agree.
         """
         index = self.selected_index
         with self.grid.hold_sync():

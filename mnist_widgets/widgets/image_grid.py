@@ -14,9 +14,12 @@ from anywidget import AnyWidget
 from torch import Tensor
 from traitlets import Bytes, Float, Int, List, Unicode
 
-_STATIC = Path(__file__).with_name("static")
 # The page derives these, so other pages of the same kernel do it too and need no echo.
 _DERIVED = {"sync": True, "echo_update": False}
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).with_name("static") / name).read_text(encoding="utf-8")
 
 
 class Answer(NamedTuple):
@@ -84,8 +87,8 @@ class ImageGrid(AnyWidget):
     """
 
     # as text: to follow a file, anywidget keeps every grid ever made, and what belongs to it
-    _esm = (_STATIC / "image_grid.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "image_grid.css").read_text(encoding="utf-8")
+    _esm = _read("image_grid_logic.js") + _read("image_grid.js")
+    _css = _read("image_grid.css")
 
     selected = Int(-1).tag(sync=True)
     num_columns = Int().tag(sync=True)

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 // by its text, for the package has no package.json that would call it a module
-const path = new URL("../../mnist_widgets/widgets/static/image_grid.js", import.meta.url);
+const path = new URL("../../mnist_widgets/widgets/static/image_grid_logic.js", import.meta.url);
 const source = encodeURIComponent(readFileSync(path, "utf-8"));
 const grid = await import(`data:text/javascript,${source}`);
 
