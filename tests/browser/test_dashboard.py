@@ -83,14 +83,6 @@ class Dashboard:
         predicted, confidences, labels = json.loads(self.lab.run_cell(LOOK))
         return predicted, confidences, labels
 
-    def expect_in_kernel(self, expression: str, text: str) -> None:
-        """Wait until an expression has a value: clicks that the page kept back come one by one."""
-        code = f"print({expression})"
-        for _ in range(20):
-            if (found := self.lab.run_cell(code).strip()) == text:
-                return
-        raise AssertionError(f"{expression} is {found}, not {text}")
-
     def bars(self) -> list[float]:
         """Return the heights of the ten bars in pixels; beside them there are frame and columns."""
         return self.page.locator(BARS).evaluate_all(
@@ -179,7 +171,7 @@ def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
         assert sentence.startswith(words)
     question.press("Enter")
     lab.wait_until_idle()
-    dashboard.expect_in_kernel("lab._gallery.selected_index", "12")
+    dashboard.lab.expect_in_kernel("lab._gallery.selected_index", "12")
     lab.run_cell("lab.session.stop()")
     expect(dashboard.state).to_have_text("Stopped")
     predicted, confidences, _ = dashboard.look()
@@ -202,7 +194,7 @@ def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
         for option in views.locator(f"[role=option]:nth-child({index + 1})").all():
             expect(option).to_have_attribute("aria-selected", "true")
     question.press("Enter")
-    dashboard.expect_in_kernel("lab._gallery.selected_index", "3")
+    dashboard.lab.expect_in_kernel("lab._gallery.selected_index", "3")
     expect(dashboard.sentence).to_contain_text(f"True {labels[3]}. The network says")
     lists = views.locator("[role=listbox]")
     pictures = lists.evaluate_all("lists => lists.map((list) => list.style.cssText.split('\"')[1])")
@@ -230,7 +222,7 @@ def test_a_second_view_of_a_lab_shows_the_same_and_code_selects_in_both(lab):
 
     labs.nth(1).locator("[role=option]").nth(12).click()
     expect_shown(12)
-    dashboard.expect_in_kernel("lab.selected_index", "12")
+    dashboard.lab.expect_in_kernel("lab.selected_index", "12")
     lab.run_cell("lab.selected_index = 3")
     expect_shown(3)
     picture = lab.page.locator(".mw-probability-chart img").first
@@ -259,7 +251,7 @@ def test_what_the_kernel_decides_stands_in_the_end(dashboard):
     expect(dashboard.sentence).to_have_text(sentence.strip())
     caption = dashboard.page.locator(".mw-image-gallery .mw-caption")
     expect(caption).to_contain_text("Image 0: ")
-    dashboard.expect_in_kernel("lab.selected_index", "0")
+    dashboard.lab.expect_in_kernel("lab.selected_index", "0")
 
 
 def test_a_confusion_cell_shows_exactly_its_images(dashboard):
@@ -288,7 +280,7 @@ def test_the_keyboard_alone_selects_an_image(dashboard):
         dashboard.page.keyboard.press(key)
     labels = dashboard.look()[2]
     expect(dashboard.sentence).to_contain_text(f"True {labels[12]}.")
-    assert dashboard.lab.run_cell("print(lab._gallery.selected_index)").strip() == "12"
+    dashboard.lab.expect_in_kernel("lab._gallery.selected_index", "12")
 
 
 def test_two_runs_make_two_named_lines(dashboard):

@@ -75,7 +75,7 @@ class Gallery:
 
     def expect_selected(self, index: int) -> None:
         expect(self.caption).to_have_text(re.compile(f"^Image {index}: "))
-        assert int(self.lab.run_cell("print(gallery.selected_index)")) == index
+        self.lab.expect_in_kernel("gallery.selected_index", str(index))
 
     def pictures(self) -> torch.Tensor:
         """Return the images of the page as the screen shows them, float (M, 28, 28)."""
