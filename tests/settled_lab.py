@@ -23,7 +23,7 @@ def _no_portion():
 def shown_probabilities(lab) -> list[float]:
     """Return the probabilities that the lab's page shows of the selected image."""
     if lab._gallery is None:
-        return lab._prediction._bars.y.tolist()
+        return lab._prediction._figure.bars.y.tolist()
     grid = lab._gallery.grid
     probabilities = np.frombuffer(grid.probabilities, np.float32).reshape(len(grid.image_ids), -1)
     return probabilities[grid.image_ids.index(grid.selected)].tolist()

@@ -7,8 +7,6 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
 from ipywidgets import HBox, Widget, jsdlink
 from torch import Tensor
 
@@ -16,11 +14,11 @@ from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_images, to_tensor
 from mnist_widgets.twins import Twin, twin_prediction
-from mnist_widgets.widgets.class_axis import class_axis
 from mnist_widgets.widgets.image_grid import Answer, Gallery
 from mnist_widgets.widgets.image_words import describe_answer
-from mnist_widgets.widgets.links import LinkedBars, LinkedHTML, LinkedLabel
+from mnist_widgets.widgets.links import LinkedHTML
 from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.probability_figure import ProbabilityFigure
 from mnist_widgets.widgets.publishing import publisher
 
 _NO_IMAGE = "No image has been picked yet."
@@ -40,8 +38,8 @@ class ProbabilityChart(Panel):
 
     Alone it shows what `show_prediction` is given; or it follows the selection of a gallery.
 
-    The true class stands in a frame, which a network fills that is sure and right. The mouse over
-    the chart shows all values.
+    A frame marks the true class: a network that is sure and right fills it. A tooltip shows all
+    values.
 
     Example:
         ```python
@@ -52,8 +50,8 @@ class ProbabilityChart(Panel):
         ```
 
     Args:
-        class_names: what the classes are called, in their order: strings, or whatever `str` makes
-            names of; no two alike.
+        class_names: the names of the classes, in their order: strings, or objects that `str` turns
+            into names; no two alike.
     """
 
     _links: Sequence[Widget] = ()
@@ -63,9 +61,10 @@ class ProbabilityChart(Panel):
         self._shown: _Shown | None = None
         self._gallery: Gallery | None = None
         self._image = LinkedHTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
+        self._figure = ProbabilityFigure(self._class_names)
         self._sentence = LinkedHTML().add_class("mw-caption")
         row = HBox(
-            [self._image, self._build_figure()],
+            [self._image, self._figure],
             layout={"flex_flow": "row wrap", "align_items": "flex-start"},
         )
         super().__init__("mw-probability-chart", [row, self._sentence])
@@ -116,16 +115,6 @@ class ProbabilityChart(Panel):
         self._shown = None
         publisher.request(self.redraw)
 
-    def _check_alone(self, request: str) -> None:
-        if self._gallery is not None:
-            raise RuntimeError(
-                f"This chart follows a gallery, so it cannot {request}. "
-                "Make another one: chart = ProbabilityChart()"
-            )
-
-    def _on_answer(self, _change: object) -> None:
-        publisher.request(self.redraw)  # which tells that the static twin is out of date
-
     def follow(self, gallery: Gallery) -> None:
         """Show the selected image of a gallery with the network's newest answer, from now on.
 
@@ -146,16 +135,20 @@ class ProbabilityChart(Panel):
                 f"{', '.join(grid.class_names)}. Pass the gallery's names as class_names."
             )
         self._gallery = gallery
-        self._frame.visible = self._frame_title.visible = True  # where the page says
-        targets = {
-            "shown_picture": [(self._image, "value")],
-            "shown_bars": [(self._bars, "y")],
-            "shown_sentence": [(self._sentence, "value")],
-            "shown_values": [(self._values, "value")],
-            "shown_class": [(self._frame, "x"), (self._frame_title, "x")],
-        }
+        figure = self._figure
+        figure.frame.visible = figure.frame_title.visible = (
+            True  # around the class in `shown_class`
+        )
+        targets = [
+            ("shown_picture", self._image, "value"),
+            ("shown_bars", figure.bars, "y"),
+            ("shown_sentence", self._sentence, "value"),
+            ("shown_values", figure.values, "value"),
+            ("shown_class", figure.frame, "x"),
+            ("shown_class", figure.frame_title, "x"),
+        ]
         self._links = [
-            jsdlink((grid, source), target) for source in targets for target in targets[source]
+            jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
         ]
         grid.observe(self._on_answer, _ANSWER)
 
@@ -191,109 +184,28 @@ class ProbabilityChart(Panel):
         """
         if self._gallery is not None:
             return
-        shown, size = self._shown, len(self._class_names)
+        shown = self._shown
         if shown is None:
-            self._image.value, self._sentence.value, self._values.value = "", _NO_IMAGE, ""
-            self._bars.y = np.zeros(size)
-            self._show_class(None)
+            self._image.value, self._sentence.value = "", _NO_IMAGE
+            self._figure.clear()
             return
         answer = shown.answer
         self._image.value = shown.picture
-        self._show_class(answer.true_label)
-        self._bars.y = answer.probabilities.cpu().double().numpy()
+        self._figure.show(answer.probabilities.tolist(), answer.true_label)
         self._sentence.value = html.escape(self._describe(answer))
-        self._values.value = _format_values(self._class_names, answer.probabilities.tolist())
 
-    def _show_class(self, label: int | None) -> None:
-        """Frame the column of a class."""
-        for mark in (self._frame, self._frame_title):
-            with mark.hold_sync():
-                mark.visible = label is not None
-                if label is not None:
-                    mark.x = [self._class_names[label]]
+    def _check_alone(self, request: str) -> None:
+        if self._gallery is not None:
+            raise RuntimeError(
+                f"This chart follows a gallery, so it cannot {request}. "
+                "Make another one: chart = ProbabilityChart()"
+            )
+
+    def _on_answer(self, _change: object) -> None:
+        publisher.request(self.redraw)  # which marks the static twin as out of date
 
     def _describe(self, answer: Answer) -> str:
         return describe_answer(answer.probabilities, self._class_names, answer.true_label)
-
-    def _build_figure(self) -> Figure:
-        names = self._class_names
-        classes, share = OrdinalScale(domain=list(names)), LinearScale(min=0, max=1)
-        scales = {"x": classes, "y": share}
-        noun = "Digit" if names == DIGIT_NAMES else "Class"
-        self._bars = LinkedBars(
-            x=list(names),
-            y=np.zeros(len(names)),
-            scales=scales,
-            colors=["var(--mw-strong)"],
-            padding=0.25,
-            interactions={},
-        )
-        # A bar may be too small to be hit by the mouse, so the values belong to its whole column.
-        self._values = LinkedHTML()
-        columns = Bars(
-            x=list(names),
-            y=np.ones(len(names)),
-            scales=scales,
-            colors=["transparent"],
-            padding=0,
-            tooltip=self._values,
-            tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
-        )
-        self._frame = LinkedBars(
-            x=[names[0]],
-            y=np.ones(1),
-            scales=scales,
-            colors=["transparent"],
-            stroke="var(--mw-text)",
-            padding=0.25,
-            visible=False,
-            interactions={},
-        )
-        self._frame_title = LinkedLabel(
-            x=[names[0]],
-            y=np.ones(1),
-            text=["true"],
-            scales=scales,
-            colors=["var(--mw-text)"],
-            default_size=11,
-            font_weight="normal",
-            align="middle",
-            y_offset=-9,
-            apply_clip=False,  # it stands above the plot
-            visible=False,
-        )
-        axis, bottom = class_axis(classes, names, noun)
-        share_axis = Axis(
-            scale=share,
-            label="Probability",
-            side="left",
-            tick_format=".0%",
-            tick_values=np.linspace(0, 1, 5),
-            label_offset="46px",
-        )
-        return Figure(
-            marks=[self._frame, self._bars, self._frame_title, columns],
-            axes=[axis, share_axis],
-            fig_margin={"top": 22, "bottom": bottom, "left": 66, "right": 12},
-            layout={
-                "width": "auto",
-                "height": f"{188 + bottom}px",
-                "margin": "0",
-                "flex": "1 1 230px",
-            },
-            animation_duration=0,
-            display_toolbar=False,
-        )
-
-
-def _format_values(class_names: Sequence[str], shares: Sequence[float]) -> str:
-    """Return what the mouse over the chart shows: a percentage for each class."""
-    width = max(map(len, class_names))
-    rows = "\n".join(
-        f"{html.escape(f'{name:>{width}}')} {100 * share:6.2f} %"
-        for name, share in zip(class_names, shares, strict=True)
-    )
-    return f'<pre class="mw-values">{rows}</pre>'
 
 
 def _are_equal(image: Tensor, other: Tensor) -> bool:
