@@ -242,3 +242,15 @@ def test_a_gallery_of_other_classes_is_refused(gallery):
     with pytest.raises(ValueError, match=r"cat, dog.*0, 1, 2"):
         chart.follow(gallery)
     chart.close()
+
+
+def test_what_the_page_writes_is_not_sent_back(chart, gallery, monkeypatch):
+    chart.follow(gallery)
+    sent = []
+    for part in chart._parts():
+        monkeypatch.setattr(part, "_send", lambda message, **_: sent.append(message))
+    chart._figure.bars.set_state({"y": PROBABILITIES.tolist()})
+    chart._figure.frame.set_state({"x": ["7"]})
+    chart._sentence.set_state({"value": "True 7."})
+    assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
+    assert sent == []
