@@ -23,11 +23,14 @@ help: ## show this list
 lab: .venv/lab-installed ## install, copy the lessons to ~/mnist_widgets_lessons, open JupyterLab
 	$(BIN)/mnist-widgets lab
 
-test: lint ## everything: lint, types, unit tests, browser tests, notebooks
+test: lint ## everything: lint, types, unit tests, JavaScript, browser tests, notebooks
 	@echo "== A browser for the tests"
 	@$(BIN)/python tests/browser/get_chromium.py
 	@echo "== Unit tests"
 	@$(BIN)/pytest tests --ignore=tests/browser $(IN_PARALLEL)
+	@echo "== JavaScript"
+	@if command -v node > /dev/null; then node --test tests/js/*.mjs; \
+	else echo "NO NODE: the tests of the JavaScript were SKIPPED; they need Node.js 18 or later"; fi
 	@echo "== Browser tests"
 	@$(BIN)/pytest tests/browser $(IN_PARALLEL) $(IN_ORDER)
 	@echo "== Notebooks"

@@ -3,8 +3,8 @@
 Three questions in one run in JupyterLab and Chromium, each with its limit:
 
 1. How long does it take from a click on an image of the gallery until its picture, sentence and
-   bars appear, and until the kernel has answered? The clicks are real mouse clicks, the page
-   measures the times, and a training runs all the time.
+   bars appear, and until the kernel has received the click? The clicks are real mouse clicks, the
+   page measures the times, and a training runs all the time.
 2. How much slower is a training with the dashboard than the same training without widgets? Both
    run in one kernel and take turns.
 3. How often are the charts redrawn, and how many messages does the page get, during a training and
@@ -43,7 +43,7 @@ CLICK_BOUND_MS, SLOWDOWN_BOUND, REDRAWS_BOUND = 60, 1.10, 15
 LOST_AFTER_MS = 2000
 ANSWERS = {
     "From click to changed chart while training": "chart_ms",
-    "From click to the kernel's answer while training": "kernel_ms",
+    "From click to the kernel's echo while training": "kernel_ms",
 }
 STOLEN_BOUND = 0.02
 """The largest share of CPU time taken by the host that still counts as undisturbed."""
@@ -52,13 +52,12 @@ CHARTS = ("loss", "prediction", "confusion")
 PROBES = Path(__file__).with_name("page_probes.js").read_text(encoding="utf-8")
 
 SETUP = f"""
-import importlib.metadata, json, os, re, time
+import importlib.metadata, json, os, time
 data = {os.environ.get("MNIST_WIDGETS_DATA")!r}
 if data is not None:
     os.environ["MNIST_WIDGETS_DATA"] = data
 from mnist_widgets import Callback, RunConfig, TrainingSession, load_digits
 from mnist_widgets.widgets import dashboard
-from mnist_widgets.widgets.publishing import publisher
 import torch
 train_set, test_set = load_digits()
 """
@@ -79,16 +78,10 @@ names = ("torch", "ipywidgets", "bqplot", "anywidget", "ipykernel", "jupyterlab"
 print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
 print(f"{train_set!r}, batches of {config.batch_size}, {torch.get_num_threads()} thread(s)")
 """
-# What distinguishes the images of the first page, as the chart shows them before the training.
-IMAGES = """
-images = []
-for index in lab.panels['gallery'].visible_indices.tolist():
-    lab.panels['gallery'].selected_index = index
-    lab.session.between_batches(lambda: None).result(10)
-    publisher.flush()
-    picture = re.search('src="([^"]*)"', lab.panels['prediction']._image.value)[1]
-    images.append({"picture": picture, "label": test_set.class_names[test_set.labels[index]]})
-print(json.dumps(images))
+# The labels of the first page's images, by which a sentence is known.
+LABELS = """
+names, shown = test_set.class_names, lab.panels['gallery'].visible_indices
+print(json.dumps([names[test_set.labels[index]] for index in shown]))
 """
 
 
@@ -101,7 +94,7 @@ lab.session.trainer.callbacks.append(clocks["live"])
 
 
 class Click(NamedTuple):
-    """Milliseconds from a click to its chart and to the kernel's answer, or None if it is lost.
+    """Milliseconds from a click to its chart and to the kernel's echo, or None if it is lost.
 
     `stolen` is the share of CPU time that the host took meanwhile.
     """
@@ -280,7 +273,8 @@ def main() -> None:
         (epoch_s,) = measure_epochs(lab, "bare", 1)[0]  # and warm up
         num_epochs = max(1, round(options.seconds / epoch_s))
 
-        images = json.loads(lab.run_cell(IMAGES))
+        labels = json.loads(lab.run_cell(LABELS))
+        images = lab.page.evaluate("labels => probes.collectImages(labels)", labels)
 
         lab.run_cell(f"lab.session.start({ENDLESS})")
         lab.page.evaluate("probes.reset()")

@@ -30,11 +30,22 @@
     return isHighest && Math.abs(share - Number(words[3])) <= 1;
   }
 
+  const optionsOf = () => [...document.querySelectorAll(".mw-image-gallery [role=option]")];
+
+  // Return the images of the first page as the chart shows them, by selecting one after the other.
+  function collectImages(labels) {
+    const picture = () => document.querySelector(".mw-probability-chart img").src;
+    return labels.map((label, id) => {
+      optionsOf()[id].click();
+      return { id, label, picture: picture() };
+    });
+  }
+
   // Return a function that tells, once the click has come, how long its chart took, and how long
-  // the kernel's answer to it; null for what was not there within the time. To be called before the
+  // the kernel's echo of it; null for what was not there within the time. To be called before the
   // click.
   function awaitClick(image, position, timeoutMs) {
-    const options = [...document.querySelectorAll(".mw-image-gallery [role=option]")];
+    const options = optionsOf();
     const panel = document.querySelector(".mw-probability-chart");
     let began = null;
     const times = { chart: null, kernel: null };
@@ -57,8 +68,9 @@
       }
 
       function checkMessage(_, { content }) {
-        const { value } = content.data?.state ?? {};
-        if (began !== null && `${value}`.includes(image.picture)) stop("kernel");
+        const { method, state } = content.data ?? {};
+        const isEcho = method === "echo_update" && state.selected === image.id;
+        if (began !== null && isEcho) stop("kernel");
       }
 
       function stop(clock) {
@@ -146,5 +158,5 @@
   }
   context.iopubMessage.connect(countMessage);
   reset();
-  window.probes = { awaitClick, countTraining, takeCounts, reset };
+  window.probes = { collectImages, awaitClick, countTraining, takeCounts, reset };
 })();

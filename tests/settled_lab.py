@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mnist_widgets.widgets.publishing import publisher
 
 TIMEOUT_S = 30
@@ -16,3 +18,12 @@ def settle(lab) -> None:
 
 def _no_portion():
     yield from ()
+
+
+def shown_probabilities(lab) -> list[float]:
+    """Return the probabilities that the lab's page shows of the selected image."""
+    if lab.panels["gallery"] is None:
+        return lab.panels["prediction"]._figure.bars.y.tolist()
+    grid = lab.panels["gallery"].grid
+    probabilities = np.frombuffer(grid.probabilities, np.float32).reshape(len(grid.image_ids), -1)
+    return probabilities[grid.image_ids.index(grid.selected)].tolist()

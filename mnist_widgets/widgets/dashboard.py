@@ -250,6 +250,8 @@ class Dashboard(Panel):
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
+            if self._prediction is not None:
+                self._prediction.follow(gallery)
         if confusion is not None:
             link((confusion, "selected_pair"), (self, "selected_pair"))
         self.observe(lambda _change: self._inference.on_selection(), "selected_index")

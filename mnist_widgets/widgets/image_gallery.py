@@ -1,19 +1,14 @@
-"""The images of a data set to look through, each framed by what the network makes of it.
+"""A panel of the images of a data set, each framed by the network's verdict.
 
-Which images pass a filter is `selection`, what is said about them `image_words`, and how a page of
-them is drawn and walked through `image_grid`; the probabilities come from `evaluation`.
+`selection` chooses the images of a filter, `image_words` names them, and `image_grid` draws a page.
 """
 
 from __future__ import annotations
 
-import html
-import math
-import threading
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from ipywidgets import Button, Dropdown, HBox
+from ipywidgets import jsdlink
 from torch import Tensor
 from torch.nn import functional
 from traitlets import Instance, Int, TraitError, Tuple, validate
@@ -23,36 +18,32 @@ from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.images import to_sprite
 from mnist_widgets.predictions import Predictions
 from mnist_widgets.reports import EpochReport
-from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order, select_images
+from mnist_widgets.selection import ALL_IMAGES, ImageFilter, select_images
 from mnist_widgets.tensors import ArrayLike, to_tensor
 from mnist_widgets.training import Callback, Trainer
 from mnist_widgets.twins import Twin, twin_images
-from mnist_widgets.widgets.image_grid import NO_PREVIEWS, ImageGrid
+from mnist_widgets.widgets.gallery_controls import GalleryControls
+from mnist_widgets.widgets.image_grid import Answer, ImageGrid
 from mnist_widgets.widgets.image_words import (
+    describe_answers,
     explain_absence,
     judge_images,
     name_filter,
     name_images,
 )
-from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.previews import PredictionPanel, preview_answers, preview_images
+from mnist_widgets.widgets.links import LinkedHTML
+from mnist_widgets.widgets.paging import Pager
+from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.publishing import publisher
 
 NUM_COLUMNS = 10
-
-_ORDERS: list[tuple[str, Order]] = [
-    ("As stored", "as stored"),
-    ("Highest loss first", "highest loss"),
-    ("Least sure first", "least sure"),
-    ("Surest first", "surest"),
-]
-_ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
 
 class ImageGallery(Panel, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
 
-    As a callback of a `Trainer` it shows what its `Evaluator` found after each epoch.
+    As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
+    `ProbabilityChart` can follow its selection.
 
     Example:
         ```python
@@ -68,11 +59,13 @@ class ImageGallery(Panel, Callback):
         images_per_page: how many are shown at once, in rows of ten.
 
     Attributes:
-        selected_index: the position in the data set of the selected image, or None.
+        selected_index: the position in the data set of the selected image, or None. A click sets
+            it, and Python code may.
         selected_pair: the (true, predicted) classes that all shown images have, or None; what a
             cell of a confusion matrix stands for.
         visible_indices: the positions in the data set of the images on this page, int64 (M,);
             read-only. Observers are called while widgets are drawn, so they must return at once.
+        grid: the widget that holds the selection and the newest answers.
     """
 
     selected_index = Int(0, allow_none=True)
@@ -86,32 +79,19 @@ class ImageGallery(Panel, Callback):
         self._page_size = images_per_page
         self._predictions: Predictions | None = None
         self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
-        self._prediction: PredictionPanel | None = None
-        self._filter, self._order = ALL_IMAGES, _ORDERS[0][1]
-        self._page_index, self._num_pages = 0, 1
-        self._num_picks = 0
-        self._drawing_thread: int | None = None
-        self._build_controls()
+        self._filter = ALL_IMAGES
+        self._build(digit_set.class_names)
         super().__init__(
-            "mw-image-gallery",
-            [
-                HBox([self._filter_box, self._order_box], layout=_ROW),
-                self._grid,
-                HBox([self._previous, self._next, self._page_text], layout=_ROW),
-                self._caption,
-            ],
+            "mw-image-gallery", [self._controls, self.grid, self._pager, self._caption]
         )
         self.redraw()
+        self.redraw_selection()
+        self.grid.observe(self._on_selected, "selected")
         self.observe(self._on_selected_index, "selected_index")
         self.observe(self._on_selected_pair, "selected_pair")
 
-    @property
-    def probabilities(self) -> Tensor:
-        """What the network last made of each image, float32 (N, C); zeros before it was asked."""
-        return self._probabilities
-
     def show_predictions(self, predictions: Predictions | None) -> None:
-        """Show what the network makes of the whole set; the selection stays.
+        """Show the predictions for the whole set; the selection stays.
 
         Args:
             predictions: for the images in the order of the set; None before the first evaluation.
@@ -135,28 +115,27 @@ class ImageGallery(Panel, Callback):
     def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
         """Show newer answers for some images, until the next `show_predictions`.
 
-        Frames and names of these images follow; which images the page holds does not: filter and
-        order go by the predictions for the whole set.
+        Frames and names of these images follow, but the page keeps its images: filter and order
+        use the predictions for the whole set.
 
         Args:
             indices: int64 (M,), positions in the data set, such as `visible_indices`.
-            probabilities: float32 (M, C), what the network makes of these images.
+            probabilities: float32 (M, C), the network's answers for these images.
         """
         positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
         self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
         publisher.request(self.redraw)
 
-    def preview_in(self, prediction: PredictionPanel) -> None:
-        """Let the page show a picked image in another panel at once, before the kernel hears of it.
-
-        Args:
-            prediction: the panel, such as a `ProbabilityChart`.
-        """
-        self._prediction = prediction
-        publisher.request(self.redraw)
+    def selected_answer(self) -> Answer | None:
+        """Return the selected image with its answer, or None without selection or answer."""
+        index = self.selected_index
+        if index is None or not self._probabilities[index].any():
+            return None
+        label = int(self._digit_set.labels[index])
+        return Answer(self._digit_set.images[index], self._probabilities[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show what the trainer's `Evaluator` found; nothing happens without one.
+        """Show the predictions of the trainer's `Evaluator`; nothing happens without one.
 
         Raises:
             ValueError: if it looks at other images, or in another order.
@@ -176,163 +155,100 @@ class ImageGallery(Panel, Callback):
             judge_images(digit_set, self._probabilities, visible),
             name_images(digit_set, self._probabilities, visible),
             NUM_COLUMNS,
-            f"{self._grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
+            f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
         )
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with predictions and choices; called by the publisher."""
-        predictions, wanted, order = self._predictions, self._wanted, self._order
-        self._show_filter(wanted)
+        """Update the widgets from predictions and choices; called by the publisher."""
+        predictions, wanted, order = self._predictions, self._wanted, self._controls.order
+        self._controls.show_filter(wanted)
         note = ""
         if predictions is None and (wanted.needs_predictions or order != "as stored"):
             note = "No predictions yet to filter or sort by."
             wanted = ALL_IMAGES if wanted.needs_predictions else wanted
             order = "as stored"
         indices = select_images(self._digit_set.labels, predictions, wanted, order)
-        self._num_pages = max(1, math.ceil(len(indices) / self._page_size))
-        page_index = min(self._page_index, self._num_pages - 1)
-        self._show_page(page_index, len(indices), note)
-        visible = indices[page_index * self._page_size :][: self._page_size]
-        self._show_images(visible, page_index, len(indices), wanted)
-        self.redraw_selection()
+        visible = indices[self._pager.show(len(indices), note)]
+        grid, pager = self.grid, self._pager
+        with grid.hold_sync():
+            self._show_images(visible)
+            grid.page_index, grid.num_images = pager.page_index, len(indices)
+            grid.label = (
+                f"{self._digit_set.name}, page {pager.page_index + 1:,} of {pager.num_pages:,}"
+            )
+            grid.notice = (
+                "" if len(indices) else explain_absence(wanted, self._digit_set.class_names)
+            )
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
 
     def redraw_selection(self) -> None:
-        """Mark the selected image and name it; called by the publisher."""
-        index, caption = self.selected_index, "No image is selected."
-        if index is not None:
-            caption = name_images(self._digit_set, self._probabilities, torch.tensor([index]))[0]
-            if index not in self._grid.image_ids:
-                caption += " (not on this page)"
-        self._grid.selected = -1 if index is None else index
-        self._caption.value = html.escape(caption)
-        self.mark_twin_stale()
+        """Hand the page a selection that Python code has made; called by the publisher.
 
-    def redraw_num_picks(self) -> None:
-        """Let the page end its previews of what was picked; called by the publisher."""
-        self._grid.num_picks = self._num_picks
+        After a click the page already shows it, and nothing is written. A click that arrives at
+        the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
+        kernel and page agree.
+        """
+        index = self.selected_index
+        with self.grid.hold_sync():
+            if index is not None and index not in self.grid.image_ids:
+                self._show_images(self.visible_indices)
+            self.grid.selected = -1 if index is None else index
+        self.mark_twin_stale()
 
     @property
     def _wanted(self) -> ImageFilter:
         pair: tuple[int, int] | None = self.selected_pair
         return self._filter if pair is None else ImageFilter(label=pair[0], predicted=pair[1])
 
-    def _build_controls(self) -> None:
-        def dropdown(
-            description: str, tooltip: str, options: Sequence[tuple[str, object]], name: str
-        ) -> Dropdown:
-            return Dropdown(
-                description=description,
-                tooltip=tooltip,
-                options=options,
-                style={"description_width": "44px"},
-                layout={"width": "216px"},
-            ).add_class(name)
-
-        def button(description: str, tooltip: str, num_pages: int) -> Button:
-            made = Button(description=description, tooltip=tooltip, layout={"width": "84px"})
-            made.on_click(lambda _button: self._turn_by(num_pages))
-            return made.add_class(f"mw-{description.lower()}")
-
-        num_classes = len(self._digit_set.class_names)
-        filters = [
-            ALL_IMAGES,
-            ImageFilter(is_right=True),
-            ImageFilter(is_right=False),
-            *(ImageFilter(label=label) for label in range(num_classes)),
-            *(ImageFilter(predicted=label) for label in range(num_classes)),
-        ]
-        self._filter_options = tuple(self._name_option(wanted) for wanted in filters)
-        self._filter_box = dropdown(
-            "Show", "Which of the images are shown", self._filter_options, "mw-filter"
+    def _build(self, class_names: tuple[str, ...]) -> None:
+        self._pager = Pager(self._page_size, on_turn=self._on_turn)
+        self._controls = GalleryControls(class_names, self._on_filter, self._pager.start_over)
+        self.grid = ImageGrid(
+            NUM_COLUMNS, self._page_size, class_names, on_page=self._pager.turn_to
         )
-        self._filter_box.observe(self._on_filter, "value")
-        self._order_box = dropdown("Order", "Which come first", _ORDERS, "mw-sort")
-        self._order_box.observe(self._on_order, "value")
-        self._grid = ImageGrid(
-            NUM_COLUMNS, self._page_size, on_select=self._on_select, on_page=self._turn_to
-        )
-        self._previous = button("Previous", "Turn one page back", -1)
-        self._next = button("Next", "Turn to the next page", +1)
-        self._page_text = text_line("mw-page", flex="1 1 200px", height="40px")
-        self._caption = text_line("mw-caption")
+        self._caption = LinkedHTML().add_class("mw-caption")
+        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (self._caption, "value"))]
 
-    def _name_option(self, wanted: ImageFilter) -> tuple[str, ImageFilter]:
-        return name_filter(wanted, self._digit_set.class_names), wanted
+    def _show_images(self, visible: Tensor) -> None:
+        """Send the images that the page needs, if they are new, and all that is said of them."""
+        grid, digit_set, probabilities = self.grid, self._digit_set, self._probabilities
+        ids = self._choose_ids(visible)
+        positions = torch.tensor(ids, dtype=torch.int64)
+        if ids != grid.image_ids:
+            padding = (0, 0, 0, 0, 0, self._page_size + 1 - len(ids))
+            images = functional.pad(digit_set.images[positions], padding)
+            grid.sprite = to_sprite(images, NUM_COLUMNS)
+            grid.image_ids = ids
+            grid.labels = digit_set.labels[positions].tolist()
+        grid.num_visible = len(visible)
+        grid.names = name_images(digit_set, probabilities, positions)
+        grid.verdicts = judge_images(digit_set, probabilities, positions)
+        grid.sentences = describe_answers(digit_set, probabilities, positions)
+        # rounded, so that the noise of another batch size is not a change that has to be sent
+        grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 
-    def _show_filter(self, wanted: ImageFilter) -> None:
-        """Let the dropdown say what is wanted; a pair is an option only while it is selected."""
-        options = self._filter_options
-        if wanted.pair is not None:
-            options = (*options, self._name_option(wanted))
-        self._drawing_thread = threading.get_ident()
-        with self._filter_box.hold_sync():
-            if self._filter_box.options != options:
-                self._filter_box.options = options
-            self._filter_box.value = wanted
-        self._drawing_thread = None
+    def _choose_ids(self, visible: Tensor) -> list[int]:
+        """Return the images on the page, and the selected one if it is not among them.
 
-    def _show_page(self, page_index: int, num_images: int, note: str) -> None:
-        images = "1 image" if num_images == 1 else f"{num_images:,} images"
-        page = f"Page {page_index + 1:,} of {self._num_pages:,} · {images}"
-        self._page_text.value = f"<div>{page}</div><div>{note}</div>" if note else page
-        self._previous.disabled = page_index == 0
-        self._next.disabled = page_index == self._num_pages - 1
+        Once another is selected, that one stays until the page is turned: a click then sends no
+        pictures.
+        """
+        on_page, known, index = visible.tolist(), self.grid.image_ids, self.selected_index
+        if known[: self.grid.num_visible] == on_page and (index is None or index in known):
+            return known
+        return on_page if index is None or index in on_page else [*on_page, index]
 
-    def _show_images(
-        self, visible: Tensor, page_index: int, num_images: int, wanted: ImageFilter
-    ) -> None:
-        grid, digit_set, probabilities = self._grid, self._digit_set, self._probabilities
-        names = name_images(digit_set, probabilities, visible)
-        is_other_page = not torch.equal(visible, self.visible_indices)
-        with grid.hold_sync():
-            if len(visible) and is_other_page:
-                images = digit_set.images[visible]
-                padding = (0, 0, 0, 0, 0, self._page_size - len(visible))
-                grid.sprite = to_sprite(functional.pad(images, padding), NUM_COLUMNS)
-            grid.image_ids = visible.tolist()
-            grid.names = names
-            grid.verdicts = judge_images(digit_set, probabilities, visible)
-            grid.page_index, grid.num_images = page_index, num_images
-            grid.label = f"{digit_set.name}, page {page_index + 1:,} of {self._num_pages:,}"
-            if self._prediction is not None:
-                if is_other_page or grid.image_previews == NO_PREVIEWS:
-                    grid.image_previews = preview_images(self._prediction, digit_set, visible)
-                grid.answer_previews = preview_answers(
-                    self._prediction, self._caption, names, digit_set, probabilities, visible
-                )
-            grid.notice = "" if num_images else explain_absence(wanted, digit_set.class_names)
-
-    def _turn_by(self, num_pages: int) -> None:
-        self._turn_to(min(self._page_index, self._num_pages - 1) + num_pages)
-
-    def _turn_to(self, page_index: int) -> None:
-        self._page_index = max(0, min(page_index, self._num_pages - 1))
+    def _on_turn(self) -> None:
         publisher.request(self.redraw, urgent=True)
 
-    def _begin_anew(self) -> None:
-        self._page_index = 0
-        publisher.request(self.redraw, urgent=True)
+    def _on_filter(self, wanted: ImageFilter) -> None:
+        self._filter = ALL_IMAGES if wanted.pair else wanted
+        self.selected_pair = wanted.pair
+        self._pager.start_over()
 
-    def _on_select(self, index: int) -> None:
-        try:
-            self.selected_index = index
-        finally:  # whatever comes of it, and after all that comes of it
-            self._num_picks += 1
-            publisher.request(self.redraw_num_picks)
-
-    def _on_filter(self, change: dict[str, ImageFilter]) -> None:
-        if threading.get_ident() == self._drawing_thread:
-            return  # nobody has chosen anything: the dropdown follows what is wanted
-        pair = change["new"].pair
-        self._filter = ALL_IMAGES if pair else change["new"]
-        self.selected_pair = pair
-        self._begin_anew()
-
-    def _on_order(self, change: dict[str, Order]) -> None:
-        self._order = change["new"]
-        self._begin_anew()
+    def _on_selected(self, change: dict[str, int]) -> None:
+        self.selected_index = None if change["new"] < 0 else change["new"]
 
     def _on_selected_index(self, _change: object) -> None:
         publisher.request(self.redraw_selection, urgent=True)
@@ -340,7 +256,7 @@ class ImageGallery(Panel, Callback):
     def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
         if change["new"] is not None:
             self._filter = ALL_IMAGES  # what is shown when the pair is gone
-        self._begin_anew()
+        self._pager.start_over()
 
     @validate("selected_index")
     def _check_index(self, proposal: dict[str, int | None]) -> int | None:

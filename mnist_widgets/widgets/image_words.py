@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from torch import Tensor
@@ -55,6 +56,46 @@ def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) ->
         ("right" if image.predicted == image.label else "wrong") if image.share > 0 else ""
         for image in _look_up(digit_set, probabilities, indices)
     ]
+
+
+def describe_answers(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image the network's answer in a sentence, or `""` while there is none.
+
+    Args:
+        digit_set: as for `name_images`, as all others.
+        probabilities: float32 (N, C).
+        indices: int64 (M,).
+    """
+    return [
+        describe_answer(answer, digit_set.class_names, label) if answer.any() else ""
+        for answer, label in zip(
+            probabilities[indices], digit_set.labels[indices].tolist(), strict=True
+        )
+    ]
+
+
+def describe_answer(
+    probabilities: Tensor, class_names: Sequence[str], true_label: int | None = None
+) -> str:
+    """Return the answer for one image in a sentence, such as `The network says 7 with 93 %.`.
+
+    Args:
+        probabilities: (C,), for one image.
+        class_names: the names of the classes.
+        true_label: the image's class, if it is known.
+    """
+    if probabilities.isnan().any():
+        words = "The network's outputs are no numbers any more (nan)."
+    else:
+        words = f"The network says {describe_prediction(probabilities, class_names)}."
+    return words if true_label is None else f"True {class_names[true_label]}. {words}"
+
+
+def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> str:
+    """Return the two likeliest classes in words, such as `7 with 93 %, then 2 with 5 %`."""
+    answers = zip(probabilities.tolist(), class_names, strict=True)
+    likeliest = sorted(answers, key=itemgetter(0), reverse=True)[:2]  # of equals the first
+    return ", then ".join(f"{name} with {format_share(share)}" for share, name in likeliest)
 
 
 def _look_up(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> Iterator[_Image]:

@@ -7,7 +7,6 @@ difference could be seen. The panels draw the predictions.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -51,7 +50,8 @@ class LiveInference(Callback):
         test_set: the images.
         get_selected: returns the position of the selected image, or None.
         gallery: says which images are shown, and shows their predictions.
-        prediction: shows the probabilities of the selected image.
+        prediction: shows the probabilities of the selected image; written only where there is no
+            gallery that it follows.
         confusion: shows the counts of all images.
         complain: shows a sentence where the user is looking.
     """
@@ -71,16 +71,12 @@ class LiveInference(Callback):
         self._get_selected = get_selected
         self._gallery, self._prediction, self._confusion = gallery, prediction, confusion
         self._complain = complain
-        self._probabilities = torch.zeros(len(test_set), len(test_set.class_names))
         self._looked_at_s = self._epoch_shown_at_s = -math.inf
         self._is_look_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self._looked_step: tuple[History, int] | None = None  # of the latest look at a standstill
-        self._showing = threading.Lock()  # of two that show a prediction, the newer is the last
         if gallery is not None:
             gallery.observe(self._on_visible_indices, "visible_indices")
-            if prediction is not None:
-                gallery.preview_in(prediction)
         if self._is_needed:
             session.add_listener(self.on_news)
 
@@ -100,11 +96,8 @@ class LiveInference(Callback):
             self._predict_shown()
 
     def on_selection(self) -> None:
-        """Show at once what is known of the image; a running training predicts it again soon."""
-        if self._prediction is not None:
-            self._show_selected()
-            publisher.request(self._prediction.redraw, urgent=True)
-        if self._is_needed and self._session.state != "running":
+        """Predict the selected image, unless the page shows an answer that is soon renewed."""
+        if self._is_needed and (self._gallery is None or self._session.state != "running"):
             self._predict_shown()
 
     def count_now(self) -> None:
@@ -175,10 +168,11 @@ class LiveInference(Callback):
         trainer = self._session.trainer
         images = self._test_set.images[shown]
         answers = predict_probabilities(trainer.model, images, trainer.loss_fn)
-        self._probabilities = self._probabilities.index_copy(0, shown, answers)
         if self._gallery is not None:
             self._gallery.show_visible(shown, answers)
-        self._show_selected()
+        elif self._prediction is not None and index is not None:
+            label = int(self._test_set.labels[index])
+            self._prediction.show_prediction(images[-1], answers[-1], label)
 
     def _look_at_all(self, *, is_counting: bool) -> Generator[None, None, None]:
         """Predict the shown images, then all: what is drawn is true whenever training rests.
@@ -200,7 +194,6 @@ class LiveInference(Callback):
                 self.on_news()
                 return
         self._show(Predictions(predicting.future.result(), self._test_set.labels))
-        self._show_selected()
 
     @property
     def _step(self) -> tuple[History, int]:
@@ -213,19 +206,8 @@ class LiveInference(Callback):
         return step is not None and step[0] is newest and step[1] == num_batches
 
     def _show(self, predictions: Predictions) -> None:
-        self._probabilities = predictions.probabilities
         if self._gallery is not None:
             self._gallery.show_predictions(predictions)
         if self._confusion is not None:
             self._confusion.show_counts(predictions.confusion)
         self._shown_step = self._step
-
-    def _show_selected(self) -> None:
-        with self._showing:
-            index = self._get_selected()
-            if self._prediction is None or index is None:
-                return
-            probabilities = self._probabilities[index]
-            if probabilities.any():  # the image has been predicted
-                image, label = self._test_set.images[index], int(self._test_set.labels[index])
-                self._prediction.show_prediction(image, probabilities, label)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
@@ -11,9 +10,6 @@ from ipywidgets import HTML, VBox, Widget
 from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.theme import style_sheet
 from mnist_widgets.widgets.twin_output import hide_twin, new_twin_class, to_bundle, twin_writer
-
-WidgetStates: TypeAlias = Mapping[Widget, Mapping[str, Any]]
-"""Values of traits to show in some widgets, in types that JSON has."""
 
 
 class Panel(VBox):

@@ -278,6 +278,19 @@ class Lab(WatchedPage):
             raise AssertionError(reply["error"])
         return reply["text"]
 
+    def expect_in_kernel(self, expression: str, text: str) -> None:
+        """Wait until an expression has a value, as `print` writes it.
+
+        While one change of a widget is on its way, the page keeps the next ones back.
+
+        Raises:
+            AssertionError: it has not got it after the messages that were on their way.
+        """
+        for _ in range(20):
+            if (found := self.run_cell(f"print({expression})").strip()) == text:
+                return
+        raise AssertionError(f"{expression} is {found}, not {text}")
+
     def set_theme(self, dark: bool) -> None:
         """Show JupyterLab's dark or light theme."""
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"

@@ -9,10 +9,11 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 
+from mnist_widgets import DigitSet
 from mnist_widgets.images import to_png
 from mnist_widgets.messages import format_share
-from mnist_widgets.widgets import ProbabilityChart
-from mnist_widgets.widgets.probability_chart import describe_prediction
+from mnist_widgets.widgets import ImageGallery, ProbabilityChart
+from mnist_widgets.widgets.image_words import describe_prediction
 from mnist_widgets.widgets.publishing import publisher
 
 IMAGE = torch.arange(784).reshape(28, 28).remainder(256).to(torch.uint8)
@@ -37,7 +38,7 @@ def png_of(chart) -> bytes:
 
 def test_bars_sentence_and_picture_show_the_same_prediction(chart):
     show(chart, IMAGE, PROBABILITIES, true_label=7)
-    assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
+    assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
     assert chart._sentence.value == "True 7. The network says 7 with 93 %, then 2 with 5 %."
     assert png_of(chart) == to_png(IMAGE)
     assert 'alt="' in chart._image.value
@@ -46,17 +47,19 @@ def test_bars_sentence_and_picture_show_the_same_prediction(chart):
 @pytest.mark.parametrize("true_label", [0, 2, 9])
 def test_the_true_class_is_framed_and_named(chart, true_label):
     show(chart, IMAGE, PROBABILITIES, true_label)
-    assert chart._frame.visible
-    assert chart._frame_title.visible
-    assert chart._frame.x.tolist() == chart._frame_title.x.tolist() == [str(true_label)]
-    assert chart._frame_title.text.tolist() == ["true"]
+    assert chart._figure.frame.visible
+    assert chart._figure.frame_title.visible
+    assert (
+        chart._figure.frame.x.tolist() == chart._figure.frame_title.x.tolist() == [str(true_label)]
+    )
+    assert chart._figure.frame_title.text.tolist() == ["true"]
 
 
 def test_without_a_label_nothing_is_framed(chart):
     show(chart, IMAGE, PROBABILITIES, 2)
     show(chart, IMAGE, PROBABILITIES)
-    assert not chart._frame.visible
-    assert not chart._frame_title.visible
+    assert not chart._figure.frame.visible
+    assert not chart._figure.frame_title.visible
     assert chart._sentence.value == "The network says 7 with 93 %, then 2 with 5 %."
 
 
@@ -65,8 +68,8 @@ def test_classes_have_their_own_names():
     assert sentence == "dog with 80 %, then cat with 20 %"
     chart = ProbabilityChart(class_names=["<cat>", "{dog}"])
     show(chart, IMAGE, torch.tensor([0.2, 0.8]), 0)
-    assert chart._bars.x.tolist() == ["<cat>", "{dog}"]
-    assert "&lt;cat&gt;  20.00 %\n{dog}  80.00 %" in chart._values.value
+    assert chart._figure.bars.x.tolist() == ["<cat>", "{dog}"]
+    assert "&lt;cat&gt;  20.00 %\n{dog}  80.00 %" in chart._figure.values.value
     assert chart._sentence.value.startswith("True &lt;cat&gt;. The network says {dog} with 80 %")
     chart.close()
 
@@ -80,8 +83,8 @@ def test_before_an_image_and_after_clearing_there_is_none(chart):
     for _ in range(2):
         assert chart._sentence.value == "No image has been picked yet."
         assert chart._image.value == ""
-        assert not chart._bars.y.any()
-        assert not chart._frame.visible
+        assert not chart._figure.bars.y.any()
+        assert not chart._figure.frame.visible
         show(chart, IMAGE, PROBABILITIES, 7)
         assert png_of(chart)
         chart.clear()
@@ -93,7 +96,7 @@ def test_the_image_is_sent_again_only_if_it_changed(chart):
     sent = []
     chart._image.observe(sent.append, names="value")
     show(chart, IMAGE.clone(), PROBABILITIES.flip(0), 7)
-    assert chart._bars.y[2] == pytest.approx(0.93)
+    assert chart._figure.bars.y[2] == pytest.approx(0.93)
     assert not sent
     image = IMAGE.clone()
     image[0, 0] = 255
@@ -105,7 +108,7 @@ def test_the_image_is_sent_again_only_if_it_changed(chart):
 
 def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
     drawn = []
-    chart._bars.observe(lambda change: drawn.append(change["new"]), names="y")
+    chart._figure.bars.observe(lambda change: drawn.append(change["new"]), names="y")
     monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
     for shift in range(10):
         chart.show_prediction(IMAGE, PROBABILITIES.roll(shift), 7)
@@ -123,7 +126,7 @@ def test_what_the_caller_writes_afterwards_is_not_shown(chart, monkeypatch):
     probabilities.zero_()
     chart.redraw()
     assert png_of(chart) == to_png(IMAGE)
-    assert chart._bars.y[7] == pytest.approx(0.93)
+    assert chart._figure.bars.y[7] == pytest.approx(0.93)
 
 
 def test_the_wrong_number_of_probabilities_is_refused(chart):
@@ -174,7 +177,7 @@ def test_arrays_and_lists_are_shown_as_tensors_are(chart):
         chart.clear()
         show(chart, image, probabilities, true_label=7)
         assert png_of(chart) == to_png(IMAGE)
-        assert chart._bars.y.tolist() == pytest.approx(PROBABILITIES.tolist(), abs=1e-5)
+        assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist(), abs=1e-5)
     for wrong_image, wrong_probabilities, words in (
         ("image.png", PROBABILITIES, "images must be a tensor"),
         (IMAGE, None, "probabilities must be a tensor"),
@@ -189,3 +192,65 @@ def test_class_names_may_be_numbers(chart):
     show(other, IMAGE, [0.25, 0.75], true_label=1)
     assert other._sentence.value == "True 5. The network says 5 with 75 %, then 3 with 25 %."
     other.close()
+
+
+@pytest.fixture
+def gallery():
+    """A gallery of two images, the first of which has an answer."""
+    images = torch.stack([IMAGE, 255 - IMAGE])
+    gallery = ImageGallery(DigitSet(images, torch.tensor([7, 2]), "0123456789", "two"))
+    gallery.show_visible([0], PROBABILITIES[None])
+    publisher.flush()
+    yield gallery
+    gallery.close()
+
+
+def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_selection(chart, gallery):
+    chart.follow(gallery)
+    assert "True 7. The network says 7 with 93 %" in chart.twin().text
+    assert "\n2: 5.00 %" in chart.twin().text
+    gallery.selected_index = 1
+    assert "No image has been picked yet." in chart.twin().text
+    gallery.show_visible([1], PROBABILITIES.roll(1)[None])
+    assert "True 2. The network says 8 with 93 %" in chart.twin().text
+
+
+def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, gallery):
+    chart.follow(gallery)
+    written = []
+    for part in chart._parts():
+        part.observe(written.append)
+    gallery.selected_index = 1
+    gallery.show_visible([0, 1], torch.eye(10)[[3, 4]])
+    publisher.flush()
+    assert written == []
+
+
+def test_a_chart_that_follows_a_gallery_shows_nothing_else(chart, gallery):
+    chart.follow(gallery)
+    for request in (
+        lambda: chart.show_prediction(IMAGE, PROBABILITIES),
+        chart.clear,
+        lambda: chart.follow(gallery),
+    ):
+        with pytest.raises(RuntimeError, match="follows a gallery"):
+            request()
+
+
+def test_a_gallery_of_other_classes_is_refused(gallery):
+    chart = ProbabilityChart(class_names=["cat", "dog"])
+    with pytest.raises(ValueError, match=r"cat, dog.*0, 1, 2"):
+        chart.follow(gallery)
+    chart.close()
+
+
+def test_what_the_page_writes_is_not_sent_back(chart, gallery, monkeypatch):
+    chart.follow(gallery)
+    sent = []
+    for part in chart._parts():
+        monkeypatch.setattr(part, "_send", lambda message, **_: sent.append(message))
+    chart._figure.bars.set_state({"y": PROBABILITIES.tolist()})
+    chart._figure.frame.set_state({"x": ["7"]})
+    chart._sentence.set_state({"value": "True 7."})
+    assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
+    assert sent == []

@@ -1,21 +1,104 @@
 // One page of a long row of images, as a listbox with a single Tab stop: the browser's half of
-// `image_grid.py`. It draws what the model says, marks what was picked, and sends what is asked for:
-// {select: image id} or {page: position of the page}. What is known of a picked image it shows in
-// other widgets at once, until the kernel has answered.
+// `image_grid.py`. The page writes `selected`, the kernel the images and the newest answers. What is
+// shown of the selected image is derived here from both, and `jsdlink` takes it to other widgets: a
+// click is answered at once, even if the kernel is busy or far away. The functions for that, and
+// for the cursor, come from `image_grid_logic.js`, which `image_grid.py` puts before this file.
 
-// Where a key takes the cursor, counted over all pages; beyond the ends it stays at the end.
-const MOVES = {
-  ArrowLeft: ({ cursor }) => cursor - 1,
-  ArrowRight: ({ cursor }) => cursor + 1,
-  ArrowUp: ({ cursor, numColumns }) => cursor - numColumns,
-  ArrowDown: ({ cursor, numColumns }) => cursor + numColumns,
-  PageUp: ({ cursor, pageSize }) => cursor - pageSize,
-  PageDown: ({ cursor, pageSize }) => cursor + pageSize,
-  Home: ({ first }) => first,
-  End: ({ first, pageSize }) => first + pageSize - 1,
-};
+// --- What all views of one grid share
 
-function render({ model, el }, preview) {
+const KERNEL_TRAITS = [
+  ...["sprite", "image_ids", "num_visible", "names", "verdicts", "labels", "sentences"],
+  ...["probabilities", "class_names", "page_index", "num_images", "label", "notice"],
+];
+
+// The newest page whose pictures are decoded. Pictures, names and frames change together.
+class Page {
+  state = null; // by trait, what the kernel has written
+  url = ""; // of the pictures
+  #pictures = null; // the same, to cut single ones out
+  #newest = null; // a sprite, perhaps still being decoded
+  #drawn = null;
+  #listeners = new Set();
+
+  constructor(model) {
+    this.model = model;
+    this.onChange = () => this.#update();
+    this.onSelect = () => this.#announce();
+    model.on("change", this.onChange);
+    model.on("change:selected", this.onSelect);
+    this.#update();
+  }
+
+  select(id) {
+    this.model.set("selected", id); // which derives and draws
+    this.model.save_changes();
+  }
+
+  observe(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close() {
+    this.model.off("change", this.onChange);
+    this.model.off("change:selected", this.onSelect);
+    this.#newest = null; // a sprite that is being decoded comes too late
+    URL.revokeObjectURL(this.url);
+  }
+
+  async #update() {
+    if (KERNEL_TRAITS.every((name) => this.model.get(name) === this.state?.[name])) return;
+    const sprite = this.model.get("sprite");
+    if (sprite !== this.#newest && sprite.byteLength) {
+      this.#newest = sprite;
+      const url = URL.createObjectURL(new Blob([sprite], { type: "image/png" }));
+      const pictures = await decode(url);
+      URL.revokeObjectURL(sprite === this.#newest ? this.url : url);
+      if (sprite !== this.#newest) return; // a newer one came meanwhile
+      [this.url, this.#pictures, this.#drawn] = [url, pictures, sprite];
+    }
+    if (this.#newest !== this.#drawn) return; // once it is decoded, all this is read, too
+    this.state = Object.fromEntries(KERNEL_TRAITS.map((name) => [name, this.model.get(name)]));
+    this.#announce();
+  }
+
+  #announce() {
+    if (this.state === null) return;
+    this.#derive();
+    for (const listener of this.#listeners) listener();
+  }
+
+  // `set` alone sends nothing and, where the value is the same, tells no link.
+  #derive() {
+    const state = { ...this.state, selected: this.model.get("selected") };
+    const caption = deriveCaption(state);
+    if (caption !== null) this.model.set("shown_caption", caption);
+    // all of it or nothing, so that picture, bars and words are those of one image
+    const answer = deriveAnswer(state);
+    if (answer === null) return;
+    this.model.set({ ...answer, shown_picture: this.#cutOut(state) });
+  }
+
+  #cutOut({ image_ids, selected }) {
+    const position = image_ids.indexOf(selected);
+    const numColumns = this.model.get("num_columns");
+    const canvas = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
+    const [x, y] = [28 * (position % numColumns), 28 * Math.floor(position / numColumns)];
+    canvas.getContext("2d").drawImage(this.#pictures, x, y, 28, 28, 0, 0, 28, 28);
+    return `<img alt="The picked image, enlarged" src="${canvas.toDataURL()}">`;
+  }
+}
+
+async function decode(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode().catch(() => {}); // a picture that cannot be shown shows nothing
+  return image;
+}
+
+// --- One view
+
+function render({ model, el }, page) {
   const list = document.createElement("div");
   list.className = "mw-grid-list";
   list.tabIndex = 0;
@@ -28,89 +111,73 @@ function render({ model, el }, preview) {
   const options = Array.from({ length: pageSize }, (_, position) => makeOption(position, numColumns));
   list.append(...options);
   el.style.setProperty("--num-columns", numColumns);
-  el.style.setProperty("--num-rows", Math.ceil(pageSize / numColumns));
+  // one picture more than a page has: that of a selected image on another page
+  el.style.setProperty("--num-rows", Math.ceil((pageSize + 1) / numColumns));
 
-  let shown = { ids: [], page: 0 }; // what is drawn and clicked; a newer page may be on its way
   let cursor = 0; // over all pages
   let awaitedPage = null; // where the keyboard went, until the kernel shows it
   let isEntering = false; // whether Enter was pressed on the way there
-  let drawnSprite = null;
-  let spriteUrl = null;
-
-  // Pictures, names and frames change together, once the browser has decoded the pictures.
-  async function update() {
-    const sprite = model.get("sprite");
-    if (sprite !== drawnSprite && sprite.byteLength) {
-      const url = URL.createObjectURL(new Blob([sprite], { type: "image/png" }));
-      await decode(url);
-      if (sprite !== model.get("sprite")) return URL.revokeObjectURL(url); // outrun by a newer one
-      list.style.setProperty("--sprite", `url("${url}")`);
-      if (spriteUrl) URL.revokeObjectURL(spriteUrl);
-      drawnSprite = sprite;
-      spriteUrl = url;
-    }
-    draw();
-  }
+  let drawnUrl = "";
 
   function draw() {
-    const [names, verdicts] = [model.get("names"), model.get("verdicts")];
-    const ids = model.get("image_ids");
-    const selected = preview.picked ?? model.get("selected");
-    shown = { ids, page: model.get("page_index") };
+    const { image_ids, num_visible, names, verdicts, label, notice: words } = page.state;
+    if (drawnUrl !== page.url) list.style.setProperty("--sprite", `url("${page.url}")`);
+    drawnUrl = page.url;
+    const selected = model.get("selected");
     options.forEach((option, position) => {
-      option.toggleAttribute("data-empty", position >= ids.length);
-      const name = names[position] ?? "";
+      const isEmpty = position >= num_visible;
+      option.toggleAttribute("data-empty", isEmpty);
+      const name = isEmpty ? "" : names[position];
       describe(option, {
         title: name,
         "aria-label": name,
-        "data-verdict": verdicts[position] ?? "",
-        "aria-selected": String(ids[position] === selected),
+        "data-verdict": isEmpty ? "" : verdicts[position],
+        "aria-selected": String(!isEmpty && image_ids[position] === selected),
       });
     });
-    list.setAttribute("aria-label", model.get("label"));
-    notice.textContent = ids.length ? "" : model.get("notice");
+    describe(list, { "aria-label": label });
+    notice.textContent = num_visible ? "" : words;
     placeCursor();
   }
 
   function placeCursor() {
-    const { ids, page } = shown;
-    cursor = clamp(cursor, model.get("num_images"));
-    const hasArrived = pageOf(cursor) === page && awaitedPage === page;
-    if (pageOf(cursor) !== awaitedPage || hasArrived) awaitedPage = null;
-    if (awaitedPage === null && pageOf(cursor) !== page) {
-      cursor = clamp(page * pageSize + (cursor % pageSize), model.get("num_images"));
-    }
-    const current = ids.length && awaitedPage === null ? options[cursor % pageSize] : null;
+    const { page_index, num_images, num_visible } = page.state;
+    const place = { cursor, awaitedPage, page: page_index, pageSize, numImages: num_images };
+    const settled = settleCursor(place);
+    [cursor, awaitedPage] = [settled.cursor, settled.awaitedPage];
+    const current = num_visible && awaitedPage === null ? options[cursor % pageSize] : null;
     for (const option of options) option.toggleAttribute("data-cursor", option === current);
-    list.setAttribute("aria-activedescendant", current?.id ?? "");
-    if (hasArrived) current?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    if (hasArrived && isEntering) select();
+    describe(list, { "aria-activedescendant": current?.id ?? "" });
+    if (settled.hasArrived) current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (settled.hasArrived && isEntering) select();
   }
 
   function moveTo(position) {
-    cursor = clamp(position, model.get("num_images"));
+    cursor = position;
     isEntering = false;
-    awaitedPage = pageOf(cursor);
-    if (awaitedPage !== shown.page) model.send({ page: awaitedPage });
+    awaitedPage = Math.floor(position / pageSize);
+    if (awaitedPage !== page.state.page_index) model.send({ page: awaitedPage });
     placeCursor();
   }
 
   function select() {
     isEntering = awaitedPage !== null;
-    const id = shown.ids[cursor % pageSize];
-    if (isEntering || id === undefined) return;
-    preview.pick(id);
+    const position = cursor % pageSize;
+    if (isEntering || position >= page.state.num_visible) return;
+    page.select(page.state.image_ids[position]);
   }
 
   function onKeyDown(event) {
-    const hasModifier = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
-    const move = MOVES[event.key];
-    if (hasModifier || !(move || event.key === "Enter" || event.key === " ")) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !page.state) return;
+    const { page_index, num_images } = page.state;
+    const numColumns = countColumns(list);
+    const place = { cursor, page: page_index, pageSize, numColumns, numImages: num_images };
+    const position = moveCursor(event.key, place);
+    if (position === null && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const first = shown.page * pageSize;
-    if (move) moveTo(move({ cursor, first, pageSize, numColumns: countColumns(list) }));
-    else select();
+    if (position === null) select();
+    else moveTo(position);
   }
 
   // Notebook 7 takes the arrow keys before they reach an output, so they are caught on their way
@@ -124,24 +191,17 @@ function render({ model, el }, preview) {
     const position = options.indexOf(event.target.closest("[role=option]"));
     if (position < 0) return;
     list.focus({ preventScroll: true });
-    moveTo(shown.page * pageSize + position);
+    moveTo(page.state.page_index * pageSize + position);
     select();
   });
 
-  const stopObserving = preview.observe(update);
-  model.on("change", update);
-  update();
+  const stopObserving = page.observe(draw);
+  if (page.state) draw();
 
   return () => {
     releaseKeys();
-    model.off("change", update);
     stopObserving();
-    if (spriteUrl) URL.revokeObjectURL(spriteUrl);
   };
-
-  function pageOf(position) {
-    return Math.floor(position / pageSize);
-  }
 }
 
 function makeOption(position, numColumns) {
@@ -149,126 +209,17 @@ function makeOption(position, numColumns) {
   option.className = "mw-grid-image";
   option.id = `mw-grid-${Math.random().toString(36).slice(2)}`;
   option.setAttribute("role", "option");
+  option.toggleAttribute("data-empty", true);
   option.style.setProperty("--column", position % numColumns);
   option.style.setProperty("--row", Math.floor(position / numColumns));
   return option;
 }
 
-// The picked image: marked at once, and what is known of it shown in other widgets, by all views of
-// one grid. The kernel may be busy or far away. What it says of these widgets meanwhile may still be
-// of another image, so it is kept back until the kernel has answered the pick, and then shown.
-class Preview {
-  picked = null; // an image id, until the kernel has answered
-  #shown = null; // the image that the other widgets show
-  #said = new Map(); // by these widgets: what the kernel has said that they show
-  #onChange = [];
-
-  constructor(model) {
-    this.model = model;
-    this.numAwaited = 0;
-    this.numAnswered = model.get("num_picks");
-    this.listeners = {
-      "change:num_picks": () => this.#onAnswer(),
-      "change:image_previews": () => this.#show(),
-      "change:answer_previews": () => this.#show(), // the network may have learned more about it
-    };
-    for (const [event, listener] of Object.entries(this.listeners)) model.on(event, listener);
-  }
-
-  pick(id) {
-    this.picked = id;
-    this.numAwaited += 1;
-    this.model.send({ select: id });
-    for (const listener of this.#onChange) listener();
-    this.#show();
-  }
-
-  observe(listener) {
-    this.#onChange.push(listener);
-    return () => (this.#onChange = this.#onChange.filter((other) => other !== listener));
-  }
-
-  close() {
-    for (const [event, listener] of Object.entries(this.listeners)) this.model.off(event, listener);
-    this.#end();
-  }
-
-  #onAnswer() {
-    const numAnswered = this.model.get("num_picks");
-    this.numAwaited = Math.max(0, this.numAwaited - (numAnswered - this.numAnswered));
-    this.numAnswered = numAnswered;
-    if (this.numAwaited === 0) this.#end();
-  }
-
-  #end() {
-    this.picked = null;
-    this.#letGo();
-  }
-
-  async #show() {
-    const id = this.picked;
-    if (id === null) return;
-    const [image, answer] = ["image_previews", "answer_previews"].map(
-      (name) => JSON.parse(this.model.get(name))[id],
-    );
-    if (!image || !answer) {
-      if (this.#shown !== id) this.#letGo(); // all of it or nothing
-      return;
-    }
-    const states = Object.entries({ ...image, ...answer });
-    const targets = await Promise.all(
-      states.map(([modelId]) => this.model.widget_manager.get_model(modelId)),
-    ).catch(() => null); // a widget is gone
-    if (targets === null || this.picked !== id) return; // or outrun, by an answer or a pick
-    targets.forEach((target, position) => this.#hold(target, asKept(states[position][1])));
-    this.#shown = id;
-  }
-
-  #hold(target, state) {
-    const names = Object.keys(state);
-    const said =
-      this.#said.get(target) ?? Object.fromEntries(names.map((name) => [name, target.get(name)]));
-    this.#said.set(target, said);
-    target.set_state = (update) => {
-      const others = {};
-      for (const name of Object.keys(update)) (name in state ? said : others)[name] = update[name];
-      setState(target, others);
-    };
-    setState(target, state);
-  }
-
-  #letGo() {
-    for (const [target, said] of this.#said) {
-      delete target.set_state;
-      setState(target, said);
-    }
-    this.#said.clear();
-    this.#shown = null;
-  }
-}
-
-// As for a message of the kernel: what is set so is not sent back to it.
-function setState(target, state) {
-  Object.getPrototypeOf(target).set_state.call(target, state);
-}
-
-// A state with numbers as bqplot keeps them, so that the kernel's equal answer is no change.
-function asKept(state) {
-  const keep = (value) => (typeof value?.[0] === "number" ? Float64Array.from(value) : value);
-  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, keep(value)]));
-}
-
 // Write only what is new: what is written is laid out and painted again, changed or not.
-function describe(option, attributes) {
+function describe(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (option.getAttribute(name) !== value) option.setAttribute(name, value);
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
-}
-
-async function decode(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode().catch(() => {}); // a picture that cannot be shown shows nothing
 }
 
 // The window's width decides how many columns there are.
@@ -276,18 +227,14 @@ function countColumns(list) {
   return getComputedStyle(list).gridTemplateColumns.split(" ").length;
 }
 
-function clamp(position, numImages) {
-  return Math.max(0, Math.min(position, numImages - 1));
-}
-
-// Called once for each grid; views of it share one preview.
+// Called once for each grid; its views share one page.
 export default () => {
-  let preview;
+  let page;
   return {
     initialize({ model }) {
-      preview = new Preview(model);
-      return () => preview.close();
+      page = new Page(model);
+      return () => page.close();
     },
-    render: (view) => render(view, preview),
+    render: (view) => render(view, page),
   };
 };

@@ -1,0 +1,52 @@
+"""Widgets whose values the page derives and sets by `jsdlink`, without the kernel.
+
+`jsdlink` also sends each value to the kernel, outside of any lock, so the kernel must not write
+such a widget while it is a link's target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bqplot import Bars, Label
+from ipywidgets import HTML, Widget
+
+
+class _Target(Widget):
+    """Sends nothing back to the page while the page writes it.
+
+    No echo: each page of a kernel derives the values itself. And no answer: bqplot turns a list of
+    numbers into an array, which ipywidgets takes for another value and sends to the page; the chart
+    is then drawn twice.
+    """
+
+    _is_page_writing = False
+
+    def trait_metadata(self, traitname: str, key: str, default: object = None) -> object:
+        """Return a trait's metadata, with echoes switched off."""
+        return False if key == "echo_update" else super().trait_metadata(traitname, key, default)
+
+    def set_state(self, sync_data: dict[str, object]) -> None:
+        """Take over what the page has written."""
+        self._is_page_writing = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._is_page_writing = False
+
+    def send_state(self, key: str | Iterable[str] | None = None) -> None:
+        """Send what the kernel has written."""
+        if not self._is_page_writing:
+            super().send_state(key)
+
+
+class LinkedHTML(_Target, HTML):
+    """A line of HTML."""
+
+
+class LinkedBars(_Target, Bars):
+    """The bars of a chart."""
+
+
+class LinkedLabel(_Target, Label):
+    """Texts in a chart."""
