@@ -24,16 +24,16 @@ from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.messages import name_error
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.settings import format_number
+from mnist_widgets.static_views import (
+    StaticView,
+    format_metric,
+    join_views,
+    render_confusion,
+    render_losses,
+    tabulate_epochs,
+)
 from mnist_widgets.tables import Table
 from mnist_widgets.training import Trainer
-from mnist_widgets.twins import (
-    Twin,
-    format_metric,
-    join_twins,
-    tabulate_epochs,
-    twin_confusion,
-    twin_losses,
-)
 
 if TYPE_CHECKING:
     import os
@@ -106,18 +106,18 @@ def write_report(trainer: Trainer, state: str, error: BaseException | None = Non
     title = "Report of a training"
     sections = {
         "How it ended": _describe_ending(trainer, state, error),
-        "Loss": twin_losses(trainer.history),
+        "Loss": render_losses(trainer.history),
         "Epochs": tabulate_epochs(trainer.history),
         "Confusion matrix": _show_confusion(trainer),
         "Settings": _describe_settings(trainer),
         "Versions": _describe_versions(),
     }
-    when = Twin.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
-    page = join_twins([when, *(twin.titled(name, level=2) for name, twin in sections.items())])
+    when = StaticView.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
+    page = join_views([when, *(view.titled(name, level=2) for name, view in sections.items())])
     return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
 
 
-def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> Twin:
+def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> StaticView:
     history = trainer.history
     words = [_ENDINGS[state]]
     if state == "stopped" and trainer.stop_reason:
@@ -134,19 +134,21 @@ def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) 
             format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
         )
         words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
-    return Twin.of_words(" ".join(words))
+    return StaticView.of_words(" ".join(words))
 
 
-def _show_confusion(trainer: Trainer) -> Twin:
+def _show_confusion(trainer: Trainer) -> StaticView:
     evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
     if not isinstance(evaluator, Evaluator):
-        return Twin.of_words("This training has no Evaluator, so there is no confusion matrix.")
+        return StaticView.of_words(
+            "This training has no Evaluator, so there is no confusion matrix."
+        )
     counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
-    twin = twin_confusion(counts, *_name_classes(evaluator, counts))
+    view = render_confusion(counts, *_name_classes(evaluator, counts))
     if counts is None:
-        return twin
+        return view
     when = f"Counted on the test images at the end of epoch {num_epochs}."
-    return join_twins([Twin.of_words(when), twin])
+    return join_views([StaticView.of_words(when), view])
 
 
 def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
@@ -158,7 +160,7 @@ def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence
     return names, "digit" if names == DIGIT_NAMES else "class"
 
 
-def _describe_settings(trainer: Trainer) -> Twin:
+def _describe_settings(trainer: Trainer) -> StaticView:
     batches = trainer.train_batches
     num_parameters = sum(
         parameter.numel()
@@ -177,7 +179,7 @@ def _describe_settings(trainer: Trainer) -> Twin:
     if isinstance(batches, Batches):
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
-    table = Twin.of_table(Table(("Setting", "Value"), tuple(settings.items())))
+    table = StaticView.of_table(Table(("Setting", "Value"), tuple(settings.items())))
     config = trainer.config
     if not isinstance(config, RunConfig):
         return table
@@ -187,18 +189,20 @@ def _describe_settings(trainer: Trainer) -> Twin:
     if isinstance(batches, Batches) and isinstance(test_batches, Batches):
         data = (batches.digit_set, test_batches.digit_set)
     changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
-    code = Twin.of_code(
+    code = StaticView.of_code(
         f"The same as text: {config.to_string()}.{changed} As code, with the present rate:",
         replace(config, learning_rate=rate).to_code(
             max(trainer.history.num_epochs, 1), data, trainer.train_step
         ),
     )
-    return join_twins([table, code])
+    return join_views([table, code])
 
 
-def _describe_versions() -> Twin:
+def _describe_versions() -> StaticView:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    return Twin.of_words(f"Python {platform.python_version()}, {packages}, {platform.system()}.")
+    return StaticView.of_words(
+        f"Python {platform.python_version()}, {packages}, {platform.system()}."
+    )
 
 
 def _count(number: int, one: str, several: str) -> str:

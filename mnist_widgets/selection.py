@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_widgets.predictions import Predictions
 
-Order = Literal["as stored", "highest loss", "least sure", "surest"]
+Order = Literal["as stored", "highest loss", "least confident", "most confident"]
 """The images to show first; equal ones stay in the order of the set."""
 
 
@@ -77,4 +77,4 @@ def select_images(
     if order == "as stored":
         return positions
     values = predictions.losses if order == "highest loss" else predictions.confidences
-    return positions[values[positions].argsort(descending=order != "least sure", stable=True)]
+    return positions[values[positions].argsort(descending=order != "least confident", stable=True)]

@@ -55,7 +55,7 @@ LAYERS = [
     {"callbacks", "open_sessions", "seeding", "run_code"},
     {"tutorial", "run_config", "selection", "confusion_captions"},
     {"png_charts"},
-    {"twins"},
+    {"static_views"},
     {"report_page"},
     {"session"},
     {"runs"},

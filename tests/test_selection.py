@@ -8,7 +8,7 @@ import torch
 from mnist_widgets.evaluation import Predictions
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, select_images
 
-ORDERS = ["as stored", "highest loss", "least sure", "surest"]
+ORDERS = ["as stored", "highest loss", "least confident", "most confident"]
 LABELS = torch.tensor([0, 1, 2, 1, 0, 2])
 PREDICTIONS = Predictions(
     torch.tensor(
@@ -62,8 +62,8 @@ def test_true_and_predicted_are_not_mixed_up():
     ("order", "positions"),
     [
         ("highest loss", [4, 1, 3, 0, 5, 2]),
-        ("least sure", [1, 3, 0, 5, 4, 2]),  # equals stay in the order of the set
-        ("surest", [2, 4, 0, 5, 1, 3]),
+        ("least confident", [1, 3, 0, 5, 4, 2]),  # equals stay in the order of the set
+        ("most confident", [2, 4, 0, 5, 1, 3]),
     ],
 )
 def test_images_are_sorted_and_equals_stay_in_the_order_of_the_set(order, positions):

@@ -27,9 +27,9 @@ from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.evaluation import Evaluator
 from mnist_widgets.palette import LIGHT
 from mnist_widgets.reports import EpochReport
+from mnist_widgets.static_views import StaticView, render_confusion
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.twins import Twin, twin_confusion
 from mnist_widgets.widgets.class_axis import class_axis, widest_px
 from mnist_widgets.widgets.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -127,9 +127,9 @@ class ConfusionChart(Panel, Callback):
         """Empty the chart."""
         self.show_counts(None)
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the counts with accuracy, recall and precision; the settings do not matter."""
-        return twin_confusion(self._counts, self._class_names, self._noun)
+        return render_confusion(self._counts, self._class_names, self._noun)
 
     def redraw(self) -> None:
         """Update the widgets from counts and settings; called by the redraw scheduler."""
@@ -141,7 +141,7 @@ class ConfusionChart(Panel, Callback):
         accuracy, of_all = describe_accuracy(counts)
         self._accuracy.value = f"<strong>{html.escape(accuracy)}</strong>{of_all}"
         self._measures.value = tabulate_measures(counts, self._class_names, self._noun).html
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)

@@ -16,8 +16,8 @@ from mnist_widgets.data import load_digits
 from mnist_widgets.digit_set import DigitSet
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.runs import RunLog, name_runs
+from mnist_widgets.static_views import StaticView, join_views
 from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
-from mnist_widgets.twins import Twin, join_twins
 from mnist_widgets.widgets.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.image_gallery import ImageGallery
@@ -170,9 +170,11 @@ class Dashboard(Panel):
             self.session.close()
         super().close()
 
-    def twin(self) -> Twin:
-        """Return the twins of all panels shown, one below the other."""
-        return join_twins(panel.twin().titled(_TITLES[name]) for name, panel in self.panels.items())
+    def static_view(self) -> StaticView:
+        """Return the static views of all panels shown, one below the other."""
+        return join_views(
+            panel.static_view().titled(_TITLES[name]) for name, panel in self.panels.items()
+        )
 
     def reset(self) -> None:
         """Stop the run, and return to an untrained network: a new one with the settings shown."""

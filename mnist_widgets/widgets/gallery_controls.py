@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 from ipywidgets import Dropdown, HBox
 
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, Order
+from mnist_widgets.widgets.choices import on_choice, written_by_code
 from mnist_widgets.widgets.image_words import name_filter
 
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _ORDERS: list[tuple[str, Order]] = [
     ("As stored", "as stored"),
     ("Highest loss first", "highest loss"),
-    ("Least sure first", "least sure"),
-    ("Surest first", "surest"),
+    ("Least confident first", "least confident"),
+    ("Most confident first", "most confident"),
 ]
 
 
@@ -40,7 +40,6 @@ class GalleryControls(HBox):
         self.order: Order = "as stored"
         self._class_names = class_names
         self._report_filter, self._report_order = on_filter, on_order
-        self._drawing_thread: int | None = None
         labels = range(len(class_names))
         filters = [
             ALL_IMAGES,
@@ -51,7 +50,7 @@ class GalleryControls(HBox):
         ]
         self._options = tuple(map(self._name_option, filters))
         self._filter_box = _dropdown("Show", "Which of the images are shown", self._options)
-        self._filter_box.add_class("mw-filter").observe(self._on_filter, "value")
+        on_choice(self._filter_box.add_class("mw-filter"), self._on_filter)
         self._order_box = _dropdown("Order", "Which come first", _ORDERS)
         self._order_box.add_class("mw-sort").observe(self._on_order, "value")
         super().__init__([self._filter_box, self._order_box], layout=ROW)
@@ -61,19 +60,16 @@ class GalleryControls(HBox):
         options = self._options
         if wanted.pair is not None:
             options = (*options, self._name_option(wanted))
-        self._drawing_thread = threading.get_ident()
-        with self._filter_box.hold_sync():
+        with written_by_code(self._filter_box), self._filter_box.hold_sync():
             if self._filter_box.options != options:
                 self._filter_box.options = options
             self._filter_box.value = wanted
-        self._drawing_thread = None
 
     def _name_option(self, wanted: ImageFilter) -> tuple[str, ImageFilter]:
         return name_filter(wanted, self._class_names), wanted
 
     def _on_filter(self, change: dict[str, ImageFilter]) -> None:
-        if threading.get_ident() != self._drawing_thread:  # else `show_filter` wrote it
-            self._report_filter(change["new"])
+        self._report_filter(change["new"])
 
     def _on_order(self, change: dict[str, Order]) -> None:
         self.order = change["new"]

@@ -13,7 +13,7 @@ from traitlets import Instance
 
 from mnist_widgets.run_config import RunConfig
 from mnist_widgets.settings import SETTINGS, Setting
-from mnist_widgets.twins import Twin
+from mnist_widgets.static_views import StaticView
 from mnist_widgets.widgets.choices import on_choice, written_by_code
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -103,14 +103,14 @@ class HyperparameterPanel(Panel):
         self.observe(self._on_config, names="config")
         self.observe(self._on_run_config, names="run_config")
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the current run's settings as text and code; those shown if there is no run."""
         config, run_config = self.config, self.run_config
         if run_config is not None:
             live = {setting.name for setting in SETTINGS if setting.is_live}
             changed: dict[str, Any] = {name: getattr(config, name) for name in live}
             config = replace(run_config, **changed)
-        return Twin.of_code(
+        return StaticView.of_code(
             f"{config.to_string()}, in code; put your number of epochs in:",
             self._write_code(config),
         )
@@ -131,7 +131,7 @@ class HyperparameterPanel(Panel):
                 "<div>The same in code; put in your number of epochs:</div>"
                 f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
             )
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     def _build_setting(self, setting: Setting, layout: Layout) -> VBox:
         """Return the controls of one setting above the line that explains it."""

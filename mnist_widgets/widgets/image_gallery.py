@@ -19,9 +19,9 @@ from mnist_widgets.images import to_sprite
 from mnist_widgets.predictions import Predictions
 from mnist_widgets.reports import EpochReport
 from mnist_widgets.selection import ALL_IMAGES, ImageFilter, select_images
+from mnist_widgets.static_views import StaticView, render_images
 from mnist_widgets.tensors import ArrayLike, to_tensor
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.twins import Twin, twin_images
 from mnist_widgets.widgets.gallery_controls import GalleryControls
 from mnist_widgets.widgets.image_grid import Answer, ImageGrid
 from mnist_widgets.widgets.image_words import (
@@ -147,10 +147,10 @@ class ImageGallery(Panel, Callback):
         """Show the images without predictions."""
         self.show_predictions(None)
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the page of images and what the network gets wrong on it."""
         digit_set, visible = self._digit_set, self.visible_indices
-        return twin_images(
+        return render_images(
             digit_set.images[visible],
             judge_images(digit_set, self._probabilities, visible),
             name_images(digit_set, self._probabilities, visible),
@@ -194,7 +194,7 @@ class ImageGallery(Panel, Callback):
             if index is not None and index not in self.grid.image_ids:
                 self._show_images(self.visible_indices)
             self.grid.selected = -1 if index is None else index
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     @property
     def _wanted(self) -> ImageFilter:

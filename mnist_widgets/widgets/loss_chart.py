@@ -15,8 +15,8 @@ from mnist_widgets.messages import describe_losses
 from mnist_widgets.palette import LOSS_KEY
 from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.series import DEFAULT_SMOOTHING, LossSeries, Points
+from mnist_widgets.static_views import StaticView, join_views, render_losses, tabulate_epochs
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.twins import Twin, join_twins, tabulate_epochs, twin_losses
 from mnist_widgets.widgets.data_axis import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.number_field import NumberField
@@ -123,11 +123,11 @@ class LossChart(Panel, Callback):
         """Empty the chart."""
         self.on_train_begin(trainer)
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the curve, the last losses and the last epochs, without earlier runs."""
-        curve = twin_losses(self._history, self.smoothing, self.log_scale)
+        curve = render_losses(self._history, self.smoothing, self.log_scale)
         epochs = tabulate_epochs(self._history, max_epochs=10)
-        return join_twins([curve, epochs]) if self._history.num_epochs else curve
+        return join_views([curve, epochs]) if self._history.num_epochs else curve
 
     def redraw(self) -> None:
         """Update the widgets from the history; called by the redraw scheduler."""
@@ -143,7 +143,7 @@ class LossChart(Panel, Callback):
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
         self._caption.value = describe_losses(self._history, batches[1][1])
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""

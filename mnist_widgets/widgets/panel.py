@@ -1,4 +1,4 @@
-"""The base class of all panels: style sheet, CSS classes, static twin, and clean-up."""
+"""The base class of all panels: style sheet, CSS classes, static view, and clean-up."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
-from mnist_widgets.twins import Twin
+from mnist_widgets.static_views import StaticView
+from mnist_widgets.widgets.static_output import (
+    hide_static_view,
+    new_view_class,
+    static_view_writer,
+    to_bundle,
+)
 from mnist_widgets.widgets.theme import style_sheet
-from mnist_widgets.widgets.twin_output import hide_twin, new_twin_class, to_bundle, twin_writer
 
 
 class Panel(VBox):
     """A column of widgets under one CSS class, closed together.
 
-    As the last line of a cell it leaves two outputs: itself, and below it its twin, which replaces
-    it where there is no kernel. A panel within another widget has no twin in the notebook.
+    As the last line of a cell it leaves two outputs: itself, and below it its static view, which
+    replaces it where there is no kernel. A panel within another widget has no static view in the
+    notebook.
 
     Args:
         css_class: names the panel's root for style sheets and tests.
@@ -26,36 +32,36 @@ class Panel(VBox):
     _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
-        self._twin_class = new_twin_class()
-        super().__init__(children=[style_sheet(hide_twin(self._twin_class)), *children])
+        self._view_class = new_view_class()
+        super().__init__(children=[style_sheet(hide_static_view(self._view_class)), *children])
         self.add_class("mw-panel").add_class(css_class)
 
     def close(self) -> None:
-        """Remove the panel and all its widgets from the page; its twin stays."""
-        twin_writer.forget(self)
+        """Remove the panel and all its widgets from the page; its static view stays."""
+        static_view_writer.forget(self)
         parts = self._parts()
         super().close()
         for part in parts - {self}:
             part.close()
 
-    def mark_twin_stale(self) -> None:
-        """Note that the twin must be written again; the last line of each `redraw`."""
-        twin_writer.mark_stale(self)
+    def mark_static_view_stale(self) -> None:
+        """Note that the static view must be written again; the last line of each `redraw`."""
+        static_view_writer.mark_stale(self)
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the panel's content as text and as HTML without widgets; called in any thread."""
-        return Twin.of_words(f"A {type(self).__name__}, to be seen while the notebook runs.")
+        return StaticView.of_words(f"A {type(self).__name__}, to be seen while the notebook runs.")
 
     def _ipython_display_(self) -> None:
-        """Show the panel and its twin; IPython calls this method to display the panel."""
+        """Show the panel and its static view; IPython calls this method to display the panel."""
         if self.comm is None:  # closed
-            display(to_bundle(self.twin(), self._twin_class), raw=True)
+            display(to_bundle(self.static_view(), self._view_class), raw=True)
             return
         bundle = dict(self._repr_mimebundle_())
         bundle["text/plain"] = f"{type(self).__name__}, live while its kernel runs. It showed:"
         display(bundle, raw=True)
         panels = [part for part in self._parts() if isinstance(part, Panel)]
-        twin_writer.show(self, self.twin, self._twin_class, panels)
+        static_view_writer.show(self, self.static_view, self._view_class, panels)
 
     def _parts(self) -> set[Widget]:
         parts: set[Widget] = set()

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mnist_widgets.data import DIGIT_NAMES
 from mnist_widgets.images import to_png
+from mnist_widgets.static_views import StaticView, render_prediction
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_images, to_tensor
-from mnist_widgets.twins import Twin, twin_prediction
 from mnist_widgets.widgets.image_grid import Answer, Gallery
 from mnist_widgets.widgets.image_words import describe_answer
 from mnist_widgets.widgets.links import LinkedHTML
@@ -161,15 +161,15 @@ class ProbabilityChart(Panel):
             self._gallery.grid.unobserve(self._on_answer, _ANSWER)
         super().close()
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the image, its probabilities and the sentence."""
         if self._gallery is not None:
             answer = self._gallery.selected_answer()
         else:
             answer = None if self._shown is None else self._shown.answer
         if answer is None:
-            return Twin.of_words(_NO_IMAGE)
-        return twin_prediction(
+            return StaticView.of_words(_NO_IMAGE)
+        return render_prediction(
             answer.image,
             answer.probabilities.cpu(),
             self._class_names,
@@ -184,7 +184,7 @@ class ProbabilityChart(Panel):
         """
         if self._gallery is None:
             self._show(self._shown)
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     def _show(self, shown: _Shown | None) -> None:
         if shown is None:
@@ -204,7 +204,7 @@ class ProbabilityChart(Panel):
             )
 
     def _on_answer(self, _change: object) -> None:
-        publisher.request(self.redraw)  # which marks the static twin as out of date
+        publisher.request(self.redraw)  # which marks the static view as out of date
 
     def _describe(self, answer: Answer) -> str:
         return describe_answer(answer.probabilities, self._class_names, answer.true_label)

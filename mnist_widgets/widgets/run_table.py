@@ -11,7 +11,7 @@ from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
 from mnist_widgets.messages import format_duration
 from mnist_widgets.runs import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
-from mnist_widgets.twins import Twin
+from mnist_widgets.static_views import StaticView
 from mnist_widgets.widgets.choices import on_choice, written_by_code
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
@@ -81,12 +81,16 @@ class RunTable(Panel):
         self.run_log.remove_listener(self._on_log_change)
         super().close()
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return a line for each run."""
         runs = self.run_log.runs
         lines = list(map(_describe_in_words, runs, describe_runs(runs)))
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return Twin("\n".join(lines), f"<ul>{items}</ul>") if lines else Twin.of_words(_NO_RUN)
+        return (
+            StaticView("\n".join(lines), f"<ul>{items}</ul>")
+            if lines
+            else StaticView.of_words(_NO_RUN)
+        )
 
     def redraw(self) -> None:
         """Update the rows from the log; called by the publisher."""
@@ -101,7 +105,7 @@ class RunTable(Panel):
         if self._grid.children != children:
             self._grid.children = children
         self._caption.value = _describe_all(runs)
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     def _assign_rows(self, runs: Sequence[Run]) -> None:
         """Give each run a row for as long as it is kept, so that a late click hits no other run."""

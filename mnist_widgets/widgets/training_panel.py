@@ -11,8 +11,8 @@ from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
 from mnist_widgets.messages import describe_error, format_duration, format_loss, name_error
 from mnist_widgets.session import TrainingSession
 from mnist_widgets.states import Action, State
+from mnist_widgets.static_views import StaticView
 from mnist_widgets.training import check_epochs
-from mnist_widgets.twins import Twin
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher
 
@@ -109,7 +109,7 @@ class TrainingPanel(Panel):
         self._complaint = (self.session.state, words)
         publisher.request(self.redraw)
 
-    def twin(self) -> Twin:
+    def static_view(self) -> StaticView:
         """Return the progress of the training, and why it ended."""
         session = self.session
         words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
@@ -117,7 +117,7 @@ class TrainingPanel(Panel):
             words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
-        return Twin.of_words(words)
+        return StaticView.of_words(words)
 
     def redraw(self) -> None:
         """Bring the widgets up to date with the session; called by the publisher."""
@@ -137,7 +137,7 @@ class TrainingPanel(Panel):
             self._state.value = f'<span class="mw-state" role="status">{words}</span>'
         self._status.value = self._describe_progress()
         self._show_notice()
-        self.mark_twin_stale()
+        self.mark_static_view_stale()
 
     @property
     def _is_waiting(self) -> bool:

@@ -206,7 +206,7 @@ def test_a_pair_shows_exactly_its_images_and_the_dropdown_leads_back(gallery):
 
 def test_filter_order_and_buttons_show_what_they_say(gallery):
     gallery.root.get_by_label("Show").select_option("Mistakes")
-    gallery.root.get_by_label("Order").select_option("Least sure first")
+    gallery.root.get_by_label("Order").select_option("Least confident first")
     mistakes = (~gallery.predictions.are_right).nonzero().squeeze(1)
     confidences = gallery.predictions.confidences[mistakes]
     expected = mistakes[confidences.argsort(stable=True)].tolist()

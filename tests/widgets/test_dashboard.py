@@ -66,9 +66,9 @@ def test_without_arguments_it_is_a_complete_lab(lab):
 
 
 def test_the_code_shown_is_that_of_the_labs_own_data_and_step(make_lab):
-    assert "= load_bundled_digits()" in make_lab().panels["settings"].twin().text
+    assert "= load_bundled_digits()" in make_lab().panels["settings"].static_view().text
     lab = make_lab(train_step=lambda *arguments: 2 * train_step(*arguments))
-    assert "train_step = ...  # FILL IN" in lab.panels["settings"].twin().text
+    assert "train_step = ...  # FILL IN" in lab.panels["settings"].static_view().text
 
 
 def test_a_lab_computes_on_the_device_it_is_given(make_lab):
@@ -92,7 +92,7 @@ def test_a_selected_image_fills_the_probabilities_while_the_training_runs(lab):
     lab.panels["gallery"].selected_index = 7
     settle(lab)
     before = shown_probabilities(lab)
-    assert "True" in lab.panels["prediction"].twin().text
+    assert "True" in lab.panels["prediction"].static_view().text
     lab.session.pause()
     settle(lab)
     lab.session.step()

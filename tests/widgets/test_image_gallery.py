@@ -210,7 +210,7 @@ def test_images_are_sorted(gallery, predictions):
     losses = predictions.losses[ids(gallery)]
     assert losses[0] == predictions.losses.max()
     assert torch.equal(losses, losses.sort(descending=True).values)
-    choose(gallery, "Mistakes", "Least sure first")
+    choose(gallery, "Mistakes", "Least confident first")
     confidences = predictions.confidences[ids(gallery)]
     assert torch.equal(confidences, confidences.sort().values)
     assert set(gallery.grid.verdicts) == {"wrong"}
@@ -275,7 +275,7 @@ def test_an_empty_page_says_so_and_keeps_its_place(gallery, digit_set):
 
 
 @pytest.mark.parametrize(
-    ("name", "order"), [("Mistakes", None), ("Predicted 3", None), (None, "Surest first")]
+    ("name", "order"), [("Mistakes", None), ("Predicted 3", None), (None, "Most confident first")]
 )
 def test_without_predictions_everything_is_shown_and_the_page_says_why(gallery, name, order):
     choose(gallery, name, order)
@@ -323,7 +323,7 @@ def test_another_filter_begins_at_its_first_page(gallery, predictions):
     show(gallery, predictions)
     for change in (
         lambda: choose(gallery, "Right"),
-        lambda: choose(gallery, order="Surest first"),
+        lambda: choose(gallery, order="Most confident first"),
         lambda: setattr(gallery, "selected_pair", (4, 4)),
     ):
         choose(gallery, "All", "As stored")

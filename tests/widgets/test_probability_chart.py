@@ -207,12 +207,12 @@ def gallery():
 
 def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_selection(chart, gallery):
     chart.follow(gallery)
-    assert "True 7. The network says 7 with 93 %" in chart.twin().text
-    assert "\n2: 5.00 %" in chart.twin().text
+    assert "True 7. The network says 7 with 93 %" in chart.static_view().text
+    assert "\n2: 5.00 %" in chart.static_view().text
     gallery.selected_index = 1
-    assert "No image has been picked yet." in chart.twin().text
+    assert "No image has been picked yet." in chart.static_view().text
     gallery.show_visible([1], PROBABILITIES.roll(1)[None])
-    assert "True 2. The network says 8 with 93 %" in chart.twin().text
+    assert "True 2. The network says 8 with 93 %" in chart.static_view().text
 
 
 def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, gallery):

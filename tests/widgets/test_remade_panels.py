@@ -11,7 +11,7 @@ from mnist_widgets import TrainingSession, load_bundled_digits
 from mnist_widgets.runs import RunLog
 from mnist_widgets.widgets import RunTable, TrainingPanel, dashboard
 from mnist_widgets.widgets.publishing import publisher
-from mnist_widgets.widgets.twin_output import twin_writer
+from mnist_widgets.widgets.static_output import static_view_writer
 
 TIMEOUT_S = 20
 
@@ -30,7 +30,11 @@ def left_over(session, shell):
     def count() -> tuple[int, int, int]:
         publisher.flush()
         gc.collect()
-        return len(session._listeners), len(widget_module._instances), len(twin_writer._outputs)
+        return (
+            len(session._listeners),
+            len(widget_module._instances),
+            len(static_view_writer._outputs),
+        )
 
     return count
 

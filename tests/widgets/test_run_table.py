@@ -83,7 +83,7 @@ def test_screen_readers_and_static_views_hear_each_columns_heading(table, train)
     text = rows(table)[0][1].value
     for heading in re.findall("<span>(.*?)</span>", table._grid.children[1].value):
         assert f"{heading.lower()} </i>" in text
-        assert f"{heading.lower()} " in table.twin().text
+        assert f"{heading.lower()} " in table.static_view().text
 
 
 def test_the_best_accuracy_is_strong(table, train):

@@ -23,12 +23,12 @@ DASHBOARD = [
     "from mnist_widgets import load_digits\nfrom mnist_widgets.widgets import dashboard",
     "lab = dashboard(data=load_digits(), epochs=2)\nlab",
 ]
-# whether a twin of the notebook as the page holds it says something
+# whether a static view of the notebook as the page holds it says something
 IS_WRITTEN = """words => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
     .flatMap(cell => cell.outputs ?? [])
     .some(output => output.data?.['text/html']?.includes(words))"""
 GAPS = """() => [...document.querySelectorAll('.jp-OutputArea-child')]
-    .filter(child => child.querySelector(':scope > * > .mw-twin'))
+    .filter(child => child.querySelector(':scope > * > .mw-static'))
     .map(child => child.getBoundingClientRect().height)"""
 
 
@@ -38,10 +38,10 @@ def train(lab) -> None:
     lab.page.wait_for_function(IS_WRITTEN, arg="mean loss")
 
 
-def expect_no_trace(lab, num_twins: int) -> None:
-    """Expect that twins are there, take no room, and are not read out."""
-    expect(lab.page.locator(".mw-twin")).to_have_count(num_twins)
-    assert lab.page.evaluate(GAPS) == [0] * num_twins
+def expect_no_trace(lab, num_views: int) -> None:
+    """Expect that static views are there, take no room, and are not read out."""
+    expect(lab.page.locator(".mw-static")).to_have_count(num_views)
+    assert lab.page.evaluate(GAPS) == [0] * num_views
     assert not lab.page.get_by_alt_text("Loss curve").is_visible()
     assert "To see it live" not in lab.page.locator("body").aria_snapshot()
 
@@ -53,23 +53,23 @@ def test_a_reopened_notebook_shows_what_the_panels_showed_trusted_or_not(lab):
     expect(lab.page.locator(".mw-loss-chart")).to_be_visible()
     train(lab)
     expect_no_trace(lab, 2)
-    lab.screenshot("twin-live")
+    lab.screenshot("static-view-live")
     notebook = lab.save()
     lab.reopen()
-    expect(lab.page.locator(".mw-twin").first).to_contain_text("Finished. Epoch 2 of 2")
+    expect(lab.page.locator(".mw-static").first).to_contain_text("Finished. Epoch 2 of 2")
     picture = lab.page.get_by_alt_text("Loss curve. Batch 90")
     expect(picture).to_be_visible()
     assert picture.evaluate("img => [img.naturalWidth, img.width]") == [1280, 640]
     excuse = lab.page.get_by_text("Error displaying widget").first
     expect(excuse).to_be_attached()
     expect(excuse).to_be_hidden()
-    lab.screenshot("twin-reopened")
+    lab.screenshot("static-view-reopened")
     notebook.cells[1].source = "chart  # another text, so that the server has not signed it"
     lab.load_notebook(notebook)
     expect(picture).to_be_visible()
     expect(lab.page.get_by_text("LossChart, live while its kernel runs")).to_be_visible()
-    expect(lab.page.locator(".mw-twin style")).to_have_count(0)
-    lab.screenshot("twin-submission")
+    expect(lab.page.locator(".mw-static style")).to_have_count(0)
+    lab.screenshot("static-view-submission")
     lab.complaints.clear()  # the front end says on the console that the panels are gone
 
 
@@ -83,27 +83,27 @@ def test_a_reopened_dashboard_shows_all_its_panels_in_both_themes(lab):
     expect(caption).to_contain_text("Image 12: true ")
     sentence = lab.page.locator(".mw-probability-chart .mw-caption").inner_text()
     lab.page.wait_for_function(IS_WRITTEN, arg=sentence)  # the selection, at rest
-    twins = [
+    views = [
         output.data["text/html"]
         for output in lab.save().cells[1].outputs
-        if "mw-twin" in output.get("data", {}).get("text/html", "")
+        if "mw-static" in output.get("data", {}).get("text/html", "")
     ]
-    assert [20_000 < len(twin) < 100_000 for twin in twins] == [True]
+    assert [20_000 < len(view) < 100_000 for view in views] == [True]
     lab.reopen()
-    twin = lab.page.locator(".mw-twin")
-    expect(twin.locator("h3")).to_have_text(
+    view = lab.page.locator(".mw-static")
+    expect(view.locator("h3")).to_have_text(
         ["Training", "Settings", "Loss", "Test images", "Prediction", "Confusion matrix", "Runs"]
     )
-    expect(twin.locator("img")).to_have_count(4)
+    expect(view.locator("img")).to_have_count(4)
     for is_dark in (False, True):
         lab.set_theme(dark=is_dark)
         for number in range(4):
-            twin.locator("img").nth(number).scroll_into_view_if_needed()
-            lab.screenshot(f"twin-dashboard-{'dark' if is_dark else 'light'}-{number}")
+            view.locator("img").nth(number).scroll_into_view_if_needed()
+            lab.screenshot(f"static-view-dashboard-{'dark' if is_dark else 'light'}-{number}")
     lab.complaints.clear()
 
 
-def test_a_panel_that_was_closed_leaves_its_twin_to_be_seen(lab):
+def test_a_panel_that_was_closed_leaves_its_static_view_to_be_seen(lab):
     lab.open_notebook(CHART)
     lab.run_all()
     expect_no_trace(lab, 2)
@@ -111,7 +111,7 @@ def test_a_panel_that_was_closed_leaves_its_twin_to_be_seen(lab):
     expect(lab.page.get_by_alt_text("Loss curve. Batch 1: loss 1.50")).to_be_visible()
 
 
-def test_writing_the_twin_leaves_the_live_panel_alone(lab):
+def test_writing_the_static_view_leaves_the_live_panel_alone(lab):
     lab.open_notebook(CHART)
     lab.run_all()
     field = lab.page.get_by_label("Smoothing")

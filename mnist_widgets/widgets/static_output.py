@@ -1,9 +1,10 @@
-"""Where the twins of panels stand in a notebook: in an output of their own below the live panel.
+"""Keep the static view of each panel in an output of the notebook, below the live panel.
 
-No event tells a kernel that its notebook is saved. So a twin is rewritten soon after the last
-redraw of its panel, and at the end of each cell, which is all that a notebook run without a page
-waits for. In Colab, where no thread can wait for the last redraw, it is rewritten with each redraw
-while nothing trains. As long as the live panel stands on the page, its style sheet hides the twin.
+No event tells a kernel that its notebook is saved. So a static view is rewritten soon after the
+last redraw of its panel, and at the end of each cell, which is all that a notebook run without a
+page waits for. In Colab, where no thread can wait for the last redraw, it is rewritten with each
+redraw while nothing trains. While the live panel is on the page, its style sheet hides the static
+view.
 """
 
 from __future__ import annotations
@@ -21,54 +22,54 @@ from IPython.display import display, update_display
 
 from mnist_widgets.open_sessions import is_training
 from mnist_widgets.places import is_in_colab
-from mnist_widgets.twins import Twin
+from mnist_widgets.static_views import StaticView
 from mnist_widgets.widgets.publishing import Publisher, publisher
 
 CALM_S = 1.0
 """Seconds without a redraw after which a panel is taken to be at rest."""
 
-# JupyterLab shows an error in place of a panel without a kernel; the twin below says more.
+# JupyterLab shows an error in place of a panel without a kernel; the static view below says more.
 _HIDE_ERROR = """<style>
-.jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets):has(+ * > * > .mw-twin):not(
+.jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets):has(+ * > * > .mw-static):not(
 :has(> .jupyter-widgets > *)) { display: none; }
 </style>"""
 
 
-def new_twin_class() -> str:
-    """Return a CSS class for the twin of one panel, like no other."""
-    return f"mw-twin-{uuid.uuid4().hex[:12]}"
+def new_view_class() -> str:
+    """Return a CSS class for the static view of one panel, like no other."""
+    return f"mw-static-{uuid.uuid4().hex[:12]}"
 
 
-def hide_twin(twin_class: str) -> str:
-    """Return a style sheet that hides a twin completely, also from screen readers."""
+def hide_static_view(view_class: str) -> str:
+    """Return a style sheet that hides a static view completely, also from screen readers."""
     output = ".jp-OutputArea-child:has(> .jp-OutputArea-output > .{})"
     return "".join(
-        f"{selector.format(twin_class)} {{ display: none !important; }}\n"
+        f"{selector.format(view_class)} {{ display: none !important; }}\n"
         for selector in (".{}", output)  # separate rules: a browser without :has skips only one
     )
 
 
 @dataclass(eq=False)
 class _Output:
-    """A twin in the notebook.
+    """A static view in the notebook.
 
     Attributes:
-        make: returns the current twin.
-        twin_class: its CSS class, which is also the display id of the output.
+        make: returns the current static view.
+        view_class: its CSS class, which is also the display id of the output.
         sources: the panels whose redraws change it.
-        last: the twin in the notebook.
-        changed_s: the time of the latest redraw of a source; None if the twin was written since.
+        last: the static view in the notebook.
+        changed_s: the time of the latest redraw of a source; None if the view was written since.
     """
 
-    make: Callable[[], Twin]
-    twin_class: str
+    make: Callable[[], StaticView]
+    view_class: str
     sources: frozenset[object]
-    last: Twin
+    last: StaticView
     changed_s: float | None = None
 
 
-class TwinWriter:
-    """Keeps the twins of all displayed panels up to date.
+class StaticViewWriter:
+    """Keeps the static views of all displayed panels up to date.
 
     Args:
         publisher: redraws the panels.
@@ -86,33 +87,33 @@ class TwinWriter:
     def show(
         self,
         panel: object,
-        make: Callable[[], Twin],
-        twin_class: str,
+        make: Callable[[], StaticView],
+        view_class: str,
         sources: Iterable[object],
     ) -> None:
-        """Write a panel's twin into the cell that runs, and keep it up to date from now on.
+        """Write a panel's static view into the cell that runs, and keep it up to date from now on.
 
         Args:
-            panel: the panel of the twin.
-            make: returns the current twin; called in any thread.
-            twin_class: from `new_twin_class`, always the same for one panel.
-            sources: the panels whose redraws change what the twin shows.
+            panel: the panel of the static view.
+            make: returns the current static view; called in any thread.
+            view_class: from `new_view_class`, always the same for one panel.
+            sources: the panels whose redraws change what the static view shows.
         """
         self._listen()
         with self._writing:
-            output = _Output(make, twin_class, frozenset(sources), make())
+            output = _Output(make, view_class, frozenset(sources), make())
             self._outputs[panel] = output
-            display(to_bundle(output.last, twin_class), raw=True, display_id=twin_class)
+            display(to_bundle(output.last, view_class), raw=True, display_id=view_class)
 
     def forget(self, panel: object) -> None:
-        """Write a panel's twin for the last time."""
+        """Write a panel's static view for the last time."""
         with self._writing:
             output = self._outputs.pop(panel, None)
             if output is not None:
                 self._write(output)
 
     def redraw(self) -> None:
-        """Write the twin of one panel that is at rest; called by the publisher.
+        """Write the static view of one panel that is at rest; called by the publisher.
 
         One at a time: between two rounds of redraws a click may come.
         """
@@ -130,14 +131,14 @@ class TwinWriter:
                 self._publisher.request(self.redraw)
 
     def write_all(self) -> None:
-        """Write all stale twins, in this thread."""
+        """Write all stale static views, in this thread."""
         with self._writing:
             for output in self._outputs.values():
                 if output.changed_s is not None:
                     self._write(output)
 
     def mark_stale(self, panel: object) -> None:
-        """Rewrite soon the twins that show `panel`, which was redrawn; called while drawing."""
+        """Soon rewrite the views that show `panel`, which was redrawn; called while drawing."""
         now_s = self._clock()
         stale = [output for output in tuple(self._outputs.values()) if panel in output.sources]
         for output in stale:
@@ -147,11 +148,11 @@ class TwinWriter:
 
     def _write(self, output: _Output) -> None:
         output.changed_s = None  # first: what changes meanwhile makes it stale again
-        twin = output.make()
-        if twin != output.last:
-            output.last = twin
-            bundle = to_bundle(twin, output.twin_class)
-            update_display(bundle, raw=True, display_id=output.twin_class)
+        view = output.make()
+        if view != output.last:
+            output.last = view
+            bundle = to_bundle(view, output.view_class)
+            update_display(bundle, raw=True, display_id=output.view_class)
 
     def _listen(self) -> None:
         """Write at the end of each cell."""
@@ -168,19 +169,19 @@ class TwinWriter:
         try:
             self.write_all()
         except Exception:  # a picture must not fail a cell that has succeeded
-            logging.getLogger("mnist_widgets").exception("A twin could not be written")
+            logging.getLogger("mnist_widgets").exception("A static view could not be written")
 
 
-def to_bundle(twin: Twin, twin_class: str) -> dict[str, str]:
-    """Return a twin as the notebook stores it, with the time of day."""
+def to_bundle(view: StaticView, view_class: str) -> dict[str, str]:
+    """Return a static view as the notebook stores it, with the time of day."""
     when = f"As it stood on {datetime.now().astimezone():%Y-%m-%d at %H:%M}. "
     note = f"{when}To see it live, run the notebook; if it runs already, reload the page."
     return {
-        "text/plain": f"{twin.text}\n\n{note}",
-        "text/html": f'{_HIDE_ERROR}<div class="mw-twin {twin_class}">{twin.html}'
+        "text/plain": f"{view.text}\n\n{note}",
+        "text/html": f'{_HIDE_ERROR}<div class="mw-static {view_class}">{view.html}'
         f"<p><small>{note}</small></p></div>",
     }
 
 
-twin_writer = TwinWriter()
+static_view_writer = StaticViewWriter()
 """The one writer of this kernel, shared by all panels."""

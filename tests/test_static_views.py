@@ -1,4 +1,4 @@
-"""The static twins of what panels show: their words, and the points of their pictures."""
+"""The static views of what panels show: their words, and the points of their pictures."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from mnist_widgets.png_charts import (
     draw_prediction,
 )
 from mnist_widgets.series import LossSeries
-from mnist_widgets.twins import (
-    Twin,
-    join_twins,
+from mnist_widgets.static_views import (
+    StaticView,
+    join_views,
+    render_confusion,
+    render_images,
+    render_losses,
+    render_prediction,
     tabulate_epochs,
-    twin_confusion,
-    twin_images,
-    twin_losses,
-    twin_prediction,
 )
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -113,11 +113,11 @@ def test_a_diverged_training_still_has_a_picture():
     assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
 
 
-def test_the_loss_twin_says_the_last_losses(history):
-    twin = twin_losses(history)
-    assert "Batch 10: loss 1.00" in twin.text
-    assert "Epoch 2: mean 1.00, test loss 3.00." in twin.html
-    assert twin_losses(History()).text == "No batch has been trained yet."
+def test_the_loss_static_view_says_the_last_losses(history):
+    view = render_losses(history)
+    assert "Batch 10: loss 1.00" in view.text
+    assert "Epoch 2: mean 1.00, test loss 3.00." in view.html
+    assert render_losses(History()).text == "No batch has been trained yet."
 
 
 def test_the_table_of_epochs_holds_the_last_ones(history):
@@ -153,20 +153,20 @@ def test_long_class_names_have_their_room(counts):
     assert long[1] > short[1]
 
 
-def test_the_confusion_twin_holds_every_number(counts):
-    twin = twin_confusion(counts, DIGITS, "digit")
-    rows = [line.split() for line in twin.text.splitlines()]
+def test_the_confusion_static_view_holds_every_number(counts):
+    view = render_confusion(counts, DIGITS, "digit")
+    rows = [line.split() for line in view.text.splitlines()]
     assert ["4", *["0", "0", "0", "0", "30", "0", "0", "0", "0", "7"]] in rows
-    assert twin.text.startswith("Accuracy 97.7 %: 300 of 307 right.")
+    assert view.text.startswith("Accuracy 97.7 %: 300 of 307 right.")
     assert ["4", "81.1", "%", "100", "%"] in rows
-    assert "<td>81.1 %</td><td>100 %</td>" in twin.html
+    assert "<td>81.1 %</td><td>100 %</td>" in view.html
 
 
 @pytest.mark.parametrize("nothing", [None, torch.zeros(10, 10, dtype=torch.int64)])
 def test_before_an_evaluation_there_is_no_matrix(nothing):
-    twin = twin_confusion(nothing, DIGITS, "digit")
-    assert "Nothing has been evaluated yet" in twin.text
-    assert "<img" not in twin.html
+    view = render_confusion(nothing, DIGITS, "digit")
+    assert "Nothing has been evaluated yet" in view.text
+    assert "<img" not in view.html
 
 
 def test_wrong_images_are_framed_and_named():
@@ -178,16 +178,20 @@ def test_wrong_images_are_framed_and_named():
     assert find_color(picture, "wrong")[1].min() > TILE_PX
     assert find_color(picture, "right")[1].max() < TILE_PX
     names = [f"Image {index}: true 0, predicted <1>" for index in range(11)]
-    twin = twin_images(images, verdicts, names, 10, "Page 1 of 1")
-    assert "10 right, 1 wrong" in twin.text
-    assert twin.text.splitlines()[1:] == [names[10]]
-    assert "<li>Image 10: true 0, predicted &lt;1&gt;</li>" in twin.html
+    view = render_images(images, verdicts, names, 10, "Page 1 of 1")
+    assert "10 right, 1 wrong" in view.text
+    assert view.text.splitlines()[1:] == [names[10]]
+    assert "<li>Image 10: true 0, predicted &lt;1&gt;</li>" in view.html
 
 
 def test_images_without_predictions_are_neither_right_nor_wrong():
-    twin = twin_images(torch.zeros(2, 28, 28, dtype=torch.uint8), ["", ""], ["a", "b"], 10, "Page")
-    assert "has not predicted these images yet" in twin.text
-    assert twin_images(torch.zeros(0, 28, 28), [], [], 10, "None.") == Twin.of_words("None.")
+    view = render_images(
+        torch.zeros(2, 28, 28, dtype=torch.uint8), ["", ""], ["a", "b"], 10, "Page"
+    )
+    assert "has not predicted these images yet" in view.text
+    assert render_images(torch.zeros(0, 28, 28), [], [], 10, "None.") == StaticView.of_words(
+        "None."
+    )
 
 
 def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
@@ -198,9 +202,9 @@ def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
     for label, share in ((7, 0.8), (8, 0.2)):
         inside = np.abs(x - (186 + step * (label + 0.5))) < step * 0.3
         assert y[inside].min() == pytest.approx(166 - 150 * share, abs=1.5)
-    twin = twin_prediction(image, probabilities, DIGITS, 7, "The network says 7 & more.")
-    assert "7: 80.00 %" in twin.text
-    assert "7 &amp; more" in twin.html
+    view = render_prediction(image, probabilities, DIGITS, 7, "The network says 7 & more.")
+    assert "7: 80.00 %" in view.text
+    assert "7 &amp; more" in view.html
 
 
 def test_outputs_that_are_no_numbers_have_a_picture():
@@ -208,13 +212,13 @@ def test_outputs_that_are_no_numbers_have_a_picture():
     assert len(draw_prediction(image, nans, FASHION, None)) > 1000
 
 
-def test_twins_hold_nothing_that_github_takes_away(history, counts):
-    curve, matrix = twin_losses(history), twin_confusion(counts, DIGITS, "digit")
-    twin = join_twins([curve.titled("Loss"), matrix])
-    assert not re.search(r"<(?:style|script|svg)|style=|class=", twin.html)
-    assert "Loss\n----\nBatch 10" in twin.text
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', twin.html)
-    widths = re.findall(r'<img width="(\d+)"', twin.html)
+def test_static_views_hold_nothing_that_github_takes_away(history, counts):
+    curve, matrix = render_losses(history), render_confusion(counts, DIGITS, "digit")
+    view = join_views([curve.titled("Loss"), matrix])
+    assert not re.search(r"<(?:style|script|svg)|style=|class=", view.html)
+    assert "Loss\n----\nBatch 10" in view.text
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', view.html)
+    widths = re.findall(r'<img width="(\d+)"', view.html)
     assert len(pictures) == 2
     for picture, width in zip(pictures, widths, strict=True):
         assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * PIXEL_RATIO

@@ -1,4 +1,4 @@
-"""When and where the twins of panels are written into a notebook."""
+"""When and where the static views of panels are written into a notebook."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from settled_lab import settle
 
 from mnist_widgets import Callback, RunConfig, TrainingSession, load_bundled_digits
-from mnist_widgets.twins import Twin
+from mnist_widgets.static_views import StaticView
 from mnist_widgets.widgets import (
     ConfusionChart,
     HyperparameterPanel,
@@ -24,7 +24,7 @@ from mnist_widgets.widgets import (
 )
 from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.publishing import Publisher, publisher
-from mnist_widgets.widgets.twin_output import CALM_S, TwinWriter, hide_twin
+from mnist_widgets.widgets.static_output import CALM_S, StaticViewWriter, hide_static_view
 
 
 def outputs_of(shell) -> list[dict]:
@@ -39,13 +39,13 @@ class Clock:
 
 
 class Source:
-    """Something with a twin."""
+    """Something with a static view."""
 
     def __init__(self) -> None:
         self.words = "first"
 
-    def twin(self) -> Twin:
-        return Twin.of_words(self.words)
+    def static_view(self) -> StaticView:
+        return StaticView.of_words(self.words)
 
 
 class StillPublisher(Publisher):
@@ -62,9 +62,9 @@ class Bench:
 
     def __init__(self) -> None:
         self.publisher, self.clock = StillPublisher(), Clock()
-        self.writer = TwinWriter(self.publisher, self.clock)
+        self.writer = StaticViewWriter(self.publisher, self.clock)
         self.source = Source()
-        self.writer.show(self.source, self.source.twin, "mw-twin-test", [self.source])
+        self.writer.show(self.source, self.source.static_view, "mw-static-test", [self.source])
 
     def change(self, words: str) -> None:
         self.source.words = words
@@ -86,7 +86,7 @@ def texts(shell) -> list[str]:
     return [output["data"]["text/plain"].splitlines()[0] for output in outputs_of(shell)]
 
 
-def test_in_colab_a_twin_is_written_with_each_redraw_while_nothing_trains(
+def test_in_colab_a_static_view_is_written_with_each_redraw_while_nothing_trains(
     shell, make_trainer, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
@@ -105,7 +105,7 @@ def test_in_colab_a_twin_is_written_with_each_redraw_while_nothing_trains(
     panel.close()
 
 
-def test_a_twin_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
+def test_a_static_view_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
     for number in range(5):
         bench.change(f"change {number}")
         bench.wait(CALM_S / 2)
@@ -115,7 +115,7 @@ def test_a_twin_is_rewritten_when_its_panel_has_come_to_rest(shell, bench):
     assert texts(shell) == ["first", "change 4"]
     first, second = outputs_of(shell)
     assert second["update"]
-    assert first["transient"] == second["transient"] == {"display_id": "mw-twin-test"}
+    assert first["transient"] == second["transient"] == {"display_id": "mw-static-test"}
 
 
 def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
@@ -131,9 +131,9 @@ def test_redraws_of_others_are_none_of_its_business(shell, bench):
     assert texts(shell) == ["first"]
 
 
-def test_one_twin_at_a_time_is_written_between_two_rounds(shell, bench):
+def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
     other = Source()
-    bench.writer.show(other, other.twin, "mw-twin-other", [other])
+    bench.writer.show(other, other.static_view, "mw-static-other", [other])
     other.words = "other changed"
     bench.change("changed")
     bench.writer.mark_stale(other)
@@ -155,16 +155,16 @@ def test_the_end_of_a_cell_does_not_wait_for_rest(shell):
     chart = LossChart()
     shell.user_ns["chart"] = chart
     shell.run_cell("chart", store_history=False)
-    live, twin = outputs_of(shell)
+    live, view = outputs_of(shell)
     assert "application/vnd.jupyter.widget-view+json" in live["data"]
     assert "text/html" not in live["data"]
-    assert "No batch has been trained yet." in twin["data"]["text/html"]
+    assert "No batch has been trained yet." in view["data"]["text/html"]
     shell.run_cell("for loss in (3, 2, 1): chart.add_batch(loss)", store_history=False)
     assert "Batch 3: loss 1.00" in outputs_of(shell)[-1]["data"]["text/plain"]
     chart.close()
 
 
-def test_a_fault_in_a_twin_fails_no_cell(shell, caplog):
+def test_a_fault_in_a_static_view_fails_no_cell(shell, caplog):
     class Faulty(Panel):
         is_broken = False
 
@@ -172,34 +172,34 @@ def test_a_fault_in_a_twin_fails_no_cell(shell, caplog):
             super().__init__("mw-faulty", [])
 
         def redraw(self) -> None:
-            self.mark_twin_stale()
+            self.mark_static_view_stale()
 
-        def twin(self) -> Twin:
+        def static_view(self) -> StaticView:
             if self.is_broken:
-                raise ValueError("no twin")
-            return Twin.of_words("fine")
+                raise ValueError("no static view")
+            return StaticView.of_words("fine")
 
     panel = shell.user_ns["panel"] = Faulty()
     shell.run_cell("panel", store_history=False)
     panel.is_broken = True
     publisher.request(panel.redraw)
     assert shell.run_cell("1 + 1", store_history=False).success
-    assert "A twin could not be written" in caplog.text
+    assert "A static view could not be written" in caplog.text
     caplog.clear()
     panel.is_broken = False
     panel.close()
 
 
-def test_the_panels_own_style_sheet_hides_its_twin_and_no_other(shell):
+def test_the_panels_own_style_sheet_hides_its_static_view_and_no_other(shell):
     charts = [LossChart(), LossChart()]
     for chart in charts:
         chart._ipython_display_()
     sheets = [chart.children[0].value for chart in charts]
-    for chart, sheet, twin in zip(charts, sheets, outputs_of(shell)[1::2], strict=True):
-        assert hide_twin(chart._twin_class) in sheet
-        assert f'class="mw-twin {chart._twin_class}"' in twin["data"]["text/html"]
+    for chart, sheet, view in zip(charts, sheets, outputs_of(shell)[1::2], strict=True):
+        assert hide_static_view(chart._view_class) in sheet
+        assert f'class="mw-static {chart._view_class}"' in view["data"]["text/html"]
         chart.close()
-    assert charts[0]._twin_class not in sheets[1]
+    assert charts[0]._view_class not in sheets[1]
 
 
 def test_a_closed_panel_can_still_be_looked_at(shell):
@@ -210,7 +210,7 @@ def test_a_closed_panel_can_still_be_looked_at(shell):
     assert texts(shell) == ["Batch 1: loss 0.500, smoothed 0.500."]
 
 
-def test_a_twin_may_be_made_in_any_thread(shell, bench):
+def test_a_static_view_may_be_made_in_any_thread(shell, bench):
     bench.change("from a thread")
     bench.clock.now_s += CALM_S
     thread = threading.Thread(target=bench.writer.redraw)
@@ -227,25 +227,25 @@ def lab():
     lab.close()
 
 
-def test_a_dashboards_twin_holds_what_all_its_panels_show(lab):
+def test_a_dashboards_static_view_holds_what_all_its_panels_show(lab):
     lab.session.start(1)
     lab.session.join(60)
     settle(lab)
     lab.selected_index = 4
     settle(lab)
-    twin = lab.twin()
-    assert twin.html.count("<h3>") == 7
-    assert twin.html.count("<img") == 4
+    view = lab.static_view()
+    assert view.html.count("<h3>") == 7
+    assert view.html.count("<img") == 4
     for words in ("Finished. Epoch 1 of 1", "hidden_units=16", "Batch 6:", "Run 1 (adam lr=0.001"):
-        assert words in twin.text
-    assert f"True {int(lab._test_set.labels[4])}. The network says" in twin.text
-    assert len(twin.html) < 100_000
+        assert words in view.text
+    assert f"True {int(lab._test_set.labels[4])}. The network says" in view.text
+    assert len(view.html) < 100_000
 
 
-def test_hidden_panels_have_no_twin():
+def test_hidden_panels_have_no_static_view():
     lab = dashboard(data=load_bundled_digits(), hide=["settings", "runs", "prediction"])
-    assert "<h3>Loss</h3>" in lab.twin().html
-    assert not {"Settings", "Runs", "Prediction"} & set(lab.twin().text.splitlines())
+    assert "<h3>Loss</h3>" in lab.static_view().html
+    assert not {"Settings", "Runs", "Prediction"} & set(lab.static_view().text.splitlines())
     lab.close()
 
 
@@ -259,9 +259,9 @@ def test_hidden_panels_have_no_twin():
         (lambda: ImageGallery(load_bundled_digits()[1]), "page 1 of 8, shown: All"),
     ],
 )
-def test_every_panel_has_a_twin_from_the_start(make, words):
+def test_every_panel_has_a_static_view_from_the_start(make, words):
     panel = make()
-    assert words in panel.twin().text
+    assert words in panel.static_view().text
     panel.close()
 
 
@@ -275,12 +275,12 @@ def test_what_a_redraw_of_a_panel_changes_is_written_at_the_end_of_the_cell(shel
     settle(lab)
     lab.selected_index = 4
     shell.run_cell("None", store_history=False)
-    assert outputs_of(shell)[-1]["data"]["text/plain"].startswith(panel.twin().text)
+    assert outputs_of(shell)[-1]["data"]["text/plain"].startswith(panel.static_view().text)
     assert outputs_of(shell)[-1]["update"]
     lab.close()
 
 
-def test_the_twin_of_a_failed_training_names_the_error(make_trainer):
+def test_the_static_view_of_a_failed_training_names_the_error(make_trainer):
     def fail(*_):
         raise ValueError("a bad batch")
 
@@ -289,8 +289,8 @@ def test_the_twin_of_a_failed_training_names_the_error(make_trainer):
     session.start(1)
     with pytest.raises(ValueError, match="a bad batch"):
         session.join(30)
-    assert panel.twin().text.startswith("Failed.")
-    assert "ValueError: a bad batch" in panel.twin().html
+    assert panel.static_view().text.startswith("Failed.")
+    assert "ValueError: a bad batch" in panel.static_view().html
     panel.close()
 
 
@@ -309,8 +309,8 @@ session = TrainingSession(RunConfig(batch_size=256).build(*load_bundled_digits()
 def test_a_notebook_that_is_run_without_a_page_is_saved_with_the_last_state():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    live, twin = notebook.cells[1].outputs
+    live, view = notebook.cells[1].outputs
     assert "LossChart" in live.data["text/plain"]
-    assert "Epoch 2: mean" in twin.data["text/plain"]
-    assert "<img" in twin.data["text/html"]
+    assert "Epoch 2: mean" in view.data["text/plain"]
+    assert "<img" in view.data["text/html"]
     assert not notebook.cells[2].outputs

@@ -23,7 +23,7 @@ from mnist_widgets.tables import Table
 
 
 @dataclass(frozen=True)
-class Twin:
+class StaticView:
     """What a panel shows at one moment.
 
     Attributes:
@@ -35,12 +35,12 @@ class Twin:
     html: str
 
     @classmethod
-    def of_words(cls, words: str) -> Twin:
+    def of_words(cls, words: str) -> StaticView:
         """Return a view of a few sentences."""
         return cls(words, f"<p>{html.escape(words)}</p>")
 
     @classmethod
-    def of_code(cls, words: str, code: str) -> Twin:
+    def of_code(cls, words: str, code: str) -> StaticView:
         """Return a view of a sentence and of code below it."""
         return cls(
             f"{words}\n\n{code}",
@@ -48,12 +48,12 @@ class Twin:
         )
 
     @classmethod
-    def of_table(cls, table: Table) -> Twin:
+    def of_table(cls, table: Table) -> StaticView:
         """Return a view of a table."""
         return cls(table.text, table.html)
 
     @classmethod
-    def of_picture(cls, png: bytes, words: str, alternative: str = "") -> Twin:
+    def of_picture(cls, png: bytes, words: str, alternative: str = "") -> StaticView:
         """Return a view of a picture with a text below it.
 
         Args:
@@ -69,23 +69,23 @@ class Twin:
         )
         return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
 
-    def titled(self, title: str, level: int = 3) -> Twin:
+    def titled(self, title: str, level: int = 3) -> StaticView:
         """Return the same below a heading; in HTML of this level."""
         line = f"{title}\n{'-' * len(title)}\n"
-        return Twin(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
+        return StaticView(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
 
 
-def join_twins(twins: Iterable[Twin]) -> Twin:
+def join_views(views: Iterable[StaticView]) -> StaticView:
     """Return several views as one, from top to bottom."""
-    all_twins = tuple(twins)
-    return Twin(
-        "\n\n".join(twin.text for twin in all_twins), "".join(twin.html for twin in all_twins)
+    all_views = tuple(views)
+    return StaticView(
+        "\n\n".join(view.text for view in all_views), "".join(view.html for view in all_views)
     )
 
 
-def twin_losses(
+def render_losses(
     history: History, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False
-) -> Twin:
+) -> StaticView:
     """Return the loss chart, and the last losses in words.
 
     Args:
@@ -96,11 +96,11 @@ def twin_losses(
     series = LossSeries(history, smoothing, log_scale)
     words = describe_losses(history, series.batches[1][1])
     if not series.num_batches:
-        return Twin.of_words(words)
-    return Twin.of_picture(draw_losses(series), words, f"Loss curve. {words}")
+        return StaticView.of_words(words)
+    return StaticView.of_picture(draw_losses(series), words, f"Loss curve. {words}")
 
 
-def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> Twin:
+def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> StaticView:
     """Return the confusion matrix with accuracy, recall and precision.
 
     Args:
@@ -109,7 +109,9 @@ def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str)
         noun: what a class is: `digit` or `class`.
     """
     if counts is None or not counts.any():
-        return Twin.of_words("Nothing has been evaluated yet, so there is no confusion matrix.")
+        return StaticView.of_words(
+            "Nothing has been evaluated yet, so there is no confusion matrix."
+        )
     words = "".join(describe_accuracy(counts)) + "."
     layout = f"a row for each true {noun}, a column for each predicted one"
     picture = draw_confusion(counts, class_names, noun)
@@ -118,18 +120,20 @@ def twin_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str)
         [[name, *map(str, row)] for name, row in zip(class_names, counts.tolist(), strict=True)],
         f"{layout.capitalize()}:",
     )
-    accuracy = Twin.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
+    accuracy = StaticView.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
     measures = tabulate_measures(counts, class_names, noun)
-    return Twin(f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html)
+    return StaticView(
+        f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html
+    )
 
 
-def twin_prediction(
+def render_prediction(
     image: Tensor,
     probabilities: Tensor,
     class_names: Sequence[str],
     true_label: int | None,
     words: str,
-) -> Twin:
+) -> StaticView:
     """Return one image with the probabilities of its classes.
 
     Args:
@@ -142,12 +146,12 @@ def twin_prediction(
     picture = draw_prediction(image, probabilities, class_names, true_label)
     shares = zip(class_names, probabilities.tolist(), strict=True)
     lines = [f"{name}: {100 * share:.2f} %" for name, share in shares]
-    return Twin("\n".join([words, *lines]), Twin.of_picture(picture, words).html)
+    return StaticView("\n".join([words, *lines]), StaticView.of_picture(picture, words).html)
 
 
-def twin_images(
+def render_images(
     images: Tensor, verdicts: Sequence[str], names: Sequence[str], num_columns: int, words: str
-) -> Twin:
+) -> StaticView:
     """Return a page of images, each in a frame that says whether it is recognized.
 
     Args:
@@ -158,20 +162,20 @@ def twin_images(
         words: describe the page.
     """
     if not len(images):
-        return Twin.of_words(words)
+        return StaticView.of_words(words)
     wrong = [name for name, verdict in zip(names, verdicts, strict=True) if verdict == "wrong"]
     if any(verdicts):
         right = f"{list(verdicts).count('right')} right, {len(wrong)} wrong"
         words = f"{words}. On this page: {right}."
     else:
         words = f"{words}. The network has not predicted these images yet."
-    page = Twin.of_picture(draw_images(images, verdicts, num_columns), words)
+    page = StaticView.of_picture(draw_images(images, verdicts, num_columns), words)
     items = "".join(f"<li>{html.escape(name)}</li>" for name in wrong)
     mistakes = f"<p>Wrong, in orange frames with a cross:</p><ul>{items}</ul>" if wrong else ""
-    return Twin("\n".join([words, *wrong]), page.html + mistakes)
+    return StaticView("\n".join([words, *wrong]), page.html + mistakes)
 
 
-def tabulate_epochs(history: History, max_epochs: int | None = None) -> Twin:
+def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticView:
     """Return a table with the mean loss and the metrics of each whole epoch.
 
     Args:
@@ -180,7 +184,7 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> Twin:
     """
     num_epochs = history.num_epochs
     if not num_epochs:
-        return Twin.of_words("No epoch is complete yet.")
+        return StaticView.of_words("No epoch is complete yet.")
     names = [name for name, values in history.items() if len(values) >= num_epochs]
     titles = ["mean loss" if name == "train" else name.replace("_", " ") for name in names]
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
@@ -189,7 +193,7 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> Twin:
         for epoch in range(first, num_epochs)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
-    return Twin.of_table(Table(["epoch", *titles], rows, caption))
+    return StaticView.of_table(Table(["epoch", *titles], rows, caption))
 
 
 def format_metric(name: str, value: float) -> str:
