@@ -30,7 +30,7 @@ from mnist_widgets.reports import EpochReport
 from mnist_widgets.static_views import StaticView, render_confusion
 from mnist_widgets.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.class_axis import class_axis, widest_px
+from mnist_widgets.widgets.axes import class_axis, widest_px
 from mnist_widgets.widgets.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.publishing import publisher

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from ipywidgets import Button, Checkbox, Dropdown, HBox
 
 from mnist_widgets.confusion_captions import Pair
+from mnist_widgets.widgets.axes import widest_px
 from mnist_widgets.widgets.choices import on_choice, written_by_code
-from mnist_widgets.widgets.class_axis import widest_px
 
 _NONE = -1  # a list whose value is None shows no option at all
 _ROW = {"flex_flow": "row wrap", "align_items": "center"}

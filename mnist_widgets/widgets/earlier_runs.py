@@ -12,7 +12,7 @@ from ipywidgets import HTML
 from mnist_widgets.history import History
 from mnist_widgets.runs import MAX_EARLIER_SHOWN
 from mnist_widgets.series import LossSeries, Points
-from mnist_widgets.widgets.data_axis import DataAxis
+from mnist_widgets.widgets.axes import DataAxis
 
 MAX_POINTS = 250
 """Points of one line: enough for its shape, and four cost no more than the present run."""

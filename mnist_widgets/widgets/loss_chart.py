@@ -17,7 +17,7 @@ from mnist_widgets.reports import BatchReport, EpochReport
 from mnist_widgets.series import DEFAULT_SMOOTHING, LossSeries, Points
 from mnist_widgets.static_views import StaticView, join_views, render_losses, tabulate_epochs
 from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.data_axis import DataAxis
+from mnist_widgets.widgets.axes import DataAxis
 from mnist_widgets.widgets.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.number_field import NumberField
 from mnist_widgets.widgets.panel import Panel, text_line

@@ -9,7 +9,7 @@ import numpy as np
 from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
 
 from mnist_widgets.data import DIGIT_NAMES
-from mnist_widgets.widgets.class_axis import class_axis
+from mnist_widgets.widgets.axes import class_axis
 from mnist_widgets.widgets.links import LinkedBars, LinkedHTML, LinkedLabel
 
 

@@ -1,21 +1,25 @@
-"""An axis for growing data: its numbers change, its scale never does.
-
-A bqplot mark whose scale changes while the page still builds it stays wrong for good, and each
-change of a scale redraws all its marks. So the marks of a live chart are drawn on scales from 0
-to 1, at the positions that these axes compute.
-"""
+"""The axes of charts: one for growing data, and one for classes with room for long names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from bqplot import Axis, LinearScale
+from bqplot import Axis, LinearScale, OrdinalScale
 
 from mnist_widgets.series import AxisRange, Numbers
+
+_CHARACTER_WIDTH_PX = 6.5
+_SHORT_PX = 20  # names up to this width fit side by side
+_HEIGHT_PX = 42
 
 
 class DataAxis:
     """The bottom or the left axis of a chart, and the positions along it.
+
+    Its numbers change, its scale never does. A bqplot mark whose scale changes while the page still
+    builds it stays wrong for good, and each change of a scale redraws all its marks. So the marks
+    of a live chart are drawn on scales from 0 to 1, at the positions that this axis computes.
 
     Args:
         label: names the numbers.
@@ -69,3 +73,34 @@ class DataAxis:
             values: of any shape, finite; above 0 on a logarithmic axis.
         """
         return self._margin + (1 - 2 * self._margin) * self.range.locate(values)
+
+
+class ClassAxis(NamedTuple):
+    """An axis, and its height below the chart."""
+
+    axis: Axis
+    height_px: int
+
+
+def widest_px(names: Sequence[str]) -> float:
+    """Return about the width of the longest name, in pixels."""
+    return _CHARACTER_WIDTH_PX * max(len(name) for name in names)
+
+
+def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> ClassAxis:
+    """Return an axis whose ticks are the names, slanted if they are long.
+
+    Args:
+        scale: of the classes.
+        names: of the classes.
+        label: of the axis.
+    """
+    axis = Axis(scale=scale, label=label, grid_lines="none", label_offset="32px")
+    width_px = widest_px(names)
+    if width_px <= _SHORT_PX:
+        return ClassAxis(axis, _HEIGHT_PX)
+    height_px = _HEIGHT_PX + round(0.64 * width_px)
+    axis.tick_rotate = -40
+    axis.tick_style = {"text-anchor": "end"}
+    axis.label_offset = f"{height_px - 14}px"
+    return ClassAxis(axis, height_px)

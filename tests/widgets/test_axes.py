@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_widgets.series import AxisRange
-from mnist_widgets.widgets.data_axis import DataAxis
+from mnist_widgets.widgets.axes import DataAxis
 
 
 @pytest.fixture
