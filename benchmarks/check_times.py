@@ -27,7 +27,7 @@ from mnist_widgets import (
     trainer,
 )
 from mnist_widgets.exercises import Verdict
-from mnist_widgets.measures import precision, recall
+from mnist_widgets.training.evaluation.measures import precision, recall
 
 # isort: split
 import torch  # after the kit, which sets the number of its threads

@@ -6,23 +6,16 @@ The panels live in `mnist_widgets.widgets` and load only when that is imported.
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from mnist_widgets import runtime
+from mnist_widgets.system import threads
 
-runtime.prepare_threads()  # before torch loads: it reads the settings only once
+threads.prepare_threads()  # before torch loads: it reads the settings only once
 
-from mnist_widgets.diagnosis import doctor
+from mnist_widgets.diagnosis.doctor import doctor
 
 # Where torch, say, is missing or broken, the doctor must be there to say so.
 _fault: Exception | None = None
 try:
-    from mnist_widgets.callbacks import (
-        Checkpoint,
-        DivergenceGuard,
-        EarlyStopping,
-        LearningRateScheduler,
-        ProgressBar,
-    )
-    from mnist_widgets.data import (
+    from mnist_widgets.data.loaders import (
         DataError,
         DigitSet,
         load_bundled_digits,
@@ -31,19 +24,31 @@ try:
         load_kmnist,
         load_mnist,
     )
-    from mnist_widgets.evaluation import Evaluator, predict_probabilities
-    from mnist_widgets.history import History
-    from mnist_widgets.measures import accuracy, confusion_matrix, precision, recall
-    from mnist_widgets.models import SimpleNet
-    from mnist_widgets.predictions import Predictions
-    from mnist_widgets.reports import BatchReport, EpochReport
-    from mnist_widgets.run_config import RunConfig
-    from mnist_widgets.session import TrainingSession
-    from mnist_widgets.states import ActionRefusedError
-    from mnist_widgets.training import Callback, Trainer, train_step
-    from mnist_widgets.tutorial import trainer
+    from mnist_widgets.runs.run_config import RunConfig
+    from mnist_widgets.session.session import TrainingSession
+    from mnist_widgets.session.states import ActionRefusedError
+    from mnist_widgets.training.callbacks import (
+        Checkpoint,
+        DivergenceGuard,
+        EarlyStopping,
+        LearningRateScheduler,
+        ProgressBar,
+    )
+    from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
+    from mnist_widgets.training.evaluation.measures import (
+        accuracy,
+        confusion_matrix,
+        precision,
+        recall,
+    )
+    from mnist_widgets.training.evaluation.predictions import Predictions
+    from mnist_widgets.training.history import History
+    from mnist_widgets.training.models import SimpleNet
+    from mnist_widgets.training.reports import BatchReport, EpochReport
+    from mnist_widgets.training.trainer import Callback, Trainer, train_step
+    from mnist_widgets.training.tutorial import trainer
 
-    runtime.set_torch_threads()
+    threads.set_torch_threads()
 except Exception as error:
     _fault = error
 

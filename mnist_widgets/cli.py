@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mnist_widgets.data import DigitSet
-    from mnist_widgets.history import History
+    from mnist_widgets.data.loaders import DigitSet
+    from mnist_widgets.training.history import History
 
 MAX_LEARNING_RATE = 1e37  # Adam multiplies it by 10 in the first step, which must fit in a float32
 MAX_SEED = 2**31 - 1  # as in `RunConfig`
@@ -112,7 +112,7 @@ def _train(options: argparse.Namespace) -> int:
         confusion_matrix,
         predict_probabilities,
     )
-    from mnist_widgets.interrupts import interrupts_wait
+    from mnist_widgets.system.interrupts import interrupts_wait
     import torch  # isort: skip
 
     train_set, test_set = _load(options.dataset)
@@ -150,7 +150,7 @@ def _describe_divergence(history: History) -> str:
 def _fetch(options: argparse.Namespace) -> int:
     """Download and verify one dataset, and print its folder."""
     train_set, test_set = _load(options.dataset, root=options.root)
-    from mnist_widgets.data import data_root
+    from mnist_widgets.data.loaders import data_root
 
     print(
         f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
@@ -161,7 +161,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _examine() -> int:
     """Print what the doctor found; fail if something is wrong."""
-    from mnist_widgets.diagnosis import doctor
+    from mnist_widgets.diagnosis.doctor import doctor
 
     diagnosis = doctor()
     print(diagnosis)
@@ -188,7 +188,7 @@ def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
     """Print accuracy and counts; the columns have numbers, because ten names are too wide."""
     import pandas as pd
 
-    from mnist_widgets.measures import accuracy
+    from mnist_widgets.training.evaluation.measures import accuracy
 
     digits = [str(index) for index in range(len(class_names))]
     names = [

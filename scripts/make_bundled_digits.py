@@ -1,7 +1,7 @@
-"""Make mnist_widgets/datasets/uci_digits.npz from scikit-learn's copy of the UCI digits.
+"""Make mnist_widgets/data/datasets/uci_digits.npz from scikit-learn's copy of the UCI digits.
 
 Run `python scripts/make_bundled_digits.py`; it gives the same file each time. The file keeps the
-8x8 images, which takes only 47 kB; `mnist_widgets.data.load_bundled_digits` resizes them to 28x28.
+8x8 images, which takes only 47 kB; `mnist_widgets.load_bundled_digits` resizes them to 28x28.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 NUM_TEST_IMAGES = 359
 SEED = 0
-BUNDLED_FILE = Path(__file__).parents[1] / "mnist_widgets" / "datasets" / "uci_digits.npz"
+BUNDLED_FILE = Path(__file__).parents[1] / "mnist_widgets" / "data" / "datasets" / "uci_digits.npz"
 
 
 def split_digits() -> dict[str, np.ndarray]:

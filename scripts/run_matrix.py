@@ -41,7 +41,7 @@ JUPYTERS_OWN = (
 LOOK = """
 import json, bqplot, ipykernel
 from importlib.metadata import version
-from mnist_widgets.front_end_parts import find_front_end_part, find_misfit
+from mnist_widgets.diagnosis.front_end_parts import find_front_end_part, find_misfit
 part = find_front_end_part("bqplot")
 print(json.dumps({
     "ipykernel": [ipykernel.__version__, version("ipykernel"), ipykernel.__file__],

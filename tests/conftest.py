@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mnist_widgets import Trainer
-from mnist_widgets.open_sessions import _sessions as open_sessions
+from mnist_widgets.session.open_sessions import _sessions as open_sessions
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -72,7 +72,7 @@ def no_network(monkeypatch):
 def no_swallowed_errors(caplog):
     """Fail on what is only logged: an error in a click handler, a redraw or a listener."""
     yield
-    if publishing := sys.modules.get("mnist_widgets.widgets.publishing"):
+    if publishing := sys.modules.get("mnist_widgets.widgets.redraws"):
         publishing.publisher.flush()
     swallowed = [
         record

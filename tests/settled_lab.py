@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.redraws import publisher
 
 TIMEOUT_S = 30
 

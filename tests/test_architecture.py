@@ -24,66 +24,36 @@ SOURCES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-# A module may import what stands in the rows above its own; `__init__` stands for the package's
-# public names, `widgets` and `exercises` for everything in their folders.
+# A sub-package may import the rows above its own; `__init__` stands for the public names.
 LAYERS = [
-    {
-        *("runtime", "devices", "interrupts", "pace", "reports", "history", "logbook"),
-        *("palette", "tables", "png_canvas"),
-        "states",
-        "raw_files",
-    },
-    {"evaluators", "portions", "series"},
-    {"outputs", "tensors", "module_state", "weight_files"},
-    {
-        "digit_set",
-        "measures",
-        "downloads",
-        "epoch_batches",
-        "settings",
-        "images",
-        "models",
-        "lessons",
-        "messages",
-        "loss_checks",
-    },
-    {"data", "batch_checks", "predictions"},
-    {"evaluation"},
-    {"evaluator_checks"},
-    {"preflight", "training_step", "hooks"},
+    {"system"},
+    {"data"},
     {"training"},
-    {"callbacks", "open_sessions", "seeding", "run_code"},
-    {"tutorial", "run_config", "selection", "confusion_captions"},
-    {"png_charts"},
-    {"static_views"},
-    {"report_page"},
-    {"session"},
-    {"runs"},
-    {"exercises"},
-    {"front_end_parts"},
+    {"session", "runs"},
+    {"rendering"},
+    {"exercises", "widgets"},
     {"diagnosis"},
+    {"lessons"},
     {"__init__"},
-    {"widgets"},
     {"cli"},
 ]
-# A hook gets the trainer, and the trainer calls the hooks: the type of one of them is a cycle.
-TYPES_OF = {"hooks": {"training"}}
-FOLDERS = ("widgets", "exercises")
-CORE = [module for module in SOURCES if module.partition(".")[0] in set().union(*LAYERS[:16])]
+CORE = ("system", "data", "training", "session", "runs", "rendering")
+CORE_MODULES = [module for module in SOURCES if module.startswith(tuple(f"{p}." for p in CORE))]
+MAX_LINES = 300
+MODULES_PER_FOLDER = range(2, 13)
 
 # What the core may import from elsewhere: at the top of any module, ...
 EVERYWHERE = {"numpy", "torch", "tqdm"}
 # ... at the top of one module, ...
-AT_THE_TOP_OF = {"data": {"platformdirs"}}
+AT_THE_TOP_OF = {"data.loaders": {"platformdirs"}}
 # ... in the functions of any module, because it takes seconds to load, and in those of one module
 IN_FUNCTIONS = {"torchvision"}
 IN_FUNCTIONS_OF = {
-    "history": {"pandas"},
-    "series": {"pandas"},
-    "images": {"PIL"},
-    "png_canvas": {"PIL"},
-    "exercises.marks": {"IPython"},
-    "places": {"psutil"},  # ipykernel brings it
+    "training.history": {"pandas"},
+    "rendering.series": {"pandas"},
+    "data.images": {"PIL"},
+    "rendering.png_canvas": {"PIL"},
+    "system.hosts": {"psutil", "IPython"},  # ipykernel brings both
 }
 
 
@@ -142,8 +112,8 @@ def find_foreign_imports(module: str, *, in_functions: bool) -> set[str]:
 
 
 def layer_of(module: str) -> int:
-    part = module.partition(".")[0]
-    return next((index for index, layer in enumerate(LAYERS) if part in layer), -1)
+    package = module.partition(".")[0]
+    return next((index for index, layer in enumerate(LAYERS) if package in layer), -1)
 
 
 def find_panels() -> list[str]:
@@ -158,22 +128,37 @@ def find_panels() -> list[str]:
     return [panel for panel in panels if panel != "widgets.dashboard"]
 
 
-def test_every_module_has_its_layer():
-    homeless = [module for module in SOURCES if layer_of(module) < 0]
-    assert not homeless, "give it a row in LAYERS"
-    assert {"training", "widgets.loss_chart", "widgets.__init__", "__init__"} <= set(SOURCES)
+def test_the_top_of_the_package_has_nine_sub_packages_and_two_modules():
+    entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    packages = set().union(*LAYERS) - {"__init__", "lessons", "cli"}
+    assert len(packages) == 9
+    assert entries == {*packages, "__init__.py", "py.typed", "cli.py", "lessons.py"}
+
+
+def test_folders_and_modules_have_a_size_that_a_reader_can_grasp():
+    folders = {path.parent for path in SOURCES.values()} - {PACKAGE}
+    for folder in folders:
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(modules) in MODULES_PER_FOLDER or not modules, folder.name
+        assert (folder / "__init__.py").read_text(encoding="utf-8").startswith('"""'), folder.name
+    too_long = {
+        module: num_lines
+        for module, path in SOURCES.items()
+        if (num_lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+    }
+    assert not too_long
 
 
 @pytest.mark.parametrize("module", SOURCES)
-def test_arrows_never_turn_back(module):
-    own = layer_of(module)
-    imports = find_own_imports(module) - TYPES_OF.get(module, set())
-    for imported in imports:
-        is_inside = any(module.startswith(f"{f}.") and imported.startswith(f) for f in FOLDERS)
-        assert layer_of(imported) < own or is_inside, f"{module} imports {imported}"
+def test_imports_go_one_way(module):
+    for imported in find_own_imports(module):
+        is_inside = module.partition(".")[0] == imported.partition(".")[0]
+        is_report = (module, imported) == ("session.session", "rendering.report_page")
+        is_lower = layer_of(imported) < layer_of(module)
+        assert is_lower or is_inside or is_report, f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("module", CORE)
+@pytest.mark.parametrize("module", CORE_MODULES)
 def test_the_core_imports_little_from_elsewhere(module):
     at_the_top = find_foreign_imports(module, in_functions=False)
     in_functions = find_foreign_imports(module, in_functions=True)
@@ -181,24 +166,22 @@ def test_the_core_imports_little_from_elsewhere(module):
     assert in_functions <= EVERYWHERE | IN_FUNCTIONS | IN_FUNCTIONS_OF.get(module, set())
 
 
-def test_the_session_knows_the_training_and_threads_alone():
-    assert find_own_imports("session") <= {
-        *{"training", "reports", "throughput", "interrupts", "waiting", "worker", "stepped_run"},
-        *{"portions", "open_sessions", "states", "listeners"},
-        "report_page",  # of what has been trained, and only when somebody asks for it
-    }
-    for in_functions in (True, False):
-        assert not find_foreign_imports("session", in_functions=in_functions)
+def test_the_session_imports_torch_alone():
+    modules = [module for module in SOURCES if module.startswith("session.")]
+    assert "session.session" in modules
+    for module in modules:
+        for in_functions in (True, False):
+            assert find_foreign_imports(module, in_functions=in_functions) <= {"torch"}, module
 
 
 def test_threads_can_be_prepared_before_torch_loads():
-    assert not find_foreign_imports("runtime", in_functions=False)
-    assert not find_own_imports("runtime")
+    assert not find_foreign_imports("system.threads", in_functions=False)
+    assert not find_own_imports("system.threads")
 
 
 def test_panels_do_not_import_each_other():
     panels = find_panels()
-    assert {"widgets.loss_chart", "widgets.training_panel"} <= set(panels)
+    assert {"widgets.panels.loss_chart", "widgets.panels.training_panel"} <= set(panels)
     for panel in panels:
         others = {*panels, "widgets", "widgets.dashboard"} - {panel}
         assert not find_own_imports(panel) & others, panel

@@ -12,7 +12,7 @@ import pytest
 from ipywidgets import Widget
 
 from mnist_widgets import load_bundled_digits
-from mnist_widgets.front_end_parts import find_front_end_part
+from mnist_widgets.diagnosis.front_end_parts import find_front_end_part
 from mnist_widgets.widgets import dashboard
 
 ROOT = Path(__file__).parents[1]

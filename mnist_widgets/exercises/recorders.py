@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from mnist_widgets.devices import device_of
 from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.training.devices import device_of
 
 # Three epochs of four batches, the last one smaller: all counts differ.
 NUM_EPOCHS, NUM_BATCHES, NUM_INPUTS, BATCH_SIZE = 3, 4, 14, 4

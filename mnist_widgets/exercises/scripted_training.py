@@ -11,7 +11,7 @@ from torch import nn
 
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.recorders import ScriptedEvaluator
-from mnist_widgets.training import Callback, Trainer
+from mnist_widgets.training.trainer import Callback, Trainer
 
 
 def count_epochs(

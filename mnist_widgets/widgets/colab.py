@@ -7,8 +7,8 @@ from importlib import import_module
 
 from IPython import get_ipython
 
-from mnist_widgets.places import is_in_colab
-from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.system.hosts import is_in_colab
+from mnist_widgets.widgets.redraws import publisher
 
 
 def prepare() -> None:

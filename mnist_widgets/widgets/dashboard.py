@@ -11,24 +11,24 @@ from torch import nn
 from torch.optim import Optimizer
 from traitlets import Int, TraitError, Tuple, link, validate
 
-from mnist_widgets.callbacks import DivergenceGuard
-from mnist_widgets.data import load_digits
-from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.run_config import RunConfig
-from mnist_widgets.runs import RunLog, name_runs
-from mnist_widgets.static_views import StaticView, join_views
-from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
-from mnist_widgets.widgets.confusion_chart import ConfusionChart
-from mnist_widgets.widgets.hyperparameter_panel import CONTROLS, HyperparameterPanel
-from mnist_widgets.widgets.image_gallery import ImageGallery
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.loaders import load_digits
+from mnist_widgets.rendering.static_views import StaticView, join_views
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.run_log import RunLog, name_runs
+from mnist_widgets.training.callbacks import DivergenceGuard
+from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
 from mnist_widgets.widgets.lab_session import LabSession
 from mnist_widgets.widgets.live_inference import LiveInference
-from mnist_widgets.widgets.loss_chart import LossChart
 from mnist_widgets.widgets.panel import Panel, check_names
-from mnist_widgets.widgets.probability_chart import ProbabilityChart
-from mnist_widgets.widgets.run_table import RunTable
+from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
+from mnist_widgets.widgets.panels.hyperparameter_panel import CONTROLS, HyperparameterPanel
+from mnist_widgets.widgets.panels.image_gallery import ImageGallery
+from mnist_widgets.widgets.panels.loss_chart import LossChart
+from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
+from mnist_widgets.widgets.panels.run_table import RunTable
+from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
-from mnist_widgets.widgets.training_panel import LabTrainingPanel, check_panel_epochs
 
 PANELS = {
     "settings": "Settings",

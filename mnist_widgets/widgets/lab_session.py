@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mnist_widgets.session import TrainingSession
-from mnist_widgets.training import Trainer
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.training.trainer import Trainer
 
 
 class LabSession(TrainingSession):

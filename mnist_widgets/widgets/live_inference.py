@@ -14,23 +14,23 @@ from functools import partial
 
 import torch
 
-from mnist_widgets.digit_set import DigitSet
-from mnist_widgets.evaluation import (
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.training.evaluation.evaluator import (
     Evaluator,
     predict_in_portions,
     predict_probabilities,
 )
-from mnist_widgets.history import History
-from mnist_widgets.messages import name_error
-from mnist_widgets.portions import LongJob
-from mnist_widgets.predictions import Predictions
-from mnist_widgets.reports import EpochReport
-from mnist_widgets.session import TrainingSession
-from mnist_widgets.training import Callback, Trainer
-from mnist_widgets.widgets.confusion_chart import ConfusionChart
-from mnist_widgets.widgets.image_gallery import ImageGallery
-from mnist_widgets.widgets.probability_chart import ProbabilityChart
-from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.training.evaluation.portions import LongJob
+from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.history import History
+from mnist_widgets.training.reports import EpochReport
+from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
+from mnist_widgets.widgets.panels.image_gallery import ImageGallery
+from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
+from mnist_widgets.widgets.redraws import publisher
 
 ROUNDS_PER_LOOK = 2
 """Rounds of redraws from one look at the shown images to the next while the training runs."""

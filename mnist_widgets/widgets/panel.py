@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
-from mnist_widgets.static_views import StaticView
+from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.widgets.static_output import (
     hide_static_view,
     new_view_class,

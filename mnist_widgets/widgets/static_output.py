@@ -20,10 +20,10 @@ from datetime import datetime
 from IPython import get_ipython
 from IPython.display import display, update_display
 
-from mnist_widgets.open_sessions import is_training
-from mnist_widgets.places import is_in_colab
-from mnist_widgets.static_views import StaticView
-from mnist_widgets.widgets.publishing import Publisher, publisher
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.session.open_sessions import is_training
+from mnist_widgets.system.hosts import is_in_colab
+from mnist_widgets.widgets.redraws import Publisher, publisher
 
 CALM_S = 1.0
 """Seconds without a redraw after which a panel is taken to be at rest."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ipywidgets import HTML
 
-from mnist_widgets.palette import css_variables
+from mnist_widgets.rendering.palette import css_variables
 
 _FILES = ("panels.css", "probability_chart.css", "confusion_chart.css", "runs.css")
 _CSS = css_variables() + "".join(

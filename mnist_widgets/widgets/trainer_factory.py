@@ -8,14 +8,18 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.digit_set import Batches, DigitSet, check_same_classes
-from mnist_widgets.evaluation import Evaluator, predict_probabilities
-from mnist_widgets.messages import name_error
-from mnist_widgets.outputs import find_option
-from mnist_widgets.preflight import check_batch_norm, check_default_dtype, find_batch_norms
-from mnist_widgets.run_config import RunConfig
-from mnist_widgets.settings import TEST_BATCH_SIZE
-from mnist_widgets.training import LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.data.digit_set import Batches, DigitSet, check_same_classes
+from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import TEST_BATCH_SIZE
+from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
+from mnist_widgets.training.evaluation.outputs import find_option
+from mnist_widgets.training.preflight.preflight import (
+    check_batch_norm,
+    check_default_dtype,
+    find_batch_norms,
+)
+from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mnist_widgets import load_bundled_digits
-from mnist_widgets.messages import format_share
+from mnist_widgets.rendering.captions import format_share
 
 BARS = ".mw-probability-chart rect.bar"
 CELLS = [

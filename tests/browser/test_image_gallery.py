@@ -14,13 +14,13 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from mnist_widgets import SimpleNet, load_bundled_digits, predict_probabilities
-from mnist_widgets.evaluation import Predictions
+from mnist_widgets.training.evaluation.evaluator import Predictions
 
 CELLS = [
     (
         "import torch\n"
         "from mnist_widgets import SimpleNet, load_bundled_digits, predict_probabilities\n"
-        "from mnist_widgets.evaluation import Predictions\n"
+        "from mnist_widgets.training.evaluation.evaluator import Predictions\n"
         "from mnist_widgets.widgets import ImageGallery\n"
         "_, test_set = load_bundled_digits()\n"
         "torch.manual_seed(0)\n"

@@ -24,7 +24,7 @@ print(*session.between_batches(look).result(10))
 # them as a sentence.
 ASK = """
 import json
-from mnist_widgets.widgets.image_words import describe_prediction
+from mnist_widgets.rendering.image_captions import describe_prediction
 def ask():
     probabilities = predict_probabilities(model, test_set.images)
     sentence = describe_prediction(probabilities[gallery.selected_index], test_set.class_names)

@@ -11,7 +11,7 @@ CELLS = [
     """
 from ipywidgets import VBox
 from mnist_widgets import RunConfig, load_bundled_digits
-from mnist_widgets.runs import RunLog, describe_runs
+from mnist_widgets.runs.run_log import RunLog, describe_runs
 from mnist_widgets.widgets import HyperparameterPanel, LossChart, RunTable
 
 log, chart, digits = RunLog(), LossChart(), load_bundled_digits()

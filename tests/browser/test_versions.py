@@ -20,7 +20,7 @@ print(json.dumps({m.__name__: m.__version__ for m in (anywidget, bqplot, ipykern
 """
 MISFITS = """
 import json
-from mnist_widgets.front_end_parts import FRONT_END_PARTS, FrontEndPart, find_misfit
+from mnist_widgets.diagnosis.front_end_parts import FRONT_END_PARTS, FrontEndPart, find_misfit
 misfits = {{name: find_misfit(FrontEndPart(name, {loaded}[name], "")) for name in FRONT_END_PARTS}}
 print(json.dumps(misfits))
 """

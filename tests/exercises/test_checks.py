@@ -22,7 +22,7 @@ from mnist_widgets import (
 )
 from mnist_widgets.exercises import Verdict
 from mnist_widgets.exercises.runner import run_check
-from mnist_widgets.measures import precision, recall
+from mnist_widgets.training.evaluation.measures import precision, recall
 
 
 def check_output(output):

@@ -12,7 +12,7 @@ from ipywidgets import Widget
 
 from mnist_widgets import Callback, TrainingSession, load_bundled_digits
 from mnist_widgets.widgets import LossChart, TrainingPanel, colab, dashboard, publishing
-from mnist_widgets.widgets.publishing import Publisher
+from mnist_widgets.widgets.redraws import Publisher
 
 TIMEOUT_S = 20
 AN_HOUR_S = 3600.0
@@ -309,7 +309,7 @@ output = ModuleType("google.colab.output")
 output.enable_custom_widget_manager = lambda: print("switched on")
 sys.modules["google.colab"] = ModuleType("google.colab")
 sys.modules["google.colab.output"] = output
-import mnist_widgets.widgets.loss_chart
+import mnist_widgets.widgets.panels.loss_chart
 import mnist_widgets.widgets
 """
     command = [sys.executable, "-c", code]

@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.widgets import dashboard, live_inference
-from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.redraws import publisher
 
 TIMEOUT_S = 30
 DATA = load_bundled_digits()

@@ -8,9 +8,9 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 
 from mnist_widgets import TrainingSession, load_bundled_digits
-from mnist_widgets.runs import RunLog
+from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.widgets import RunTable, TrainingPanel, dashboard
-from mnist_widgets.widgets.publishing import publisher
+from mnist_widgets.widgets.redraws import publisher
 from mnist_widgets.widgets.static_output import static_view_writer
 
 TIMEOUT_S = 20

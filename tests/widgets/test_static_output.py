@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from settled_lab import settle
 
 from mnist_widgets import Callback, RunConfig, TrainingSession, load_bundled_digits
-from mnist_widgets.static_views import StaticView
+from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.widgets import (
     ConfusionChart,
     HyperparameterPanel,
@@ -23,7 +23,7 @@ from mnist_widgets.widgets import (
     dashboard,
 )
 from mnist_widgets.widgets.panel import Panel
-from mnist_widgets.widgets.publishing import Publisher, publisher
+from mnist_widgets.widgets.redraws import Publisher, publisher
 from mnist_widgets.widgets.static_output import CALM_S, StaticViewWriter, hide_static_view
 
 

@@ -16,7 +16,7 @@ from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.measures import confusion_matrix
+from mnist_widgets.training.evaluation.measures import confusion_matrix
 
 
 def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Verdict:

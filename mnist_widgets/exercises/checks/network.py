@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.devices import device_of
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
+from mnist_widgets.training.devices import device_of
 
 _NUM_PIXELS, _NUM_HIDDEN, _NUM_CLASSES = 28 * 28, 512, 10
 _OTHER_ACTIVATIONS = (

@@ -13,17 +13,17 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mnist_widgets.data import DataError, DigitSet, load_bundled_digits, load_mnist
-from mnist_widgets.digit_set import Batches
-from mnist_widgets.evaluation import predict_probabilities
+from mnist_widgets.data.digit_set import Batches
+from mnist_widgets.data.loaders import DataError, DigitSet, load_bundled_digits, load_mnist
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.history import History
-from mnist_widgets.session import TrainingSession
-from mnist_widgets.training import Trainer
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.training.history import History
+from mnist_widgets.training.trainer import Trainer
 
 Result = TypeVar("Result")
 

@@ -16,7 +16,7 @@ from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.measures import accuracy, precision, recall
+from mnist_widgets.training.evaluation.measures import accuracy, precision, recall
 
 
 def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> Verdict:

@@ -25,7 +25,7 @@ from mnist_widgets.exercises.step_recorders import (
     ReferenceModel,
 )
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.training import TrainStep
+from mnist_widgets.training.trainer import TrainStep
 
 _MAX_DIGITS = 6  # of a rounded loss
 

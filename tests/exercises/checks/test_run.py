@@ -22,7 +22,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.exercises import check_run
-from mnist_widgets.history import History
+from mnist_widgets.training.history import History
 
 TRAIN_SET, TEST_SET = load_bundled_digits()
 

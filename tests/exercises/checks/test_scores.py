@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnist_widgets.exercises import check_scores
-from mnist_widgets.measures import accuracy, precision, recall
+from mnist_widgets.training.evaluation.measures import accuracy, precision, recall
 
 
 def right(counts):

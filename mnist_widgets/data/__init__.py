@@ -1,0 +1,1 @@
+"""Images: data sets and their batches, downloads, and images as PNG."""

@@ -1,0 +1,247 @@
+"""A set of labeled 28x28 images in memory, and a fast way to take batches from it.
+
+The pixels are stored as uint8 (47 MB for MNIST) and converted to floats one batch at a time. This
+takes 0.4 ms for 512 images, compared with about 12 ms for a training step. A `DataLoader` that
+prepares single images takes ten times as long as the training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_class_names, to_images
+
+
+def to_inputs(images: ArrayLike) -> Tensor:
+    """Convert stored images to a network's inputs, as torchvision's `ToDtype(scale=True)` does.
+
+    Args:
+        images: uint8 (N, 28, 28), or (28, 28) for a single image; a tensor, array or list.
+
+    Returns:
+        float32 (N, 1, 28, 28) in [0, 1]; N is 1 for a single image.
+
+    Raises:
+        ValueError: The images have a different shape or type.
+    """
+    pixels = to_images(images)
+    if pixels.ndim == 2:
+        pixels = pixels.unsqueeze(0)
+    _check_images(pixels)
+    return pixels.unsqueeze(1).to(torch.float32).mul_(1 / 255)
+
+
+class DigitSet(Dataset[tuple[Tensor, int]]):
+    """Labeled images in memory: a map-style `Dataset` that also provides whole batches.
+
+    `digit_set[i]` is one image, float32 (1, 28, 28) in [0, 1], and its label. The set works with a
+    `DataLoader`; `batches` provides the same images much faster.
+
+    Example:
+        >>> digit_set = DigitSet(images, labels, class_names="0123456789", name="my digits")
+        >>> for inputs, labels in digit_set.batches(512, shuffle=True): ...
+
+    Attributes:
+        images: uint8 (N, 28, 28), white on black.
+        labels: int64 (N,), each an index into `class_names`.
+        class_names: The meaning of the labels.
+        name: The name of the set on screen.
+    """
+
+    def __init__(
+        self, images: ArrayLike, labels: ArrayLike, class_names: Iterable[object], name: str
+    ) -> None:
+        """Check and store images and labels; uint8 images and int64 labels are not copied.
+
+        Args:
+            images: uint8 (N, 28, 28); a tensor, an array, or a list of numbers from 0 to 255.
+            labels: Integers (N,) of any type; a tensor, array or list.
+            class_names: The names of the classes: strings, or objects that `str` converts.
+            name: The name of the set on screen.
+
+        Raises:
+            ValueError: Shapes, types or lengths do not fit, a label is out of range, there is no
+                image, or two classes have the same name.
+        """
+        self.images = to_images(images)
+        self.labels = to_class_labels(labels)
+        self.class_names = to_class_names(class_names)
+        self.name = name
+        _check_images(self.images)
+        _check_labels(self.labels, len(self.images), len(self.class_names))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There is no image {index} in {self!r}.")
+        return to_inputs(self.images[index])[0], int(self.labels[index])
+
+    def __repr__(self) -> str:
+        return f"<DigitSet {self.name}: {len(self):,} images, {len(self.class_names)} classes>"
+
+    def batches(
+        self,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+        drop_last: bool = False,
+    ) -> Batches:
+        """Divide the set into batches, in a new order for each epoch if `shuffle` is set.
+
+        Args:
+            batch_size: Images in a batch; the last batch may have fewer.
+            shuffle: Whether to shuffle the images for each iteration.
+            generator: The random generator of the order; by default torch's global one.
+            drop_last: Whether to leave out a last batch that is smaller than the others.
+
+        Returns:
+            An iterable with a length; each iteration is one epoch.
+
+        Raises:
+            ValueError: `batch_size` is below 1.
+        """
+        return Batches(self, batch_size, shuffle, generator, drop_last)
+
+
+@dataclass(eq=False, repr=False)
+class Batches:
+    """The batches of a `DigitSet`: each iteration is one epoch of `(inputs, labels)`.
+
+    Inputs are float32 (B, 1, 28, 28) in [0, 1], labels int64 (B,). Made by `DigitSet.batches`,
+    which explains the attributes.
+    """
+
+    digit_set: DigitSet
+    batch_size: int
+    shuffle: bool = False
+    generator: torch.Generator | None = None
+    drop_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}.")
+
+    @property
+    def num_images(self) -> int:
+        """The number of images in one epoch."""
+        num_stored = len(self.digit_set)
+        return num_stored - num_stored % self.batch_size if self.drop_last else num_stored
+
+    def __len__(self) -> int:
+        return math.ceil(self.num_images / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        num_stored = len(self.digit_set)
+        if self.shuffle:
+            order = torch.randperm(num_stored, generator=self.generator)
+        else:
+            order = torch.arange(num_stored)
+        for start in range(0, self.num_images, self.batch_size):
+            yield self._take(order[start : start + self.batch_size])
+
+    def _take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        # index_select copies uint8 images three times as fast as images[chosen]
+        images = self.digit_set.images.index_select(0, chosen)
+        return to_inputs(images), self.digit_set.labels.index_select(0, chosen)
+
+    def __repr__(self) -> str:
+        order = "shuffled" if self.shuffle else "in order"
+        return f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}>"
+
+
+def check_same_classes(train_batches: object, test_batches: object) -> None:
+    """Check that two data sets have the same classes in the same order, if both name them.
+
+    Args:
+        train_batches: A data set or its batches, such as a `DigitSet`, `Batches` or a `DataLoader`.
+        test_batches: The same.
+
+    Raises:
+        ValueError: The names or their order differ. "0 - zero", the name in torchvision's MNIST,
+            equals "0".
+    """
+    train_names, test_names = map(_find_class_names, (train_batches, test_batches))
+    if train_names is None or test_names is None or train_names == test_names:
+        return
+    train_names, test_names = _shorten(train_names), _shorten(test_names)
+    if train_names == test_names:
+        return
+    different = [pair for pair in zip(train_names, test_names, strict=False) if len({*pair}) > 1]
+    first, other = different[0] if different else map(len, (train_names, test_names))
+    raise ValueError(
+        "The training set and the test set must have the same classes in the same order. The "
+        f"training set has {first!r} where the test set has {other!r}"
+        f"{'' if different else ' classes'}."
+    )
+
+
+def _find_class_names(source: object) -> tuple[str, ...] | None:
+    """Return the class names of a data set, also when given its batches or a subset."""
+    if isinstance(source, Batches):
+        return source.digit_set.class_names
+    if isinstance(source, (DataLoader, Subset)):
+        return _find_class_names(source.dataset)
+    if isinstance(source, DigitSet):
+        return source.class_names
+    names = getattr(source, "classes", None)  # of torchvision's data sets
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return None
+
+
+def _shorten(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Shorten names such as "0 - zero" to "0" if this keeps them different."""
+    short_names = tuple(name.partition(" - ")[0] for name in names)
+    return short_names if len({*short_names}) == len(names) else names
+
+
+def _check_images(images: Tensor) -> None:
+    if images.dtype == torch.uint8 and images.shape[1:] == (28, 28):
+        return
+    raise ValueError(
+        f"The images are {images.dtype} of shape {tuple(images.shape)}; they must be a tensor, an "
+        f"array or a list of torch.uint8 of shape (N, 28, 28).{_suggest_conversion(images)}"
+    )
+
+
+def _suggest_conversion(images: Tensor) -> str:
+    """Return a sentence with the code that makes these images uint8 (N, 28, 28), if it is known."""
+    code = "torch.as_tensor(images)"
+    if images.shape[1:] == (1, 28, 28):
+        code += ".squeeze(1)"
+    elif images.shape[1:] != (28, 28):
+        return ""
+    if images.dtype != torch.uint8:
+        if images.is_complex() or images.numel() == 0 or images.min() < 0 or images.max() > 255:
+            return " Scale their values to 0 to 255."
+        if images.is_floating_point():
+            code = f"({code} * 255).round()" if images.max() <= 1 else f"{code}.round()"
+        code += ".to(torch.uint8)"
+    return f" Convert them with {code}."
+
+
+def _check_labels(labels: Tensor, num_images: int, num_classes: int) -> None:
+    if labels.ndim != 1:
+        raise ValueError(
+            f"The labels are {labels.dtype} of shape {tuple(labels.shape)}; they must be a tensor, "
+            "an array or a list of shape (N,)."
+        )
+    if num_images == 0:
+        raise ValueError("There are no images; a DigitSet needs at least one.")
+    if len(labels) != num_images:
+        raise ValueError(f"There are {num_images:,} images but {len(labels):,} labels.")
+    wrong = (labels < 0) | (labels >= num_classes)
+    if wrong.any():
+        position = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"Label {labels[position]} at position {position} is out of range: "
+            f"with {num_classes} class names, labels range from 0 to {num_classes - 1}."
+        )

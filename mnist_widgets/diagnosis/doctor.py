@@ -1,0 +1,275 @@
+"""Check whether the lessons can run here, one finding for each topic.
+
+The checks change nothing. An error inside a check becomes a finding too.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib
+import os
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from mnist_widgets.diagnosis.front_end_parts import (
+    FRONT_END_PARTS,
+    find_front_end_part,
+    find_misfit,
+)
+from mnist_widgets.system import threads
+from mnist_widgets.system.hosts import find_front_end, find_hosts, is_in_colab
+
+_INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
+_IMPORTS = (
+    *("numpy", "torch", "torchvision", "tqdm", "platformdirs"),
+    *("ipywidgets", "bqplot", "anywidget"),
+)
+_NETWORK_TIMEOUT_S = 3.0
+_ANYTHING = (Exception, SystemExit)
+"""The errors of an import that become findings; a KeyboardInterrupt must end the doctor."""
+
+
+class Finding(NamedTuple):
+    """The result of one check.
+
+    Attributes:
+        topic: what was checked.
+        is_ok: whether the lessons run with it.
+        message: what was found.
+        advice: what to do if it is not OK.
+    """
+
+    topic: str
+    is_ok: bool
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Diagnosis:
+    """All findings; prints as text, and shows as a table in a notebook."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Say in one line whether the lessons will run."""
+        wrong = [finding.topic for finding in self.findings if not finding.is_ok]
+        if not wrong:
+            return "Everything is OK: the lessons will run."
+        return f"Fix this first: {', '.join(wrong)}."
+
+    def __repr__(self) -> str:
+        width = max((len(finding.topic) for finding in self.findings), default=0)
+        lines = []
+        for topic, is_ok, message, advice in self.findings:
+            lines.append(f"{'ok' if is_ok else '!!'}  {topic:<{width}}  {message}")
+            if advice:
+                lines.append(f"{'':{width + 6}}-> {advice}")
+        return "\n".join([*lines, self.verdict])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{'✓' if is_ok else '✗'}</td><th scope='row'>{html.escape(topic)}</th>"
+            f"<td style='text-align: left'>{html.escape(message)}"
+            + (f"<br><strong>{html.escape(advice)}</strong>" if advice else "")
+            + "</td></tr>"
+            for topic, is_ok, message, advice in self.findings
+        )
+        return f"<p><strong>{html.escape(self.verdict)}</strong></p><table>{rows}</table>"
+
+
+def doctor() -> Diagnosis:
+    """Check whether the lessons will run here, and say how to fix what is wrong.
+
+    It takes some seconds, changes nothing and never raises. It contacts only the servers that hold
+    MNIST, to see whether they answer.
+
+    Returns:
+        The findings on versions, imports, the page's parts, host, threads, device, data and
+        network. As the last line of a cell it shows as a table; `print` writes it as text.
+    """
+    checks: dict[str, Callable[[], Finding]] = {
+        "versions": check_versions,
+        "imports": check_imports,
+        "page": check_page,
+        "host": check_host,
+        "threads": check_threads,
+        "device": check_device,
+        "data": check_data,
+        "network": check_network,
+    }
+    return Diagnosis(tuple(_run(topic, check) for topic, check in checks.items()))
+
+
+def check_versions() -> Finding:
+    """Compare the installed versions with those that the package requires."""
+    from packaging.requirements import Requirement
+
+    own = metadata.version("mnist_widgets")
+    found, faults = [f"mnist_widgets {own}", f"Python {platform.python_version()}"], []
+    for requirement in map(Requirement, metadata.requires("mnist_widgets") or []):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            faults.append(f"{requirement.name} is missing")
+            continue
+        found.append(f"{requirement.name} {version}")
+        if not requirement.specifier.contains(version, prereleases=True):
+            faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
+    return _make_finding("versions", found, faults, f"{_INSTALL}, then restart the kernel.")
+
+
+def check_imports() -> Finding:
+    """Import the packages that this one needs."""
+    faults = {}
+    for name in _IMPORTS:
+        try:
+            importlib.import_module(name)
+        except _ANYTHING as error:
+            faults[name] = f"{name}: {_describe(error)}"
+    # torchvision does not load with a torch from another package index
+    broken = dict.fromkeys(["torch"] * ("torchvision" in faults) + list(faults))
+    advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
+    found = [f"{', '.join(_IMPORTS)} load"]
+    return _make_finding("imports", found, list(faults.values()), advice)
+
+
+def check_page(folders: Iterable[str] | None = None) -> Finding:
+    """Compare the JavaScript parts that a page loads with their Python packages.
+
+    If Jupyter runs in another environment than this Python, this function cannot see its parts.
+
+    Args:
+        folders: the folders of Jupyter's extensions; by default Jupyter's own list.
+    """
+    searched = None if folders is None else list(folders)
+    found, faults = [], []
+    for name in FRONT_END_PARTS:
+        part = find_front_end_part(name, searched)
+        if part is None:
+            faults.append(f"{name} is missing")
+            continue
+        found.append(f"{name} {part.version}")
+        if misfit := find_misfit(part):
+            faults.append(f"{name} {part.version} in {part.folder} does not match {misfit}")
+    advice = f"Remove older copies; {_INSTALL}; restart Jupyter and reload the page."
+    return _make_finding("page", found, faults, advice)
+
+
+def check_host() -> Finding:
+    """Name the host, as far as it is known, and what is special about it."""
+    facts = [find_front_end(), *find_hosts()]
+    if is_in_colab():
+        facts.append("a request returns when its training has ended")
+    return Finding("host", True, ", ".join(facts))
+
+
+def check_threads() -> Finding:
+    """Compare the number of torch's threads with the CPUs that this process can use."""
+    import torch
+
+    cpus, num_threads = threads.effective_cpu_count(), torch.get_num_threads()
+    spins = threads.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
+    waiting = "spin" if spins else "sleep"
+    found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
+    if num_threads > max(1.0, cpus):
+        advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
+        return Finding("threads", False, found[0], advice)
+    if threads.IS_TORCH_FIRST:
+        found.append("torch was imported first: import mnist_widgets before it to train faster")
+    return Finding("threads", True, ", ".join(found))
+
+
+def check_device(device: str | None = None) -> Finding:
+    """Name the device that trains, and multiply two matrices on it.
+
+    Args:
+        device: the device to check; by default the one that training uses.
+    """
+    import torch
+
+    from mnist_widgets.training.devices import pick_device
+
+    chosen = pick_device() if device is None else torch.device(device)
+    name = f"{chosen}"
+    if chosen.type == "cuda":
+        name += f" ({torch.cuda.get_device_name(chosen)})"
+    advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
+    try:
+        ones = torch.ones(64, 64, device=chosen)
+        total = float((ones @ ones).sum())
+    except _ANYTHING as error:
+        return Finding("device", False, f"{name} cannot compute: {_describe(error)}", advice)
+    if total != 64**3:
+        return Finding("device", False, f"{name} computes wrongly: {total:g}, not 262144", advice)
+    return Finding("device", True, f"training runs on {name}, and a test computation is correct")
+
+
+def check_data() -> Finding:
+    """Check that MNIST, if it is here, and the bundled digits are complete."""
+    from torchvision.datasets import MNIST
+
+    from mnist_widgets.data.loaders import data_root, load_bundled_digits
+    from mnist_widgets.data.raw_files import find_faults, find_raw_files
+
+    num_bundled = sum(map(len, load_bundled_digits()))
+    bundled = f"the {num_bundled:,} bundled digits are complete"
+    root = data_root()
+    files = find_raw_files(MNIST, root)
+    folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
+    faults = find_faults(files)
+    if not faults:
+        return Finding("data", True, f"MNIST is complete, in {folders}; {bundled}")
+    if folders:
+        damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
+        return Finding("data", False, f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
+    if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
+        message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
+        return Finding("data", False, message, "Correct the variable, or run: mnist-widgets data")
+    return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")
+
+
+def check_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
+    """Check whether a server of MNIST answers; the lessons also run without a network.
+
+    Args:
+        timeout_s: the longest wait for an answer, in seconds.
+    """
+    from torchvision.datasets import MNIST
+
+    from mnist_widgets.data.downloads import find_answering_mirror
+
+    mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
+    hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
+    answer = f"no answer within {timeout_s:g} s; the bundled digits need no network"
+    if mirror is not None:
+        answer = f"{urlsplit(mirror).hostname} answers"
+    return Finding("network", True, f"asked {hosts} for MNIST, {answer}")
+
+
+def _run(topic: str, check: Callable[[], Finding]) -> Finding:
+    """Return the finding of `check`, or one for the error that it raises."""
+    try:
+        return check()
+    except _ANYTHING as error:
+        message = f"could not be checked: {_describe(error)}"
+        return Finding(topic, False, message, "Fix the other findings first, or report this one.")
+
+
+def _make_finding(topic: str, found: list[str], faults: list[str], advice: str) -> Finding:
+    if faults:
+        return Finding(topic, False, "; ".join(faults), advice)
+    return Finding(topic, True, ", ".join(found))
+
+
+def _describe(error: BaseException) -> str:
+    """Return an error in one line."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

@@ -1,0 +1,1 @@
+"""Numbers as text and as static pictures, for pages without widgets."""

@@ -1,0 +1,76 @@
+"""Losses, shares, durations and errors in words."""
+
+from __future__ import annotations
+
+import html
+import math
+import traceback
+
+from mnist_widgets.rendering.series import Numbers
+from mnist_widgets.training.history import History
+
+
+def format_loss(loss: float) -> str:
+    """Return a loss with three significant digits, such as `0.0981`, `2.30` or `nan`."""
+    if not math.isfinite(loss):
+        return str(loss)
+    return (
+        f"{loss:#.3g}".removesuffix(".") if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
+    )
+
+
+def describe_losses(history: History, smoothed: Numbers) -> str:
+    """Return the last losses of a training in words.
+
+    Args:
+        history: of the training.
+        smoothed: (N,), its smoothed losses, as far as the chart draws them.
+    """
+    losses = history.batch_losses
+    if not losses:
+        return "No batch has been trained yet."
+    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
+    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
+    if history.num_epochs:
+        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
+        test_losses = history.get("test_loss")
+        sentences.append(
+            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
+        )
+    return " ".join(sentences)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in the units that matter: `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    minutes, whole_seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole_seconds} s" if minutes else f"{whole_seconds} s"
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error as an alert in HTML: type and message, and its folded traceback."""
+    message = html.escape(str(error) or "no further message")
+    lines = html.escape("".join(traceback.format_exception(error)))
+    return (
+        f'<div role="alert"><strong>{type(error).__name__}:</strong> {message}'
+        f"<details><summary>Traceback</summary><pre>{lines}</pre></details></div>"
+    )
+
+
+def name_error(error: BaseException) -> str:
+    """Return an error's type, and its message if it has one."""
+    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}."
+
+
+def format_share(share: float) -> str:
+    """Return a share in per cent, such as `93 %`; `0 %` and `100 %` are exact."""
+    if math.isnan(share):  # from a network that has diverged
+        return "nan %"
+    percent = round(100 * share)
+    if percent == 0 and share > 0:
+        return "under 1 %"
+    if percent == 100 and share < 1:
+        return "over 99 %"
+    return f"{percent} %"

@@ -1,0 +1,130 @@
+"""Images and filters in words, for the gallery's frames, tooltips and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from torch import Tensor
+
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.rendering.captions import format_share
+from mnist_widgets.training.evaluation.selection import ImageFilter
+
+
+class _Image(NamedTuple):
+    """An image's position and label, its predicted class, and the probability of that class."""
+
+    position: int
+    label: int
+    predicted: int
+    share: float
+
+
+def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image a name such as `Image 1,234: true 4, predicted 9 with 61 %`.
+
+    Args:
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), for all images of the set; zeros before a prediction, and NaN
+            from a network that has diverged.
+        indices: int64 (M,), the positions of the images.
+    """
+    class_names = digit_set.class_names
+    names = []
+    for image in _look_up(digit_set, probabilities, indices):
+        name = f"Image {image.position:,}: true {class_names[image.label]}"
+        if image.share > 0:
+            name += f", predicted {class_names[image.predicted]} with {format_share(image.share)}"
+        elif math.isnan(image.share):
+            name += ", the network's outputs are no numbers (nan)"
+        names.append(name)
+    return names
+
+
+def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image `"right"`, `"wrong"`, or `""` before a prediction.
+
+    Args:
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), as for `name_images`.
+        indices: int64 (M,), the positions of the images.
+    """
+    return [
+        ("right" if image.predicted == image.label else "wrong") if image.share > 0 else ""
+        for image in _look_up(digit_set, probabilities, indices)
+    ]
+
+
+def describe_answers(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
+    """Return for each image the network's answer in a sentence, or `""` while there is none.
+
+    Args:
+        digit_set: as for `name_images`, as all others.
+        probabilities: float32 (N, C).
+        indices: int64 (M,).
+    """
+    return [
+        describe_answer(answer, digit_set.class_names, label) if answer.any() else ""
+        for answer, label in zip(
+            probabilities[indices], digit_set.labels[indices].tolist(), strict=True
+        )
+    ]
+
+
+def describe_answer(
+    probabilities: Tensor, class_names: Sequence[str], true_label: int | None = None
+) -> str:
+    """Return the answer for one image in a sentence, such as `The network says 7 with 93 %.`.
+
+    Args:
+        probabilities: (C,), for one image.
+        class_names: the names of the classes.
+        true_label: the image's class, if it is known.
+    """
+    if probabilities.isnan().any():
+        words = "The network's outputs are no numbers any more (nan)."
+    else:
+        words = f"The network says {describe_prediction(probabilities, class_names)}."
+    return words if true_label is None else f"True {class_names[true_label]}. {words}"
+
+
+def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> str:
+    """Return the two likeliest classes in words, such as `7 with 93 %, then 2 with 5 %`."""
+    answers = zip(probabilities.tolist(), class_names, strict=True)
+    likeliest = sorted(answers, key=itemgetter(0), reverse=True)[:2]  # of equals the first
+    return ", then ".join(f"{name} with {format_share(share)}" for share, name in likeliest)
+
+
+def _look_up(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> Iterator[_Image]:
+    shares, predicted = probabilities[indices].max(dim=1)
+    columns = (indices, digit_set.labels[indices], predicted, shares)
+    return map(_Image, *(column.tolist() for column in columns))
+
+
+def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:
+    """Return a filter's name, such as `Mistakes`, `True 4` or `True 4, predicted 9`."""
+    if wanted.is_right is not None:
+        return "Right" if wanted.is_right else "Mistakes"
+    if wanted.pair is not None:
+        label, predicted = wanted.pair
+        return f"True {class_names[label]}, predicted {class_names[predicted]}"
+    if wanted.label is not None:
+        return f"True {class_names[wanted.label]}"
+    if wanted.predicted is not None:
+        return f"Predicted {class_names[wanted.predicted]}"
+    return "All"
+
+
+def explain_absence(wanted: ImageFilter, class_names: Sequence[str]) -> str:
+    """Return a sentence for a filter that no image passes."""
+    if wanted.is_right is not None:
+        return "No prediction is right yet." if wanted.is_right else "Not a single mistake."
+    if wanted.pair is not None:
+        label, predicted = wanted.pair
+        return f"No {class_names[label]} is taken for {class_names[predicted]} at present."
+    if wanted.label is not None:
+        return f"No image shows a true {class_names[wanted.label]}."
+    return f"No image is taken for {class_names[wanted.predicted or 0]} at present."

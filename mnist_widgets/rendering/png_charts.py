@@ -1,0 +1,182 @@
+"""Charts as PNGs, drawn without a browser, for pages without live widgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mnist_widgets.data.images import to_pixels
+from mnist_widgets.rendering.confusion_captions import DIAGONAL_STRENGTH, color_cells, write_cells
+from mnist_widgets.rendering.palette import LIGHT, LOSS_KEY, blend_with_white
+from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
+from mnist_widgets.rendering.series import AxisRange, LossSeries, Points
+
+PLOT = (58, 34, 622, 258)
+"""Left, top, right and bottom of the axes of the loss chart, in pixels of the page."""
+
+CELL_PX, TILE_PX = 40, 36
+"""Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
+
+_FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
+
+
+def draw_losses(series: LossSeries) -> bytes:
+    """Draw each batch's loss, a smoothed line, and the mean and test loss of each epoch.
+
+    Returns:
+        A PNG, 640 by 300 pixels of the page.
+    """
+    x_range, y_range = series.choose_axes()
+    canvas = Canvas(640, 300)
+    _draw_loss_axes(canvas, x_range, y_range)
+    _draw_loss_key(canvas)
+
+    def locate(points: Points) -> list[Position]:
+        left, top, right, bottom = PLOT
+        x = left + (right - left) * x_range.locate(points[0])
+        y = bottom + (top - bottom) * y_range.locate(points[1])
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+    positions, losses = series.batches
+    canvas.line(locate((positions[0], losses[0])), LIGHT["faint"])
+    canvas.line(locate((positions[1], losses[1])), LIGHT["strong"], 2)
+    test_losses = locate(series.test_losses)
+    canvas.line(test_losses, LIGHT["test"], 2)
+    for position in test_losses:
+        canvas.dot(position, LIGHT["test"], num_corners=4)
+    for position in locate(series.means):
+        canvas.dot(position, LIGHT["mean"])
+    return canvas.to_png()
+
+
+def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> bytes:
+    """Draw a confusion matrix that highlights the mistakes.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`, not all 0.
+        class_names: in the order of the counts.
+        noun: what a class is: `digit` or `class`.
+
+    Returns:
+        A PNG; a cell is 40 pixels of the page wide and high.
+    """
+    strengths, texts = color_cells(counts, "counts", True), write_cells(counts, "counts")
+    longest_px = max(map(text_width, class_names))
+    side_px = CELL_PX * len(class_names)
+    left, are_long = longest_px + 34, longest_px > CELL_PX - 4
+    bottom = longest_px + 30 if are_long else 44
+    canvas = Canvas(left + side_px + 6, 6 + side_px + bottom)
+    for row, name in enumerate(class_names):
+        middle = (row + 0.5) * CELL_PX
+        canvas.text((left - 8, 6 + middle), name, anchor="rm")
+        if are_long:
+            canvas.text_upwards((left + middle, 12 + side_px), name, anchor="r")
+        else:
+            canvas.text((left + middle, 18 + side_px), name)
+        for column in range(len(class_names)):
+            start = (left + column * CELL_PX, 6 + row * CELL_PX)
+            end = (start[0] + CELL_PX, start[1] + CELL_PX)
+            canvas.box(start, end, _cell_color(strengths[row, column]), edge="#bdbdbd", width=0.5)
+            text = str(texts[row, column])
+            middle_of_cell = (start[0] + CELL_PX / 2, start[1] + CELL_PX / 2)
+            canvas.text(middle_of_cell, text, color="#9e9e9e" if text == "0" else INK)
+    canvas.text_upwards((12, 6 + side_px / 2), f"True {noun}")
+    canvas.text((left + side_px / 2, 6 + side_px + bottom - 12), f"Predicted {noun}")
+    return canvas.to_png()
+
+
+def draw_images(images: Tensor, verdicts: Sequence[str], num_columns: int) -> bytes:
+    """Draw images in rows, each in a frame that says whether it is recognized.
+
+    Args:
+        images: uint8 (N, 28, 28), N at least 1.
+        verdicts: `"right"`, `"wrong"` or `""` for each.
+        num_columns: images side by side.
+
+    Returns:
+        A PNG; each image has a square of 36 pixels of the page.
+    """
+    canvas = Canvas(num_columns * TILE_PX, math.ceil(len(images) / num_columns) * TILE_PX)
+    for at, (image, verdict) in enumerate(zip(images, verdicts, strict=True)):
+        x, y = at % num_columns * TILE_PX, at // num_columns * TILE_PX
+        color, width = _FRAMES[verdict]
+        canvas.box((x + 1, y + 1), (x + TILE_PX - 1.5, y + TILE_PX - 1.5), "black", color, width)
+        canvas.paste(to_pixels(image), (x + 4, y + 4), scale=1)
+        if verdict == "wrong":  # not by colour alone
+            canvas.box((x + 24, y + 1), (x + 34, y + 11), color)
+            canvas.line([(x + 26, y + 3), (x + 32, y + 9)], "black", 1.5)
+            canvas.line([(x + 26, y + 9), (x + 32, y + 3)], "black", 1.5)
+    return canvas.to_png()
+
+
+def draw_prediction(
+    image: Tensor, probabilities: Tensor, class_names: Sequence[str], true_label: int | None
+) -> bytes:
+    """Draw one image beside its classes' probabilities as bars, the true class in a frame.
+
+    Args:
+        image: (28, 28) or (1, 28, 28), uint8 or floats in [0, 1].
+        probabilities: (C,), which sum to 1; NaN is drawn as nothing.
+        class_names: in the order of the probabilities.
+        true_label: the image's class, if it is known.
+
+    Returns:
+        A PNG, 560 pixels of the page wide.
+    """
+    longest_px = max(map(text_width, class_names))
+    step_px = 368 / len(class_names)
+    are_long = longest_px > step_px - 4
+    canvas = Canvas(560, 172 + (longest_px + 8 if are_long else 20))
+    canvas.paste(to_pixels(image).reshape(28, 28), (4, 16), scale=5)
+    for share in (0.0, 0.5, 1.0):
+        y = 166 - 150 * share
+        canvas.line([(186, y), (556, y)], GRID)
+        canvas.text((182, y), f"{share:.0%}", anchor="rm", color=QUIET, size=10)
+    for at, (name, share) in enumerate(
+        zip(class_names, probabilities.nan_to_num(0).tolist(), strict=True)
+    ):
+        left, right = 186 + step_px * (at + 0.15), 186 + step_px * (at + 0.85)
+        canvas.box((left, 166 - 150 * share), (right, 166), LIGHT["strong"])
+        if at == true_label:
+            canvas.box((left, 16), (right, 166), None, edge=INK)
+            canvas.text(((left + right) / 2, 8), "true", size=10)
+        middle = (left + right) / 2
+        if are_long:
+            canvas.text_upwards((middle, 172), name, anchor="r")
+        else:
+            canvas.text((middle, 178), name)
+    return canvas.to_png()
+
+
+def _draw_loss_axes(canvas: Canvas, x_range: AxisRange, y_range: AxisRange) -> None:
+    left, top, right, bottom = PLOT
+    for share, tick in zip(x_range.locate(x_range.ticks), x_range.ticks, strict=True):
+        x = left + (right - left) * share
+        canvas.line([(x, top), (x, bottom)], GRID)
+        canvas.text((x, bottom + 12), f"{tick:,.0f}", size=11)
+    for share, tick in zip(y_range.locate(y_range.ticks), y_range.ticks, strict=True):
+        y = bottom + (top - bottom) * share
+        canvas.line([(left, y), (right, y)], GRID)
+        canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
+    canvas.text(((left + right) / 2, bottom + 32), "Batch")
+    canvas.text_upwards((12, (top + bottom) / 2), "Loss")
+
+
+def _draw_loss_key(canvas: Canvas) -> None:
+    x = float(PLOT[0])
+    for name, label in LOSS_KEY.items():
+        color = LIGHT[name]
+        if name != "mean":
+            canvas.line([(x, 14), (x + 22, 14)], color, 1 if name == "faint" else 2)
+        if name in ("mean", "test"):
+            canvas.dot((x + 11, 14), color, num_corners=4 if name == "test" else 0)
+        canvas.text((x + 28, 14), label, anchor="lm")
+        x += 28 + text_width(label) + 20
+
+
+def _cell_color(strength: float) -> str:
+    if strength == DIAGONAL_STRENGTH:
+        return blend_with_white(LIGHT["diagonal"])
+    return blend_with_white(LIGHT["cell"], strength)

@@ -1,0 +1,209 @@
+"""One self-contained HTML page about a training: its settings, its course and its end.
+
+It shows numbers that exist already: it does not wait for the training or run the network.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+from torch.nn.parameter import UninitializedParameter
+
+from mnist_widgets.data.digit_set import Batches
+from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.static_views import (
+    StaticView,
+    format_metric,
+    join_views,
+    render_confusion,
+    render_losses,
+    tabulate_epochs,
+)
+from mnist_widgets.rendering.tables import Table
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import format_number
+from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import os
+
+_PACKAGES = ("mnist_widgets", "torch", "numpy")
+_ENDINGS: Mapping[str, str] = {
+    "idle": "The training is not running.",
+    "running": "The training was still running when this page was made.",
+    "paused": "The training was paused when this page was made.",
+    "finished": "The training finished: all its epochs were trained.",
+    "stopped": "The training was stopped before its end.",
+    "failed": "The training failed.",
+}
+_CSS = """\
+body { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 16px/1.5 sans-serif; color: #212121;
+  background: white; }
+img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; }
+th, td { padding: .1em .9em .1em 0; border-bottom: 1px solid #e0e0e0; text-align: right; }
+th:first-child { text-align: left; }
+pre { white-space: pre-wrap; padding: .8em; background: #f5f5f5; }
+h2 { break-after: avoid; }
+img, table, pre { break-inside: avoid; }
+"""
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A page to show in the notebook, to save, or to print.
+
+    Attributes:
+        title: the page's heading.
+        body: its content in HTML.
+        text: the same in plain text, without pictures.
+    """
+
+    title: str
+    body: str
+    text: str
+
+    @property
+    def html(self) -> str:
+        """The whole page, which needs no other file."""
+        return (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{html.escape(self.title)}</title>\n<style>\n{_CSS}</style>\n</head>\n"
+            f"<body>\n{self.body}\n</body>\n</html>\n"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole page to a file, whose name should end in `.html`."""
+        Path(path).write_text(self.html, encoding="utf-8")
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.body
+
+
+def write_report(trainer: Trainer, state: str, error: BaseException | None = None) -> ReportPage:
+    """Return a page about a trainer and its history.
+
+    Args:
+        trainer: its confusion matrix is shown if its evaluator is an `Evaluator`.
+        state: of the trainer's session, such as `finished`.
+        error: the error that ended the run, if it failed.
+    """
+    title = "Report of a training"
+    sections = {
+        "How it ended": _describe_ending(trainer, state, error),
+        "Loss": render_losses(trainer.history),
+        "Epochs": tabulate_epochs(trainer.history),
+        "Confusion matrix": _show_confusion(trainer),
+        "Settings": _describe_settings(trainer),
+        "Versions": _describe_versions(),
+    }
+    when = StaticView.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
+    page = join_views([when, *(view.titled(name, level=2) for name, view in sections.items())])
+    return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
+
+
+def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> StaticView:
+    history = trainer.history
+    words = [_ENDINGS[state]]
+    if state == "stopped" and trainer.stop_reason:
+        words.append(trainer.stop_reason)
+    if error is not None:
+        words.append(name_error(error))
+    num_batches, num_epochs = len(history.batch_losses), history.num_epochs
+    words.append(
+        f"It trained {_count(num_batches, 'batch', 'batches')} in "
+        f"{_count(num_epochs, 'whole epoch', 'whole epochs')}."
+    )
+    if accuracies := history.get("test_accuracy"):
+        last, best = (
+            format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
+        )
+        words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
+    return StaticView.of_words(" ".join(words))
+
+
+def _show_confusion(trainer: Trainer) -> StaticView:
+    evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
+    if not isinstance(evaluator, Evaluator):
+        return StaticView.of_words(
+            "This training has no Evaluator, so there is no confusion matrix."
+        )
+    counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
+    view = render_confusion(counts, *_name_classes(evaluator, counts))
+    if counts is None:
+        return view
+    when = f"Counted on the test images at the end of epoch {num_epochs}."
+    return join_views([StaticView.of_words(when), view])
+
+
+def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
+    """Return the names of the classes, and what a class is."""
+    batches = evaluator.batches
+    names = tuple(batches.digit_set.class_names) if isinstance(batches, Batches) else DIGIT_NAMES
+    if counts is not None and len(counts) != len(names):  # a network with other classes
+        names = tuple(map(str, range(len(counts))))
+    return names, "digit" if names == DIGIT_NAMES else "class"
+
+
+def _describe_settings(trainer: Trainer) -> StaticView:
+    batches = trainer.train_batches
+    num_parameters = sum(
+        parameter.numel()
+        for parameter in trainer.model.parameters()
+        if not isinstance(parameter, UninitializedParameter)  # of a lazy layer that was never used
+    )
+    rate = float(trainer.optimizer.param_groups[0]["lr"])
+    settings = {
+        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
+        "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
+        "Optimizer": type(trainer.optimizer).__name__,
+        "Learning rate": format_number(rate),
+        "Batches of an epoch": f"{trainer.num_batches:,}",
+        "Device": str(trainer.device),
+    }
+    if isinstance(batches, Batches):
+        settings["Batch size"] = str(batches.batch_size)
+        settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
+    table = StaticView.of_table(Table(("Setting", "Value"), tuple(settings.items())))
+    config = trainer.config
+    if not isinstance(config, RunConfig):
+        return table
+    evaluator = trainer.evaluator
+    test_batches = evaluator.batches if isinstance(evaluator, Evaluator) else None
+    data = None
+    if isinstance(batches, Batches) and isinstance(test_batches, Batches):
+        data = (batches.digit_set, test_batches.digit_set)
+    changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
+    code = StaticView.of_code(
+        f"The same as text: {config.to_string()}.{changed} As code, with the present rate:",
+        replace(config, learning_rate=rate).to_code(
+            max(trainer.history.num_epochs, 1), data, trainer.train_step
+        ),
+    )
+    return join_views([table, code])
+
+
+def _describe_versions() -> StaticView:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return StaticView.of_words(
+        f"Python {platform.python_version()}, {packages}, {platform.system()}."
+    )
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"

@@ -1,0 +1,206 @@
+"""Static views of what panels show: plain text, and HTML that needs no kernel, script or style.
+
+A notebook keeps them beside the live panels, and `report_page` is made of them. The HTML holds its
+pictures as PNGs and uses only what GitHub leaves of a notebook's outputs: no style sheets, no SVG.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mnist_widgets.rendering.captions import describe_losses, format_loss
+from mnist_widgets.rendering.confusion_captions import describe_accuracy, tabulate_measures
+from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
+from mnist_widgets.rendering.png_charts import (
+    draw_confusion,
+    draw_images,
+    draw_losses,
+    draw_prediction,
+)
+from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries
+from mnist_widgets.rendering.tables import Table
+from mnist_widgets.training.history import History
+
+
+@dataclass(frozen=True)
+class StaticView:
+    """What a panel shows at one moment.
+
+    Attributes:
+        text: for terminals and readers of plain text.
+        html: the same with pictures.
+    """
+
+    text: str
+    html: str
+
+    @classmethod
+    def of_words(cls, words: str) -> StaticView:
+        """Return a view of a few sentences."""
+        return cls(words, f"<p>{html.escape(words)}</p>")
+
+    @classmethod
+    def of_code(cls, words: str, code: str) -> StaticView:
+        """Return a view of a sentence and of code below it."""
+        return cls(
+            f"{words}\n\n{code}",
+            f"<p>{html.escape(words)}</p><pre><code>{html.escape(code)}</code></pre>",
+        )
+
+    @classmethod
+    def of_table(cls, table: Table) -> StaticView:
+        """Return a view of a table."""
+        return cls(table.text, table.html)
+
+    @classmethod
+    def of_picture(cls, png: bytes, words: str, alternative: str = "") -> StaticView:
+        """Return a view of a picture with a text below it.
+
+        Args:
+            png: drawn on a `Canvas`; it is shown in the size that it was drawn for.
+            words: below the picture.
+            alternative: describes the picture to who cannot see it; else `words` do.
+        """
+        width_px = int.from_bytes(png[16:20], "big") // PIXEL_RATIO  # where a PNG holds its width
+        data = base64.b64encode(png).decode()
+        image = (
+            f'<img width="{width_px}" alt="{html.escape(alternative or words)}" '
+            f'src="data:image/png;base64,{data}">'
+        )
+        return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
+
+    def titled(self, title: str, level: int = 3) -> StaticView:
+        """Return the same below a heading; in HTML of this level."""
+        line = f"{title}\n{'-' * len(title)}\n"
+        return StaticView(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
+
+
+def join_views(views: Iterable[StaticView]) -> StaticView:
+    """Return several views as one, from top to bottom."""
+    all_views = tuple(views)
+    return StaticView(
+        "\n\n".join(view.text for view in all_views), "".join(view.html for view in all_views)
+    )
+
+
+def render_losses(
+    history: History, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False
+) -> StaticView:
+    """Return the loss chart, and the last losses in words.
+
+    Args:
+        history: what to show.
+        smoothing: strength of the smoothed line, from 0 to below 1.
+        log_scale: whether the loss is drawn on a logarithmic scale.
+    """
+    series = LossSeries(history, smoothing, log_scale)
+    words = describe_losses(history, series.batches[1][1])
+    if not series.num_batches:
+        return StaticView.of_words(words)
+    return StaticView.of_picture(draw_losses(series), words, f"Loss curve. {words}")
+
+
+def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> StaticView:
+    """Return the confusion matrix with accuracy, recall and precision.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
+        class_names: in the order of the counts.
+        noun: what a class is: `digit` or `class`.
+    """
+    if counts is None or not counts.any():
+        return StaticView.of_words(
+            "Nothing has been evaluated yet, so there is no confusion matrix."
+        )
+    words = "".join(describe_accuracy(counts)) + "."
+    layout = f"a row for each true {noun}, a column for each predicted one"
+    picture = draw_confusion(counts, class_names, noun)
+    matrix = Table(
+        ["", *class_names],
+        [[name, *map(str, row)] for name, row in zip(class_names, counts.tolist(), strict=True)],
+        f"{layout.capitalize()}:",
+    )
+    accuracy = StaticView.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
+    measures = tabulate_measures(counts, class_names, noun)
+    return StaticView(
+        f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html
+    )
+
+
+def render_prediction(
+    image: Tensor,
+    probabilities: Tensor,
+    class_names: Sequence[str],
+    true_label: int | None,
+    words: str,
+) -> StaticView:
+    """Return one image with the probabilities of its classes.
+
+    Args:
+        image: (28, 28) or (1, 28, 28), uint8 or floats in [0, 1].
+        probabilities: (C,), which sum to 1.
+        class_names: in the order of the probabilities.
+        true_label: the image's class, if it is known.
+        words: describe the prediction.
+    """
+    picture = draw_prediction(image, probabilities, class_names, true_label)
+    shares = zip(class_names, probabilities.tolist(), strict=True)
+    lines = [f"{name}: {100 * share:.2f} %" for name, share in shares]
+    return StaticView("\n".join([words, *lines]), StaticView.of_picture(picture, words).html)
+
+
+def render_images(
+    images: Tensor, verdicts: Sequence[str], names: Sequence[str], num_columns: int, words: str
+) -> StaticView:
+    """Return a page of images, each in a frame that says whether it is recognized.
+
+    Args:
+        images: uint8 (N, 28, 28).
+        verdicts: `"right"`, `"wrong"` or `""` for each.
+        names: of the images, with their predictions.
+        num_columns: images side by side.
+        words: describe the page.
+    """
+    if not len(images):
+        return StaticView.of_words(words)
+    wrong = [name for name, verdict in zip(names, verdicts, strict=True) if verdict == "wrong"]
+    if any(verdicts):
+        right = f"{list(verdicts).count('right')} right, {len(wrong)} wrong"
+        words = f"{words}. On this page: {right}."
+    else:
+        words = f"{words}. The network has not predicted these images yet."
+    page = StaticView.of_picture(draw_images(images, verdicts, num_columns), words)
+    items = "".join(f"<li>{html.escape(name)}</li>" for name in wrong)
+    mistakes = f"<p>Wrong, in orange frames with a cross:</p><ul>{items}</ul>" if wrong else ""
+    return StaticView("\n".join([words, *wrong]), page.html + mistakes)
+
+
+def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticView:
+    """Return a table with the mean loss and the metrics of each whole epoch.
+
+    Args:
+        history: what to show.
+        max_epochs: shows only the last ones; None shows all.
+    """
+    num_epochs = history.num_epochs
+    if not num_epochs:
+        return StaticView.of_words("No epoch is complete yet.")
+    names = [name for name, values in history.items() if len(values) >= num_epochs]
+    titles = ["mean loss" if name == "train" else name.replace("_", " ") for name in names]
+    first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
+    rows = [
+        [str(epoch + 1), *(format_metric(name, history[name][epoch]) for name in names)]
+        for epoch in range(first, num_epochs)
+    ]
+    caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
+    return StaticView.of_table(Table(["epoch", *titles], rows, caption))
+
+
+def format_metric(name: str, value: float) -> str:
+    """Return an accuracy in per cent, and any other metric like a loss."""
+    return f"{100 * value:.2f} %" if "accuracy" in name else format_loss(value)

@@ -1,0 +1,153 @@
+"""The settings of a run: checked, written as a line of text or as code, and built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from mnist_widgets.data.loaders import DigitSet
+from mnist_widgets.runs.run_code import write_code
+from mnist_widgets.runs.seeding import SeedRun, seeded
+from mnist_widgets.runs.settings import LOSSES, OPTIMIZERS, SETTINGS, TEST_BATCH_SIZE
+from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.models import SimpleNet
+from mnist_widgets.training.trainer import Callback, Trainer, TrainStep
+from mnist_widgets.training.trainer import train_step as usual_train_step
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of one run, enough to repeat it.
+
+    `settings.SETTINGS` holds the choices and the limits of each.
+
+    Example:
+        >>> config = RunConfig(optimizer="sgd", learning_rate=0.1)
+        >>> config.to_string()
+        'sgd lr=0.1 batch=512 hidden=512 loss=cross-entropy seed=0'
+        >>> trainer = config.build(*load_bundled_digits())
+
+    Attributes:
+        optimizer: such as `sgd`.
+        learning_rate: how far each update moves the weights.
+        batch_size: images in a batch.
+        hidden_units: width of the hidden layer.
+        loss: such as `cross-entropy`.
+        seed: of the weights, of the order of the images, and of what the training draws.
+
+    Raises:
+        ValueError: if a setting is not allowed; the message names it and what is.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    batch_size: int = 512
+    hidden_units: int = 512
+    loss: str = "cross-entropy"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for setting in SETTINGS:
+            value = setting.check(getattr(self, setting.name))
+            object.__setattr__(self, setting.name, value)
+
+    @classmethod
+    def from_string(cls, text: str, defaults: RunConfig | None = None) -> RunConfig:
+        """Return the settings that a text holds, as `to_string` writes it or a person types it.
+
+        Args:
+            text: its words in any order; some or all of them may be missing.
+            defaults: the settings that are missing; by default `RunConfig()`.
+
+        Raises:
+            ValueError: if a word is unknown or repeats a setting, or if a value is not allowed.
+        """
+        settings = {setting.key: setting for setting in SETTINGS}
+        values: dict[str, Any] = {}
+        for word in text.lower().split():
+            key, _, value = word.rpartition("=")
+            if not key and value in OPTIMIZERS:
+                key = SETTINGS[0].key
+            if key not in settings:
+                keys = ", ".join(f"{key}=" for key in list(settings)[1:])
+                raise ValueError(
+                    f"{word!r} is not a setting. Write one of {keys} with its value and no space "
+                    f"between them, or an optimizer: {', '.join(OPTIMIZERS)}."
+                )
+            setting = settings[key]
+            if setting.name in values:
+                raise ValueError(f"{setting.label} is set twice, the second time by {word!r}.")
+            values[setting.name] = setting.read(value)
+        return replace(defaults or cls(), **values)
+
+    def to_string(self) -> str:
+        """Return the settings as one short line, exact to the last digit."""
+        words = [
+            f"{setting.key}={setting.to_text(getattr(self, setting.name))}" for setting in SETTINGS
+        ]
+        return " ".join([self.optimizer, *words[1:]])
+
+    def to_words(self) -> dict[str, str]:
+        """Return each setting by its name, as a short label such as `lr 0.001`."""
+        return {setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS}
+
+    def to_code(
+        self,
+        epochs: int = 10,
+        data: tuple[DigitSet, DigitSet] | None = None,
+        train_step: TrainStep = usual_train_step,
+    ) -> str:
+        """Return Python code that repeats the run in a new notebook.
+
+        Lines marked FILL IN stand for data and a training step of your own.
+
+        Args:
+            epochs: how many to train.
+            data: the run's training set and test set; None stands for those of `load_digits()`.
+            train_step: the run's.
+        """
+        return write_code(vars(self), epochs, data, train_step)
+
+    def build(
+        self,
+        train_set: DigitSet,
+        test_set: DigitSet,
+        callbacks: Iterable[Callback] = (),
+        device: torch.device | str | None = None,
+    ) -> Trainer:
+        """Return a trainer with a new network, whose `config` is this one.
+
+        With each loss function, a softmax of the network's outputs gives its probabilities.
+        Building changes no random state. Just before its first batch, and again after each reset,
+        the run seeds torch with `seed`; the order of the images has its own generator.
+
+        Args:
+            train_set: the images to train on, shuffled in each epoch.
+            test_set: the images that the trainer's evaluator uses after each epoch.
+            callbacks: called in this order.
+            device: where to train; by default the best of this machine.
+        """
+        num_pixels = train_set.images[0].numel()
+        with seeded(self.seed):
+            model: nn.Module = SimpleNet(
+                num_pixels, len(train_set.class_names), hidden_units=self.hidden_units
+            )
+        loss = LOSSES[self.loss]
+        if loss.needs_log_softmax:
+            model = nn.Sequential(model, nn.LogSoftmax(dim=1))
+        order = torch.Generator().manual_seed(self.seed)
+        trainer = Trainer(
+            model,
+            loss.loss_fn,
+            OPTIMIZERS[self.optimizer].build(model.parameters(), self.learning_rate),
+            train_set.batches(self.batch_size, shuffle=True, generator=order),
+            evaluator=Evaluator(test_set.batches(TEST_BATCH_SIZE), loss.loss_fn),
+            callbacks=[SeedRun(self.seed, order), *callbacks],
+            device=device,
+        )
+        trainer.config = self
+        return trainer

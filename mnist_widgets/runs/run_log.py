@@ -1,0 +1,221 @@
+"""The log of runs: their settings, histories and times, and which of them are compared."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import SETTINGS, format_number
+from mnist_widgets.system.listeners import Listeners
+from mnist_widgets.training.history import History
+from mnist_widgets.training.reports import BatchReport, EpochReport
+from mnist_widgets.training.trainer import Callback, Trainer
+
+MAX_RUNS = 8
+"""Runs that a log keeps; a new one replaces the oldest."""
+MAX_EARLIER_SHOWN = 4
+"""Runs beside the current one that can be told apart in one chart."""
+
+
+@dataclass(eq=False)
+class Run:
+    """One run, under way or ended.
+
+    Attributes:
+        number: its place among all runs of its log, from 1; not used twice.
+        config: the settings that it began with; None for the user's own parts.
+        history: its losses and metrics.
+        duration_s: seconds of training, without evaluations and pauses.
+        learning_rates: each that it was trained with, in order; several if it was changed.
+        is_shown: whether the chart shows it.
+    """
+
+    number: int
+    config: RunConfig | None
+    history: History
+    duration_s: float = 0.0
+    learning_rates: list[float] = field(default_factory=list)
+    is_shown: bool = True
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """The best test accuracy of its epochs, 0 to 1; None before there is one."""
+        return max(self.history.get("test_accuracy", []), default=None)
+
+    def to_words(self) -> dict[str, str]:
+        """Return its settings as `RunConfig.to_words` does, with all its learning rates."""
+        words = {} if self.config is None else self.config.to_words()
+        rates = list(self.learning_rates)
+        if len(rates) > 1:
+            words["learning_rate"] = f"lr {' → '.join(map(format_number, rates))}"
+        return words
+
+
+def describe_runs(runs: Sequence[Run]) -> list[str]:
+    """Name each of several runs by the settings that differ, such as `lr 0.1`.
+
+    Returns:
+        A label for each, no two alike: where the settings are, a number such as `run 2` is added.
+    """
+    words = [run.to_words() for run in runs]
+    names = [setting.name for setting in SETTINGS]
+    differing = [name for name in names if len({each.get(name) for each in words}) > 1]
+    labels = [", ".join(each[name] for name in differing if name in each) for each in words]
+    return [
+        label if label and labels.count(label) == 1 else f"{label}, run {run.number}".lstrip(", ")
+        for label, run in zip(labels, runs, strict=True)
+    ]
+
+
+def name_runs(runs: Sequence[Run]) -> dict[int, str]:
+    """Return a name of each run by its number, such as `run 2` or `run 2: lr 0.1`."""
+    names = {}
+    for run, label in zip(runs, describe_runs(runs), strict=True):
+        number = f"run {run.number}"
+        names[run.number] = label if label.endswith(number) else f"{number}: {label}"
+    return names
+
+
+class RunLog:
+    """The last runs, and which of them are shown.
+
+    Example:
+        ```python
+        log = RunLog()
+        trainer = config.build(train_set, test_set, callbacks=[log.record()])
+        trainer.fit(10)
+        log.runs[-1].best_accuracy
+        ```
+
+    """
+
+    def __init__(self) -> None:
+        # Runs begin in the training's thread, and are shown and deleted in the main thread.
+        self._changing = threading.RLock()
+        self._runs: tuple[Run, ...] = ()
+        self._num_begun = 0
+        self._current: Run | None = None
+        self._listeners = Listeners()
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The last `MAX_RUNS` runs, in the order in which they began."""
+        return self._runs
+
+    @property
+    def current(self) -> Run | None:
+        """The run under way or just ended; None from a reset to the next batch."""
+        return self._current
+
+    @property
+    def earlier_shown(self) -> tuple[Run, ...]:
+        """The runs shown beside the current one, `MAX_EARLIER_SHOWN` at most."""
+        return tuple(run for run in self._runs if run.is_shown and run is not self._current)
+
+    def record(self) -> Callback:
+        """Return a callback that records a trainer's runs, with the settings in `trainer.config`.
+
+        A run begins with the trainer's first batch, and the next one with the first batch after a
+        reset. The run before is then no longer the current one.
+        """
+        self.close_current()
+        return _Recorder(self)
+
+    def begin(self, config: RunConfig | None, history: History, learning_rate: float) -> Run:
+        """Add a new run, make it the current one, and return it."""
+        with self._changing:
+            self._num_begun += 1
+            run = Run(self._num_begun, config, history, learning_rates=[learning_rate])
+            self._current = run
+            self._runs = (*self._runs, run)[-MAX_RUNS:]
+            self._hide_surplus()
+        self.notify()
+        return run
+
+    def close_current(self) -> None:
+        """Make the current run one of the earlier ones."""
+        with self._changing:
+            self._current = None
+            self._hide_surplus()
+        self.notify()
+
+    def show(self, number: int, is_shown: bool = True) -> None:
+        """Show or hide a run; the current one stays shown.
+
+        If too many are shown then, the oldest of the others is hidden.
+        """
+        with self._changing:
+            run = self._find(number)
+            if run is not None:
+                run.is_shown = is_shown
+                self._hide_surplus(spared=run)
+        self.notify()
+
+    def delete(self, number: int) -> None:
+        """Delete a run, unless it is the current one."""
+        with self._changing:
+            run = self._find(number)
+            self._runs = tuple(other for other in self._runs if other is not run)
+        self.notify()
+
+    def notify(self) -> None:
+        """Call all listeners."""
+        self._listeners.call()
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when a run begins, ends an epoch, or is shown, hidden or deleted.
+
+        It is called in the thread that made the change, so it must return at once.
+        """
+        self._listeners.add(listener)
+
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        """Stop calling `listener`."""
+        self._listeners.remove(listener)
+
+    def _find(self, number: int) -> Run | None:
+        """Return the run with this number, or None if it is unknown or the current one."""
+        found = (run for run in self._runs if run.number == number and run is not self._current)
+        return next(found, None)
+
+    def _hide_surplus(self, spared: Run | None = None) -> None:
+        num_surplus = len(self.earlier_shown) - MAX_EARLIER_SHOWN
+        for run in [run for run in self.earlier_shown if run is not spared][: max(num_surplus, 0)]:
+            run.is_shown = False
+
+
+class _Recorder(Callback):
+    """Records the runs of one trainer in a log."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._run: Run | None = None
+
+    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
+        """Begin the run with its first batch; add the time, and a learning rate that is new."""
+        rate = float(trainer.optimizer.param_groups[0]["lr"])
+        if self._run is None or self._run.history is not trainer.history:
+            config = trainer.config if isinstance(trainer.config, RunConfig) else None
+            # the learning rate may have been changed since the trainer was built
+            config = config and replace(config, learning_rate=rate)
+            self._run = self._log.begin(config, trainer.history, rate)
+        run = self._run
+        run.duration_s += report.duration_s
+        if run.learning_rates[-1] != rate:
+            run.learning_rates.append(rate)
+            self._log.notify()
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Announce the epoch's numbers."""
+        self._log.notify()
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Announce the time of the last batches."""
+        self._log.notify()
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Begin another run with the next batch."""
+        self._run = None
+        self._log.close_current()

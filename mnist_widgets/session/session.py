@@ -1,0 +1,291 @@
+"""A training that is steered from a notebook: start, pause, step, stop, reset, and jobs.
+
+One worker thread does everything that touches the model, one task after the other: commands and
+jobs in the order of their requests, and the batches when no request waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+from mnist_widgets.session.open_sessions import add_session, close_sessions_of
+from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
+from mnist_widgets.session.stepped_run import SteppedRun
+from mnist_widgets.session.throughput import Throughput
+from mnist_widgets.session.waiting import WaitingSession
+from mnist_widgets.session.worker import Task, Worker
+from mnist_widgets.system.interrupts import interrupts_wait
+from mnist_widgets.training.evaluation.portions import LongJob
+from mnist_widgets.training.reports import BatchReport
+from mnist_widgets.training.trainer import Trainer, check_epochs
+
+if TYPE_CHECKING:
+    import os
+
+    from mnist_widgets.rendering.report_page import ReportPage
+
+Result = TypeVar("Result")
+
+
+class TrainingSession(WaitingSession):
+    """Steers a `Trainer` that works in a thread of its own.
+
+    A request takes effect between two batches, and requests take effect in order. Whether one is
+    accepted depends on the state in which all earlier requests will leave the session. To wait
+    until they have taken effect, wait for a job: `session.between_batches(lambda: None).result()`.
+
+    The evaluation after an epoch can be interrupted between two portions too. A pause interrupts
+    it, the next step completes it before it trains its batch, and a stop cancels it: then the epoch
+    does not count as whole.
+
+    Example:
+        ```python
+        session = TrainingSession(trainer)
+        session.start(10)
+        await session.finished()  # in a notebook; session.join() in a script
+        ```
+
+    Args:
+        trainer: used by this session alone while a run is open.
+        wait: whether each request of the main thread returns only when nothing is left to do: the
+            training has ended or is paused, and all jobs are done. One interrupt of the kernel
+            stops a training that runs, after its current batch; a second one ends the wait with a
+            KeyboardInterrupt. None waits in Colab, which draws nothing that another thread sends.
+
+    A newer session for the same model closes this one: two of them would train one model twice.
+
+    Raises:
+        ActionRefusedError: if something other than a session trains this trainer, or its own
+            callback makes another session.
+
+    Attributes:
+        waits: whether requests of the main thread wait.
+    """
+
+    def __init__(self, trainer: Trainer, wait: bool | None = None) -> None:
+        super().__init__(wait)
+        close_sessions_of(trainer.model)
+        if trainer.is_running:
+            raise ActionRefusedError("This trainer is training already; let that run end first.")
+        self._run = SteppedRun(trainer)
+        self._goal = "idle"
+        self._is_closed = False
+        self._worker = Worker(
+            self._changed, self._run_task, self._find_batch, lambda: self._run.state == "paused"
+        )
+        add_session(self)
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer; another one after `reset(trainer)`."""
+        return self._run.trainer
+
+    @property
+    def last_report(self) -> BatchReport | None:
+        """The latest batch; None before the first and after a reset."""
+        return self._run.last_report
+
+    @property
+    def throughput(self) -> Throughput:
+        """How fast the current or last run is."""
+        return self._run.throughput
+
+    @property
+    def num_batches_left(self) -> int:
+        """Batches that the run of the latest batch still has to train."""
+        return self._run.num_batches_left
+
+    @property
+    def progress(self) -> float:
+        """The trained share of the current or last run, 0 to 1."""
+        return self._run.progress
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session was closed, for good."""
+        return self._is_closed
+
+    def can(self, action: Action) -> bool:
+        """Return whether `action` would be accepted now."""
+        return not self._is_closed and self._goal in LEADS_TO[action]
+
+    def start(self, epochs: int) -> None:
+        """Train `epochs` more epochs.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            ActionRefusedError: while running or paused.
+        """
+        check_epochs(epochs)
+        self._command("start", lambda: self._run.open(epochs, "running"))
+
+    def pause(self) -> None:
+        """Pause after the current batch.
+
+        Raises:
+            ActionRefusedError: if no run is open.
+        """
+        self._command("pause", lambda: self._run.change("running", "paused"))
+
+    def resume(self) -> None:
+        """Continue after a pause.
+
+        Raises:
+            ActionRefusedError: if no run is open.
+        """
+        self._command("resume", lambda: self._run.change("paused", "running"))
+
+    def step(self, epochs: int = 1) -> None:
+        """Train exactly one batch, then pause.
+
+        Args:
+            epochs: the length of the run that is opened when none is.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            ActionRefusedError: while running.
+        """
+        check_epochs(epochs)
+        self._command("step", lambda: self._run.step(epochs))
+
+    def stop(self) -> None:
+        """End the run after the current batch; the model keeps what it has learned."""
+        self._command("stop", self._run.end)
+
+    def reset(self, trainer: Trainer | None = None) -> None:
+        """End the run; restore weights and optimizer to the session's beginning, bit for bit.
+
+        Args:
+            trainer: replaces the present trainer; its present state is the new beginning.
+        """
+        self._command("reset", lambda: self._run.reset(trainer))
+
+    def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
+        """Run `job` in the worker before the next batch; at once if none is trained.
+
+        Code that reads the model belongs into such a job, so that it never sees half an update. A
+        callback of the training is between two batches already: its job runs immediately.
+
+        Returns:
+            A future of the job's result or error.
+
+        Raises:
+            ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
+        """
+        future: Future[Result] = Future()
+
+        def run_job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(job())
+            except BaseException as error:  # it belongs to the caller of `result`
+                future.set_exception(error)
+
+        if self.is_worker_here:
+            self._refuse_if_closed()
+            run_job()
+        else:
+            self._submit(lambda: self._worker.submit(run_job))
+        return future
+
+    def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
+        """Run a long `job` before the next batch, in portions: each ends with a `yield`.
+
+        All commands and all jobs of `between_batches` come between two portions, so the job must
+        check after each `yield` whether its work still counts: weights may have changed. Closing
+        the session, or cancelling the future, ends the job after its current portion.
+
+        Returns:
+            A future of what the job returns at its end, or of its error.
+
+        Raises:
+            ActionRefusedError: once the session is closed.
+            RuntimeError: if no thread can be started for it.
+        """
+        long_job = LongJob(job())
+
+        def do_portion() -> bool:
+            if self._is_closed:
+                long_job.future.cancel()
+            return long_job.do_portion()
+
+        self._submit(lambda: self._worker.submit_long_job(do_portion))
+        return long_job.future
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> ReportPage:
+        """Return one HTML page of what has been trained: curve, matrix, settings, versions.
+
+        Args:
+            path: where to save the page as well, such as `"my_run.html"`.
+        """
+        from mnist_widgets.rendering.report_page import (
+            write_report,  # slow to load, and seldom needed
+        )
+
+        page = write_report(self.trainer, self.state, self.error)
+        if path is not None:
+            page.save(path)
+        return page
+
+    def close(self) -> None:
+        """End the run and the worker for good, and wait for the current batch."""
+        with interrupts_wait(), self._changed:
+            if not self._is_closed:
+                self._is_closed = True
+                if self._goal in OPEN:
+                    self._worker.submit(self._run.end)
+                    self._goal = "stopped"
+                self._changed.notify_all()
+        self._worker.join()
+        self._listeners.call()
+
+    # In the thread of a request
+
+    def _command(self, action: Action, task: Task) -> None:
+        def submit() -> None:
+            goal = LEADS_TO[action].get(self._goal)
+            if goal is None:
+                raise ActionRefusedError(REFUSALS[action])
+            self._worker.submit(task)
+            self._goal = goal
+
+        self._submit(submit, is_news=True)
+
+    def _submit(self, submit: Task, *, is_news: bool = False) -> None:
+        with self._request():
+            # the goal and the queue change together, or other threads would see one without the
+            # other; no listener is called with the lock held
+            with interrupts_wait(), self._changed:
+                self._refuse_if_closed()
+                submit()
+            if is_news:
+                self._listeners.call()
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise ActionRefusedError(
+                "This session is closed: close() was called, or a newer session trains its model. "
+                "Use that one, or make a new TrainingSession."
+            )
+
+    # In the worker thread
+
+    def _run_task(self, task: Task) -> None:
+        num_changes = self._run.num_changes
+        try:
+            task()
+        except BaseException as error:  # kept, shown, and raised by join()
+            self._run.fail(error)
+        with self._changed:
+            self._worker.end_task()
+            if self._worker.is_done:
+                self._goal = self._run.state
+        if self._run.num_changes != num_changes:  # a job alone is no news
+            self._listeners.call()
+
+    def _find_batch(self) -> Task | None:
+        return self._run.train_batch if self._run.is_batch_due else None

@@ -1,0 +1,1 @@
+"""Train a model: models, the loop, callbacks, history, and the tutorial's functions."""

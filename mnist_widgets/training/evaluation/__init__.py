@@ -1,0 +1,1 @@
+"""Judge a model: probabilities, loss, accuracy, confusion counts."""

@@ -1,0 +1,273 @@
+"""Compute probabilities, loss and accuracy of a network.
+
+An evaluation leaves the model, its device and torch's random generators unchanged, unless the model
+itself draws random numbers in evaluation mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.parameter import is_lazy
+from torch.random import fork_rng
+
+from mnist_widgets.data.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
+from mnist_widgets.training.devices import device_of
+from mnist_widgets.training.evaluation.module_state import ModuleState
+from mnist_widgets.training.evaluation.outputs import (
+    check_outputs,
+    find_reduction,
+    to_labels,
+    to_loss_targets,
+    to_probabilities,
+    warn_of_unclear_scores,
+)
+from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
+from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.preflight.batch_checks import unpack_judged
+from mnist_widgets.training.preflight.explanations import explaining
+from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set `model` to evaluation mode, without gradients, within this context.
+
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
+    """
+    device = device_of(model)
+    state = ModuleState(model.modules())
+    # Only if needed: another thread that draws meanwhile would get the same numbers again.
+    draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+    try:
+        # not inference_mode: a tensor that a model stores there could not be used in training
+        with torch.no_grad(), fork:
+            model.eval()
+            yield
+    finally:
+        state.restore()
+
+
+class Evaluator:
+    """Computes the mean loss and the accuracy of a model on fixed batches.
+
+    Args:
+        batches: Inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`.
+            Labels (B, 1) and one-hot targets (B, C) are converted to labels (B,).
+        loss_fn: The loss of outputs and labels; by default cross-entropy, which takes raw scores.
+            It gets the outputs and labels of all batches at once, so the loss does not depend on
+            the batch size. Losses of `torch.nn` that compare each output with a target, such as
+            `nn.BCELoss` and `nn.MSELoss`, get the labels in the outputs' shape and type, one-hot
+            if there is an output for each class. Other losses get the labels unchanged.
+
+    Attributes:
+        predictions: Those of the last evaluation, in the order of the batches, without images whose
+            label is the loss function's `ignore_index`. None before the first evaluation.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        loss_fn: LossFunction = functional.cross_entropy,
+    ) -> None:
+        self.batches = batches
+        self.loss_fn = loss_fn
+        self.predictions: Predictions | None = None
+
+    @property
+    def confusion(self) -> Tensor | None:
+        """The counts[true, predicted] of the last evaluation, int64 (C, C), or None."""
+        return None if self.predictions is None else self.predictions.confusion
+
+    def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
+        """Return `test_loss` and `test_accuracy` (0 to 1).
+
+        The loss is `loss_fn` of all images together, divided by their number if its `reduction` is
+        `"sum"`. Images whose label is its `ignore_index` do not count.
+
+        The same weights give the same metrics. If a forward pass takes longer than about 10 ms, the
+        number of images in a pass depends on the time and the last digits of the loss may differ.
+
+        Raises:
+            TypeError: A batch is not a pair.
+            ValueError: There is no batch, no label counts, or outputs, labels and loss function do
+                not fit together; the message names the shapes.
+        """
+        return run_to_end(self.evaluate_in_portions(model, device))
+
+    def evaluate_in_portions(
+        self, model: nn.Module, device: torch.device | str
+    ) -> Generator[None, None, dict[str, float]]:
+        """Return the same as `evaluate`, and yield between two portions of about 25 ms.
+
+        Between two portions the model is unchanged. A cancelled evaluation does not change
+        `predictions`.
+        """
+        all_outputs, all_targets = [], []
+        cuts = ImageCuts()
+        for batch in _iterate_unseen(self.batches):
+            inputs, targets = unpack_judged(batch)
+            images = to_tensor(inputs, "inputs").to(device)
+            all_outputs.append((yield from _compute_outputs(model, images, cuts)))
+            all_targets.append(to_tensor(targets, "labels"))
+        if not all_outputs:
+            raise ValueError(
+                "The evaluator has no batches. Pass at least one, for example "
+                "test_set.batches(512)."
+            )
+        outputs, targets = torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
+        with evaluating(model):
+            return self._compute_metrics(model, outputs, targets)
+
+    def _compute_metrics(
+        self, model: nn.Module, outputs: Tensor, targets: Tensor
+    ) -> dict[str, float]:
+        """Return the metrics of all batches together, and store their predictions."""
+        if len(outputs) != len(targets):
+            raise ValueError(
+                f"The evaluator's batches have {len(outputs)} images, but labels of shape "
+                f"{tuple(targets.shape)}."
+            )
+        labels, counted, loss_targets = read_targets(self, outputs, targets)
+        num_images = int(counted.sum())
+        if num_images == 0:
+            raise ValueError("The loss function ignores all labels of the evaluator.")
+        probabilities = to_probabilities(outputs, self.loss_fn, model)
+        warn_of_unclear_scores(outputs, self.loss_fn, model)
+        loss = _to_number(self.loss_fn(outputs, loss_targets))
+        if find_reduction(self.loss_fn) == "sum":
+            loss /= num_images
+        self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
+        num_right = int(self.predictions.are_right.sum())
+        return {"test_loss": loss, "test_accuracy": num_right / num_images}
+
+
+def read_targets(
+    evaluator: Evaluator, outputs: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return labels int64 (B,), whether each counts, and the targets for the loss function.
+
+    Raises:
+        ValueError: Outputs, targets and the evaluator's loss function do not fit together.
+    """
+    loss_fn = evaluator.loss_fn
+    num_classes = 2 if outputs.numel() == len(outputs) else outputs.shape[1]
+    loss_targets = to_loss_targets(loss_fn, outputs, targets)
+    digit_set = getattr(evaluator.batches, "digit_set", None)
+    if loss_targets is not targets and isinstance(digit_set, DigitSet):
+        num_named = len(digit_set.class_names)
+        if num_classes != num_named:
+            raise ValueError(
+                f"The model's outputs have the shape {tuple(outputs.shape)}, which means "
+                f"{num_classes} classes, but the evaluator's data has {num_named} classes."
+            )
+    check_loss_inputs(loss_fn, outputs, loss_targets)
+    return *to_labels(targets, num_classes, loss_fn), loss_targets
+
+
+def _iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches without advancing torch's global random generator."""
+    if is_without_draws(batches):
+        yield from batches
+        return
+    state, iterator = torch.get_rng_state(), None
+    while True:
+        with fork_rng([]):
+            torch.set_rng_state(state)
+            iterator = iter(batches) if iterator is None else iterator
+            batch = next(iterator, None)
+            state = torch.get_rng_state()
+        if batch is None:
+            return
+        yield batch
+
+
+def is_without_draws(batches: object) -> bool:
+    """Return whether iterating these batches certainly draws no random numbers."""
+    is_in_order = type(batches) is Batches and not batches.shuffle
+    return is_in_order or isinstance(batches, (list, tuple))
+
+
+def _to_number(loss: Tensor | float) -> float:
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise ValueError(
+            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
+            'single number, as with reduction="mean".'
+        )
+    return float(loss)
+
+
+def predict_probabilities(
+    model: nn.Module, images: ArrayLike, loss_fn: LossFunction | None = None
+) -> Tensor:
+    """Compute the network's probabilities for each class.
+
+    Args:
+        model: Returns raw scores, log-probabilities or probabilities (N, C), or a single number for
+            each image, (N, 1) or (N,), which becomes the probabilities of two classes.
+        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1] of shape
+            (N, 1, 28, 28) or (1, 28, 28) as in its batches and items; a tensor, array or list.
+            Floats of any other shape are passed to the model unchanged.
+        loss_fn: The loss function of the training. It determines whether single numbers are scores
+            or, with `nn.BCELoss`, probabilities; without it, the model's last layer does.
+
+    Returns:
+        float32 (N, C) on the CPU; each row sums to 1.
+
+    Raises:
+        ValueError: The images have another type, uint8 images have another shape, the model's
+            outputs have another shape, or the images do not fit the model's layers.
+    """
+    return run_to_end(predict_in_portions(model, _prepare(images), loss_fn))
+
+
+def _prepare(images: ArrayLike) -> Tensor:
+    pixels = to_images(images)
+    if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
+        raise ValueError(
+            f"The images are {pixels.dtype} of shape {tuple(pixels.shape)}; they must be a tensor "
+            "of torch.uint8, such as digit_set.images, or of floats in [0, 1]."
+        )
+    if pixels.dtype == torch.uint8:
+        return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels
+    has_images = pixels.shape[-2:] == (28, 28)
+    return (pixels.reshape(-1, 1, 28, 28) if has_images else pixels).float()
+
+
+def predict_in_portions(
+    model: nn.Module, images: Tensor, loss_fn: LossFunction | None = None
+) -> Generator[None, None, Tensor]:
+    """Return the same as `predict_probabilities`, and yield between two portions.
+
+    Args:
+        model: As for `predict_probabilities`.
+        images: uint8 (N, 28, 28) or float32 (N, ...).
+        loss_fn: As for `predict_probabilities`.
+    """
+    outputs = yield from _compute_outputs(model, images, ImageCuts())
+    with evaluating(model):
+        return to_probabilities(outputs, loss_fn, model).cpu()
+
+
+def _compute_outputs(
+    model: nn.Module, images: Tensor, cuts: ImageCuts
+) -> Generator[None, None, Tensor]:
+    device = device_of(model)
+
+    def compute(images: Tensor) -> Tensor:
+        inputs = (to_inputs(images) if images.dtype == torch.uint8 else images).to(device)
+        with explaining(model, inputs):
+            outputs = check_outputs(model(inputs), len(inputs))
+        # A compiled model may reuse its memory, and the copy waits until a GPU has finished.
+        return outputs.to("cpu", copy=True)
+
+    return cuts.map(compute, images, within=partial(evaluating, model))

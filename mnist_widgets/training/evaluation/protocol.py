@@ -1,0 +1,63 @@
+"""The interface of an evaluator, and the way a `Trainer` calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from mnist_widgets.system.interrupts import breakable
+
+
+class SupportsEvaluate(Protocol):
+    """The methods that a `Trainer` calls."""
+
+    def evaluate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Return the metrics of `model` by name."""
+
+
+def evaluate_in_portions(
+    evaluator: Any,  # noqa: ANN401 - SupportsEvaluate, perhaps with evaluate_in_portions
+    model: nn.Module,
+    device: torch.device,
+    is_cancelled: Callable[[], bool],
+) -> Generator[None, None, Mapping[str, float] | None]:
+    """Return the metrics of `model`, and yield between two portions.
+
+    Args:
+        evaluator: Computes the metrics; None for no metrics. It may also have a method
+            `evaluate_in_portions`, which returns what `evaluate` does and yields between two
+            portions of at most 50 ms; otherwise it cannot be interrupted.
+        model: The network.
+        device: The model's device.
+        is_cancelled: Whether to stop before the next portion and return None.
+    """
+    if evaluator is None:
+        return {}
+    if not _has_portions(evaluator):
+        found: Mapping[str, float] = breakable(evaluator.evaluate, model, device)
+        return found
+    with closing(evaluator.evaluate_in_portions(model, device)) as portions:
+        while not is_cancelled():
+            try:
+                breakable(next, portions)
+            except StopIteration as end:
+                metrics: Mapping[str, float] = end.value
+                return metrics
+            yield
+    return None
+
+
+def _has_portions(evaluator: object) -> bool:
+    """Return whether `evaluate_in_portions` returns the same metrics as `evaluate`.
+
+    A class or an object that overrides only `evaluate` may have added metrics there.
+    """
+    own = getattr(evaluator, "__dict__", {})
+    for names in (own, *map(vars, type(evaluator).__mro__)):
+        if "evaluate_in_portions" in names or "evaluate" in names:
+            return "evaluate_in_portions" in names
+    return False

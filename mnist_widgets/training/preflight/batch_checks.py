@@ -1,0 +1,110 @@
+"""Check that `train_step` can unpack the batches and that the last one is large enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager
+from numbers import Number
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from mnist_widgets.data.digit_set import Batches
+from mnist_widgets.training.epoch_batches import find_inputs
+
+SINGLE_IMAGE = (
+    "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
+    "that batch out with drop_last=True, in DigitSet.batches(...) or DataLoader(...), or change "
+    "the batch size."
+)
+
+
+def check_pair(batch: object) -> None:
+    """Check that `train_step` can unpack a batch.
+
+    Raises:
+        TypeError: The batch is not a pair of tensors.
+    """
+    parts = batch if isinstance(batch, (tuple, list)) else ()
+    if len(parts) == 2 and all(hasattr(part, "to") for part in parts):
+        return
+    if len(parts) == 2 and isinstance(parts[0], Tensor) and isinstance(parts[1], Number):
+        raise TypeError(
+            "train_batches is a data set: it gives single images and their labels. Cut it into "
+            "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
+        )
+    raise TypeError(
+        "A batch must be a pair of tensors, (inputs, targets), but train_batches gave "
+        f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own for such "
+        "batches."
+    )
+
+
+def unpack_judged(batch: object) -> tuple[object, object]:
+    """Return the inputs and targets of an evaluator's batch.
+
+    Raises:
+        TypeError: The batch is not a pair.
+    """
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        inputs, targets = batch
+        return inputs, targets
+    raise TypeError(
+        "A batch must be a pair of tensors, (inputs, targets), but the evaluator's batches gave "
+        f"{_describe(batch)}. Make them give pairs, or pass your own evaluator for such batches."
+    )
+
+
+def _describe(batch: object) -> str:
+    if isinstance(batch, (tuple, list)):
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        return f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
+    if isinstance(batch, dict):
+        return f"a dict with the keys {', '.join(map(repr, batch))}"
+    if isinstance(batch, Tensor):
+        return f"a single tensor of shape {tuple(batch.shape)}"
+    return f"a {type(batch).__name__}"
+
+
+def count_last_images(train_batches: Iterable[Any]) -> int | None:
+    """Return the number of images in an epoch's last batch; None if it is unknown."""
+    if isinstance(train_batches, Batches):
+        return train_batches.num_images % train_batches.batch_size or train_batches.batch_size
+    if isinstance(train_batches, DataLoader):
+        size, sampler = train_batches.batch_size, train_batches.sampler
+        if size is None or train_batches.drop_last or not isinstance(sampler, Sized):
+            return None
+        return len(sampler) % size or size
+    if isinstance(train_batches, (list, tuple)):
+        inputs = find_inputs(train_batches[-1])
+        return None if inputs is None else len(inputs)
+    return None
+
+
+@contextmanager
+def batch_norms_checked(
+    batch_norms: Iterable[nn.Module], train_batches: Iterable[Any], inputs: Tensor | None
+) -> Iterator[None]:
+    """Within this context a layer raises a `ValueError` if it cannot train on the last batch.
+
+    It can if each image has several values in a channel, as after a `Conv1d`, or becomes several
+    rows. This depends on the layer's inputs, so within this context the layers have hooks.
+
+    Args:
+        batch_norms: Layers that fail on a single row with one value in each channel.
+        train_batches: The batches of an epoch.
+        inputs: The inputs of the batch that is trained in this context, if known.
+    """
+
+    def check(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if layer.training and arguments and inputs is not None:
+            num_rows, _, *lengths = arguments[0].shape
+            if num_rows == len(inputs) and set(lengths) <= {1}:
+                raise ValueError(SINGLE_IMAGE)
+
+    with ExitStack() as hooks:
+        if count_last_images(train_batches) == 1:
+            for layer in batch_norms:
+                hooks.enter_context(layer.register_forward_pre_hook(check))
+        yield

@@ -1,0 +1,83 @@
+"""Check on the first training batch that the evaluator can evaluate the model.
+
+The check uses the outputs that the training computes, so it adds no forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from mnist_widgets.data.tensors import to_tensor
+from mnist_widgets.training.evaluation.evaluator import Evaluator, is_without_draws, read_targets
+from mnist_widgets.training.evaluation.outputs import check_outputs
+from mnist_widgets.training.preflight.batch_checks import unpack_judged
+
+
+@contextmanager
+def checking_evaluator(
+    evaluator: object, model: nn.Module, inputs: Tensor | None
+) -> Iterator[None]:
+    """Within this context, check that the outputs for `inputs` fit `evaluator`.
+
+    Subclasses of `Evaluator` are not checked, since they may compute anything. Calls of the model
+    with other arguments are not checked either, nor are outputs that are not a tensor with a row
+    for each image: they may be different in evaluation mode.
+
+    Raises:
+        TypeError: A batch of the evaluator is not a pair.
+        ValueError: Outputs, targets and loss function of the evaluator do not fit together. Both
+            errors come before the weights are updated.
+    """
+    if type(evaluator) is not Evaluator:
+        yield
+        return
+    targets = _find_targets(evaluator)
+
+    def check(_model: nn.Module, arguments: tuple[Any, ...], outputs: object) -> None:
+        if _is_call_on(inputs, arguments) and isinstance(outputs, Tensor):
+            hook.remove()
+            if outputs.shape[:1] == arguments[0].shape[:1]:
+                _check(evaluator, outputs, targets)
+
+    hook = model.register_forward_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _find_targets(evaluator: Evaluator) -> Tensor | None:
+    """Return the targets of the evaluator's first batch if loading it draws no random numbers."""
+    batches = evaluator.batches
+    batch = next(iter(batches), None) if is_without_draws(batches) else None
+    return None if batch is None else to_tensor(unpack_judged(batch)[1], "labels")
+
+
+def _is_call_on(inputs: Tensor | None, arguments: tuple[Any, ...]) -> bool:
+    """Return whether a model was called with `inputs`, or a copy on a device, as only argument."""
+    if inputs is None or len(arguments) != 1 or not isinstance(arguments[0], Tensor):
+        return False
+    return arguments[0].shape == inputs.shape
+
+
+def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> None:
+    try:
+        check_outputs(outputs, len(outputs))
+        num_images = 0 if targets is None else min(len(outputs), len(targets))
+        if targets is not None and num_images:
+            some = outputs.detach()[:num_images]
+            _check_shapes(evaluator, some, targets[:num_images].to(some.device))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The evaluator cannot evaluate this model. {error}") from error
+
+
+def _check_shapes(evaluator: Evaluator, outputs: Tensor, targets: Tensor) -> None:
+    """Check only the shapes: in evaluation mode the model may return other values."""
+    try:
+        read_targets(evaluator, outputs.softmax(dim=-1), targets)
+    except ValueError:
+        read_targets(evaluator, outputs.log_softmax(dim=-1), targets)

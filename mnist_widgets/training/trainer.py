@@ -1,0 +1,297 @@
+"""The training loop: one batch, one epoch, a whole run.
+
+It uses no threads, widgets or files. Observe training with a `Callback`; control when each batch
+is trained with `Trainer.iterate`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, closing
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from mnist_widgets.system.interrupts import breakable, interrupts_stop
+from mnist_widgets.training.devices import device_of, move, move_loss, pick_device
+from mnist_widgets.training.epoch_batches import (
+    EpochBatches,
+    check_epochs,
+    count_batches,
+    find_inputs,
+)
+from mnist_widgets.training.evaluation.module_state import Snapshot
+from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
+from mnist_widgets.training.history import History
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
+from mnist_widgets.training.reports import BatchReport, EpochReport
+from mnist_widgets.training.training_step import TrainStep, train_step
+
+__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+
+Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
+
+_ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
+
+
+class Trainer:
+    """Train a model batch by batch and call its callbacks.
+
+    | ending     | when                                         | `on_epoch_end`  | last hook      |
+    |------------|----------------------------------------------|-----------------|----------------|
+    | `finished` | all epochs were trained                      | all epochs      | `on_train_end` |
+    | `stopped`  | after the batch in which a stop is requested | complete epochs | `on_train_end` |
+    | `closed`   | the iterator was closed or deleted           | complete epochs | `on_train_end` |
+    | `failed`   | step, evaluator or callback raised an error  | complete epochs | `on_train_end` |
+
+    An epoch whose evaluation was cancelled by a stop is not complete. `history` contains every
+    batch, however the run ends, and a later run continues from there. The model returns to its
+    previous device.
+
+    Args:
+        model: maps inputs (B, ...) to outputs (B, ...).
+        loss_fn: takes outputs and targets, returns one number.
+        optimizer: has the model's parameters.
+        train_batches: an iterable with a length that returns the batches of an epoch each time
+            (`DigitSet.batches`, a `DataLoader`, a list).
+        evaluator: evaluates the model after each epoch.
+        callbacks: called in this order.
+        train_step: trains one batch; by default `train_step` of this package.
+        device: the device for training; by default `pick_device()`.
+
+    Raises:
+        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. Errors
+            that only a batch reveals are raised before the first update of a run.
+
+    Attributes:
+        history: the losses and metrics so far; each `restore` starts a new one.
+        num_batches_trained, num_images_trained, num_epochs_trained: batches, images and complete
+            epochs since the start of the history.
+        last_epoch: the last epoch of the current or last run; 0 before the first.
+        ending: how the last run ended; None before that.
+        is_running: whether a run has started and not yet ended; it may be paused.
+        is_stop_requested: whether a stop of the current or last run was requested.
+        stop_reason: the reason given to `request_stop`, or None.
+        warnings: about parts that may not fit together; each is also a Python warning.
+        config: the settings that the trainer was built from, such as a `RunConfig`; None for a
+            trainer made of your own parts.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFunction,
+        optimizer: Optimizer,
+        train_batches: Iterable[Any],
+        *,
+        evaluator: SupportsEvaluate | None = None,
+        callbacks: Iterable[Callback] = (),
+        train_step: TrainStep = train_step,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.model = model
+        self.loss_fn = loss_fn
+        self.optimizer = optimizer
+        self.train_batches = train_batches
+        self.evaluator = evaluator
+        self.callbacks = list(callbacks)
+        self.train_step = train_step
+        self.device = pick_device() if device is None else torch.device(device)
+        self._begin_history()
+        self.last_epoch = 0
+        self.ending: Ending | None = None
+        self.stop_reason: str | None = None
+        self.warnings: list[str] = []
+        self.config: object = None
+        self.is_running = False
+        self._is_first_batch = True  # of a run
+        self._stop_ends_evaluation = False
+        self.is_stop_requested = False
+        check_parts(self)
+
+    def fit(self, epochs: int) -> History:
+        """Train `epochs` more epochs in this thread and return the history.
+
+        An interrupt (Ctrl-C, or a notebook's interrupt button) ends the run after the current
+        batch, with the ending `stopped`; then KeyboardInterrupt is raised. A second interrupt
+        raises it at once, with the ending `failed`. Both leave the history complete and the model
+        on the device it came from.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            RuntimeError: if this trainer is training already.
+            KeyboardInterrupt: after an interrupt.
+        """
+        batches = self.iterate(epochs)
+        with interrupts_stop(self.request_stop):
+            for _ in batches:
+                pass
+        return self.history
+
+    def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
+        """Return an iterator that trains one batch for each `next()` and yields its report.
+
+        The last batch of an epoch includes its evaluation and `on_epoch_end`, so nothing is
+        incomplete when a caller stops calling `next()`.
+
+        Raises:
+            ValueError, RuntimeError: see `fit`.
+        """
+        in_portions = self.iterate_in_portions(epochs)
+        self._stop_ends_evaluation = False
+
+        def leave_out_portions() -> Generator[BatchReport, None, None]:
+            with closing(in_portions) as reports:
+                yield from (report for report in reports if report is not None)
+
+        return leave_out_portions()
+
+    def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
+        """Return an iterator as `iterate` does that also yields None within a long evaluation.
+
+        This needs an evaluator with `evaluate_in_portions`, such as `Evaluator`. `request_stop`
+        then ends the evaluation between two portions, and its epoch is not complete.
+        """
+        check_epochs(epochs)
+        if self.is_running:
+            raise RuntimeError(_ALREADY_TRAINING)
+        self.is_stop_requested = False
+        self._stop_ends_evaluation = True
+        self.ending = self.stop_reason = None
+        return self._run(epochs)
+
+    def request_stop(self, reason: str | None = None) -> None:
+        """End the run after the current batch; callable from any thread.
+
+        Args:
+            reason: a sentence to show; if there are several, the first one is used.
+        """
+        self.stop_reason = self.stop_reason or reason
+        self.is_stop_requested = True
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch."""
+        return count_batches(self.train_batches)
+
+    @property
+    def has_usual_step(self) -> bool:
+        """Whether the package's `train_step` trains the batches."""
+        return self.train_step is train_step
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of the model's and the optimizer's state."""
+        return Snapshot.take(self.model, self.optimizer)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Restore model and optimizer to `snapshot`, bit for bit, and start a new history.
+
+        Raises:
+            RuntimeError: while training.
+        """
+        if self.is_running:
+            raise RuntimeError("Weights cannot be reset during training; stop it first.")
+        snapshot.restore(self.model, self.optimizer)
+        self._begin_history()
+        self.ending = self.stop_reason = None
+        self._call("on_reset")
+
+    def _begin_history(self) -> None:
+        self.history = History()
+        self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
+
+    def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
+        if self.is_running:
+            raise RuntimeError(_ALREADY_TRAINING)
+        with ExitStack() as at_the_end:
+            at_the_end.callback(setattr, self, "is_running", False)
+            self.is_running = True
+            for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
+                at_the_end.callback(move_loss, loss_fn, move_loss(loss_fn, self.device))
+            at_the_end.callback(move, self.model, self.optimizer, device_of(self.model))
+            move(self.model, self.optimizer, self.device)
+            self.optimizer.zero_grad()  # a failed batch may have left gradients
+            for callback in reversed(self.callbacks):
+                at_the_end.callback(breakable, callback.on_train_end, self)
+            try:
+                first_epoch = self.history.num_epochs + 1
+                self.last_epoch = self.history.num_epochs + epochs
+                self._is_first_batch = True
+                self._call("on_train_begin")
+                for epoch in range(first_epoch, self.last_epoch + 1):
+                    if self.is_stop_requested:
+                        break
+                    yield from self._run_epoch(epoch)
+                self.ending = "stopped" if self.is_stop_requested else "finished"
+            except GeneratorExit:
+                self.ending = "closed"
+                raise
+            except BaseException:
+                self.ending = "failed"
+                raise
+
+    def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
+        self.model.train()
+        self._call("on_epoch_begin", epoch)
+        began_s = time.perf_counter()
+        with closing(EpochBatches(self.train_batches, epoch)) as batches:
+            num_batches = batches.num_batches
+            for batch_index in range(1, num_batches + 1):
+                batch = batches.take()
+                step, loss, num_images = self._train_on(batch)
+                took_s = time.perf_counter() - began_s
+                report = BatchReport(
+                    step, epoch, batch_index, num_batches, loss, num_images, took_s
+                )
+                self._call("on_batch_end", report)
+                if batch_index == num_batches and not self.is_stop_requested:
+                    batches.finish()
+                    yield from self._end_epoch(epoch, num_batches)
+                yield report
+                if self.is_stop_requested:
+                    return
+                began_s = time.perf_counter()
+
+    def _train_on(self, batch: object) -> tuple[int, float, int]:
+        """Train one batch; return the number of batches so far, its loss and number of images."""
+        if self._is_first_batch:
+            returned = breakable(train_first_batch, self, batch)
+        else:
+            parts = (self.loss_fn, self.optimizer, self.device)
+            returned = breakable(self.train_step, self.model, batch, *parts)
+        self._is_first_batch = False
+        try:
+            loss = float(returned)
+        except (TypeError, ValueError) as error:
+            message = f"train_step must return the loss of its batch as a number, not {returned!r}"
+            raise TypeError(message) from error
+        step = self.history.add_batch(loss)
+        inputs = find_inputs(batch)
+        num_images = 0 if inputs is None else len(inputs)
+        self.num_batches_trained += 1
+        self.num_images_trained += num_images
+        return step, loss, num_images
+
+    def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
+        train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
+        found = yield from evaluate_in_portions(
+            self.evaluator, self.model, self.device, self._is_evaluation_cancelled
+        )
+        if found is None:
+            return  # stopped: an epoch without metrics is not complete
+        metrics = {name: float(value) for name, value in found.items()}
+        self.history.add_epoch(train_loss, metrics)
+        self.num_epochs_trained += 1
+        self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
+
+    def _is_evaluation_cancelled(self) -> bool:
+        return self.is_stop_requested and self._stop_ends_evaluation
+
+    def _call(self, hook: str, *arguments: object) -> None:
+        for callback in self.callbacks:
+            breakable(getattr(callback, hook), self, *arguments)

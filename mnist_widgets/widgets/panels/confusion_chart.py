@@ -1,0 +1,268 @@
+"""The confusion matrix as coloured numbers, with cells to select and a table of measures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
+from ipywidgets import HBox, VBox
+from torch import Tensor
+from traitlets import Int, TraitError, TraitType, Tuple, validate
+
+from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
+from mnist_widgets.rendering.confusion_captions import (
+    DIAGONAL_STRENGTH,
+    ColorKey,
+    Pair,
+    color_cells,
+    describe_accuracy,
+    describe_colors,
+    describe_pair,
+    tabulate_measures,
+    write_cells,
+)
+from mnist_widgets.rendering.palette import LIGHT
+from mnist_widgets.rendering.static_views import StaticView, render_confusion
+from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.reports import EpochReport
+from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.parts.axes import class_axis, widest_px
+from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
+from mnist_widgets.widgets.redraws import publisher
+
+_RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
+_OUTLINE = {
+    "stroke": "var(--mw-text)",
+    "stroke-width": "3px",
+    # inside its own cell: the neighbours would cover half of it
+    "transform": "scale(0.9)",
+    "transform-box": "fill-box",
+    "transform-origin": "center",
+}
+_CELL_HEIGHT_PX = 34
+
+
+class ConfusionChart(Panel, Callback):
+    """The confusion matrix as a heat map, with accuracy, recall and precision beside it.
+
+    A click on a cell, or the two lists below, selects a pair of a true and a predicted class; a
+    second click clears the selection. As a callback of a `Trainer` it shows the counts of its
+    `Evaluator` after each epoch.
+
+    Example:
+        ```python
+        chart = ConfusionChart()
+        chart.show_counts(evaluator.confusion)
+        trainer.callbacks.append(chart)
+        chart.observe(lambda change: print(change["new"]), names="selected_pair")
+        chart
+        ```
+
+    Args:
+        class_names: in the order of the labels: strings, or values that `str` makes names of; no
+            two alike.
+        count: requests new counts, for `show_counts`; a button calls it. Without it there is no
+            button.
+
+    Attributes:
+        selected_pair: (true, predicted), the classes of the selected cell; None for no cell. A
+            trait.
+    """
+
+    selected_pair: TraitType[Any, Any] = Tuple(Int(), Int(), default_value=None, allow_none=True)
+
+    def __init__(
+        self,
+        class_names: Iterable[object] = DIGIT_NAMES,
+        count: Callable[[], None] | None = None,
+    ) -> None:
+        self._class_names = to_class_names(class_names)
+        self._noun = "digit" if self._class_names == DIGIT_NAMES else "class"
+        self._counts: Tensor | None = None
+        self._is_drawn_swapped = False
+        self._drawn_cell: Pair | None = None
+        self._settings = CellSettings(self._noun, count)
+        self._lists = PairLists(self._class_names, self._on_choice)
+        self._accuracy = text_line("mw-accuracy")
+        self._measures = text_line("mw-measures")
+        self._key = text_line("mw-key-line")
+        self._sentence = text_line("mw-caption")
+        matrix = VBox(
+            [self._build_figure(), self._key, self._lists, self._sentence],
+            layout={"flex": "1 1 376px", "max_width": "660px"},
+        ).add_class("mw-matrix")
+        measures = VBox([self._accuracy, self._measures], layout={"flex": "0 1 226px"})
+        chart = HBox([matrix, measures], layout={"flex_flow": "row wrap"})
+        super().__init__("mw-confusion-chart", [self._settings, chart])
+        self.redraw()
+        self._settings.on_change(self._on_change)
+        self.observe(self._on_change, names="selected_pair")
+
+    def show_counts(self, counts: ArrayLike | None) -> None:
+        """Show the counts of an evaluation; from any thread.
+
+        Args:
+            counts: whole numbers (C, C), `counts[true, predicted]`: a tensor, an array or a list;
+                None if nothing was evaluated yet.
+
+        Raises:
+            ValueError: if the counts have another shape, are below 0, or are no whole numbers.
+        """
+        checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
+        # a copy: the caller may continue to count
+        self._counts = checked.clone() if checked is not None and checked.any() else None
+        publisher.request(self.redraw)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
+        if isinstance(trainer.evaluator, Evaluator):
+            self.show_counts(trainer.evaluator.confusion)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Empty the chart."""
+        self.show_counts(None)
+
+    def static_view(self) -> StaticView:
+        """Return the counts with accuracy, recall and precision; the settings do not matter."""
+        return render_confusion(self._counts, self._class_names, self._noun)
+
+    def redraw(self) -> None:
+        """Update the widgets from counts and settings; called by the redraw scheduler."""
+        counts, pair = self._counts, self.selected_pair
+        self._is_drawn_swapped = self._settings.swap.value
+        self._show_axes()
+        self._show_cells(counts)
+        self._show_pair(counts, pair)
+        accuracy, of_all = describe_accuracy(counts)
+        self._accuracy.value = f"<strong>{html.escape(accuracy)}</strong>{of_all}"
+        self._measures.value = tabulate_measures(counts, self._class_names, self._noun).html
+        self.mark_static_view_stale()
+
+    def _build_figure(self) -> Figure:
+        names = np.array(self._class_names)
+        size = len(names)
+        columns = OrdinalScale(domain=list(names))
+        rows = OrdinalScale(domain=list(names), reverse=True)
+        self._cells = GridHeatMap(
+            color=np.zeros((size, size)),
+            row=names,
+            column=names,
+            scales={
+                "row": rows,
+                "column": columns,
+                "color": ColorScale(min=DIAGONAL_STRENGTH, max=1, colors=_RAMP),
+            },
+            stroke="var(--mw-grid)",
+            selected_style=_OUTLINE,
+            interactions={},
+        )
+        self._cells.on_element_click(self._on_cell)
+        # the heat map itself can only write the numbers that colour it
+        self._texts = Label(
+            x=np.tile(names, size),
+            y=np.repeat(names, size),
+            text=np.full(size**2, ""),
+            scales={"x": columns, "y": rows},
+            colors=["var(--mw-text)"],
+            default_size=11,
+            font_weight="normal",
+            align="middle",
+        )
+        longest_px = widest_px(self._class_names)
+        self._row_axis = Axis(
+            scale=rows, side="left", grid_lines="none", label_offset=f"{longest_px + 20:.0f}px"
+        )
+        self._column_axis, bottom = class_axis(columns, self._class_names)
+        return Figure(
+            marks=[self._cells, self._texts],
+            axes=[self._column_axis, self._row_axis],
+            fig_margin={"top": 6, "bottom": bottom, "left": round(longest_px + 42), "right": 6},
+            layout={
+                "width": "auto",
+                "height": f"{_CELL_HEIGHT_PX * size + bottom}px",
+                "margin": "0",
+            },
+            padding_x=0,
+            padding_y=0,
+            animation_duration=0,
+            display_toolbar=False,
+        )
+
+    def _show_axes(self) -> None:
+        labels = (f"True {self._noun}", f"Predicted {self._noun}")
+        self._row_axis.label, self._column_axis.label = (
+            labels[::-1] if self._is_drawn_swapped else labels
+        )
+
+    def _show_cells(self, counts: Tensor | None) -> None:
+        if counts is None:
+            size = len(self._class_names)
+            strengths, texts, key = np.zeros((size, size)), np.full((size, size), ""), ""
+        else:
+            numbers, highlights = self._settings.numbers.value, self._settings.highlights.value
+            strengths = color_cells(counts, numbers, highlights)
+            texts = write_cells(counts, numbers)
+            key = _write_key(describe_colors(counts, numbers, highlights))
+        if self._is_drawn_swapped:
+            strengths, texts = strengths.T.copy(), texts.T
+        if not np.array_equal(self._cells.color, strengths):
+            self._cells.color = strengths
+        if not np.array_equal(self._texts.text, texts.ravel()):
+            with self._texts.hold_sync():
+                self._texts.text = texts.ravel()
+                self._texts.colors = [
+                    "var(--mw-zero)" if text == "0" else "var(--mw-text)" for text in texts.flat
+                ]
+        self._key.value = key
+
+    def _show_pair(self, counts: Tensor | None, pair: Pair | None) -> None:
+        cell = pair[::-1] if pair and self._is_drawn_swapped else pair
+        if cell != self._drawn_cell:
+            self._cells.selected = None if cell is None else np.array([cell])
+            self._drawn_cell = cell
+        if counts is None:
+            sentence = "Nothing has been evaluated yet. The numbers come at the end of an epoch."
+        elif pair is not None:
+            sentence = describe_pair(
+                counts, pair, self._settings.numbers.value, self._class_names, self._noun
+            )
+        elif missing := self._lists.missing:
+            sentence = f"Choose the {missing} {self._noun} as well."
+        else:
+            sentence = "Click a cell to see its images; click it again to clear the selection."
+        self._sentence.value = html.escape(sentence)
+        self._lists.show(pair)
+
+    def _on_cell(self, _mark: GridHeatMap, content: Mapping[str, Mapping[str, int]]) -> None:
+        row, column = content["data"]["rowNum"], content["data"]["columnNum"]
+        pair = (column, row) if self._is_drawn_swapped else (row, column)
+        self.selected_pair = None if pair == self.selected_pair else pair
+
+    def _on_choice(self, _change: object) -> None:
+        self.selected_pair = self._lists.pair
+        self._on_change(None)  # half a pair changes only the sentence
+
+    def _on_change(self, _change: object) -> None:
+        publisher.request(self.redraw, urgent=True)
+
+    @validate("selected_pair")
+    def _check_pair(self, proposal: Mapping[str, Pair | None]) -> Pair | None:
+        pair, size = proposal["value"], len(self._class_names)
+        if pair is not None and not all(0 <= label < size for label in pair):
+            raise TraitError(
+                f"selected_pair must be (true, predicted), each from 0 to {size - 1}, not {pair}"
+            )
+        return pair
+
+
+def _write_key(key: ColorKey) -> str:
+    lowest, highest, diagonal = map(html.escape, key)
+    spans = f'<span>{lowest}<i class="mw-ramp"></i>{highest}</span>'
+    if diagonal:
+        spans += f'<span><i class="mw-diagonal"></i>{diagonal}</span>'
+    return f'<div class="mw-key">{spans}</div>'

@@ -1,0 +1,234 @@
+"""The settings panel: choose the settings of a run, paste them as text, copy them as code."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ipywidgets import HTML, Checkbox, GridBox, HBox, Layout, Text, VBox, Widget
+from traitlets import Instance
+
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import SETTINGS, Setting
+from mnist_widgets.widgets.panel import Panel, check_names, text_line
+from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
+from mnist_widgets.widgets.parts.setting_controls import (
+    STYLE,
+    build_controls,
+    read_value,
+    show_value,
+    shows_value,
+    trait_of,
+)
+from mnist_widgets.widgets.redraws import publisher
+
+CONTROLS = (*(setting.name for setting in SETTINGS), "text")
+"""The names that `lock` and `hide` can hold."""
+
+_COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as fit
+
+
+class HyperparameterPanel(Panel):
+    """Controls for the settings of a run.
+
+    The panel changes no training. Observe `config`, and set `run_config` when a run begins, so that
+    the panel can say whether the run has the settings shown.
+
+    Example:
+        ```python
+        panel = HyperparameterPanel(RunConfig(batch_size=64), lock=["seed"])
+        panel.observe(lambda change: print(change["new"].to_string()), names="config")
+        panel
+        ```
+
+    Args:
+        config: the settings shown first.
+        lock: names from `CONTROLS` that are shown but cannot be changed.
+        hide: names from `CONTROLS` that are not shown.
+        write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
+            knows neither your data nor your training step.
+
+    Attributes:
+        config: the settings shown, a trait.
+        run_config: the settings of the current run, a trait; None if there is no run.
+
+    Raises:
+        ValueError: if `lock` or `hide` holds an unknown name.
+    """
+
+    config = Instance(RunConfig)
+    run_config = Instance(RunConfig, allow_none=True)
+
+    def __init__(
+        self,
+        config: RunConfig | None = None,
+        *,
+        lock: Iterable[str] = (),
+        hide: Iterable[str] = (),
+        write_code: Callable[[RunConfig], str] = RunConfig.to_code,
+    ) -> None:
+        hidden = check_names("hide", hide, CONTROLS)
+        self._fixed = hidden | check_names("lock", lock, CONTROLS)
+        self._write_code = write_code
+        self._text_error = ""  # what is wrong with the text that was typed
+        self._controls: dict[str, list[Widget]] = {}
+        self._explanations: dict[str, HTML] = {}
+        self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
+        layout = Layout()  # one for all: a page with fewer models opens faster
+        settings = [self._build_setting(setting, layout) for setting in self._shown]
+        self._effect = text_line("mw-caption", flex="0 1 auto")
+        self._difference = text_line("mw-difference", flex="1 1 300px")
+        text = self._build_text()
+        super().__init__(
+            "mw-hyperparameter-panel",
+            [
+                GridBox(settings, layout={"grid_template_columns": _COLUMNS}),
+                HBox([self._effect, self._difference], layout={"flex_flow": "row wrap"}),
+                *(text if "text" not in hidden else []),
+            ],
+        )
+        self._parts_off_page = text
+        self.config = config or RunConfig()
+        self._show_config()
+        self.redraw()
+        for setting in self._shown:
+            for control in self._controls[setting.name]:
+                on_choice(control, partial(self._on_control, setting), trait_of(control))
+        on_choice(self._text, self._on_text)
+        on_choice(self._switch, self._on_switch)
+        self.observe(self._on_config, names="config")
+        self.observe(self._on_run_config, names="run_config")
+
+    def static_view(self) -> StaticView:
+        """Return the current run's settings as text and code; those shown if there is no run."""
+        config, run_config = self.config, self.run_config
+        if run_config is not None:
+            live = {setting.name for setting in SETTINGS if setting.is_live}
+            changed: dict[str, Any] = {name: getattr(config, name) for name in live}
+            config = replace(run_config, **changed)
+        return StaticView.of_code(
+            f"{config.to_string()}, in code; put your number of epochs in:",
+            self._write_code(config),
+        )
+
+    def redraw(self) -> None:
+        """Update the texts from the settings; called by the publisher."""
+        config = self.config
+        for setting in self._shown:
+            explanation = setting.explain(getattr(config, setting.name))
+            is_fixed = setting.name in self._fixed
+            self._explanations[setting.name].value = explanation + " Locked." * is_fixed
+        self._effect.value = self._describe_effect()
+        self._difference.value = self._describe_difference()
+        alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
+        self._notice.value = alert if self._text_error else ""
+        if self._switch.value:  # it takes 20 ms to write the code
+            self._code.value = (
+                "<div>The same in code; put in your number of epochs:</div>"
+                f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
+            )
+        self.mark_static_view_stale()
+
+    def _build_setting(self, setting: Setting, layout: Layout) -> VBox:
+        """Return the controls of one setting above the line that explains it."""
+        controls = self._controls[setting.name] = build_controls(setting)
+        for control in controls:
+            control.disabled = setting.name in self._fixed
+        explanation = HTML(layout=layout).add_class("mw-explanation")
+        self._explanations[setting.name] = explanation
+        row = controls[0] if len(controls) == 1 else HBox(controls)
+        css_class = f"mw-{setting.name.replace('_', '-')}"
+        return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
+
+    def _build_text(self) -> list[Widget]:
+        """Return the part that is folded away, below the switch that unfolds it."""
+        self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
+        self._text = Text(
+            description="Text",
+            tooltip="Copy it, or paste another and press Enter",
+            continuous_update=False,
+            disabled="text" in self._fixed,
+            style=STYLE,
+            layout={"width": "auto", "max_width": "640px"},
+        )
+        self._notice = text_line("mw-notice")
+        self._code = HTML()
+        self._folded = VBox([self._text, self._notice, self._code], layout={"display": "none"})
+        return [self._switch, self._folded]
+
+    def _show_config(self) -> None:
+        """Set the controls to the settings, in the thread that changed the settings."""
+        for setting in self._shown:
+            for control in self._controls[setting.name]:
+                show_value(control, setting, getattr(self.config, setting.name))
+        with written_by_code(self._text):
+            self._text.value = self.config.to_string()
+
+    def _describe_effect(self) -> str:
+        free = [setting for setting in self._shown if setting.name not in self._fixed]
+        if not free:
+            return "These settings are fixed in this lesson."
+        live = [setting.label.lower() for setting in free if setting.is_live]
+        if not live:
+            return "Choose, then press Start. During a run, changes wait for the next Reset."
+        return (
+            f"Choose, then press Start. During a run, the {' and the '.join(live)} changes at "
+            "once; all other changes wait for the next Reset."
+        )
+
+    def _describe_difference(self) -> str:
+        if self.run_config is None:
+            return ""
+        words, run_words = self.config.to_words(), self.run_config.to_words()
+        waiting = [
+            words[setting.name]
+            for setting in SETTINGS
+            if not setting.is_live and words[setting.name] != run_words[setting.name]
+        ]
+        if not waiting:
+            return ""
+        return (
+            '<span role="status">Press Reset to begin a run with these settings: '
+            f"{html.escape(', '.join(waiting))}. The current run goes on without them.</span>"
+        )
+
+    def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
+        control = change["owner"]
+        if not shows_value(control, getattr(self.config, setting.name)):
+            value: dict[str, Any] = {setting.name: read_value(control)}
+            self.config = replace(self.config, **value)
+
+    def _on_text(self, change: dict[str, Any]) -> None:
+        self._text_error = ""
+        try:
+            self.config = self._read(change["new"])
+        except ValueError as error:
+            self._text_error = str(error)
+        else:
+            with written_by_code(self._text):
+                self._text.value = self.config.to_string()
+        publisher.request(self.redraw, urgent=True)
+
+    def _read(self, text: str) -> RunConfig:
+        config = RunConfig.from_string(text, defaults=self.config)
+        for setting in SETTINGS:
+            value = getattr(self.config, setting.name)
+            if setting.name in self._fixed and getattr(config, setting.name) != value:
+                raise ValueError(f"{setting.label} is locked here: {setting.to_words(value)}.")
+        return config
+
+    def _on_switch(self, change: dict[str, bool]) -> None:
+        self._folded.layout.display = None if change["new"] else "none"
+        publisher.request(self.redraw, urgent=True)
+
+    def _on_config(self, _change: object) -> None:
+        self._text_error = ""
+        self._show_config()
+        publisher.request(self.redraw, urgent=True)
+
+    def _on_run_config(self, _change: object) -> None:
+        publisher.request(self.redraw)

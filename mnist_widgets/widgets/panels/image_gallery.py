@@ -1,0 +1,279 @@
+"""A panel of the images of a data set, each framed by the network's verdict.
+
+`selection` chooses the images of a filter, `image_words` names them, and `image_grid` draws a page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ipywidgets import jsdlink
+from torch import Tensor
+from torch.nn import functional
+from traitlets import Instance, Int, TraitError, Tuple, validate
+
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.images import to_sprite
+from mnist_widgets.data.tensors import ArrayLike, to_tensor
+from mnist_widgets.rendering.image_captions import (
+    describe_answers,
+    explain_absence,
+    judge_images,
+    name_filter,
+    name_images,
+)
+from mnist_widgets.rendering.static_views import StaticView, render_images
+from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
+from mnist_widgets.training.reports import EpochReport
+from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.parts.gallery_controls import GalleryControls
+from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
+from mnist_widgets.widgets.parts.links import LinkedHTML
+from mnist_widgets.widgets.parts.paging import Pager
+from mnist_widgets.widgets.redraws import publisher
+
+NUM_COLUMNS = 10
+
+
+class ImageGallery(Panel, Callback):
+    """Page through images, filter and sort them by the network's predictions, and select one.
+
+    As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
+    `ProbabilityChart` can follow its selection.
+
+    Example:
+        ```python
+        gallery = ImageGallery(test_set)
+        probabilities = predict_probabilities(model, test_set.images)
+        gallery.show_predictions(Predictions(probabilities, test_set.labels))
+        trainer.callbacks.append(gallery)
+        gallery
+        ```
+
+    Args:
+        digit_set: the images.
+        images_per_page: how many are shown at once, in rows of ten.
+
+    Attributes:
+        selected_index: the position in the data set of the selected image, or None. A click sets
+            it, and Python code may.
+        selected_pair: the (true, predicted) classes that all shown images have, or None; what a
+            cell of a confusion matrix stands for.
+        visible_indices: the positions in the data set of the images on this page, int64 (M,);
+            read-only. Observers are called while widgets are drawn, so they must return at once.
+        grid: the widget that holds the selection and the newest answers.
+    """
+
+    selected_index = Int(0, allow_none=True)
+    selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
+    visible_indices = Instance(Tensor, args=(), read_only=True)
+
+    def __init__(self, digit_set: DigitSet, images_per_page: int = 50) -> None:
+        if images_per_page < 1:
+            raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
+        self._digit_set = digit_set
+        self._page_size = images_per_page
+        self._predictions: Predictions | None = None
+        self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
+        self._filter = ALL_IMAGES
+        self._build(digit_set.class_names)
+        super().__init__(
+            "mw-image-gallery", [self._controls, self.grid, self._pager, self._caption]
+        )
+        self.redraw()
+        self.redraw_selection()
+        self.grid.observe(self._on_selected, "selected")
+        self.observe(self._on_selected_index, "selected_index")
+        self.observe(self._on_selected_pair, "selected_pair")
+
+    def show_predictions(self, predictions: Predictions | None) -> None:
+        """Show the predictions for the whole set; the selection stays.
+
+        Args:
+            predictions: for the images in the order of the set; None before the first evaluation.
+
+        Raises:
+            ValueError: if the predictions are for other images, or in another order.
+        """
+        digit_set = self._digit_set
+        if predictions is None:
+            self._probabilities = torch.zeros_like(self._probabilities)
+        elif torch.equal(predictions.labels, digit_set.labels):
+            self._probabilities = predictions.probabilities
+        else:
+            raise ValueError(
+                f"The predictions are for {len(predictions.labels):,} images, whose labels are not "
+                f"those of {digit_set!r}: predict all of its images in their own order."
+            )
+        self._predictions = predictions
+        publisher.request(self.redraw)
+
+    def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
+        """Show newer answers for some images, until the next `show_predictions`.
+
+        Frames and names of these images follow, but the page keeps its images: filter and order
+        use the predictions for the whole set.
+
+        Args:
+            indices: int64 (M,), positions in the data set, such as `visible_indices`.
+            probabilities: float32 (M, C), the network's answers for these images.
+        """
+        positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
+        self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
+        publisher.request(self.redraw)
+
+    def selected_answer(self) -> Answer | None:
+        """Return the selected image with its answer, or None without selection or answer."""
+        index = self.selected_index
+        if index is None or not self._probabilities[index].any():
+            return None
+        label = int(self._digit_set.labels[index])
+        return Answer(self._digit_set.images[index], self._probabilities[index], label)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Show the predictions of the trainer's `Evaluator`; nothing happens without one.
+
+        Raises:
+            ValueError: if it looks at other images, or in another order.
+        """
+        if isinstance(trainer.evaluator, Evaluator):
+            self.show_predictions(trainer.evaluator.predictions)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Show the images without predictions."""
+        self.show_predictions(None)
+
+    def static_view(self) -> StaticView:
+        """Return the page of images and what the network gets wrong on it."""
+        digit_set, visible = self._digit_set, self.visible_indices
+        return render_images(
+            digit_set.images[visible],
+            judge_images(digit_set, self._probabilities, visible),
+            name_images(digit_set, self._probabilities, visible),
+            NUM_COLUMNS,
+            f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
+        )
+
+    def redraw(self) -> None:
+        """Update the widgets from predictions and choices; called by the publisher."""
+        predictions, wanted, order = self._predictions, self._wanted, self._controls.order
+        self._controls.show_filter(wanted)
+        note = ""
+        if predictions is None and (wanted.needs_predictions or order != "as stored"):
+            note = "No predictions yet to filter or sort by."
+            wanted = ALL_IMAGES if wanted.needs_predictions else wanted
+            order = "as stored"
+        indices = select_images(self._digit_set.labels, predictions, wanted, order)
+        visible = indices[self._pager.show(len(indices), note)]
+        grid, pager = self.grid, self._pager
+        with grid.hold_sync():
+            self._show_images(visible)
+            grid.page_index, grid.num_images = pager.page_index, len(indices)
+            grid.label = (
+                f"{self._digit_set.name}, page {pager.page_index + 1:,} of {pager.num_pages:,}"
+            )
+            grid.notice = (
+                "" if len(indices) else explain_absence(wanted, self._digit_set.class_names)
+            )
+        if not torch.equal(visible, self.visible_indices):
+            self.set_trait("visible_indices", visible)
+
+    def redraw_selection(self) -> None:
+        """Hand the page a selection that Python code has made; called by the publisher.
+
+        After a click the page already shows it, and nothing is written. A click that arrives at
+        the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
+        kernel and page agree.
+        """
+        index = self.selected_index
+        with self.grid.hold_sync():
+            if index is not None and index not in self.grid.image_ids:
+                self._show_images(self.visible_indices)
+            self.grid.selected = -1 if index is None else index
+        self.mark_static_view_stale()
+
+    @property
+    def _wanted(self) -> ImageFilter:
+        pair: tuple[int, int] | None = self.selected_pair
+        return self._filter if pair is None else ImageFilter(label=pair[0], predicted=pair[1])
+
+    def _build(self, class_names: tuple[str, ...]) -> None:
+        self._pager = Pager(self._page_size, on_turn=self._on_turn)
+        self._controls = GalleryControls(class_names, self._on_filter, self._pager.start_over)
+        self.grid = ImageGrid(
+            NUM_COLUMNS, self._page_size, class_names, on_page=self._pager.turn_to
+        )
+        self._caption = LinkedHTML().add_class("mw-caption")
+        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (self._caption, "value"))]
+
+    def _show_images(self, visible: Tensor) -> None:
+        """Send the images that the page needs, if they are new, and all that is said of them."""
+        grid, digit_set, probabilities = self.grid, self._digit_set, self._probabilities
+        ids = self._choose_ids(visible)
+        positions = torch.tensor(ids, dtype=torch.int64)
+        if ids != grid.image_ids:
+            padding = (0, 0, 0, 0, 0, self._page_size + 1 - len(ids))
+            images = functional.pad(digit_set.images[positions], padding)
+            grid.sprite = to_sprite(images, NUM_COLUMNS)
+            grid.image_ids = ids
+            grid.labels = digit_set.labels[positions].tolist()
+        grid.num_visible = len(visible)
+        grid.names = name_images(digit_set, probabilities, positions)
+        grid.verdicts = judge_images(digit_set, probabilities, positions)
+        grid.sentences = describe_answers(digit_set, probabilities, positions)
+        # rounded, so that the noise of another batch size is not a change that has to be sent
+        grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
+
+    def _choose_ids(self, visible: Tensor) -> list[int]:
+        """Return the images on the page, and the selected one if it is not among them.
+
+        Once another is selected, that one stays until the page is turned: a click then sends no
+        pictures.
+        """
+        on_page, known, index = visible.tolist(), self.grid.image_ids, self.selected_index
+        if known[: self.grid.num_visible] == on_page and (index is None or index in known):
+            return known
+        return on_page if index is None or index in on_page else [*on_page, index]
+
+    def _on_turn(self) -> None:
+        publisher.request(self.redraw, urgent=True)
+
+    def _on_filter(self, wanted: ImageFilter) -> None:
+        self._filter = ALL_IMAGES if wanted.pair else wanted
+        self.selected_pair = wanted.pair
+        self._pager.start_over()
+
+    def _on_selected(self, change: dict[str, int]) -> None:
+        self.selected_index = None if change["new"] < 0 else change["new"]
+
+    def _on_selected_index(self, _change: object) -> None:
+        publisher.request(self.redraw_selection, urgent=True)
+
+    def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
+        if change["new"] is not None:
+            self._filter = ALL_IMAGES  # what is shown when the pair is gone
+        self._pager.start_over()
+
+    @validate("selected_index")
+    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
+        index, num_images = proposal["value"], len(self._digit_set)
+        if index is not None and not 0 <= index < num_images:
+            raise TraitError(
+                f"selected_index is {index}; with {num_images:,} images it runs from 0 to "
+                f"{num_images - 1:,}, or is None."
+            )
+        return index
+
+    @validate("selected_pair")
+    def _check_pair(self, proposal: dict[str, tuple[int, int] | None]) -> tuple[int, int] | None:
+        pair, num_classes = proposal["value"], len(self._digit_set.class_names)
+        if pair is not None and not all(0 <= label < num_classes for label in pair):
+            raise TraitError(
+                f"selected_pair is {pair}; both classes, the true and the predicted one, run from "
+                f"0 to {num_classes - 1}."
+            )
+        return pair

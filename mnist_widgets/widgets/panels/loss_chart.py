@@ -1,0 +1,243 @@
+"""A live chart of the training loss: each batch, a smoothed line, and each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from bqplot import Figure, Lines, Scatter
+from ipywidgets import HTML, Checkbox, FloatSlider, HBox, VBox, link
+from traitlets import Bool, Float, TraitError, validate
+
+from mnist_widgets.rendering.captions import describe_losses
+from mnist_widgets.rendering.palette import LOSS_KEY
+from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries, Points
+from mnist_widgets.rendering.static_views import (
+    StaticView,
+    join_views,
+    render_losses,
+    tabulate_epochs,
+)
+from mnist_widgets.training.history import History
+from mnist_widgets.training.reports import BatchReport, EpochReport
+from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.parts.axes import DataAxis
+from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
+from mnist_widgets.widgets.parts.number_field import NumberField
+from mnist_widgets.widgets.redraws import publisher
+
+_KEY = "".join(
+    f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
+)
+
+
+class LossChart(Panel, Callback):
+    """A live chart of the training loss: a widget to show, and a callback for a `Trainer`.
+
+    For a loop of your own, call `add_batch(loss)` after each batch.
+
+    Example:
+        ```python
+        chart = LossChart()
+        trainer = Trainer(model, loss_fn, optimizer, batches, callbacks=[chart])
+        chart
+        ```
+
+    Args:
+        smoothing: weight of the past in each point of the smoothed line, from 0 to 0.99.
+        log_scale: whether the loss is drawn on a logarithmic scale.
+
+    Attributes:
+        smoothing: the same, a trait.
+        log_scale: the same, a trait.
+    """
+
+    smoothing = Float(DEFAULT_SMOOTHING)
+    log_scale = Bool(False)
+
+    def __init__(self, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False) -> None:
+        self._history, self._is_trainers = History(), False
+        self._series = LossSeries(self._history)
+        self._figure = self._build_figure()
+        self._caption = text_line("mw-caption")
+        controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
+        keys = VBox([HTML(f'<div class="mw-key">{_KEY}</div>'), self._earlier_runs.key])
+        super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
+        self.smoothing, self.log_scale = smoothing, log_scale
+        self.redraw()
+        self.observe(self._on_setting, names=["smoothing", "log_scale"])
+
+    @property
+    def history(self) -> History:
+        """The history on the chart: the trainer's, or what was added by hand."""
+        return self._history
+
+    def add_batch(self, loss: float | torch.Tensor) -> None:
+        """Draw one more batch of a loop of your own.
+
+        Args:
+            loss: a number, or a tensor that holds one.
+        """
+        number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+        self._own_history().add_batch(number)
+        publisher.request(self.redraw)
+
+    def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
+        """Draw an epoch of a loop of your own at its last batch.
+
+        Args:
+            train_loss: the mean of the epoch's batch losses.
+            test_loss: the loss on the test set, if you computed it.
+        """
+        metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
+        self._own_history().add_epoch(float(train_loss), metrics)
+        publisher.request(self.redraw)
+
+    def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
+        """Draw the smoothed losses of earlier runs as thin lines beside the present run.
+
+        Args:
+            runs: a label and the history of each; the last four are drawn. An empty list removes
+                the lines drawn before.
+            label: names the present run in the key, such as `lr 0.1`.
+        """
+        self._earlier_runs.show(runs, label)
+        publisher.request(self.redraw)
+
+    def clear(self) -> None:
+        """Empty the chart; a trainer's history keeps its numbers."""
+        self._history, self._is_trainers = History(), False
+        publisher.request(self.redraw)
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Draw this trainer's history from now on."""
+        self._history, self._is_trainers = trainer.history, True
+        publisher.request(self.redraw)
+
+    def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
+        """Draw the batch soon."""
+        publisher.request(self.redraw)
+
+    def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
+        """Draw the epoch soon."""
+        publisher.request(self.redraw)
+
+    def on_reset(self, trainer: Trainer) -> None:
+        """Empty the chart."""
+        self.on_train_begin(trainer)
+
+    def static_view(self) -> StaticView:
+        """Return the curve, the last losses and the last epochs, without earlier runs."""
+        curve = render_losses(self._history, self.smoothing, self.log_scale)
+        epochs = tabulate_epochs(self._history, max_epochs=10)
+        return join_views([curve, epochs]) if self._history.num_epochs else curve
+
+    def redraw(self) -> None:
+        """Update the widgets from the history; called by the redraw scheduler."""
+        settings = (self.smoothing, self.log_scale)
+        self._series.update(self._history, *settings)
+        self._earlier_runs.update(*settings)
+        ranges = self._series.choose_axes(self._earlier_runs.lines)
+        for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
+            axis.show(new_range)
+        self._earlier_runs.draw(self._x_axis, self._y_axis)
+        batches = self._series.batches
+        self._show_points(self._batches, batches)
+        self._show_points(self._epoch_means, self._series.means)
+        self._show_points(self._test_losses, self._series.test_losses)
+        self._caption.value = describe_losses(self._history, batches[1][1])
+        self.mark_static_view_stale()
+
+    def _own_history(self) -> History:
+        """Return a history that belongs to no trainer; a new one if the present one does."""
+        if self._is_trainers:
+            self._history, self._is_trainers = History(), False
+        return self._history
+
+    def _build_figure(self) -> Figure:
+        self._x_axis = DataAxis("Batch", "{:,.0f}".format, margin=0.01)
+        self._y_axis = DataAxis(
+            "Loss", "{:g}".format, margin=0.02, side="left", label_offset="46px"
+        )
+        nothing = np.zeros(0)
+        scales = {"x": self._x_axis.scale, "y": self._y_axis.scale}
+        self._earlier_runs = EarlierRuns(scales)
+        # one mark for both lines: a second one would cost the browser a second redraw
+        self._batches = Lines(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-faint)", "var(--mw-strong)"],
+            stroke_width=1.8,
+        )
+        self._test_losses = Lines(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-test)"],
+            line_style="dashed",
+            stroke_width=2.5,
+            marker="diamond",
+            marker_size=45,
+        )
+        self._epoch_means = Scatter(
+            x=nothing,
+            y=nothing,
+            scales=scales,
+            colors=["var(--mw-mean)"],
+            stroke="var(--jp-layout-color0, white)",
+            stroke_width=1.5,
+            default_size=80,
+        )
+        return Figure(
+            marks=[self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
+            axes=[self._x_axis.axis, self._y_axis.axis],
+            fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
+            layout={"width": "auto", "height": "300px", "margin": "0"},
+            animation_duration=0,
+            display_toolbar=False,
+        )
+
+    def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
+        tooltip = "Weight of the past in each point of the smoothed line; 0 is none"
+        # the field has the name that the slider cannot give to screen readers
+        field = NumberField(
+            self.smoothing,
+            0,
+            0.99,
+            description="Smoothing",
+            tooltip=tooltip,
+            style={"description_width": "72px"},
+            layout={"width": "150px"},
+        )
+        slider = FloatSlider(min=0, max=0.99, step=0.01, readout=False, layout={"width": "180px"})
+        log_scale = Checkbox(
+            description="Logarithmic scale", indent=False, layout={"width": "160px"}
+        )
+        link((self, "smoothing"), (field, "number"))
+        link((self, "smoothing"), (slider, "value"))
+        link((self, "log_scale"), (log_scale, "value"))
+        return [field, slider, log_scale]
+
+    def _show_points(self, mark: Lines | Scatter, points: Points) -> None:
+        x, y = self._x_axis.place(points[0]), self._y_axis.place(points[1])
+        if not x.size:
+            x = y = np.zeros(0)  # also where there would be two empty lines
+        elif mark is self._batches and x.shape[1] == 1:
+            # a single point becomes a dot: a line between two equal ones
+            x, y = x.repeat(2, axis=1), y.repeat(2, axis=1)
+        with mark.hold_sync():  # which sends nothing if nothing has changed
+            mark.x, mark.y = x, y
+
+    @validate("smoothing")
+    def _check_smoothing(self, proposal: dict[str, float]) -> float:
+        if not 0 <= proposal["value"] <= 0.99:
+            raise TraitError(
+                f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
+            )
+        return round(proposal["value"], 2)
+
+    def _on_setting(self, _change: object) -> None:
+        publisher.request(self.redraw, urgent=True)

@@ -1,0 +1,219 @@
+"""One image with the network's probabilities, as bars and as a sentence."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ipywidgets import HBox, Widget, jsdlink
+from torch import Tensor
+
+from mnist_widgets.data.images import to_png
+from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_images, to_tensor
+from mnist_widgets.rendering.image_captions import describe_answer
+from mnist_widgets.rendering.static_views import StaticView, render_prediction
+from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
+from mnist_widgets.widgets.parts.links import LinkedHTML
+from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
+from mnist_widgets.widgets.redraws import publisher
+
+_NO_IMAGE = "No image has been picked yet."
+_ANSWER = ["selected", "probabilities"]
+"""The traits of a gallery's grid on which the static view depends."""
+
+
+class _Shown(NamedTuple):
+    """What `show_prediction` was given, and the image in HTML."""
+
+    answer: Answer
+    picture: str
+
+
+class ProbabilityChart(Panel):
+    """The probabilities of one image's classes, beside the image enlarged.
+
+    Alone it shows what `show_prediction` is given; or it follows the selection of a gallery.
+
+    A frame marks the true class: a network that is sure and right fills it. A tooltip shows all
+    values.
+
+    Example:
+        ```python
+        chart = ProbabilityChart()
+        image, label = test_set.images[0], test_set.labels[0]
+        chart.show_prediction(image, predict_probabilities(model, image)[0], int(label))
+        chart
+        ```
+
+    Args:
+        class_names: the names of the classes, in their order: strings, or objects that `str` turns
+            into names; no two alike.
+    """
+
+    _links: Sequence[Widget] = ()
+
+    def __init__(self, class_names: Iterable[object] = DIGIT_NAMES) -> None:
+        self._class_names = to_class_names(class_names)
+        self._shown: _Shown | None = None
+        self._gallery: Gallery | None = None
+        self._image = LinkedHTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
+        self._figure = ProbabilityFigure(self._class_names)
+        self._sentence = LinkedHTML().add_class("mw-caption")
+        row = HBox(
+            [self._image, self._figure],
+            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
+        )
+        super().__init__("mw-probability-chart", [row, self._sentence])
+        self.redraw()
+
+    def show_prediction(
+        self, image: ArrayLike, probabilities: ArrayLike, true_label: int | None = None
+    ) -> None:
+        """Show one image with its probabilities, from any thread; the newest is what is drawn.
+
+        Args:
+            image: uint8 (28, 28), or float (1, 28, 28) in [0, 1]; a tensor, an array or a list.
+            probabilities: (C,), which sum to 1; a tensor, an array or a list.
+            true_label: the image's class, if it is known.
+
+        Raises:
+            ValueError: if there are not as many probabilities as classes, the true label is none
+                of them, or the image has another shape, type or range.
+            RuntimeError: if the chart follows a gallery.
+        """
+        self._check_alone("show another image")
+        image, probabilities = to_images(image), to_tensor(probabilities, "probabilities")
+        size = len(self._class_names)
+        if probabilities.shape != (size,):
+            raise ValueError(
+                f"probabilities must be a tensor of {size} numbers, one for each class, but their "
+                f"shape is {tuple(probabilities.shape)}"
+            )
+        if true_label is not None and not 0 <= true_label < size:
+            raise ValueError(f"true_label must be from 0 to {size - 1}, not {true_label}")
+        before = self._shown
+        if before is not None and _are_equal(before.answer.image, image):
+            image, picture = before.answer.image, before.picture
+        else:
+            image, picture = image.detach().clone(), _to_html(image)
+        # copies: the caller may go on writing into its own
+        answer = Answer(image, probabilities.detach().clone(), true_label)
+        self._shown = _Shown(answer, picture)
+        publisher.request(self.redraw)
+
+    def clear(self) -> None:
+        """Show no image.
+
+        Raises:
+            RuntimeError: if the chart follows a gallery.
+        """
+        self._check_alone("be cleared")
+        self._shown = None
+        publisher.request(self.redraw)
+
+    def follow(self, gallery: Gallery) -> None:
+        """Show the selected image of a gallery with the network's newest answer, from now on.
+
+        The page does it by itself: a click is answered even while the kernel is busy.
+
+        Args:
+            gallery: such as an `ImageGallery`, of a data set with the same classes.
+
+        Raises:
+            ValueError: if its classes are others.
+            RuntimeError: if the chart follows a gallery already.
+        """
+        self._check_alone("follow a gallery")
+        grid = gallery.grid
+        if tuple(grid.class_names) != self._class_names:
+            raise ValueError(
+                f"The chart's classes are {', '.join(self._class_names)}, those of the gallery "
+                f"{', '.join(grid.class_names)}. Pass the gallery's names as class_names."
+            )
+        self._gallery = gallery
+        figure = self._figure
+        figure.frame.visible = figure.frame_title.visible = (
+            True  # around the class in `shown_class`
+        )
+        targets = [
+            ("shown_picture", self._image, "value"),
+            ("shown_bars", figure.bars, "y"),
+            ("shown_sentence", self._sentence, "value"),
+            ("shown_values", figure.values, "value"),
+            ("shown_class", figure.frame, "x"),
+            ("shown_class", figure.frame_title, "x"),
+        ]
+        self._links = [
+            jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
+        ]
+        grid.observe(self._on_answer, _ANSWER)
+
+    def close(self) -> None:
+        """Take the chart off the page; a gallery that it follows stays."""
+        links, self._links = self._links, ()
+        for link in links:
+            link.close()
+        if links and self._gallery is not None:
+            self._gallery.grid.unobserve(self._on_answer, _ANSWER)
+        super().close()
+
+    def static_view(self) -> StaticView:
+        """Return the image, its probabilities and the sentence."""
+        if self._gallery is not None:
+            answer = self._gallery.selected_answer()
+        else:
+            answer = None if self._shown is None else self._shown.answer
+        if answer is None:
+            return StaticView.of_words(_NO_IMAGE)
+        return render_prediction(
+            answer.image,
+            answer.probabilities.cpu(),
+            self._class_names,
+            answer.true_label,
+            self._describe(answer),
+        )
+
+    def redraw(self) -> None:
+        """Update the widgets from the newest prediction; called by the publisher.
+
+        While the chart follows a gallery, the page updates the widgets.
+        """
+        if self._gallery is None:
+            self._show(self._shown)
+        self.mark_static_view_stale()
+
+    def _show(self, shown: _Shown | None) -> None:
+        if shown is None:
+            self._image.value, self._sentence.value = "", _NO_IMAGE
+            self._figure.clear()
+            return
+        answer = shown.answer
+        self._image.value = shown.picture
+        self._figure.show(answer.probabilities.tolist(), answer.true_label)
+        self._sentence.value = html.escape(self._describe(answer))
+
+    def _check_alone(self, request: str) -> None:
+        if self._gallery is not None:
+            raise RuntimeError(
+                f"This chart follows a gallery, so it cannot {request}. "
+                "Make another one: chart = ProbabilityChart()"
+            )
+
+    def _on_answer(self, _change: object) -> None:
+        publisher.request(self.redraw)  # which marks the static view as out of date
+
+    def _describe(self, answer: Answer) -> str:
+        return describe_answer(answer.probabilities, self._class_names, answer.true_label)
+
+
+def _are_equal(image: Tensor, other: Tensor) -> bool:
+    return (image.dtype, image.device) == (other.dtype, other.device) and image.equal(other)
+
+
+def _to_html(image: Tensor) -> str:
+    png = base64.b64encode(to_png(image)).decode()
+    return f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'

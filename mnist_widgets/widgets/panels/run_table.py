@@ -1,0 +1,196 @@
+"""The table of runs: settings and results of each, and controls to show, hide and delete it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
+
+from mnist_widgets.rendering.captions import format_duration
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
+from mnist_widgets.widgets.redraws import publisher
+
+
+def _write_accuracy(run: Run) -> str:
+    return "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
+
+
+def _write_time(run: Run) -> str:
+    seconds = run.duration_s
+    return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
+
+
+_COLUMNS: dict[str, Callable[[Run], str]] = {
+    "Best accuracy": _write_accuracy,
+    "Epochs": lambda run: f"{run.history.num_epochs}",
+    "Time": _write_time,
+}
+"""The columns after the settings: their headings, and what they say of a run."""
+_NO_RUN = (
+    "No run yet. One begins with the first batch, and another with the first after each Reset."
+)
+_LIMITS = (
+    f"The chart draws up to {MAX_EARLIER_SHOWN} runs beside the current one; the last {MAX_RUNS} "
+    "are kept."
+)
+_DIFFERENT_LOSSES = "Different loss functions: compare their accuracies, not their losses."
+
+
+class RunTable(Panel):
+    """A row for each run of a log, with a checkbox to show it in the chart, and a delete button.
+
+    The current run cannot be hidden or deleted.
+
+    Example:
+        ```python
+        log = RunLog()
+        log.add_listener(lambda: print([run.number for run in log.earlier_shown]))
+        RunTable(log)
+        ```
+
+    Args:
+        log: the runs.
+    """
+
+    def __init__(self, log: RunLog) -> None:
+        self.run_log = log
+        first = _Row()
+        self._rows = [first, *(_Row(like=first) for _ in range(MAX_RUNS - 1))]
+        for row in self._rows:
+            on_choice(row.checkbox, partial(self._on_checkbox, row))
+            row.button.on_click(partial(self._on_delete, row))
+        headings = "".join(f"<span>{heading}</span>" for heading in _COLUMNS)
+        settings = '<span class="mw-run-settings">Settings</span>'
+        header = f'<div class="mw-run mw-run-header">{settings}{headings}</div>'
+        self._header = [HTML("Shown"), HTML(header)]
+        self._grid = GridBox().add_class("mw-runs")
+        self._caption = text_line("mw-caption")
+        super().__init__("mw-run-table", [self._grid, self._caption])
+        self._parts_off_page = [*self._header, *(part for row in self._rows for part in row.parts)]
+        self.redraw()
+        log.add_listener(self._on_log_change)
+
+    def close(self) -> None:
+        """Take the table off the page; the log stays as it is."""
+        self.run_log.remove_listener(self._on_log_change)
+        super().close()
+
+    def static_view(self) -> StaticView:
+        """Return a line for each run."""
+        runs = self.run_log.runs
+        lines = list(map(_describe_in_words, runs, describe_runs(runs)))
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        return (
+            StaticView("\n".join(lines), f"<ul>{items}</ul>")
+            if lines
+            else StaticView.of_words(_NO_RUN)
+        )
+
+    def redraw(self) -> None:
+        """Update the rows from the log; called by the publisher."""
+        runs, current = self.run_log.runs, self.run_log.current
+        self._assign_rows(runs)
+        best = max((run.best_accuracy or 0.0 for run in runs), default=0.0)
+        rows = [next(row for row in self._rows if row.run is run) for run in runs]
+        for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
+            row.show(run.number, run.is_shown, is_current=run is current)
+            row.text.value = _describe(run, label, is_best=run.best_accuracy == best)
+        children = (*(self._header if rows else ()), *(part for row in rows for part in row.parts))
+        if self._grid.children != children:
+            self._grid.children = children
+        self._caption.value = _describe_all(runs)
+        self.mark_static_view_stale()
+
+    def _assign_rows(self, runs: Sequence[Run]) -> None:
+        """Give each run a row for as long as it is kept, so that a late click hits no other run."""
+        for row in self._rows:
+            if row.run not in runs:
+                row.run = None
+        assigned = [row.run for row in self._rows]
+        free = [row for row in self._rows if row.run is None]
+        for run, row in zip([run for run in runs if run not in assigned], free, strict=False):
+            row.run = run
+
+    def _on_checkbox(self, row: _Row, change: dict[str, bool]) -> None:
+        if row.run is not None:
+            self.run_log.show(row.run.number, change["new"])
+
+    def _on_delete(self, row: _Row, _button: Button) -> None:
+        if row.run is not None:
+            self.run_log.delete(row.run.number)
+
+    def _on_log_change(self) -> None:
+        publisher.request(self.redraw)
+
+
+class _Row:
+    """The widgets of one run.
+
+    Args:
+        like: a row to share layout and styles with: a page with fewer models opens faster.
+
+    Attributes:
+        run: the run that has the row; None while the row is free.
+    """
+
+    def __init__(self, like: _Row | None = None) -> None:
+        self.run: Run | None = None
+        parts: Sequence[Any] = () if like is None else like.parts
+        layout = parts[0].layout if parts else {"width": "auto", "margin": "0"}
+        checkbox_style, text_style, button_style = [part.style for part in parts] or [{}, {}, {}]
+        self.checkbox = Checkbox(indent=False, layout=layout, style=checkbox_style)
+        self.text = HTML(layout=layout, style=text_style)
+        self.button = Button(description="Delete", layout=layout, style=button_style)
+        self.parts: tuple[Widget, ...] = (self.checkbox, self.text, self.button)
+
+    def show(self, number: int, is_shown: bool, is_current: bool) -> None:
+        self.checkbox.description = f"Run {number}"
+        with written_by_code(self.checkbox):
+            self.checkbox.value = is_shown
+        self.checkbox.disabled = self.button.disabled = is_current
+        self.button.tooltip = (
+            "This is the current run; Reset first" if is_current else f"Delete run {number}"
+        )
+
+
+def _describe(run: Run, label: str, is_best: bool) -> str:
+    """Return a run's settings and results, as a row in HTML."""
+    settings = html.escape(_write_settings(run))
+    if label != f"run {run.number}":
+        settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
+    cells = {heading: write(run) for heading, write in _COLUMNS.items()}
+    if is_best:
+        cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
+    # A screen reader reads the heading before each number, as in a table of one piece.
+    numbers = [
+        f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
+        for heading, cell in cells.items()
+    ]
+    cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])
+    return f'<div class="mw-run">{cells_of_row}</div>'
+
+
+def _describe_in_words(run: Run, label: str) -> str:
+    """Return a run's settings and results, as a line of plain text."""
+    name = f"Run {run.number}" if label == f"run {run.number}" else f"Run {run.number}: {label}"
+    cells = [f"{heading.lower()} {write(run)}" for heading, write in _COLUMNS.items()]
+    return f"{name} ({_write_settings(run)}); {', '.join(cells)}"
+
+
+def _write_settings(run: Run) -> str:
+    settings = "your own model" if run.config is None else run.config.to_string()
+    is_changed = len(run.learning_rates) > 1
+    return f"{settings} ({run.to_words()['learning_rate']})" if is_changed else settings
+
+
+def _describe_all(runs: Sequence[Run]) -> str:
+    if not runs:
+        return _NO_RUN
+    have_different_losses = len({run.config and run.config.loss for run in runs}) > 1
+    return f"{_LIMITS} {_DIFFERENT_LOSSES}" if have_different_losses else _LIMITS

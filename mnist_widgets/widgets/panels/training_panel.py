@@ -1,0 +1,279 @@
+"""The buttons that steer a training, and a line of its progress."""
+
+from __future__ import annotations
+
+import html
+import weakref
+from collections.abc import Callable
+
+from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
+
+from mnist_widgets.rendering.captions import (
+    describe_error,
+    format_duration,
+    format_loss,
+    name_error,
+)
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.session.states import Action, State
+from mnist_widgets.training.trainer import check_epochs
+from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.redraws import publisher
+
+_STATE_WORDS: dict[State, str] = {
+    "idle": "Ready",
+    "running": "Training",
+    "paused": "Paused",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+MAX_EPOCHS = 10_000
+_CLOSED = "This session is closed; a newer one may train its model now."
+_HOW_TO_STOP = (
+    "The buttons do not work while this trains: to stop it, interrupt the kernel "
+    "(in Colab: Runtime &gt; Interrupt execution)."
+)
+_ROW = {"flex_flow": "row wrap", "align_items": "center"}
+_open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
+
+
+class TrainingPanel(Panel):
+    """Start, pause, step through, stop and reset a training, and follow its progress.
+
+    A click is handled only after the request that waits for the training, if the session waits;
+    meanwhile the panel says how to stop it.
+    A session has one panel: a newer one closes the older, so a cell can be run again.
+
+    Example:
+        ```python
+        session = TrainingSession(trainer)
+        TrainingPanel(session)
+        ```
+
+    Args:
+        session: the buttons steer it.
+        epochs: the number of epochs that Start trains, until another number is typed in.
+        reset: begins a new run; replaces `session.reset()`.
+        lock_epochs: whether the number of epochs can be seen but not changed.
+        hide_epochs: whether it cannot be seen either.
+
+    Raises:
+        ValueError: if `epochs` is not a whole number from 1 to 10,000.
+    """
+
+    def __init__(
+        self,
+        session: TrainingSession,
+        epochs: int = 10,
+        reset: Callable[[], None] | None = None,
+        *,
+        lock_epochs: bool = False,
+        hide_epochs: bool = False,
+    ) -> None:
+        self.session = session
+        self._reset = reset or session.reset
+        self._reset_tooltip = (
+            "Stop, and put the weights back to where they began"
+            if reset is None
+            else "Stop, and begin a new run from fresh weights, with the settings shown"
+        )
+        check_panel_epochs(epochs)
+        self._complaint: tuple[State, str] | None = None  # and when it arose
+        self._described_error: BaseException | None = None
+        self._drawn_state: State | None = None
+        self._build_controls(epochs)
+        self._epochs.disabled = lock_epochs
+        self._epochs.layout.display = "none" if hide_epochs else None
+        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
+        super().__init__(
+            "mw-training-panel",
+            [
+                HBox(controls, layout=_ROW),
+                HBox([self._state, self._status], layout=_ROW),
+                self._notice,
+            ],
+        )
+        session.add_listener(self._on_session_change)
+        for panel in tuple(_open_panels):
+            is_replaced = panel.session is session or panel.session.is_closed
+            if is_replaced and type(panel) is type(self):
+                panel.close()
+        _open_panels.add(self)
+        self.redraw()
+
+    def close(self) -> None:
+        """Remove the panel from the page; the training continues."""
+        self.session.remove_listener(self._on_session_change)
+        _open_panels.discard(self)
+        super().close()
+
+    def show_complaint(self, words: str) -> None:
+        """Show a sentence as an alert until the training changes its state; from any thread."""
+        self._complaint = (self.session.state, words)
+        publisher.request(self.redraw)
+
+    def static_view(self) -> StaticView:
+        """Return the progress of the training, and why it ended."""
+        session = self.session
+        words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
+        if session.error is not None:
+            words = f"{words} {name_error(session.error)}"
+        elif session.state == "stopped" and session.trainer.stop_reason:
+            words = f"{words} {session.trainer.stop_reason}"
+        return StaticView.of_words(words)
+
+    def redraw(self) -> None:
+        """Bring the widgets up to date with the session; called by the publisher."""
+        session = self.session
+        is_open = session.can("resume")
+        self._buttons["pause"].description = (
+            "Resume" if is_open and session.can("step") else "Pause"
+        )
+        for action, button in self._buttons.items():
+            is_possible = is_open if action == "stop" else session.can(action)
+            button.disabled = self._is_waiting or not is_possible
+        self._bar.value = session.progress
+        self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
+        if self._drawn_state != (state := session.state):
+            self._drawn_state = state
+            words = _STATE_WORDS[state]
+            self._state.value = f'<span class="mw-state" role="status">{words}</span>'
+        self._status.value = self._describe_progress()
+        self._show_notice()
+        self.mark_static_view_stale()
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether the thread that handles clicks waits for the training."""
+        return self.session.waits and self.session.state == "running"
+
+    def _build_controls(self, epochs: int) -> None:
+        def button(
+            description: str, tooltip: str, on_click: Callable[[], None], style: str = ""
+        ) -> Button:
+            made = Button(
+                description=description,
+                tooltip=tooltip,
+                button_style=style,
+                layout={"width": "84px"},
+            )
+            made.add_class(f"mw-{description.lower()}")
+            made.on_click(lambda _button: self._do(on_click))
+            return made
+
+        session = self.session
+        self._buttons: dict[Action, Button] = {
+            "start": button(
+                "Start",
+                "Train for as many epochs as the field says",
+                lambda: session.start(self._epochs.value),
+                style="primary",
+            ),
+            "pause": button(
+                "Pause", "Stand still after the current batch, or go on", self._pause_or_resume
+            ),
+            "step": button(
+                "Step", "Train exactly one batch", lambda: session.step(self._epochs.value)
+            ),
+            "stop": button("Stop", "End this training; what was learnt stays", session.stop),
+            "reset": button("Reset", self._reset_tooltip, self._reset),
+        }
+        self._epochs = BoundedIntText(
+            value=epochs,
+            min=1,
+            max=MAX_EPOCHS,
+            description="Epochs",
+            tooltip="How many times Start goes through all training images",
+            style={"description_width": "52px"},
+            layout={"width": "130px"},
+        )
+        self._bar = FloatProgress(
+            min=0, max=1, tooltip="How much of this training is done", layout={"width": "200px"}
+        )
+        self._percent = text_line("mw-percent", width="48px")
+        self._state = text_line("mw-state-line", width="80px")
+        self._status = text_line("mw-status", flex="1 1 400px")
+        self._notice = text_line("mw-notice")
+
+    def _pause_or_resume(self) -> None:
+        if self._buttons["pause"].description == "Pause":
+            self.session.pause()
+        else:
+            self.session.resume()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do the action of a button; its error message is shown in the notice."""
+        state_before = self.session.state
+        self._complaint = None
+        try:
+            action()
+        except Exception as error:
+            self._complaint = (self.session.state, str(error))
+        # otherwise the change comes after the current batch, and is drawn then
+        is_done = self.session.state != state_before or self._complaint is not None
+        publisher.request(self.redraw, urgent=is_done)
+
+    def _on_session_change(self) -> None:
+        # if the training stands still, a person has stopped or stepped it, and waits to see that
+        publisher.request(self.redraw, urgent=self.session.state != "running")
+
+    def _describe_progress(self) -> str:
+        session = self.session
+        report = session.last_report
+        if report is None or (session.state == "running" and session.progress == 0):
+            return "No batch has been trained yet."
+        parts = [
+            f"Epoch {report.epoch} of {session.trainer.last_epoch}",
+            f"batch {report.batch} of {report.num_batches}",
+            f"loss {format_loss(report.loss)}",
+        ]
+        if session.throughput.images_per_second:
+            parts.append(f"{_round(session.throughput.images_per_second):,} images/s")
+        if session.state in ("running", "paused"):
+            left_s = session.num_batches_left * session.throughput.seconds_per_batch
+            parts.append(f"{format_duration(left_s)} left")
+        return " · ".join(parts)
+
+    def _show_notice(self) -> None:
+        session = self.session
+        if session.error is not None:
+            if session.error is not self._described_error:
+                self._described_error = session.error
+                self._notice.value = describe_error(session.error)
+            notice = self._notice.value  # each raise of an error lengthens its traceback
+        elif self._complaint is not None and self._complaint[0] == session.state:
+            notice = f'<span role="alert">{html.escape(self._complaint[1])}</span>'
+        elif session.state == "stopped" and session.trainer.stop_reason:
+            notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
+        elif self._is_waiting:
+            notice = f'<span role="status">{_HOW_TO_STOP}</span>'
+        elif session.is_closed:
+            notice = f'<span role="status">{_CLOSED}</span>'
+        elif session.trainer.warnings:
+            words = html.escape(" ".join(session.trainer.warnings))
+            notice = f'<span role="status">{words}</span>'
+        else:
+            notice = ""
+        if session.error is None:
+            self._described_error = None
+        if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
+            self._notice.value = notice
+        (self.remove_class if session.error is None else self.add_class)("mw-failed")
+
+
+class LabTrainingPanel(TrainingPanel):
+    """The panel of a lab. A `TrainingPanel(lab.session)` beside the lab does not close it."""
+
+
+def check_panel_epochs(epochs: int) -> None:
+    """Raise a `ValueError` unless `epochs` is a whole number from 1 to 10,000."""
+    check_epochs(epochs)
+    if epochs > MAX_EPOCHS:
+        raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
+
+
+def _round(value: float) -> int:
+    """Return `value` with two significant digits: the others change with every batch."""
+    return int(float(f"{value:.2g}"))

@@ -1,0 +1,107 @@
+"""Earlier runs in a loss chart: a thin smoothed line for each, and a key with their names."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from bqplot import Lines
+from ipywidgets import HTML
+
+from mnist_widgets.rendering.series import LossSeries, Points
+from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN
+from mnist_widgets.training.history import History
+from mnist_widgets.widgets.parts.axes import DataAxis
+
+MAX_POINTS = 250
+"""Points of one line: enough for its shape, and four cost no more than the present run."""
+
+
+class EarlierRuns:
+    """The lines of earlier runs. A run keeps its colour and its dashes as long as it is shown.
+
+    The style sheet defines colours and dashes as `--mw-run-0` to `--mw-run-3`.
+
+    Args:
+        scales: of the chart that the lines belong to.
+
+    Attributes:
+        mark: the lines.
+        key: names them and the present run.
+        lines: the points of each line, none of them empty.
+    """
+
+    def __init__(self, scales: Mapping[str, object]) -> None:
+        nothing = np.zeros(0)
+        self.mark = Lines(x=nothing, y=nothing, scales=scales, stroke_width=1.6)
+        self.key = HTML()
+        self.lines: list[Points] = []
+        self._runs: tuple[tuple[str, History], ...] = ()
+        self._label = ""
+        self._slots: dict[int, LossSeries] = {}  # by the number of the colour
+
+    def show(self, runs: Sequence[tuple[str, History]], label: str) -> None:
+        """Draw these runs from the next `update` on; the last four if there are more.
+
+        Args:
+            runs: a label and the history of each.
+            label: of the present run.
+        """
+        self._runs, self._label = tuple(runs)[-MAX_EARLIER_SHOWN:], label
+
+    def update(self, smoothing: float, is_log: bool) -> None:
+        """Update the key and `lines`; `draw` then draws the lines.
+
+        Args:
+            smoothing: strength, as of the present run's line.
+            is_log: whether the losses are drawn on a logarithmic axis.
+        """
+        settings = (smoothing, is_log)
+        self._give_slots([history for _, history in self._runs], settings)
+        self.key.value = self._write_key()
+        for series in self._slots.values():
+            series.update(series.history, *settings)
+        lines = {slot: series.batches for slot, series in self._slots.items()}
+        lines = {slot: line for slot, line in sorted(lines.items()) if line[0].size}
+        self.lines = [(positions[1], losses[1]) for positions, losses in lines.values()]
+        self._colors = [f"var(--mw-run-{slot})" for slot in lines]
+
+    def draw(self, x_axis: DataAxis, y_axis: DataAxis) -> None:
+        """Draw the lines on these axes."""
+        num_points = max((len(losses) for _, losses in self.lines), default=0)
+        # one array for all lines, and two points at least: a run of one batch becomes a dot
+        padded = [
+            [np.pad(values, (0, num_points + 1 - len(values)), mode="edge") for values in line]
+            for line in self.lines
+        ]
+        positions, losses = np.stack(padded, axis=1) if padded else np.zeros((2, 0))
+        with self.mark.hold_sync():  # which sends nothing if nothing has changed
+            self.mark.x, self.mark.y = x_axis.place(positions), y_axis.place(losses)
+            self.mark.colors = self._colors or self.mark.colors
+
+    def _give_slots(self, histories: Sequence[History], settings: tuple[float, bool]) -> None:
+        # by identity: two histories may hold the same numbers
+        slots = self._find_slots()
+        kept = {slots[id(history)] for history in histories if id(history) in slots}
+        self._slots = {slot: series for slot, series in self._slots.items() if slot in kept}
+        for history in histories:
+            if id(history) not in self._find_slots():
+                free = next(slot for slot in range(MAX_EARLIER_SHOWN) if slot not in self._slots)
+                self._slots[free] = LossSeries(history, *settings, max_points=MAX_POINTS)
+
+    def _find_slots(self) -> dict[int, int]:
+        return {id(series.history): slot for slot, series in self._slots.items()}
+
+    def _write_key(self) -> str:
+        if not self._runs:
+            return ""
+        slots = self._find_slots()
+        entries = [(f"--mw-run-{slots[id(history)]}", label) for label, history in self._runs]
+        entries.append(("--mw-strong", f"{self._label} (this run)" if self._label else "this run"))
+        spans = [
+            '<span><svg width="40" height="8" aria-hidden="true"><line x1="2" y1="4" x2="38" '
+            f'y2="4" style="stroke: var({color})"/></svg>{html.escape(label)}</span>'
+            for color, label in entries
+        ]
+        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}</div>'

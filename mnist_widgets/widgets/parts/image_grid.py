@@ -1,0 +1,135 @@
+"""A page of small images in one widget: the kernel's half. The browser's half is `image_grid.js`.
+
+Here the person's selection and the network's answers meet. The page writes `selected`, the kernel
+writes everything else that it knows, and the page derives from both what other widgets show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from anywidget import AnyWidget
+from torch import Tensor
+from traitlets import Bytes, Float, Int, List, Unicode
+
+# The page derives these, so other pages of the same kernel do it too and need no echo.
+_DERIVED = {"sync": True, "echo_update": False}
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).parents[1] / "static" / name).read_text(encoding="utf-8")
+
+
+class Answer(NamedTuple):
+    """One image and the network's answer.
+
+    Attributes:
+        image: uint8 (28, 28), or float (1, 28, 28) in [0, 1].
+        probabilities: (C,).
+        true_label: the image's class, or None if it is unknown.
+    """
+
+    image: Tensor
+    probabilities: Tensor
+    true_label: int | None
+
+
+class Gallery(Protocol):
+    """Selects one of many images; other widgets can follow its selection."""
+
+    @property
+    def grid(self) -> ImageGrid:
+        """The widget that holds the selection and the answers."""
+
+    def selected_answer(self) -> Answer | None:
+        """Return the selected image with its answer, or None if there is none."""
+
+
+class ImageGrid(AnyWidget):
+    """One page of a long row of images, to click or to walk through with the keyboard.
+
+    It is a single widget with a single Tab stop: fifty images in widgets of their own would take
+    half a second to show and fifty Tabs to pass. Each trait has one writer. The traits that begin
+    with `shown_` are sources for `jsdlink`: a click changes them without the kernel, which may be
+    busy or far away.
+
+    Args:
+        num_columns: images side by side, fewer where the window is narrow.
+        page_size: images on a full page; their place is kept when a page has fewer.
+        class_names: the names of the C classes.
+        on_page: called with the position of the page to show, when the keyboard leaves this one.
+
+    Attributes:
+        selected: written by the page, and by the kernel only when Python code selects an image:
+            the id of the selected image, -1 if there is none.
+        image_ids: a number for each image that the page knows, M of them: the visible images, and
+            the selected one where it is not visible.
+        num_visible: how many of them are on this page; they come first.
+        sprite: a PNG of the M images, 28 by 28 pixels each, in rows of `num_columns`, and of black
+            cells up to `page_size + 1`.
+        names: the name of each of the M images: its tooltip, and what a screen reader reads.
+        verdicts: `"right"`, `"wrong"` or `""` for the frame of each image.
+        labels: the class of each image.
+        probabilities: the answers, float32 (M, C) as bytes.
+        sentences: each answer in words; `""` where there is none yet.
+        page_index: the position of this page.
+        num_images: images on all pages together.
+        label: the name of the whole grid, for screen readers.
+        notice: a sentence to show in place of the images when there are none.
+        shown_caption: derived: the name of the selected image, as HTML.
+        shown_picture: derived: the selected image enlarged, as HTML.
+        shown_bars: derived: its C probabilities.
+        shown_sentence: derived: its answer in words, as HTML.
+        shown_values: derived: a table of all its probabilities, as HTML.
+        shown_class: derived: a list of the name of its class, empty if no image is shown.
+    """
+
+    # as text: to follow a file, anywidget keeps every grid ever made, and what belongs to it
+    _esm = _read("image_grid_logic.js") + _read("image_grid.js")
+    _css = _read("image_grid.css")
+
+    selected = Int(-1).tag(sync=True)
+    num_columns = Int().tag(sync=True)
+    page_size = Int().tag(sync=True)
+    class_names = List(Unicode()).tag(sync=True)
+    image_ids = List(Int()).tag(sync=True)
+    num_visible = Int(0).tag(sync=True)
+    sprite = Bytes().tag(sync=True)
+    names = List(Unicode()).tag(sync=True)
+    verdicts = List(Unicode()).tag(sync=True)
+    labels = List(Int()).tag(sync=True)
+    probabilities = Bytes().tag(sync=True)
+    sentences = List(Unicode()).tag(sync=True)
+    page_index = Int(0).tag(sync=True)
+    num_images = Int(0).tag(sync=True)
+    label = Unicode("Images").tag(sync=True)
+    notice = Unicode().tag(sync=True)
+    shown_caption = Unicode().tag(**_DERIVED)
+    shown_picture = Unicode().tag(**_DERIVED)
+    shown_bars = List(Float()).tag(**_DERIVED)
+    shown_sentence = Unicode("No image has been picked yet.").tag(**_DERIVED)
+    shown_values = Unicode().tag(**_DERIVED)
+    shown_class = List(Unicode()).tag(**_DERIVED)
+
+    def __init__(
+        self,
+        num_columns: int,
+        page_size: int,
+        class_names: Sequence[str],
+        on_page: Callable[[int], None],
+    ) -> None:
+        super().__init__(
+            num_columns=num_columns,
+            page_size=page_size,
+            class_names=list(class_names),
+            # an array from the start: bqplot's bars throw where a link hands them none
+            shown_bars=[0.0] * len(class_names),
+        )
+        self.add_class("mw-grid")
+        self._on_page = on_page
+        self.on_msg(self._on_request)
+
+    def _on_request(self, _grid: object, request: dict[str, int], _buffers: object) -> None:
+        self._on_page(request["page"])

@@ -1,0 +1,206 @@
+"""Rate-limited, serialized widget updates.
+
+A training changes data hundreds of times a second. A browser draws a few dozen updates a second,
+and the Jupyter server drops messages above a thousand. So code that changes data requests a redraw,
+and the scheduler calls the redraws requested meanwhile, a few times a second. No request is lost:
+when the training stands still, the page soon shows its final state. Widgets cannot be written in
+two threads at once either, hence one lock around all redraws.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from mnist_widgets.system.hosts import is_in_colab
+from mnist_widgets.system.threads import effective_cpu_count
+
+Redraw = Callable[[], None]
+
+ROUND_INTERVAL_S = 0.25
+"""Time from one round of redraws to the next: a chart then seems to move."""
+FEW_CPUS = 2
+"""With so many CPUs or fewer, rounds come half as often: there the training pays for each."""
+MAX_HURRIED = 3
+"""How often an urgent redraw is called between two rounds: more clicks than a person makes."""
+
+
+class Publisher:
+    """Calls requested redraws, in a thread that lives while there are any.
+
+    There is one round of redraws in each interval, or in two while clicks come. Urgent redraws do
+    not wait for it: between two redraws or two rounds, each may be called `MAX_HURRIED` times. So
+    a click is answered at once, even if its redraw requests another one.
+
+    In Colab, which shows nothing that another thread sends, and where no thread can be started, the
+    main thread redraws, and `request` returns when that is done. There requests of other threads
+    wait for the next round of the main thread. Within a cell, so do requests that are not urgent;
+    a round is due after each interval and at the end of the cell.
+
+    Args:
+        interval_s: time in seconds from one round of redraws to the next.
+        wait: waits for an event, but no longer than so many seconds, and returns whether it came;
+            tests pass their own.
+    """
+
+    def __init__(
+        self,
+        interval_s: float = ROUND_INTERVAL_S,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        self.interval_s = interval_s
+        self._wait = wait
+        # Lock order: `_drawing` before `_asking`, which is held for a moment only. A redraw may
+        # request another one, and may even wait for a job of the training; so a thread that trains
+        # must never take `_drawing`.
+        self._drawing = threading.RLock()
+        self._asking = threading.Lock()  # guards what follows
+        self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
+        self._hurried: Counter[Redraw] = Counter()  # urgent redraws since the last round
+        self._has_urgent = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._drawing_thread: int | None = None
+        # used only where the main thread draws
+        self._is_in_cell = False
+        self._follow_ups: list[Redraw] | None = []  # requested by a redraw; None: a whole round
+        self._next_round_s = -math.inf
+
+    def request(self, redraw: Redraw, urgent: bool = False) -> None:
+        """Call `redraw` soon, once for all requests until then.
+
+        Args:
+            redraw: brings some widgets up to date.
+            urgent: whether a person waits for it, as after a click.
+        """
+        with self._asking:
+            self._requested[redraw] = urgent or self._requested.get(redraw, False)
+            if not is_in_colab() and self._ensure_thread():
+                if self._is_hurried(redraw):
+                    self._has_urgent.set()
+                return
+        if threading.current_thread() is threading.main_thread():
+            self._draw_here(redraw, urgent)
+
+    def on_cell_begin(self) -> None:
+        """Draw the requests of a loop in this cell at intervals; called in Colab."""
+        self._is_in_cell = True
+
+    def on_cell_end(self) -> None:
+        """Draw the state at the end of the cell."""
+        self._is_in_cell = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Call all requested redraws now, in this thread."""
+        self._hurried.clear()
+        self._draw_with_follow_ups(None)
+        self._next_round_s = time.monotonic() + self.interval_s
+
+    def _draw_here(self, redraw: Redraw, urgent: bool) -> None:
+        """Draw a request of the main thread, or a whole round if one is due."""
+        if self._drawing_thread == threading.get_ident():  # drawn after the current redraws
+            if urgent:
+                self._follow_ups = None
+            elif self._follow_ups is not None:
+                self._follow_ups.append(redraw)
+        elif urgent or time.monotonic() >= self._next_round_s:
+            self.flush()
+        elif not self._is_in_cell:
+            # not the others: while a training that a click began runs, requests come all the time
+            self._draw_with_follow_ups([redraw])
+
+    def _draw_with_follow_ups(self, due: list[Redraw] | None) -> None:
+        while due is None or due:
+            drawn = self._draw(due)
+            # not all new requests: those of a training in another thread never end, and neither do
+            # those of a redraw that requests itself
+            due, self._follow_ups = self._follow_ups, []
+            due = due and [redraw for redraw in due if redraw not in drawn]
+
+    def _ensure_thread(self) -> bool:
+        """Return whether the thread runs; a process limit can keep it from starting."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
+            try:
+                thread.start()  # it waits for `_asking` before it takes a request
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
+
+    def _loop(self) -> None:
+        while True:
+            self.flush()
+            latest_s = time.monotonic() + 2 * self.interval_s
+            next_round_s = latest_s - self.interval_s
+            while self._wait(self._has_urgent, max(next_round_s - time.monotonic(), 0)):
+                self._draw_urgent()
+                # a round now would delay the browser's answer to the click
+                calm_s = time.monotonic() + self.interval_s / 2
+                next_round_s = min(max(next_round_s, calm_s), latest_s)
+            with self._asking:  # a request after this look starts another thread
+                if not self._requested:
+                    self._thread = None
+                    return
+
+    def _draw_urgent(self) -> None:
+        with self._asking:
+            due = [redraw for redraw in self._requested if self._is_hurried(redraw)]
+            self._hurried.update(due)
+            self._has_urgent.clear()
+        self._draw(due)
+
+    def _is_hurried(self, redraw: Redraw) -> bool:
+        """Return whether a redraw need not wait for the next round."""
+        return self._requested[redraw] and self._hurried[redraw] < MAX_HURRIED
+
+    def _draw(self, due: list[Redraw] | None) -> list[Redraw]:
+        """Call the requested redraws among `due`, or all of them, and return them."""
+        with self._drawing:
+            redraws = self._take(due)
+            num_drawn = 0
+            before, self._drawing_thread = self._drawing_thread, threading.get_ident()
+            try:
+                for redraw in redraws:
+                    if due is None and self._has_urgent.is_set():
+                        self._draw_urgent()
+                    _call(redraw)
+                    num_drawn += 1
+            finally:
+                self._drawing_thread = before
+                with self._asking:  # after a KeyboardInterrupt the rest is drawn later
+                    for redraw in redraws[num_drawn:]:
+                        self._requested.setdefault(redraw, False)
+        return redraws
+
+    def _take(self, due: list[Redraw] | None) -> list[Redraw]:
+        """Return the requested redraws among `due`, the urgent first, as requested no more."""
+        with self._asking:
+            redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
+            if due is None:
+                self._has_urgent.clear()
+            else:
+                redraws = [redraw for redraw in redraws if redraw in due]
+            for redraw in redraws:
+                del self._requested[redraw]
+        return redraws
+
+
+def _call(redraw: Redraw) -> None:
+    try:
+        redraw()
+    except Exception:  # one panel's fault must not keep the others from being drawn
+        logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
+
+
+def choose_interval_s(cpus: float) -> float:
+    """Return the time between two rounds that fits the CPUs this process may use, in seconds."""
+    return ROUND_INTERVAL_S * (2 if cpus <= FEW_CPUS else 1)
+
+
+publisher = Publisher(choose_interval_s(effective_cpu_count()))
+"""The one publisher of this kernel, shared by all panels."""

@@ -1,0 +1,224 @@
+"""The static views of what panels show: their words, and the points of their pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mnist_widgets import History
+from mnist_widgets.rendering.palette import LIGHT
+from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
+from mnist_widgets.rendering.png_charts import (
+    CELL_PX,
+    PLOT,
+    TILE_PX,
+    draw_confusion,
+    draw_images,
+    draw_losses,
+    draw_prediction,
+)
+from mnist_widgets.rendering.series import LossSeries
+from mnist_widgets.rendering.static_views import (
+    StaticView,
+    join_views,
+    render_confusion,
+    render_images,
+    render_losses,
+    render_prediction,
+    tabulate_epochs,
+)
+
+DIGITS = [str(digit) for digit in range(10)]
+FASHION = ["T-shirt/top", "Trouser", "Pullover", *"ABCDEFG"]
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def find_color(png: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y, in pixels of the page, of the pixels that nearly have a colour."""
+    color = LIGHT[name]
+    wanted = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+    rows, columns = np.nonzero(np.abs(pixels_of(png) - wanted).max(axis=2) <= 12)
+    return columns / PIXEL_RATIO, rows / PIXEL_RATIO
+
+
+def in_plot(places):
+    """Return the places within the loss chart's axes, beside its key."""
+    x, y = places
+    left, top, right, bottom = PLOT
+    inside = (x >= left) & (x <= right) & (y >= top - 2) & (y <= bottom + 2)
+    return x[inside], y[inside]
+
+
+@pytest.fixture
+def history():
+    history = History()
+    for loss in (4.0, 3.0, 2.0, 1.0, 1.0):
+        history.add_batch(loss)
+    history.add_epoch(2.2, {"test_loss": 0.5, "test_accuracy": 0.9})
+    for loss in (1.0, 1.0, 1.0, 1.0, 1.0):
+        history.add_batch(loss)
+    history.add_epoch(1.0, {"test_loss": 3.0, "test_accuracy": 0.95})
+    return history
+
+
+@pytest.fixture
+def counts():
+    counts = torch.diag(torch.full((10,), 30))
+    counts[4, 9] = 7
+    return counts
+
+
+def test_the_loss_picture_draws_each_loss_at_its_place(history):
+    x, y = in_plot(find_color(draw_losses(LossSeries(history, 0)), "strong"))
+    left, top, right, bottom = PLOT
+    for batch, loss in enumerate(history.batch_losses[:5], start=1):
+        place = left + batch / 10 * (right - left)  # the axis reaches to batch 10,
+        height = bottom - loss / 4 * (bottom - top)  # and to the loss 4
+        near = np.abs(x - place) <= 1
+        assert np.abs(y[near] - height).min() <= 2, batch
+    assert x.min() == pytest.approx(left + (right - left) / 10, abs=2)
+
+
+@pytest.mark.parametrize(("color", "values"), [("mean", [2.2, 1.0]), ("test", [0.5, 3.0])])
+def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, values):
+    x, y = in_plot(find_color(draw_losses(LossSeries(history)), color))
+    left, top, right, bottom = PLOT
+    for end, value in zip((5, 10), values, strict=True):
+        near = np.abs(x - (left + end / 10 * (right - left))) <= 3
+        assert np.median(y[near]) == pytest.approx(bottom - value / 4 * (bottom - top), abs=3)
+
+
+def test_a_logarithmic_loss_picture_leaves_out_what_has_no_place(history):
+    history.add_batch(0.0)
+    history.add_batch(math.nan)
+    x, _ = in_plot(find_color(draw_losses(LossSeries(history, 0, is_log=True)), "strong"))
+    left, _, right, _ = PLOT
+    # the dot of the last epoch lies over the line's end
+    assert x.max() == pytest.approx(left + 10 / 12 * (right - left), abs=6)
+
+
+def test_a_diverged_training_still_has_a_picture():
+    history = History()
+    history.add_batch(math.nan)
+    assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
+
+
+def test_the_loss_static_view_says_the_last_losses(history):
+    view = render_losses(history)
+    assert "Batch 10: loss 1.00" in view.text
+    assert "Epoch 2: mean 1.00, test loss 3.00." in view.html
+    assert render_losses(History()).text == "No batch has been trained yet."
+
+
+def test_the_table_of_epochs_holds_the_last_ones(history):
+    table = tabulate_epochs(history, max_epochs=1)
+    assert table.text.split()[:6] == ["The", "last", "1", "of", "2", "epochs:"]
+    assert table.text.splitlines()[-2:] == [
+        "epoch  mean loss  test loss  test accuracy",
+        "    2       1.00       3.00        95.00 %",
+    ]
+    assert table.html.count("<tr>") == 2
+
+
+def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
+    picture = pixels_of(draw_confusion(counts, DIGITS, "digit"))
+    left = picture.shape[1] / PIXEL_RATIO - 6 - 10 * CELL_PX
+
+    def corner_of_cell(true: int, predicted: int) -> list[int]:
+        x = round((left + predicted * CELL_PX + 4) * PIXEL_RATIO)
+        y = round((6 + true * CELL_PX + 4) * PIXEL_RATIO)
+        return picture[y, x].tolist()
+
+    red, _, blue = corner_of_cell(4, 9)
+    assert blue - red > 60
+    assert min(corner_of_cell(9, 4)) > 245
+    assert len(set(corner_of_cell(3, 3))) == 1  # grey
+    assert 200 < corner_of_cell(3, 3)[0] < 245
+
+
+def test_long_class_names_have_their_room(counts):
+    short = pixels_of(draw_confusion(counts, DIGITS, "digit")).shape
+    long = pixels_of(draw_confusion(counts, FASHION, "class")).shape
+    assert long[0] > short[0]
+    assert long[1] > short[1]
+
+
+def test_the_confusion_static_view_holds_every_number(counts):
+    view = render_confusion(counts, DIGITS, "digit")
+    rows = [line.split() for line in view.text.splitlines()]
+    assert ["4", *["0", "0", "0", "0", "30", "0", "0", "0", "0", "7"]] in rows
+    assert view.text.startswith("Accuracy 97.7 %: 300 of 307 right.")
+    assert ["4", "81.1", "%", "100", "%"] in rows
+    assert "<td>81.1 %</td><td>100 %</td>" in view.html
+
+
+@pytest.mark.parametrize("nothing", [None, torch.zeros(10, 10, dtype=torch.int64)])
+def test_before_an_evaluation_there_is_no_matrix(nothing):
+    view = render_confusion(nothing, DIGITS, "digit")
+    assert "Nothing has been evaluated yet" in view.text
+    assert "<img" not in view.html
+
+
+def test_wrong_images_are_framed_and_named():
+    images = torch.zeros(11, 28, 28, dtype=torch.uint8)
+    verdicts = ["right"] * 10 + ["wrong"]
+    picture = draw_images(images, verdicts, num_columns=10)
+    assert pixels_of(picture).shape == (2 * TILE_PX * PIXEL_RATIO, 10 * TILE_PX * PIXEL_RATIO, 3)
+    assert find_color(picture, "wrong")[0].max() < TILE_PX
+    assert find_color(picture, "wrong")[1].min() > TILE_PX
+    assert find_color(picture, "right")[1].max() < TILE_PX
+    names = [f"Image {index}: true 0, predicted <1>" for index in range(11)]
+    view = render_images(images, verdicts, names, 10, "Page 1 of 1")
+    assert "10 right, 1 wrong" in view.text
+    assert view.text.splitlines()[1:] == [names[10]]
+    assert "<li>Image 10: true 0, predicted &lt;1&gt;</li>" in view.html
+
+
+def test_images_without_predictions_are_neither_right_nor_wrong():
+    view = render_images(
+        torch.zeros(2, 28, 28, dtype=torch.uint8), ["", ""], ["a", "b"], 10, "Page"
+    )
+    assert "has not predicted these images yet" in view.text
+    assert render_images(torch.zeros(0, 28, 28), [], [], 10, "None.") == StaticView.of_words(
+        "None."
+    )
+
+
+def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
+    probabilities = torch.tensor([0.0] * 7 + [0.8, 0.2, 0.0])
+    image = torch.full((1, 28, 28), 0.5)
+    x, y = find_color(draw_prediction(image, probabilities, DIGITS, true_label=7), "strong")
+    step = 368 / 10
+    for label, share in ((7, 0.8), (8, 0.2)):
+        inside = np.abs(x - (186 + step * (label + 0.5))) < step * 0.3
+        assert y[inside].min() == pytest.approx(166 - 150 * share, abs=1.5)
+    view = render_prediction(image, probabilities, DIGITS, 7, "The network says 7 & more.")
+    assert "7: 80.00 %" in view.text
+    assert "7 &amp; more" in view.html
+
+
+def test_outputs_that_are_no_numbers_have_a_picture():
+    image, nans = torch.zeros(28, 28, dtype=torch.uint8), torch.full((10,), math.nan)
+    assert len(draw_prediction(image, nans, FASHION, None)) > 1000
+
+
+def test_static_views_hold_nothing_that_github_takes_away(history, counts):
+    curve, matrix = render_losses(history), render_confusion(counts, DIGITS, "digit")
+    view = join_views([curve.titled("Loss"), matrix])
+    assert not re.search(r"<(?:style|script|svg)|style=|class=", view.html)
+    assert "Loss\n----\nBatch 10" in view.text
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', view.html)
+    widths = re.findall(r'<img width="(\d+)"', view.html)
+    assert len(pictures) == 2
+    for picture, width in zip(pictures, widths, strict=True):
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * PIXEL_RATIO

@@ -1,0 +1,161 @@
+"""Outputs, targets and loss function: what torch computes without a word, or explains badly."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mnist_widgets.training.preflight.loss_checks import check_loss_inputs, checked
+
+SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
+LABELS = torch.arange(8)
+YES_NO = (LABELS > 3).long()
+SHARES = SCORES.softmax(dim=1)
+CROSS_ENTROPY, NLL, MSE = nn.CrossEntropyLoss(), nn.NLLLoss(), nn.MSELoss()
+BCE, BCE_LOGITS = nn.BCELoss(), nn.BCEWithLogitsLoss()
+
+# loss function, outputs, targets, words that name the fix
+MISFITS = [
+    (CROSS_ENTROPY, SINGLE, YES_NO, "two outputs for two classes"),
+    (CROSS_ENTROPY, SINGLE, YES_NO[:, None].float(), "BCEWithLogitsLoss"),
+    (CROSS_ENTROPY, SINGLE, YES_NO.float(), "BCEWithLogitsLoss"),
+    (CROSS_ENTROPY, SINGLE[:, 0], YES_NO.float(), "BCEWithLogitsLoss"),
+    (CROSS_ENTROPY, SCORES, LABELS.float(), r"float32 of shape \(8,\).*targets.long"),
+    (CROSS_ENTROPY, SCORES, LABELS.int(), r"int32 of shape \(8,\).*targets.long"),
+    (CROSS_ENTROPY, SCORES, LABELS[:, None], r"\(8, 1\).*targets.flatten"),
+    (CROSS_ENTROPY, SCORES, functional.one_hot(LABELS, 10), "one-hot.*argmax"),
+    (CROSS_ENTROPY, SCORES, LABELS[:7], r"\(8, 10\).*\(7,\).*one target for each image"),
+    (CROSS_ENTROPY, SCORES[:, :5], LABELS, r"target is 5.*\(8, 5\).*classes 0 to 4"),
+    (CROSS_ENTROPY, SCORES, LABELS - 1, "target is -1.*from 0"),
+    (functional.cross_entropy, SCORES[:, :5], LABELS, "target is 5"),
+    (CROSS_ENTROPY, (SCORES, SCORES), LABELS, "model returns a tuple"),
+    (CROSS_ENTROPY, SCORES, [1, 2], "targets are a list"),
+    (NLL, SCORES, LABELS, "LogSoftmax.*CrossEntropyLoss"),
+    (NLL, SHARES, LABELS, "LogSoftmax"),
+    (NLL, SCORES.log_softmax(dim=1), functional.one_hot(LABELS, 10).float(), "argmax"),
+    (functional.nll_loss, SCORES, LABELS, "LogSoftmax"),
+    (partial(functional.cross_entropy, label_smoothing=0.1), SINGLE, YES_NO, "BCEWithLogits"),
+    (nn.MultiMarginLoss(), SCORES[:, :5], LABELS, "target is 5"),
+    (nn.MultiMarginLoss(), SCORES, LABELS.byte(), r"uint8 of shape \(8,\).*targets.long"),
+    (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*targets.reshape"),
+    (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*targets.reshape"),
+    (MSE, SCORES, LABELS, "one_hot.*10"),
+    (MSE, torch.randn(8, 8), LABELS, "one_hot.*8"),
+    (functional.mse_loss, SINGLE, LABELS.float(), "targets.reshape"),
+    (nn.L1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
+    (nn.SmoothL1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
+    (nn.HuberLoss(), SINGLE, LABELS.float(), "targets.reshape"),
+    (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), "targets.reshape"),
+    (nn.KLDivLoss(), SCORES.log_softmax(dim=1), LABELS, "one_hot"),
+    (BCE_LOGITS, SINGLE, YES_NO, r"\(8, 1\).*\(8,\)"),
+    (BCE_LOGITS, SINGLE, YES_NO[:, None], "float32.*int64"),
+    (BCE_LOGITS, SINGLE, YES_NO[:, None].bool(), "float32.*bool"),
+    (BCE_LOGITS, SINGLE[:, 0], LABELS.float(), "one is 7.*CrossEntropyLoss"),
+    (BCE_LOGITS, SCORES, LABELS, "one_hot.*10"),
+    (functional.binary_cross_entropy_with_logits, SINGLE[:, 0], LABELS.float(), "one is 7"),
+    (BCE, SINGLE, YES_NO[:, None].float(), "Sigmoid.*BCEWithLogitsLoss"),
+    (BCE, SINGLE.sigmoid(), YES_NO[:, None], "float32.*int64"),
+    (BCE, SINGLE.sigmoid(), YES_NO[:, None].double(), "float32.*float64"),
+    (functional.binary_cross_entropy, SINGLE, YES_NO[:, None].float(), "Sigmoid"),
+]
+
+FITS = [
+    (CROSS_ENTROPY, SCORES, LABELS),
+    (CROSS_ENTROPY, SCORES, LABELS.byte()),
+    (CROSS_ENTROPY, SCORES, SHARES),
+    (CROSS_ENTROPY, SCORES, torch.where(LABELS == 3, -100, LABELS)),
+    (nn.CrossEntropyLoss(ignore_index=99), SCORES, torch.where(LABELS == 3, 99, LABELS)),
+    (nn.CrossEntropyLoss(weight=torch.ones(10), reduction="sum"), SCORES, LABELS),
+    (CROSS_ENTROPY, torch.randn(8, 3, 5), torch.zeros(8, 5, dtype=torch.int64)),
+    (CROSS_ENTROPY, SCORES[0], LABELS[0]),
+    (functional.cross_entropy, SCORES, LABELS),
+    (
+        partial(functional.cross_entropy, ignore_index=99),
+        SCORES,
+        torch.where(LABELS == 3, 99, LABELS),
+    ),
+    (NLL, SCORES.log_softmax(dim=1), LABELS),
+    (NLL, (SHARES + 1e-4).log(), LABELS),
+    (MSE, SCORES, SHARES),
+    (MSE, SINGLE, LABELS[:, None]),
+    (MSE, SINGLE[:, 0], LABELS.double()),
+    (BCE_LOGITS, SINGLE, YES_NO[:, None].double()),
+    (BCE_LOGITS, SCORES, SHARES),
+    (BCE, SINGLE.sigmoid(), YES_NO[:, None].float()),
+    (nn.MultiMarginLoss(), SCORES, LABELS),
+    (lambda outputs, targets: (outputs - targets).sum(), SINGLE, LABELS),
+]
+
+
+def test_what_does_not_fit_is_refused_with_the_fix():
+    for loss_fn, outputs, targets, words in MISFITS:
+        for check in (lambda *given, loss_fn=loss_fn: check_loss_inputs(loss_fn, *given), None):
+            with (
+                pytest.raises((TypeError, ValueError), match=words) as refused,
+                checked(loss_fn) as checked_loss_fn,
+            ):
+                (check or checked_loss_fn)(outputs, targets)
+            assert re.search(r"Loss|_loss|cross_entropy|target is", str(refused.value)), words
+
+
+def test_what_fits_gives_the_loss_that_it_gave():
+    for loss_fn, outputs, targets in FITS:
+        expected = loss_fn(outputs, targets)
+        with checked(loss_fn) as checked_loss_fn:
+            assert torch.equal(checked_loss_fn(outputs, targets), expected), loss_fn
+
+
+def test_the_advice_works_when_it_is_followed():
+    single, scores = SINGLE.sigmoid().requires_grad_(), SHARES.log().requires_grad_()
+    num_followed = 0
+    for loss_fn in (nn.CrossEntropyLoss(), functional.nll_loss, nn.MultiMarginLoss(), BCE, MSE):
+        for outputs in (single, single[:, 0], scores, scores.exp()):
+            if loss_fn is BCE and outputs is scores:
+                continue  # torch refuses these outputs, whatever the targets
+            for labels in (YES_NO, YES_NO[:, None], functional.one_hot(YES_NO, 10)):
+                for dtype in (torch.int64, torch.int32, torch.uint8, torch.bool, torch.float32):
+                    targets = labels.to(dtype)
+                    try:
+                        check_loss_inputs(loss_fn, outputs, targets)
+                    except ValueError as refused:
+                        advice = re.search(r"(loss_fn = lambda .*)\.$", str(refused))
+                    else:
+                        continue
+                    if advice is None:
+                        continue
+                    names = {"nn": nn}
+                    exec(advice[1], names)
+                    loss = names["loss_fn"](outputs, targets)
+                    loss.backward(retain_graph=True)
+                    assert loss.isfinite(), (loss_fn, advice[1])
+                    num_followed += 1
+    assert num_followed > 50
+
+
+def test_a_subclass_may_take_what_its_base_refuses():
+    class Flattened(nn.CrossEntropyLoss):
+        def forward(self, outputs, targets):
+            return super().forward(outputs, targets.flatten())
+
+    with checked(Flattened()) as loss_fn:
+        assert loss_fn(SCORES, LABELS[:, None]) == CROSS_ENTROPY(SCORES, LABELS)
+
+
+def test_a_checked_loss_looks_like_the_original_and_is_checked_only_in_the_context():
+    original = nn.CrossEntropyLoss(weight=torch.ones(10), ignore_index=3)
+    with checked(original) as loss_fn:
+        assert type(loss_fn) is nn.CrossEntropyLoss
+        assert loss_fn.ignore_index == 3
+        assert torch.equal(loss_fn.weight, original.weight)
+        with pytest.raises(ValueError, match=r"targets\.long"):
+            loss_fn(SCORES, LABELS.float())
+    with pytest.raises(RuntimeError, match="dtype"):  # torch's own words
+        original(SCORES, LABELS.float())
+    with checked(functional.mse_loss) as loss_fn:
+        assert loss_fn.__name__ == "mse_loss"
+        assert loss_fn(SCORES, SHARES, reduction="none").shape == (8, 10)

@@ -1,0 +1,287 @@
+"""The controls, the text and the words of the settings, without a browser."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import ipywidgets.widgets.widget as widget_module
+import pytest
+from ipywidgets import Checkbox, Text
+from traitlets import TraitError
+
+from mnist_widgets import RunConfig
+from mnist_widgets.runs.settings import SETTINGS, format_number
+from mnist_widgets.widgets import HyperparameterPanel
+from mnist_widgets.widgets.redraws import publisher
+
+
+@pytest.fixture
+def make_panel():
+    """Return a function that makes a panel; panels are closed at the end."""
+    panels = []
+
+    def make(*arguments, **options):
+        panels.append(HyperparameterPanel(*arguments, **options))
+        return panels[-1]
+
+    yield make
+    for panel in panels:
+        panel.close()
+
+
+@pytest.fixture
+def panel(make_panel):
+    return make_panel()
+
+
+def control(panel, name):
+    return panel._controls[name][0]
+
+
+def switch_of(panel):
+    return next(child for child in panel.children if isinstance(child, Checkbox))
+
+
+def slider(panel):
+    return panel._controls["learning_rate"][1]
+
+
+def values_shown(panel):
+    return {
+        name: getattr(control, "number", control.value)
+        for name, (control, *_) in panel._controls.items()
+    }
+
+
+def choose(panel, name, value):
+    """Set a control as the page does; a text field gets what was typed."""
+    is_text = isinstance(control(panel, name), Text)
+    control(panel, name).value = format_number(value) if is_text else value
+
+
+def drawn(widget):
+    publisher.flush()
+    return widget.value
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd"},
+        {"learning_rate": 0.5},
+        {"batch_size": 64},
+        {"hidden_units": 100},
+        {"loss": "mse"},
+        {"seed": 7},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_each_control_changes_its_setting_and_follows_it(panel, settings):
+    ((name, value),) = settings.items()
+    changes = []
+    panel.observe(changes.append, names="config")
+    choose(panel, name, value)
+    assert panel.config == RunConfig(**settings)
+    assert [change["new"] for change in changes] == [panel.config]
+    assert panel._text.value == panel.config.to_string()
+    panel.config = RunConfig()
+    assert values_shown(panel) == vars(RunConfig())
+
+
+def test_the_slider_chooses_round_rates_and_the_field_exact_ones(panel):
+    slider(panel).value = 0.0012589254117941675
+    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0013
+    choose(panel, "learning_rate", 0.0012345)
+    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0012345
+
+
+def test_the_learning_rate_may_be_typed_with_a_decimal_comma(panel):
+    field = control(panel, "learning_rate")
+    for text, rate in (
+        ("0,01", 0.01),
+        (" 0,5 ", 0.5),
+        ("1e-3", 0.001),
+        ("2,5", 2.5),
+        ("100", 10),
+        ("-1", 1e-5),
+    ):
+        field.value = text
+        assert panel.config.learning_rate == rate, text
+        assert field.value == format_number(rate), text
+
+
+def test_what_is_typed_and_is_no_number_is_taken_back(panel):
+    for text in ("", "fast", "0,0,1", "nan", "inf"):
+        control(panel, "learning_rate").value = text
+        assert panel.config.learning_rate == 0.001, text
+        assert control(panel, "learning_rate").value == "0.001", text
+
+
+@pytest.mark.parametrize("learning_rate", [1e-5, 0.012345, 10])
+def test_every_rate_can_be_shown_without_being_changed(panel, learning_rate):
+    panel.config = RunConfig(learning_rate=learning_rate)
+    assert panel.config.learning_rate == learning_rate
+    assert slider(panel).value == control(panel, "learning_rate").number == learning_rate
+
+
+def test_an_unusual_batch_size_joins_the_list(panel):
+    panel.config = RunConfig(batch_size=100)
+    assert panel.config.batch_size == control(panel, "batch_size").value == 100
+    assert control(panel, "batch_size").options == (16, 32, 64, 100, 128, 256, 512, 1024)
+    control(panel, "batch_size").value = 16
+    assert panel.config.batch_size == 16
+
+
+def test_a_pasted_text_sets_everything(panel):
+    panel._text.value = "seed=3 SGD lr=0.5 loss=nll batch=48 hidden=9"
+    assert panel.config == RunConfig("sgd", 0.5, 48, 9, "nll", 3)
+    assert values_shown(panel) == vars(panel.config)
+    assert panel._text.value == panel.config.to_string()
+
+
+def test_what_a_pasted_text_leaves_out_stays(panel):
+    panel.config = before = RunConfig(seed=5, batch_size=64)
+    panel._text.value = "lr=0.1"
+    assert panel.config == replace(before, learning_rate=0.1)
+    panel._text.value = ""
+    assert panel._text.value == panel.config.to_string()
+
+
+def test_a_bad_text_is_answered_in_place_and_loses_nothing(panel):
+    panel.config = before = RunConfig(seed=5)
+    panel._text.value = "adam lr=<b>"
+    assert panel.config == before
+    assert panel._text.value == "adam lr=<b>"
+    assert 'role="alert">Learning rate must be' in drawn(panel._notice)
+    assert "not &#x27;&lt;b&gt;&#x27;." in panel._notice.value
+    panel._text.value = before.to_string()
+    assert drawn(panel._notice) == ""
+
+
+def test_touching_a_control_takes_a_bad_text_away(panel):
+    panel._text.value = "nonsense"
+    control(panel, "seed").value = 1
+    assert drawn(panel._notice) == ""
+    assert panel._text.value == RunConfig(seed=1).to_string()
+
+
+def test_the_code_is_that_of_the_settings(panel):
+    switch_of(panel).value = True
+    control(panel, "optimizer").value = "momentum"
+    assert "torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)" in drawn(panel._code)
+    control(panel, "seed").value = 11
+    assert "manual_seed(11)" in drawn(panel._code)
+
+
+def test_the_code_is_written_only_while_it_is_shown(make_panel):
+    written = []
+    panel = make_panel(write_code=lambda config: written.append(config) or "the code")
+    control(panel, "seed").value = 11
+    publisher.flush()
+    assert written == []
+    switch_of(panel).value = True
+    assert "the code" in drawn(panel._code)
+    assert written == [RunConfig(seed=11)]
+
+
+def test_text_and_code_unfold(panel):
+    switch = switch_of(panel)
+    folded = panel.children[panel.children.index(switch) + 1]
+    for is_unfolded in (True, False):
+        switch.value = is_unfolded
+        assert (folded.layout.display != "none") == is_unfolded
+
+
+def test_what_waits_for_a_reset_is_named(panel):
+    assert drawn(panel._difference) == ""
+    panel.run_config = RunConfig()
+    assert drawn(panel._difference) == ""
+    control(panel, "batch_size").value = 64
+    control(panel, "seed").value = 1
+    assert "Reset to begin a run with these settings: batch size 64, seed 1." in drawn(
+        panel._difference
+    )
+    panel.run_config = panel.config
+    assert drawn(panel._difference) == ""
+
+
+def test_the_learning_rate_waits_for_no_reset(panel):
+    panel.run_config = RunConfig()
+    slider(panel).value = 0.1
+    assert drawn(panel._difference) == ""
+    assert panel._effect.value.startswith("Choose, then press Start.")
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.0003, 0.3, 0.007, 0.015])
+def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
+    choose(panel, "learning_rate", rate)
+    slider(panel).value = 10 ** (round(10 * math.log10(rate)) / 10)  # as the page answers
+    assert panel.config.learning_rate == rate
+    slider(panel).value = 1.0  # somebody drags it
+    assert panel.config.learning_rate == 1.0
+
+
+def test_each_setting_has_a_control_with_its_label_tooltip_and_explanation(panel):
+    assert list(panel._controls) == [setting.name for setting in SETTINGS]
+    for setting in SETTINGS:
+        first = control(panel, setting.name)
+        assert first.description == setting.label
+        assert first.tooltip
+        for value in setting.choices or [getattr(panel.config, setting.name)]:
+            choose(panel, setting.name, value)
+            assert drawn(panel._explanations[setting.name]) == setting.explain(value)
+
+
+def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
+    panel = make_panel(RunConfig(seed=4), lock=["seed", "learning_rate"])
+    assert control(panel, "seed").disabled
+    assert slider(panel).disabled
+    assert not control(panel, "optimizer").disabled
+    assert panel._explanations["seed"].value.endswith("Locked.")
+    assert panel._effect.value == (
+        "Choose, then press Start. During a run, changes wait for the next Reset."
+    )
+    panel._text.value = "sgd seed=5"
+    assert panel.config == RunConfig(seed=4)
+    assert "Seed is locked here: seed 4." in drawn(panel._notice)
+    panel._text.value = "sgd"
+    assert panel.config == RunConfig("sgd", seed=4)
+
+
+def test_what_is_hidden_is_absent_and_cannot_be_changed_by_text_either(make_panel):
+    panel = make_panel(hide=["loss"])
+    assert "loss" not in values_shown(panel)
+    panel._text.value = "loss=mse"
+    assert panel.config == RunConfig()
+    panel.config = RunConfig(loss="nll")  # the teacher's own code may
+    assert panel.config.loss == "nll"
+
+
+def test_the_text_can_be_hidden_or_locked(make_panel):
+    assert not any(isinstance(child, Checkbox) for child in make_panel(hide="text").children)
+    assert make_panel(lock="text")._text.disabled
+
+
+def test_with_everything_locked_no_reset_is_spoken_of(make_panel):
+    panel = make_panel(lock=list(vars(RunConfig())))
+    assert panel._effect.value == "These settings are fixed in this lesson."
+
+
+@pytest.mark.parametrize("argument", ["lock", "hide"])
+def test_an_unknown_control_is_refused_with_the_list_of_the_known(argument):
+    known = "batch_size, hidden_units, learning_rate, loss, optimizer, seed, text"
+    with pytest.raises(ValueError, match=f"{argument} names 'speed', but here it can name {known}"):
+        HyperparameterPanel(**{argument: ["seed", "speed"]})
+
+
+def test_a_config_of_another_kind_is_refused(panel):
+    with pytest.raises(TraitError):
+        panel.config = "adam"
+
+
+def test_a_closed_panel_leaves_no_widget_behind():
+    before = set(widget_module._instances)
+    HyperparameterPanel(hide=["text", "seed"]).close()
+    HyperparameterPanel().close()
+    assert set(widget_module._instances) == before

@@ -1,0 +1,196 @@
+"""The buttons and what they show, without a browser."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import ipywidgets.widgets.widget as widget_module
+import pytest
+import torch
+
+from mnist_widgets import (
+    DivergenceGuard,
+    Evaluator,
+    SimpleNet,
+    TrainingSession,
+    load_bundled_digits,
+)
+from mnist_widgets.widgets import TrainingPanel
+from mnist_widgets.widgets.redraws import publisher
+
+
+@pytest.fixture
+def make_panel(make_trainer):
+    """Return a function that makes a panel; panels and sessions are closed at the end."""
+    panels = []
+
+    def make(**options) -> TrainingPanel:
+        panels.append(TrainingPanel(TrainingSession(make_trainer(**options)), epochs=1000))
+        return panels[-1]
+
+    yield make
+    for panel in panels:
+        panel.session.close()
+        panel.close()
+
+
+@pytest.fixture
+def panel(make_panel):
+    return make_panel()
+
+
+def settle(panel):
+    """Wait until everything asked for has taken effect and is drawn."""
+    panel.session.between_batches(lambda: None).result(10)
+    publisher.flush()
+
+
+def click(panel, name):
+    panel._buttons[name].click()
+    settle(panel)
+
+
+def enabled(panel):
+    return {name for name, button in panel._buttons.items() if not button.disabled}
+
+
+def test_only_what_is_possible_can_be_pressed(panel):
+    assert enabled(panel) == {"start", "step", "reset"}
+    click(panel, "start")
+    assert enabled(panel) == {"pause", "stop", "reset"}
+    click(panel, "pause")
+    assert enabled(panel) == {"pause", "step", "stop", "reset"}
+    assert panel._buttons["pause"].description == "Resume"
+    click(panel, "stop")
+    assert enabled(panel) == {"start", "step", "reset"}
+    assert panel._buttons["pause"].description == "Pause"
+
+
+def test_the_buttons_steer_the_session(panel):
+    session = panel.session
+    for name, state in [
+        ("start", "running"),
+        ("pause", "paused"),
+        ("pause", "running"),
+        ("stop", "stopped"),
+        ("reset", "idle"),
+        ("step", "paused"),
+    ]:
+        click(panel, name)
+        assert session.state == state
+    assert session.last_report.step == 1
+
+
+def test_start_trains_as_many_epochs_as_the_field_says(panel):
+    panel._epochs.value = 2
+    click(panel, "start")
+    panel.session.join(10)
+    settle(panel)
+    assert panel.session.trainer.history.num_epochs == 2
+    assert "Finished" in panel._state.value
+    assert panel._percent.value == "100 %"
+    assert "Epoch 2 of 2 · batch 5 of 5 · loss" in panel._status.value
+    assert "images/s" in panel._status.value
+
+
+def test_a_paused_panel_says_how_much_is_left(panel):
+    click(panel, "step")
+    assert "Paused" in panel._state.value
+    assert "batch 1 of 5" in panel._status.value
+    assert "left" in panel._status.value
+
+
+def test_a_crash_turns_the_panel_red_and_shows_the_message_until_the_next_start(make_panel):
+    def crash(*_):
+        raise ValueError("a <planted> error")
+
+    panel = make_panel(train_step=crash)
+    click(panel, "start")
+    with pytest.raises(ValueError, match="planted"):
+        panel.session.join(10)
+    settle(panel)
+    assert "mw-failed" in panel._dom_classes
+    assert "Failed" in panel._state.value
+    notice = panel._notice.value
+    assert "<strong>ValueError:</strong> a &lt;planted&gt; error" in notice
+    assert "<details><summary>Traceback</summary>" in notice
+    assert "in crash" in notice
+    click(panel, "reset")
+    assert "mw-failed" not in panel._dom_classes
+    assert panel._notice.value == ""
+
+
+def test_why_a_training_was_stopped_is_shown(make_panel):
+    panel = make_panel(train_step=lambda *_: float("nan"), callbacks=[DivergenceGuard()])
+    click(panel, "start")
+    panel.session.join(10)
+    settle(panel)
+    assert "Stopped" in panel._state.value
+    assert "learning rate is probably too high" in panel._notice.value
+    assert "loss nan" in panel._status.value
+
+
+def test_parts_that_do_not_fit_are_a_failed_training_that_says_so(make_panel):
+    panel = make_panel(model=torch.nn.Linear(4, 2))  # of three classes
+    click(panel, "step")
+    assert panel._state.value.count("Failed") == 1
+    assert "target is 2" in panel._notice.value
+    assert enabled(panel) == {"start", "step", "reset"}
+
+
+@pytest.mark.filterwarnings("ignore:The training inputs range")
+def test_what_is_doubtful_about_a_training_is_shown(make_panel):
+    train_set, test_set = load_bundled_digits()
+    inputs, labels = next(iter(train_set.batches(32)))
+    panel = make_panel(
+        model=SimpleNet(28 * 28, 10, hidden_units=4),
+        train_batches=[((inputs - 0.13) / 0.31, labels)] * 2,
+        evaluator=Evaluator(test_set.batches(512)),
+    )
+    click(panel, "step")
+    assert "range from -0.4" in panel._notice.value
+    assert 'role="status"' in panel._notice.value
+
+
+def test_a_click_that_comes_too_late_is_answered_in_words(panel):
+    panel.session.start(1000)
+    panel._buttons["step"].disabled = False  # as in a browser that has not heard yet
+    click(panel, "step")
+    assert "Pause it before you step" in panel._notice.value
+    panel.session.stop()
+    settle(panel)
+    assert panel._notice.value == ""
+
+
+@pytest.mark.parametrize("epochs", [0, 20_000])
+def test_epochs_that_the_field_cannot_hold_are_refused(panel, epochs):
+    with pytest.raises(ValueError, match="epochs must be"):
+        TrainingPanel(panel.session, epochs=epochs)
+
+
+def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
+    def crash(*_):
+        raise ZeroDivisionError("planted")
+
+    panel = make_panel(train_step=crash)
+    panel.session.start(1)
+    notices = set()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            panel.session.join(10)
+        panel.redraw()
+        notices.add(panel._notice.value)
+    assert len(notices) == 1
+
+
+def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_trainer):
+    session = TrainingSession(make_trainer())
+    before = set(widget_module._instances)
+    panel = weakref.ref(TrainingPanel(session))
+    panel().close()
+    assert set(widget_module._instances) == before
+    publisher.flush()
+    gc.collect()
+    assert panel() is None
+    session.close()

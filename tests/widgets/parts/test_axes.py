@@ -1,0 +1,54 @@
+"""The positions of numbers on an axis, and the labels of its ticks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnist_widgets.rendering.series import AxisRange
+from mnist_widgets.widgets.parts.axes import DataAxis
+
+
+@pytest.fixture
+def axis():
+    return DataAxis("Loss", "{:g}".format, margin=0.1)
+
+
+def test_the_ends_lie_a_margin_inside_the_side(axis):
+    axis.show(AxisRange(-2.0, 6.0))
+    assert axis.place(np.array([[-2.0, 2.0], [6.0, 10.0]])).tolist() == [
+        [pytest.approx(0.1), pytest.approx(0.5)],
+        [pytest.approx(0.9), pytest.approx(1.3)],
+    ]
+
+
+def test_equal_ratios_are_equal_distances_on_a_logarithmic_side(axis):
+    axis.show(AxisRange(0.01, 100.0, is_log=True))
+    assert axis.place(np.array([0.01, 1.0, 100.0])) == pytest.approx([0.1, 0.5, 0.9])
+
+
+@pytest.mark.parametrize("is_log", [False, True])
+def test_each_tick_is_written_where_its_number_lies(axis, is_log):
+    axis.show(AxisRange(0.03, 2.5, is_log))
+    ticks, labels = axis.axis.tick_values, axis.axis.tick_labels
+    assert len(ticks) >= 3
+    for place in ticks.tolist():
+        label = labels[str(place)]  # by this key the page looks the label up
+        assert axis.place(np.array(float(label))) == pytest.approx(place, abs=1e-4)
+
+
+def test_ticks_of_other_numbers_never_lie_at_the_same_places(axis):
+    # bqplot would go on writing the old numbers
+    axis.show(AxisRange(0.0, 15.0))
+    before = set(axis.axis.tick_values)
+    axis.show(AxisRange(0.0, 150.0))
+    assert len(axis.axis.tick_values) == len(before)
+    assert not before & set(axis.axis.tick_values)
+
+
+def test_the_same_range_again_sends_nothing(axis):
+    axis.show(AxisRange(0.0, 5.0))
+    changes = []
+    axis.axis.observe(changes.append)
+    axis.show(AxisRange(0.0, 5.0))
+    assert not changes

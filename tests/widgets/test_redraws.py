@@ -1,0 +1,216 @@
+"""When panels are redrawn, and by whom."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from mnist_widgets.widgets.redraws import MAX_HURRIED, Publisher, choose_interval_s
+
+TIMEOUT_S = 10
+
+
+class Clock:
+    """Stands still until it is told to go on; a `wait` for publishers."""
+
+    def __init__(self) -> None:
+        self.asleep, self._may_wake = threading.Semaphore(0), threading.Semaphore(0)
+        self._is_over = threading.Event()
+
+    def wait(self, _has_urgent: threading.Event, _seconds: float) -> bool:
+        self.asleep.release()
+        if not self._is_over.is_set():
+            self._may_wake.acquire()
+        return False
+
+    def end(self) -> None:
+        """Let every wait return from now on, so that no thread outlives its test."""
+        self._is_over.set()
+        self._may_wake.release()
+
+    def let_an_interval_pass(self) -> None:
+        self._may_wake.release()
+
+    def wait_until_asleep(self) -> None:
+        assert self.asleep.acquire(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def clock():
+    clock = Clock()
+    yield clock
+    clock.end()
+
+
+@pytest.fixture
+def publisher(clock):
+    return Publisher(wait=clock.wait)
+
+
+@pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 0.5), (2, 0.5), (2.5, 0.25), (16, 0.25)])
+def test_rounds_come_half_as_often_where_the_cpus_are_few(cpus, interval_s):
+    assert choose_interval_s(cpus) == interval_s
+
+
+def test_requests_within_an_interval_become_one_redraw(publisher, clock):
+    drawn = []
+    redraw = lambda: drawn.append(len(drawn))  # noqa: E731 - one function object for all requests
+    publisher.request(redraw)
+    clock.wait_until_asleep()
+    assert drawn == [0]
+    for _ in range(100):
+        publisher.request(redraw)
+    assert drawn == [0]
+    clock.let_an_interval_pass()
+    clock.wait_until_asleep()
+    assert drawn == [0, 1]
+
+
+def test_the_last_request_is_always_drawn(publisher, clock):
+    data, drawn = [], []
+    redraw = lambda: drawn.append(list(data))  # noqa: E731
+    for number in range(3):
+        data.append(number)
+        publisher.request(redraw)
+    clock.wait_until_asleep()
+    data.append(3)
+    publisher.request(redraw)
+    clock.let_an_interval_pass()
+    clock.wait_until_asleep()
+    assert drawn[-1] == [0, 1, 2, 3]
+
+
+def test_the_thread_ends_when_nothing_is_requested_and_comes_back(publisher, clock):
+    drawn = []
+    for _ in range(2):
+        publisher.request(lambda: drawn.append(1))
+        clock.wait_until_asleep()
+        thread = publisher._thread
+        clock.let_an_interval_pass()
+        thread.join(TIMEOUT_S)
+        assert not thread.is_alive()
+        assert publisher._thread is None
+    assert len(drawn) == 2
+
+
+def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval():
+    drawn, first, urgent = [], threading.Event(), threading.Event()
+    publisher = Publisher(interval_s=0.5)
+    publisher.request(first.set)
+    assert first.wait(TIMEOUT_S)
+    publisher.request(lambda: drawn.append("patient"))
+    began = time.monotonic()
+    publisher.request(urgent.set, urgent=True)
+    assert urgent.wait(TIMEOUT_S)
+    is_early = time.monotonic() - began < publisher.interval_s
+    assert drawn == [] or not is_early  # a slow machine may have come to the next round
+    publisher.flush()
+    assert drawn == ["patient"]
+
+
+def test_one_urgent_redraw_after_the_other_is_drawn_within_an_interval():
+    begun, first, second = (threading.Event() for _ in range(3))
+    publisher = Publisher(interval_s=TIMEOUT_S)
+    publisher.request(begun.set)
+    assert begun.wait(TIMEOUT_S / 2)
+    publisher.request(first.set, urgent=True)
+    assert first.wait(TIMEOUT_S / 2)
+    publisher.request(second.set, urgent=True)
+    assert second.wait(TIMEOUT_S / 2)
+
+
+def test_several_clicks_within_an_interval_are_each_answered_at_once():
+    publisher = Publisher(interval_s=TIMEOUT_S)
+    drawn = threading.Semaphore(0)
+    publisher.request(lambda: None)  # begins the interval
+
+    def redraw() -> None:
+        drawn.release()
+
+    for _click in range(MAX_HURRIED):
+        publisher.request(redraw, urgent=True)
+        assert drawn.acquire(timeout=TIMEOUT_S / 2)
+
+
+def test_an_urgent_request_is_drawn_in_the_midst_of_a_round(publisher, clock):
+    publisher.request(lambda: None)
+    clock.wait_until_asleep()
+    order = []
+
+    def draw_first() -> None:
+        order.append("first")
+        publisher.request(lambda: order.append("click"), urgent=True)
+
+    publisher.request(draw_first)
+    publisher.request(lambda: order.append("second"))
+    publisher.flush()
+    assert order == ["first", "click", "second"]
+
+
+def test_urgent_requests_without_end_do_not_break_the_rate():
+    drawn, interval_s, num_intervals = {"chart": 0, "panel": 0}, 0.05, 8
+    publisher = Publisher(interval_s)
+
+    def draw_chart() -> None:
+        drawn["chart"] += 1
+
+    def draw_panel() -> None:
+        drawn["panel"] += 1
+
+    until = time.monotonic() + num_intervals * interval_s
+    while time.monotonic() < until:
+        publisher.request(draw_chart)
+        publisher.request(draw_panel, urgent=True)
+    assert 1 <= drawn["chart"] <= num_intervals + 1
+    assert 1 <= drawn["panel"] <= (1 + MAX_HURRIED) * (num_intervals + 1)
+
+
+def test_flush_draws_in_the_callers_thread(publisher, clock):
+    publisher.request(lambda: None)
+    clock.wait_until_asleep()
+    threads = []
+    publisher.request(lambda: threads.append(threading.current_thread()))
+    publisher.flush()
+    assert threads == [threading.current_thread()]
+
+
+def test_two_threads_never_draw_at_once(publisher, clock):
+    is_drawing, overlaps = threading.Lock(), []
+
+    def redraw() -> None:
+        if not is_drawing.acquire(blocking=False):
+            overlaps.append(1)
+            return
+        threading.Event().wait(0.001)
+        is_drawing.release()
+
+    def draw_often() -> None:
+        for _ in range(20):
+            publisher.request(redraw)
+            publisher.flush()
+
+    threads = [threading.Thread(target=draw_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    assert not overlaps
+
+
+def test_a_failing_panel_does_not_keep_the_others_from_being_drawn(publisher, clock, caplog):
+    drawn = []
+
+    def fail() -> None:
+        raise ZeroDivisionError("planted")
+
+    publisher.request(lambda: None)
+    clock.wait_until_asleep()
+    publisher.request(fail)
+    publisher.request(lambda: drawn.append(1))
+    publisher.flush()
+    assert drawn == [1]
+    assert "planted" in caplog.text
+    caplog.clear()
+    clock.let_an_interval_pass()
