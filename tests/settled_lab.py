@@ -22,7 +22,7 @@ def _no_portion():
 
 def shown_probabilities(lab) -> list[float]:
     """Return the probabilities that the lab's page shows of the selected image."""
-    if lab.panels["gallery"] is None:
+    if "gallery" not in lab.panels:
         return lab.panels["prediction"]._figure.bars.y.tolist()
     grid = lab.panels["gallery"].grid
     probabilities = np.frombuffer(grid.probabilities, np.float32).reshape(len(grid.image_ids), -1)

@@ -249,11 +249,12 @@ class Dashboard(Panel):
     def _connect(self) -> None:
         """Connect the panels with each other."""
         gallery, confusion = self._find(ImageGallery), self._find(ConfusionChart)
+        prediction = self._find(ProbabilityChart)
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
-            if self._prediction is not None:
-                self._prediction.follow(gallery)
+            if prediction is not None:
+                prediction.follow(gallery)
         if confusion is not None:
             link((confusion, "selected_pair"), (self, "selected_pair"))
         self.observe(lambda _change: self._inference.on_selection(), "selected_index")

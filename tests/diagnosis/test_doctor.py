@@ -17,7 +17,7 @@ from jupyter_client.manager import start_new_kernel
 from jupyter_core.paths import jupyter_path
 
 import mnist_widgets
-from mnist_widgets import diagnosis
+from mnist_widgets.diagnosis import doctor as doctor_module
 from mnist_widgets.diagnosis.doctor import Diagnosis, Finding, doctor
 from mnist_widgets.diagnosis.front_end_parts import (
     FRONT_END_PARTS,
@@ -125,7 +125,7 @@ class TestVersions:
         add_package(tmp_path, "mnist_widgets", "9.9", wanted)
         add_package(tmp_path, "bqplot", "0.14.1")
         monkeypatch.syspath_prepend(tmp_path)
-        finding = diagnosis.check_versions()
+        finding = doctor_module.check_versions()
         assert finding.message == "no-such-charts is missing; bqplot 0.14.1 is not <0.13"
         assert "pip install" in finding.advice
 
@@ -133,7 +133,7 @@ class TestVersions:
         (tmp_path / "anywidget.py").write_text("raise ImportError('two\\nlines')")
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "anywidget", raising=False)
-        finding = diagnosis.check_imports()
+        finding = doctor_module.check_imports()
         assert finding.message == "anywidget: ImportError: two"
         assert "--force-reinstall anywidget," in finding.advice
 
@@ -151,10 +151,10 @@ class TestPage:
         (folder / name / "package.json").write_text(manifest)
 
     def test_an_older_copy_that_shadows_the_right_one_is_found(self, user_folder):
-        assert diagnosis.check_page().is_ok
+        assert doctor_module.check_page().is_ok
         self.add_part(user_folder, "bqplot", "0.4.2")
         self.add_part(user_folder, "anywidget", "0.1.0")
-        finding = diagnosis.check_page()
+        finding = doctor_module.check_page()
         assert not finding.is_ok
         assert f"bqplot 0.4.2 in {user_folder / 'bqplot'} does not match" in finding.message
         assert f"anywidget 0.1.0 in {user_folder / 'anywidget'} does not match" in finding.message
@@ -164,10 +164,10 @@ class TestPage:
     def test_the_manager_of_another_ipywidgets_is_named(self, user_folder):
         name = "@jupyter-widgets/jupyterlab-manager"
         self.add_part(user_folder, name, "3.1.1")
-        assert f"{name} 3.1.1" in diagnosis.check_page().message
+        assert f"{name} 3.1.1" in doctor_module.check_page().message
 
     def test_a_missing_part_is_named(self, tmp_path):
-        finding = diagnosis.check_page([str(tmp_path)])
+        finding = doctor_module.check_page([str(tmp_path)])
         assert finding.message.count(" is missing") == len(FRONT_END_PARTS)
         assert not finding.is_ok
 
@@ -233,9 +233,9 @@ class TestThreads:
         before = torch.get_num_threads()
         try:
             torch.set_num_threads(2)
-            finding = diagnosis.check_threads()
+            finding = doctor_module.check_threads()
             torch.set_num_threads(1)
-            assert diagnosis.check_threads().is_ok
+            assert doctor_module.check_threads().is_ok
         finally:
             torch.set_num_threads(before)
         assert not finding.is_ok
@@ -245,12 +245,12 @@ class TestThreads:
 
 class TestDevice:
     def test_the_device_is_named(self):
-        finding = diagnosis.check_device()
+        finding = doctor_module.check_device()
         assert finding.is_ok
         assert str(pick_device()) in finding.message
 
     def test_a_device_that_cannot_compute_is_named_with_what_works(self):
-        finding = diagnosis.check_device("meta")  # every machine has it; it holds no numbers
+        finding = doctor_module.check_device("meta")  # every machine has it; it holds no numbers
         assert not finding.is_ok
         assert "meta cannot compute" in finding.message
         assert 'device="cpu"' in finding.advice
@@ -263,14 +263,14 @@ class TestData:
         return tmp_path / "MNIST" / "raw"
 
     def test_missing_data_are_ok_because_of_the_bundled_digits(self, raw):
-        finding = diagnosis.check_data()
+        finding = doctor_module.check_data()
         assert finding.is_ok
         assert "1,797 bundled digits are complete" in finding.message
 
     def test_files_that_are_damaged_or_missing_are_named(self, raw):
         raw.mkdir(parents=True)
         (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x09only")
-        finding = diagnosis.check_data()
+        finding = doctor_module.check_data()
         assert not finding.is_ok
         assert "train-images-idx3-ubyte is damaged: it has 12 bytes, not 17" in finding.message
         assert "t10k-labels-idx1-ubyte is missing" in finding.message
@@ -278,18 +278,18 @@ class TestData:
 
     def test_a_variable_that_names_no_folder_is_reported(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path / "mnits"))
-        finding = diagnosis.check_data()
+        finding = doctor_module.check_data()
         assert not finding.is_ok
         assert str(tmp_path / "mnits") in finding.message
 
     @pytest.mark.skipif("MNIST_WIDGETS_DATA" not in os.environ, reason="needs the real MNIST")
     def test_the_real_data_are_complete(self):
-        assert diagnosis.check_data().message.startswith("MNIST is complete, in ")
+        assert doctor_module.check_data().message.startswith("MNIST is complete, in ")
 
 
 class TestNetwork:
     def test_a_missing_network_is_ok_and_the_servers_are_named(self):
-        finding = diagnosis.check_network()
+        finding = doctor_module.check_network()
         assert finding.is_ok
         assert "asked ossci-datasets.s3.amazonaws.com and yann.lecun.com" in finding.message
         assert "no answer" in finding.message
@@ -297,7 +297,7 @@ class TestNetwork:
     def test_the_network_check_ends_after_its_timeout(self, monkeypatch):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             _lead_out_through(monkeypatch, silent.getsockname()[1])
-            assert "no answer within 0.3 s" in diagnosis.check_network(timeout_s=0.3).message
+            assert "no answer within 0.3 s" in doctor_module.check_network(timeout_s=0.3).message
 
     def test_the_network_check_sends_one_head_request(self, monkeypatch):
         requests = []
@@ -318,7 +318,7 @@ class TestNetwork:
             thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
             thread.start()
             _lead_out_through(monkeypatch, proxy.server_address[1])
-            finding = diagnosis.check_network()
+            finding = doctor_module.check_network()
             proxy.shutdown()
             thread.join()
         assert finding.message.endswith("yann.lecun.com answers")
@@ -326,7 +326,7 @@ class TestNetwork:
 
 
 def test_the_versions_name_this_package_and_python():
-    message = diagnosis.check_versions().message
+    message = doctor_module.check_versions().message
     assert f"mnist_widgets {version('mnist_widgets')}, Python {sys.version_info.major}." in message
 
 

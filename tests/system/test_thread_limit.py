@@ -59,9 +59,9 @@ for ask in (
 """
 MAKE_PANEL = """
 panel = TrainingPanel(session, epochs=1)
-publishing.publisher.flush()
-while publishing.publisher._thread is not None:
-    publishing.publisher._thread.join(0.01)
+redraws.publisher.flush()
+while redraws.publisher._thread is not None:
+    redraws.publisher._thread.join(0.01)
 """
 CLICK = """
 panel._buttons["start"].click()
@@ -69,7 +69,7 @@ assert "No thread could be started" in panel._notice.value, panel._notice.value
 assert not panel._buttons["start"].disabled
 """
 IS_DRAWN = """
-publishing.publisher.flush()
+redraws.publisher.flush()
 assert "Finished" in panel._state.value, panel._state.value
 """
 
@@ -89,5 +89,5 @@ def test_every_request_fails_in_place_and_the_session_stays_usable():
 
 @linux_only
 def test_the_panel_says_what_is_wrong_and_draws_without_a_thread():
-    imports = "from mnist_widgets.widgets import TrainingPanel, publishing"
+    imports = "from mnist_widgets.widgets import TrainingPanel, redraws"
     run_limited(imports=imports, before=MAKE_PANEL, limited=CLICK, after=IS_DRAWN)

@@ -22,8 +22,8 @@ from mnist_widgets import (
     LearningRateScheduler,
     ProgressBar,
     Trainer,
-    callbacks,
 )
+from mnist_widgets.training import callbacks
 
 
 def find_ready_made(base: type = Callback) -> list[type]:

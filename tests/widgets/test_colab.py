@@ -9,9 +9,10 @@ from types import ModuleType
 
 import pytest
 from ipywidgets import Widget
+from settled_lab import shown_probabilities
 
 from mnist_widgets import Callback, TrainingSession, load_bundled_digits
-from mnist_widgets.widgets import LossChart, TrainingPanel, colab, dashboard, publishing
+from mnist_widgets.widgets import LossChart, TrainingPanel, colab, dashboard, redraws
 from mnist_widgets.widgets.redraws import Publisher
 
 TIMEOUT_S = 20
@@ -46,7 +47,7 @@ def enter_colab(monkeypatch):
 @pytest.fixture
 def in_colab(enter_colab):
     """Make this place look like Colab; requests of earlier tests are drawn."""
-    publishing.publisher.flush()
+    redraws.publisher.flush()
     enter_colab(FakeColab())
 
 
@@ -253,12 +254,12 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
     assert "Finished" in lab.panels["training"]._state.value
     assert int(lab.panels["confusion"]._counts.sum()) == len(data[1])
-    before = lab.panels["prediction"]._bars.y.copy()
+    before = shown_probabilities(lab)
     lab.panels["training"]._buttons["step"].click()
-    assert lab.panels["prediction"]._bars.y.tolist() != before.tolist()
+    assert shown_probabilities(lab) != before
     assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
     lab.selected_index = 7
-    assert "True" in lab.panels["prediction"]._sentence.value
+    assert "True" in lab.panels["prediction"].static_view().text
     lab.panels["gallery"]._next.click()
     assert "Page 2" in lab.panels["gallery"]._page_text.value
     assert all(", predicted " in name for name in lab.panels["gallery"]._grid.names)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_widgets import Evaluator, TrainingSession, portions, predict_probabilities
+from mnist_widgets import Evaluator, TrainingSession, predict_probabilities
+from mnist_widgets.training.evaluation import portions
 from mnist_widgets.training.evaluation.evaluator import predict_in_portions
 
 TIMEOUT_S = 20
