@@ -73,7 +73,7 @@ def no_swallowed_errors(caplog):
     """Fail on what is only logged: an error in a click handler, a redraw or a listener."""
     yield
     if publishing := sys.modules.get("mnist_widgets.widgets.redraws"):
-        publishing.publisher.flush()
+        publishing.scheduler.flush()
     swallowed = [
         record
         for record in caplog.get_records("call")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 TIMEOUT_S = 30
 
@@ -13,7 +13,7 @@ def settle(lab) -> None:
     """Wait until everything requested of a lab has taken effect, is predicted and drawn."""
     lab.session.between_batches(lambda: None).result(TIMEOUT_S)
     lab.session.in_portions(_no_portion).result(TIMEOUT_S)  # comes after the jobs that wait
-    publisher.flush()
+    scheduler.flush()
 
 
 def _no_portion():

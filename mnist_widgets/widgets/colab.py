@@ -8,7 +8,7 @@ from importlib import import_module
 from IPython import get_ipython
 
 from mnist_widgets.system.hosts import is_in_colab
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 
 def prepare() -> None:
@@ -27,6 +27,6 @@ def prepare() -> None:
             exc_info=True,
         )
     if (shell := get_ipython()) is not None:
-        publisher.on_cell_begin()  # the cell that imports the panels runs already
-        shell.events.register("pre_run_cell", lambda _info: publisher.on_cell_begin())
-        shell.events.register("post_run_cell", lambda _result: publisher.on_cell_end())
+        scheduler.on_cell_begin()  # the cell that imports the panels runs already
+        shell.events.register("pre_run_cell", lambda _info: scheduler.on_cell_begin())
+        shell.events.register("post_run_cell", lambda _result: scheduler.on_cell_end())

@@ -30,9 +30,9 @@ from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
-ROUNDS_PER_LOOK = 2
+FRAMES_PER_PREDICTION = 2
 """Rounds of redraws from one look at the shown images to the next while the training runs."""
 EPOCH_INTERVAL_S = 1.0
 """Time between two evaluations shown while the training runs: a small set has ten a second."""
@@ -92,7 +92,7 @@ class LiveInference(Callback):
             if not self._is_look_due and not self._is_newest(self._looked_step):
                 self._is_look_due = True
                 self._predict_all()
-        elif time.monotonic() - self._looked_at_s >= ROUNDS_PER_LOOK * publisher.interval_s:
+        elif time.monotonic() - self._looked_at_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._predict_shown()
 
     def on_selection(self) -> None:

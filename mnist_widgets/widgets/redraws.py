@@ -21,35 +21,35 @@ from mnist_widgets.system.threads import effective_cpu_count
 
 Redraw = Callable[[], None]
 
-ROUND_INTERVAL_S = 0.25
-"""Time from one round of redraws to the next: a chart then seems to move."""
-FEW_CPUS = 2
-"""With so many CPUs or fewer, rounds come half as often: there the training pays for each."""
-MAX_HURRIED = 3
-"""How often an urgent redraw is called between two rounds: more clicks than a person makes."""
+FRAME_INTERVAL_S = 0.25
+"""Time from one frame, a call of all scheduled redraws, to the next: a chart then seems to move."""
+FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 0.6
+"""With so many CPUs or fewer, frames are rarer: there the page takes its time from the training."""
+MAX_URGENT = 3
+"""How often an urgent redraw is called between two frames: more clicks than a person makes."""
 
 
-class Publisher:
+class RedrawScheduler:
     """Calls requested redraws, in a thread that lives while there are any.
 
-    There is one round of redraws in each interval, or in two while clicks come. Urgent redraws do
-    not wait for it: between two redraws or two rounds, each may be called `MAX_HURRIED` times. So
+    There is one frame of redraws in each interval, or in two while clicks come. Urgent redraws do
+    not wait for it: between two redraws or two frames, each may be called `MAX_URGENT` times. So
     a click is answered at once, even if its redraw requests another one.
 
     In Colab, which shows nothing that another thread sends, and where no thread can be started, the
     main thread redraws, and `request` returns when that is done. There requests of other threads
-    wait for the next round of the main thread. Within a cell, so do requests that are not urgent;
-    a round is due after each interval and at the end of the cell.
+    wait for the next frame of the main thread. Within a cell, so do requests that are not urgent;
+    a frame is due after each interval and at the end of the cell.
 
     Args:
-        interval_s: time in seconds from one round of redraws to the next.
+        interval_s: time in seconds from one frame of redraws to the next.
         wait: waits for an event, but no longer than so many seconds, and returns whether it came;
             tests pass their own.
     """
 
     def __init__(
         self,
-        interval_s: float = ROUND_INTERVAL_S,
+        interval_s: float = FRAME_INTERVAL_S,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.interval_s = interval_s
@@ -60,16 +60,16 @@ class Publisher:
         self._drawing = threading.RLock()
         self._asking = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
-        self._hurried: Counter[Redraw] = Counter()  # urgent redraws since the last round
+        self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws since the last frame
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawing_thread: int | None = None
         # used only where the main thread draws
         self._is_in_cell = False
-        self._follow_ups: list[Redraw] | None = []  # requested by a redraw; None: a whole round
-        self._next_round_s = -math.inf
+        self._follow_ups: list[Redraw] | None = []  # requested by a redraw; None: a whole frame
+        self._next_frame_s = -math.inf
 
-    def request(self, redraw: Redraw, urgent: bool = False) -> None:
+    def schedule(self, redraw: Redraw, urgent: bool = False) -> None:
         """Call `redraw` soon, once for all requests until then.
 
         Args:
@@ -79,7 +79,7 @@ class Publisher:
         with self._asking:
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if not is_in_colab() and self._ensure_thread():
-                if self._is_hurried(redraw):
+                if self._is_urgent(redraw):
                     self._has_urgent.set()
                 return
         if threading.current_thread() is threading.main_thread():
@@ -96,18 +96,18 @@ class Publisher:
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""
-        self._hurried.clear()
+        self._num_urgent.clear()
         self._draw_with_follow_ups(None)
-        self._next_round_s = time.monotonic() + self.interval_s
+        self._next_frame_s = time.monotonic() + self.interval_s
 
     def _draw_here(self, redraw: Redraw, urgent: bool) -> None:
-        """Draw a request of the main thread, or a whole round if one is due."""
+        """Draw a request of the main thread, or a whole frame if one is due."""
         if self._drawing_thread == threading.get_ident():  # drawn after the current redraws
             if urgent:
                 self._follow_ups = None
             elif self._follow_ups is not None:
                 self._follow_ups.append(redraw)
-        elif urgent or time.monotonic() >= self._next_round_s:
+        elif urgent or time.monotonic() >= self._next_frame_s:
             self.flush()
         elif not self._is_in_cell:
             # not the others: while a training that a click began runs, requests come all the time
@@ -124,7 +124,7 @@ class Publisher:
     def _ensure_thread(self) -> bool:
         """Return whether the thread runs; a process limit can keep it from starting."""
         if self._thread is None:
-            thread = threading.Thread(target=self._loop, name="publisher", daemon=True)
+            thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
             try:
                 thread.start()  # it waits for `_asking` before it takes a request
             except RuntimeError:
@@ -136,12 +136,12 @@ class Publisher:
         while True:
             self.flush()
             latest_s = time.monotonic() + 2 * self.interval_s
-            next_round_s = latest_s - self.interval_s
-            while self._wait(self._has_urgent, max(next_round_s - time.monotonic(), 0)):
+            next_frame_s = latest_s - self.interval_s
+            while self._wait(self._has_urgent, max(next_frame_s - time.monotonic(), 0)):
                 self._draw_urgent()
-                # a round now would delay the browser's answer to the click
+                # a frame now would delay the browser's answer to the click
                 calm_s = time.monotonic() + self.interval_s / 2
-                next_round_s = min(max(next_round_s, calm_s), latest_s)
+                next_frame_s = min(max(next_frame_s, calm_s), latest_s)
             with self._asking:  # a request after this look starts another thread
                 if not self._requested:
                     self._thread = None
@@ -149,14 +149,14 @@ class Publisher:
 
     def _draw_urgent(self) -> None:
         with self._asking:
-            due = [redraw for redraw in self._requested if self._is_hurried(redraw)]
-            self._hurried.update(due)
+            due = [redraw for redraw in self._requested if self._is_urgent(redraw)]
+            self._num_urgent.update(due)
             self._has_urgent.clear()
         self._draw(due)
 
-    def _is_hurried(self, redraw: Redraw) -> bool:
-        """Return whether a redraw need not wait for the next round."""
-        return self._requested[redraw] and self._hurried[redraw] < MAX_HURRIED
+    def _is_urgent(self, redraw: Redraw) -> bool:
+        """Return whether a redraw need not wait for the next frame."""
+        return self._requested[redraw] and self._num_urgent[redraw] < MAX_URGENT
 
     def _draw(self, due: list[Redraw] | None) -> list[Redraw]:
         """Call the requested redraws among `due`, or all of them, and return them."""
@@ -198,9 +198,9 @@ def _call(redraw: Redraw) -> None:
 
 
 def choose_interval_s(cpus: float) -> float:
-    """Return the time between two rounds that fits the CPUs this process may use, in seconds."""
-    return ROUND_INTERVAL_S * (2 if cpus <= FEW_CPUS else 1)
+    """Return the time between two frames that fits the CPUs this process may use, in seconds."""
+    return FEW_CPUS_INTERVAL_S if cpus <= FEW_CPUS else FRAME_INTERVAL_S
 
 
-publisher = Publisher(choose_interval_s(effective_cpu_count()))
-"""The one publisher of this kernel, shared by all panels."""
+scheduler = RedrawScheduler(choose_interval_s(effective_cpu_count()))
+"""The one scheduler of this kernel, shared by all panels."""

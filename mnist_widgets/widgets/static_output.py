@@ -23,7 +23,7 @@ from IPython.display import display, update_display
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.open_sessions import is_training
 from mnist_widgets.system.hosts import is_in_colab
-from mnist_widgets.widgets.redraws import Publisher, publisher
+from mnist_widgets.widgets.redraws import RedrawScheduler, scheduler
 
 CALM_S = 1.0
 """Seconds without a redraw after which a panel is taken to be at rest."""
@@ -72,14 +72,14 @@ class StaticViewWriter:
     """Keeps the static views of all displayed panels up to date.
 
     Args:
-        publisher: redraws the panels.
+        scheduler: redraws the panels.
         clock: returns the time in seconds; tests pass their own.
     """
 
     def __init__(
-        self, publisher: Publisher = publisher, clock: Callable[[], float] = time.monotonic
+        self, scheduler: RedrawScheduler = scheduler, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._publisher, self._clock = publisher, clock
+        self._scheduler, self._clock = scheduler, clock
         self._outputs: dict[object, _Output] = {}
         self._writing = threading.RLock()
         self._shell: object = None  # it calls this writer at the end of each cell
@@ -113,7 +113,7 @@ class StaticViewWriter:
                 self._write(output)
 
     def redraw(self) -> None:
-        """Write the static view of one panel that is at rest; called by the publisher.
+        """Write the static view of one panel that is at rest; called by the redraw scheduler.
 
         One at a time: between two rounds of redraws a click may come.
         """
@@ -128,7 +128,7 @@ class StaticViewWriter:
             if calm:
                 self._write(calm[0])
             if len(stale) > len(calm[:1]):
-                self._publisher.request(self.redraw)
+                self._scheduler.schedule(self.redraw)
 
     def write_all(self) -> None:
         """Write all stale static views, in this thread."""
@@ -144,7 +144,7 @@ class StaticViewWriter:
         for output in stale:
             output.changed_s = now_s
         if stale:
-            self._publisher.request(self.redraw)
+            self._scheduler.schedule(self.redraw)
 
     def _write(self, output: _Output) -> None:
         output.changed_s = None  # first: what changes meanwhile makes it stale again
@@ -162,7 +162,7 @@ class StaticViewWriter:
             self._shell = shell
 
     def _on_cell_end(self, _result: object) -> None:
-        self._publisher.flush()
+        self._scheduler.flush()
         self._write_quietly()
 
     def _write_quietly(self) -> None:

@@ -59,9 +59,9 @@ for ask in (
 """
 MAKE_PANEL = """
 panel = TrainingPanel(session, epochs=1)
-redraws.publisher.flush()
-while redraws.publisher._thread is not None:
-    redraws.publisher._thread.join(0.01)
+redraws.scheduler.flush()
+while redraws.scheduler._thread is not None:
+    redraws.scheduler._thread.join(0.01)
 """
 CLICK = """
 panel._buttons["start"].click()
@@ -69,7 +69,7 @@ assert "No thread could be started" in panel._notice.value, panel._notice.value
 assert not panel._buttons["start"].disabled
 """
 IS_DRAWN = """
-redraws.publisher.flush()
+redraws.scheduler.flush()
 assert "Finished" in panel._state.value, panel._state.value
 """
 

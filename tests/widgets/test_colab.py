@@ -13,7 +13,7 @@ from settled_lab import shown_probabilities
 
 from mnist_widgets import Callback, TrainingSession, load_bundled_digits
 from mnist_widgets.widgets import LossChart, TrainingPanel, colab, dashboard, redraws
-from mnist_widgets.widgets.redraws import Publisher
+from mnist_widgets.widgets.redraws import RedrawScheduler
 
 TIMEOUT_S = 20
 AN_HOUR_S = 3600.0
@@ -47,7 +47,7 @@ def enter_colab(monkeypatch):
 @pytest.fixture
 def in_colab(enter_colab):
     """Make this place look like Colab; requests of earlier tests are drawn."""
-    redraws.publisher.flush()
+    redraws.scheduler.flush()
     enter_colab(FakeColab())
 
 
@@ -68,8 +68,8 @@ def make_session(make_trainer, in_colab):
 class Requesting(Callback):
     """Requests a redraw after each batch; keeps which step was drawn, and in which thread."""
 
-    def __init__(self, publisher) -> None:
-        self._publisher = publisher
+    def __init__(self, scheduler) -> None:
+        self._scheduler = scheduler
         self.step, self.drawn, self.threads = 0, [], set()
 
     def redraw(self) -> None:
@@ -77,7 +77,7 @@ class Requesting(Callback):
         self.threads.add(threading.current_thread())
 
     def request(self) -> None:
-        self._publisher.request(self.redraw)
+        self._scheduler.schedule(self.redraw)
 
     def on_batch_end(self, trainer, report):
         self.step = report.step
@@ -92,7 +92,7 @@ def call_elsewhere(function, *arguments) -> None:
 
 
 def test_a_training_is_drawn_by_the_main_thread_which_waits_for_it(make_session):
-    requesting = Requesting(Publisher(interval_s=0))
+    requesting = Requesting(RedrawScheduler(interval_s=0))
     session = make_session(requesting)
     session.add_listener(requesting.request)
     session.start(1)
@@ -101,84 +101,84 @@ def test_a_training_is_drawn_by_the_main_thread_which_waits_for_it(make_session)
 
 
 def test_requests_of_other_threads_wait_for_the_main_thread(in_colab):
-    publisher, drawn = Publisher(AN_HOUR_S), []
-    call_elsewhere(publisher.request, lambda: drawn.append("elsewhere"))
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
+    call_elsewhere(scheduler.schedule, lambda: drawn.append("elsewhere"))
     assert drawn == []
-    publisher.request(lambda: drawn.append("here"), urgent=True)
+    scheduler.schedule(lambda: drawn.append("here"), urgent=True)
     assert sorted(drawn) == ["elsewhere", "here"]
 
 
 def test_a_request_of_the_main_thread_is_drawn_at_once_while_no_cell_runs(in_colab):
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
     for _ in range(3):
-        publisher.request(lambda: drawn.append(threading.current_thread()))
+        scheduler.schedule(lambda: drawn.append(threading.current_thread()))
     assert drawn == [MAIN] * 3
 
 
 def test_such_a_request_draws_the_other_threads_only_once_an_interval(in_colab):
     """While a training that a click began runs, its session's listeners request all the time."""
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
     for _ in range(3):
-        call_elsewhere(publisher.request, lambda: drawn.append("chart"))
-        publisher.request(lambda: drawn.append("panel"))
+        call_elsewhere(scheduler.schedule, lambda: drawn.append("chart"))
+        scheduler.schedule(lambda: drawn.append("panel"))
     assert sorted(drawn) == ["chart", "panel", "panel", "panel"]
-    publisher.flush()
+    scheduler.flush()
     assert drawn[4:] == ["chart", "chart"]
 
 
 def test_a_redraw_that_requests_another_one_has_it_drawn_afterwards(in_colab):
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
 
     def redraw() -> None:
-        publisher.request(lambda: drawn.append("second"))
+        scheduler.schedule(lambda: drawn.append("second"))
         drawn.append("first")
 
-    publisher.request(redraw)
+    scheduler.schedule(redraw)
     assert drawn == ["first", "second"]
 
 
 def test_a_redraw_that_requests_itself_is_not_drawn_without_end(in_colab):
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
 
     def redraw() -> None:
         drawn.append(1)
-        publisher.request(redraw)
+        scheduler.schedule(redraw)
 
-    publisher.request(redraw)
+    scheduler.schedule(redraw)
     assert drawn == [1]
-    publisher.flush()
+    scheduler.flush()
     assert drawn == [1, 1]
 
 
 def test_a_redraw_that_waits_for_a_job_has_its_results_drawn(make_session):
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
     session = make_session()
-    session.add_listener(lambda: publisher.request(lambda: drawn.append("state"), urgent=True))
+    session.add_listener(lambda: scheduler.schedule(lambda: drawn.append("state"), urgent=True))
 
     def redraw() -> None:
-        session.between_batches(lambda: publisher.request(lambda: drawn.append("result")))
+        session.between_batches(lambda: scheduler.schedule(lambda: drawn.append("result")))
         drawn.append("page")
 
-    publisher.request(redraw, urgent=True)
+    scheduler.schedule(redraw, urgent=True)
     assert drawn[0] == "page"
     assert "result" in drawn
 
 
 def test_a_loop_in_a_cell_is_drawn_once_an_interval_and_at_its_end(in_colab):
-    publisher, drawn = Publisher(AN_HOUR_S), []
+    scheduler, drawn = RedrawScheduler(AN_HOUR_S), []
     numbers = []
     redraw = lambda: drawn.append(list(numbers))  # noqa: E731 - one function for all requests
-    publisher.on_cell_begin()
+    scheduler.on_cell_begin()
     for number in range(100):
         numbers.append(number)
-        publisher.request(redraw)
+        scheduler.schedule(redraw)
     assert drawn == [[0]]
-    publisher.on_cell_end()
+    scheduler.on_cell_end()
     assert drawn[1:] == [numbers]
 
 
 def test_an_interrupted_redraw_is_made_up_for(in_colab):
-    publisher, drawn, errors = Publisher(AN_HOUR_S), [], [KeyboardInterrupt()]
+    scheduler, drawn, errors = RedrawScheduler(AN_HOUR_S), [], [KeyboardInterrupt()]
 
     def redraw() -> None:
         if errors:
@@ -186,8 +186,8 @@ def test_an_interrupted_redraw_is_made_up_for(in_colab):
         drawn.append(1)
 
     with pytest.raises(KeyboardInterrupt):
-        publisher.request(redraw)
-    publisher.on_cell_end()
+        scheduler.schedule(redraw)
+    scheduler.on_cell_end()
     assert drawn == [1]
 
 
@@ -262,7 +262,7 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     assert "True" in lab.panels["prediction"].static_view().text
     lab.panels["gallery"]._next.click()
     assert "Page 2" in lab.panels["gallery"]._page_text.value
-    assert all(", predicted " in name for name in lab.panels["gallery"]._grid.names)
+    assert all(", predicted " in name for name in lab.panels["gallery"].grid.names)
     lab.reset()
     assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."
     lab.close()
@@ -270,9 +270,9 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
 
 
 def test_a_session_that_waits_does_not_change_how_panels_draw_elsewhere(make_trainer):
-    publisher, drawn, is_drawn = Publisher(interval_s=0.01), [], threading.Event()
+    scheduler, drawn, is_drawn = RedrawScheduler(interval_s=0.01), [], threading.Event()
     session = TrainingSession(make_trainer(), wait=True)
-    publisher.request(lambda: (drawn.append(threading.current_thread()), is_drawn.set()))
+    scheduler.schedule(lambda: (drawn.append(threading.current_thread()), is_drawn.set()))
     assert is_drawn.wait(TIMEOUT_S)
     assert drawn[0] is not MAIN
     session.close()

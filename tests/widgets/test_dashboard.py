@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.widgets import dashboard, live_inference
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 TIMEOUT_S = 30
 DATA = load_bundled_digits()
@@ -141,7 +141,7 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
 
 def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "ROUNDS_PER_LOOK", 10_000)
+    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 10_000)
     lab._inference._looked_at_s = -math.inf
     looks = []
     monkeypatch.setattr(lab.panels["gallery"], "show_visible", lambda *_: looks.append(1))
@@ -399,7 +399,7 @@ def test_runs_of_your_own_model_are_listed_by_number(make_lab):
 def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
     labs = [weakref.ref(dashboard(data=DATA)) for _ in range(2)]
     make_lab()
-    publisher.flush()
+    scheduler.flush()
     gc.collect()
     assert [lab() for lab in labs] == [None, None]
 
@@ -511,7 +511,7 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
     def live() -> tuple[int, int]:
-        publisher.flush()
+        scheduler.flush()
         worker = lab.session.between_batches(threading.current_thread).result(TIMEOUT_S)
         threads = [t for t in threading.enumerate() if t.name in ("training", "next-batch_0")]
         for thread in threads:

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from mnist_widgets.widgets.redraws import MAX_HURRIED, Publisher, choose_interval_s
+from mnist_widgets.widgets.redraws import MAX_URGENT, RedrawScheduler, choose_interval_s
 
 TIMEOUT_S = 10
 
 
 class Clock:
-    """Stands still until it is told to go on; a `wait` for publishers."""
+    """Stands still until it is told to go on; a `wait` for schedulers."""
 
     def __init__(self) -> None:
         self.asleep, self._may_wake = threading.Semaphore(0), threading.Semaphore(0)
@@ -45,8 +45,8 @@ def clock():
 
 
 @pytest.fixture
-def publisher(clock):
-    return Publisher(wait=clock.wait)
+def scheduler(clock):
+    return RedrawScheduler(wait=clock.wait)
 
 
 @pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 0.5), (2, 0.5), (2.5, 0.25), (16, 0.25)])
@@ -54,104 +54,104 @@ def test_rounds_come_half_as_often_where_the_cpus_are_few(cpus, interval_s):
     assert choose_interval_s(cpus) == interval_s
 
 
-def test_requests_within_an_interval_become_one_redraw(publisher, clock):
+def test_requests_within_an_interval_become_one_redraw(scheduler, clock):
     drawn = []
     redraw = lambda: drawn.append(len(drawn))  # noqa: E731 - one function object for all requests
-    publisher.request(redraw)
+    scheduler.schedule(redraw)
     clock.wait_until_asleep()
     assert drawn == [0]
     for _ in range(100):
-        publisher.request(redraw)
+        scheduler.schedule(redraw)
     assert drawn == [0]
     clock.let_an_interval_pass()
     clock.wait_until_asleep()
     assert drawn == [0, 1]
 
 
-def test_the_last_request_is_always_drawn(publisher, clock):
+def test_the_last_request_is_always_drawn(scheduler, clock):
     data, drawn = [], []
     redraw = lambda: drawn.append(list(data))  # noqa: E731
     for number in range(3):
         data.append(number)
-        publisher.request(redraw)
+        scheduler.schedule(redraw)
     clock.wait_until_asleep()
     data.append(3)
-    publisher.request(redraw)
+    scheduler.schedule(redraw)
     clock.let_an_interval_pass()
     clock.wait_until_asleep()
     assert drawn[-1] == [0, 1, 2, 3]
 
 
-def test_the_thread_ends_when_nothing_is_requested_and_comes_back(publisher, clock):
+def test_the_thread_ends_when_nothing_is_requested_and_comes_back(scheduler, clock):
     drawn = []
     for _ in range(2):
-        publisher.request(lambda: drawn.append(1))
+        scheduler.schedule(lambda: drawn.append(1))
         clock.wait_until_asleep()
-        thread = publisher._thread
+        thread = scheduler._thread
         clock.let_an_interval_pass()
         thread.join(TIMEOUT_S)
         assert not thread.is_alive()
-        assert publisher._thread is None
+        assert scheduler._thread is None
     assert len(drawn) == 2
 
 
 def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval():
     drawn, first, urgent = [], threading.Event(), threading.Event()
-    publisher = Publisher(interval_s=0.5)
-    publisher.request(first.set)
+    scheduler = RedrawScheduler(interval_s=0.5)
+    scheduler.schedule(first.set)
     assert first.wait(TIMEOUT_S)
-    publisher.request(lambda: drawn.append("patient"))
+    scheduler.schedule(lambda: drawn.append("patient"))
     began = time.monotonic()
-    publisher.request(urgent.set, urgent=True)
+    scheduler.schedule(urgent.set, urgent=True)
     assert urgent.wait(TIMEOUT_S)
-    is_early = time.monotonic() - began < publisher.interval_s
+    is_early = time.monotonic() - began < scheduler.interval_s
     assert drawn == [] or not is_early  # a slow machine may have come to the next round
-    publisher.flush()
+    scheduler.flush()
     assert drawn == ["patient"]
 
 
 def test_one_urgent_redraw_after_the_other_is_drawn_within_an_interval():
     begun, first, second = (threading.Event() for _ in range(3))
-    publisher = Publisher(interval_s=TIMEOUT_S)
-    publisher.request(begun.set)
+    scheduler = RedrawScheduler(interval_s=TIMEOUT_S)
+    scheduler.schedule(begun.set)
     assert begun.wait(TIMEOUT_S / 2)
-    publisher.request(first.set, urgent=True)
+    scheduler.schedule(first.set, urgent=True)
     assert first.wait(TIMEOUT_S / 2)
-    publisher.request(second.set, urgent=True)
+    scheduler.schedule(second.set, urgent=True)
     assert second.wait(TIMEOUT_S / 2)
 
 
 def test_several_clicks_within_an_interval_are_each_answered_at_once():
-    publisher = Publisher(interval_s=TIMEOUT_S)
+    scheduler = RedrawScheduler(interval_s=TIMEOUT_S)
     drawn = threading.Semaphore(0)
-    publisher.request(lambda: None)  # begins the interval
+    scheduler.schedule(lambda: None)  # begins the interval
 
     def redraw() -> None:
         drawn.release()
 
-    for _click in range(MAX_HURRIED):
-        publisher.request(redraw, urgent=True)
+    for _click in range(MAX_URGENT):
+        scheduler.schedule(redraw, urgent=True)
         assert drawn.acquire(timeout=TIMEOUT_S / 2)
 
 
-def test_an_urgent_request_is_drawn_in_the_midst_of_a_round(publisher, clock):
-    publisher.request(lambda: None)
+def test_an_urgent_request_is_drawn_in_the_midst_of_a_round(scheduler, clock):
+    scheduler.schedule(lambda: None)
     clock.wait_until_asleep()
     order = []
 
     def draw_first() -> None:
         order.append("first")
-        publisher.request(lambda: order.append("click"), urgent=True)
+        scheduler.schedule(lambda: order.append("click"), urgent=True)
 
-    publisher.request(draw_first)
-    publisher.request(lambda: order.append("second"))
-    publisher.flush()
+    scheduler.schedule(draw_first)
+    scheduler.schedule(lambda: order.append("second"))
+    scheduler.flush()
     assert order == ["first", "click", "second"]
 
 
 def test_urgent_requests_without_end_do_not_break_the_rate():
     drawn, interval_s, num_intervals = {"chart": 0, "panel": 0}, 0.05, 8
-    publisher = Publisher(interval_s)
+    scheduler = RedrawScheduler(interval_s)
 
     def draw_chart() -> None:
         drawn["chart"] += 1
@@ -161,22 +161,22 @@ def test_urgent_requests_without_end_do_not_break_the_rate():
 
     until = time.monotonic() + num_intervals * interval_s
     while time.monotonic() < until:
-        publisher.request(draw_chart)
-        publisher.request(draw_panel, urgent=True)
+        scheduler.schedule(draw_chart)
+        scheduler.schedule(draw_panel, urgent=True)
     assert 1 <= drawn["chart"] <= num_intervals + 1
-    assert 1 <= drawn["panel"] <= (1 + MAX_HURRIED) * (num_intervals + 1)
+    assert 1 <= drawn["panel"] <= (1 + MAX_URGENT) * (num_intervals + 1)
 
 
-def test_flush_draws_in_the_callers_thread(publisher, clock):
-    publisher.request(lambda: None)
+def test_flush_draws_in_the_callers_thread(scheduler, clock):
+    scheduler.schedule(lambda: None)
     clock.wait_until_asleep()
     threads = []
-    publisher.request(lambda: threads.append(threading.current_thread()))
-    publisher.flush()
+    scheduler.schedule(lambda: threads.append(threading.current_thread()))
+    scheduler.flush()
     assert threads == [threading.current_thread()]
 
 
-def test_two_threads_never_draw_at_once(publisher, clock):
+def test_two_threads_never_draw_at_once(scheduler, clock):
     is_drawing, overlaps = threading.Lock(), []
 
     def redraw() -> None:
@@ -188,8 +188,8 @@ def test_two_threads_never_draw_at_once(publisher, clock):
 
     def draw_often() -> None:
         for _ in range(20):
-            publisher.request(redraw)
-            publisher.flush()
+            scheduler.schedule(redraw)
+            scheduler.flush()
 
     threads = [threading.Thread(target=draw_often) for _ in range(4)]
     for thread in threads:
@@ -199,17 +199,17 @@ def test_two_threads_never_draw_at_once(publisher, clock):
     assert not overlaps
 
 
-def test_a_failing_panel_does_not_keep_the_others_from_being_drawn(publisher, clock, caplog):
+def test_a_failing_panel_does_not_keep_the_others_from_being_drawn(scheduler, clock, caplog):
     drawn = []
 
     def fail() -> None:
         raise ZeroDivisionError("planted")
 
-    publisher.request(lambda: None)
+    scheduler.schedule(lambda: None)
     clock.wait_until_asleep()
-    publisher.request(fail)
-    publisher.request(lambda: drawn.append(1))
-    publisher.flush()
+    scheduler.schedule(fail)
+    scheduler.schedule(lambda: drawn.append(1))
+    scheduler.flush()
     assert drawn == [1]
     assert "planted" in caplog.text
     caplog.clear()

@@ -10,7 +10,7 @@ import pytest
 from mnist_widgets import TrainingSession, load_bundled_digits
 from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.widgets import RunTable, TrainingPanel, dashboard
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 from mnist_widgets.widgets.static_output import static_view_writer
 
 TIMEOUT_S = 20
@@ -28,7 +28,7 @@ def left_over(session, shell):
     """Return a function that counts what panels leave: listeners, widgets, static outputs."""
 
     def count() -> tuple[int, int, int]:
-        publisher.flush()
+        scheduler.flush()
         gc.collect()
         return (
             len(session._listeners),
@@ -112,6 +112,6 @@ def test_a_panel_beside_a_lab_does_not_close_the_labs_own():
 def test_a_panel_whose_session_was_closed_says_so(session):
     panel = TrainingPanel(session)
     session.close()
-    publisher.flush()
+    scheduler.flush()
     assert "closed" in panel._notice.value
     panel.close()

@@ -23,7 +23,7 @@ from mnist_widgets.widgets import (
     dashboard,
 )
 from mnist_widgets.widgets.panel import Panel
-from mnist_widgets.widgets.redraws import Publisher, publisher
+from mnist_widgets.widgets.redraws import RedrawScheduler, scheduler
 from mnist_widgets.widgets.static_output import CALM_S, StaticViewWriter, hide_static_view
 
 
@@ -48,7 +48,7 @@ class Source:
         return StaticView.of_words(self.words)
 
 
-class StillPublisher(Publisher):
+class StillRedrawScheduler(RedrawScheduler):
     """One whose rounds the test makes itself."""
 
     is_asked = False
@@ -61,8 +61,8 @@ class Bench:
     """A writer whose rounds and clock are moved by hand."""
 
     def __init__(self) -> None:
-        self.publisher, self.clock = StillPublisher(), Clock()
-        self.writer = StaticViewWriter(self.publisher, self.clock)
+        self.scheduler, self.clock = StillRedrawScheduler(), Clock()
+        self.writer = StaticViewWriter(self.scheduler, self.clock)
         self.source = Source()
         self.writer.show(self.source, self.source.static_view, "mw-static-test", [self.source])
 
@@ -72,7 +72,7 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         self.clock.now_s += seconds
-        is_asked, self.publisher.is_asked = self.publisher.is_asked, False
+        is_asked, self.scheduler.is_asked = self.scheduler.is_asked, False
         if is_asked:
             self.writer.redraw()
 
@@ -182,7 +182,7 @@ def test_a_fault_in_a_static_view_fails_no_cell(shell, caplog):
     panel = shell.user_ns["panel"] = Faulty()
     shell.run_cell("panel", store_history=False)
     panel.is_broken = True
-    publisher.request(panel.redraw)
+    scheduler.schedule(panel.redraw)
     assert shell.run_cell("1 + 1", store_history=False).success
     assert "A static view could not be written" in caplog.text
     caplog.clear()

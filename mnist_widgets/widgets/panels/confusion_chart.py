@@ -33,7 +33,7 @@ from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.axes import class_axis, widest_px
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 _RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
@@ -116,7 +116,7 @@ class ConfusionChart(Panel, Callback):
         checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
         # a copy: the caller may continue to count
         self._counts = checked.clone() if checked is not None and checked.any() else None
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
@@ -248,7 +248,7 @@ class ConfusionChart(Panel, Callback):
         self._on_change(None)  # half a pair changes only the sentence
 
     def _on_change(self, _change: object) -> None:
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)
 
     @validate("selected_pair")
     def _check_pair(self, proposal: Mapping[str, Pair | None]) -> Pair | None:

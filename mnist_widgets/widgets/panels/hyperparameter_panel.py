@@ -24,7 +24,7 @@ from mnist_widgets.widgets.parts.setting_controls import (
     shows_value,
     trait_of,
 )
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
@@ -116,7 +116,7 @@ class HyperparameterPanel(Panel):
         )
 
     def redraw(self) -> None:
-        """Update the texts from the settings; called by the publisher."""
+        """Update the texts from the settings; called by the redraw scheduler."""
         config = self.config
         for setting in self._shown:
             explanation = setting.explain(getattr(config, setting.name))
@@ -211,7 +211,7 @@ class HyperparameterPanel(Panel):
         else:
             with written_by_code(self._text):
                 self._text.value = self.config.to_string()
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)
 
     def _read(self, text: str) -> RunConfig:
         config = RunConfig.from_string(text, defaults=self.config)
@@ -223,12 +223,12 @@ class HyperparameterPanel(Panel):
 
     def _on_switch(self, change: dict[str, bool]) -> None:
         self._folded.layout.display = None if change["new"] else "none"
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)
 
     def _on_config(self, _change: object) -> None:
         self._text_error = ""
         self._show_config()
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)
 
     def _on_run_config(self, _change: object) -> None:
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)

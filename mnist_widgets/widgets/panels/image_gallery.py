@@ -34,7 +34,7 @@ from mnist_widgets.widgets.parts.gallery_controls import GalleryControls
 from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.paging import Pager
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 NUM_COLUMNS = 10
 
@@ -110,7 +110,7 @@ class ImageGallery(Panel, Callback):
                 f"those of {digit_set!r}: predict all of its images in their own order."
             )
         self._predictions = predictions
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
         """Show newer answers for some images, until the next `show_predictions`.
@@ -124,7 +124,7 @@ class ImageGallery(Panel, Callback):
         """
         positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
         self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
@@ -159,7 +159,7 @@ class ImageGallery(Panel, Callback):
         )
 
     def redraw(self) -> None:
-        """Update the widgets from predictions and choices; called by the publisher."""
+        """Update the widgets from predictions and choices; called by the redraw scheduler."""
         predictions, wanted, order = self._predictions, self._wanted, self._controls.order
         self._controls.show_filter(wanted)
         note = ""
@@ -183,7 +183,7 @@ class ImageGallery(Panel, Callback):
             self.set_trait("visible_indices", visible)
 
     def redraw_selection(self) -> None:
-        """Hand the page a selection that Python code has made; called by the publisher.
+        """Hand the page a selection that Python code has made; called by the redraw scheduler.
 
         After a click the page already shows it, and nothing is written. A click that arrives at
         the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
@@ -240,7 +240,7 @@ class ImageGallery(Panel, Callback):
         return on_page if index is None or index in on_page else [*on_page, index]
 
     def _on_turn(self) -> None:
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)
 
     def _on_filter(self, wanted: ImageFilter) -> None:
         self._filter = ALL_IMAGES if wanted.pair else wanted
@@ -251,7 +251,7 @@ class ImageGallery(Panel, Callback):
         self.selected_index = None if change["new"] < 0 else change["new"]
 
     def _on_selected_index(self, _change: object) -> None:
-        publisher.request(self.redraw_selection, urgent=True)
+        scheduler.schedule(self.redraw_selection, urgent=True)
 
     def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
         if change["new"] is not None:

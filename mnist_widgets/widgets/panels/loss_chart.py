@@ -26,7 +26,7 @@ from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.number_field import NumberField
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 _KEY = "".join(
     f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
@@ -82,7 +82,7 @@ class LossChart(Panel, Callback):
         """
         number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         self._own_history().add_batch(number)
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
         """Draw an epoch of a loop of your own at its last batch.
@@ -93,7 +93,7 @@ class LossChart(Panel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._own_history().add_epoch(float(train_loss), metrics)
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
         """Draw the smoothed losses of earlier runs as thin lines beside the present run.
@@ -104,25 +104,25 @@ class LossChart(Panel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
         """Empty the chart; a trainer's history keeps its numbers."""
         self._history, self._is_trainers = History(), False
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
         self._history, self._is_trainers = trainer.history, True
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Draw the batch soon."""
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Draw the epoch soon."""
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""
@@ -240,4 +240,4 @@ class LossChart(Panel, Callback):
         return round(proposal["value"], 2)
 
     def _on_setting(self, _change: object) -> None:
-        publisher.request(self.redraw, urgent=True)
+        scheduler.schedule(self.redraw, urgent=True)

@@ -19,7 +19,7 @@ from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 _NO_IMAGE = "No image has been picked yet."
 _ANSWER = ["selected", "probabilities"]
@@ -103,7 +103,7 @@ class ProbabilityChart(Panel):
         # copies: the caller may go on writing into its own
         answer = Answer(image, probabilities.detach().clone(), true_label)
         self._shown = _Shown(answer, picture)
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
         """Show no image.
@@ -113,7 +113,7 @@ class ProbabilityChart(Panel):
         """
         self._check_alone("be cleared")
         self._shown = None
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def follow(self, gallery: Gallery) -> None:
         """Show the selected image of a gallery with the network's newest answer, from now on.
@@ -178,7 +178,7 @@ class ProbabilityChart(Panel):
         )
 
     def redraw(self) -> None:
-        """Update the widgets from the newest prediction; called by the publisher.
+        """Update the widgets from the newest prediction; called by the redraw scheduler.
 
         While the chart follows a gallery, the page updates the widgets.
         """
@@ -204,7 +204,7 @@ class ProbabilityChart(Panel):
             )
 
     def _on_answer(self, _change: object) -> None:
-        publisher.request(self.redraw)  # which marks the static view as out of date
+        scheduler.schedule(self.redraw)  # which marks the static view as out of date
 
     def _describe(self, answer: Answer) -> str:
         return describe_answer(answer.probabilities, self._class_names, answer.true_label)

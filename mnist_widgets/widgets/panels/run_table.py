@@ -14,7 +14,7 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 
 def _write_accuracy(run: Run) -> str:
@@ -93,7 +93,7 @@ class RunTable(Panel):
         )
 
     def redraw(self) -> None:
-        """Update the rows from the log; called by the publisher."""
+        """Update the rows from the log; called by the redraw scheduler."""
         runs, current = self.run_log.runs, self.run_log.current
         self._assign_rows(runs)
         best = max((run.best_accuracy or 0.0 for run in runs), default=0.0)
@@ -126,7 +126,7 @@ class RunTable(Panel):
             self.run_log.delete(row.run.number)
 
     def _on_log_change(self) -> None:
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
 
 class _Row:

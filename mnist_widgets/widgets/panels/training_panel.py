@@ -19,7 +19,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
     "idle": "Ready",
@@ -112,7 +112,7 @@ class TrainingPanel(Panel):
     def show_complaint(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
         self._complaint = (self.session.state, words)
-        publisher.request(self.redraw)
+        scheduler.schedule(self.redraw)
 
     def static_view(self) -> StaticView:
         """Return the progress of the training, and why it ended."""
@@ -125,7 +125,7 @@ class TrainingPanel(Panel):
         return StaticView.of_words(words)
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with the session; called by the publisher."""
+        """Bring the widgets up to date with the session; called by the redraw scheduler."""
         session = self.session
         is_open = session.can("resume")
         self._buttons["pause"].description = (
@@ -213,11 +213,11 @@ class TrainingPanel(Panel):
             self._complaint = (self.session.state, str(error))
         # otherwise the change comes after the current batch, and is drawn then
         is_done = self.session.state != state_before or self._complaint is not None
-        publisher.request(self.redraw, urgent=is_done)
+        scheduler.schedule(self.redraw, urgent=is_done)
 
     def _on_session_change(self) -> None:
         # if the training stands still, a person has stopped or stepped it, and waits to see that
-        publisher.request(self.redraw, urgent=self.session.state != "running")
+        scheduler.schedule(self.redraw, urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
         session = self.session

@@ -13,7 +13,7 @@ from traitlets import TraitError
 from mnist_widgets import Evaluator
 from mnist_widgets.rendering.confusion_captions import DIAGONAL_STRENGTH
 from mnist_widgets.widgets import ConfusionChart
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 NAMES = ["cat", "dog", "hen"]
 COUNTS = torch.tensor([[6, 2, 0], [1, 3, 4], [5, 0, 7]])
@@ -23,25 +23,25 @@ COUNTS = torch.tensor([[6, 2, 0], [1, 3, 4], [5, 0, 7]])
 def chart():
     chart = ConfusionChart(class_names=NAMES)
     chart.show_counts(COUNTS)
-    publisher.flush()
+    scheduler.flush()
     yield chart
     chart.close()
 
 
 def texts_of(chart) -> list[list[str]]:
     """Return the numbers on the cells, row by row as drawn."""
-    publisher.flush()
+    scheduler.flush()
     return chart._texts.text.reshape(3, 3).tolist()
 
 
 def outlined(chart):
-    publisher.flush()
+    scheduler.flush()
     return None if chart._cells.selected is None else chart._cells.selected.tolist()
 
 
 def chosen(chart):
     """Return what the two lists show."""
-    publisher.flush()
+    scheduler.flush()
     return chart._lists.true_label.label, chart._lists.predicted_label.label
 
 
@@ -69,7 +69,7 @@ def test_swapped_axes_show_the_transpose(chart):
 @pytest.mark.parametrize("is_swapped", [False, True])
 def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_swapped):
     chart._settings.swap.value = is_swapped
-    publisher.flush()
+    scheduler.flush()
     cell = (2, 1) if is_swapped else (1, 2)
     click_cell(chart._cells, *cell)
     assert chart.selected_pair == (1, 2)
@@ -84,7 +84,7 @@ def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_
 
 
 def test_a_click_is_read_by_the_axes_that_were_on_the_page(chart, monkeypatch):
-    monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
     chart._settings.swap.value = True  # not drawn yet
     click_cell(chart._cells, 1, 2)
     assert chart.selected_pair == (1, 2)
@@ -95,7 +95,7 @@ def test_another_cell_takes_the_place_of_the_first(chart):
     chart.observe(lambda change: pairs.append(change["new"]), names="selected_pair")
     for cell in ((0, 1), (1, 0)):
         click_cell(chart._cells, *cell)
-        publisher.flush()
+        scheduler.flush()
     assert pairs == [(0, 1), (1, 0)]
 
 
@@ -150,7 +150,7 @@ def test_shares_show_in_cells_and_in_the_sentence(chart):
 def test_mistakes_are_highlighted_unless_the_box_is_unchecked(chart):
     assert (chart._cells.color.diagonal() == DIAGONAL_STRENGTH).all()
     chart._settings.highlights.value = False
-    publisher.flush()
+    scheduler.flush()
     assert (chart._cells.color >= 0).all()
     assert chart._cells.color[2, 2] == 7 / 12
 
@@ -207,7 +207,7 @@ def test_what_stays_the_same_is_not_sent_again(chart):
     for widget in (chart._cells, chart._texts, chart._measures, chart._sentence):
         widget.observe(sent.append)
     chart.show_counts(COUNTS.clone())
-    publisher.flush()
+    scheduler.flush()
     chart.redraw()
     assert not sent
 
@@ -249,6 +249,6 @@ def test_class_names_may_be_numbers():
     chart.show_counts(COUNTS)
     assert texts_of(chart)[0] == ["6", "2", "0"]
     chart.selected_pair = (0, 1)
-    publisher.flush()
+    scheduler.flush()
     assert chart._sentence.value.startswith("True 0, predicted 1")
     chart.close()

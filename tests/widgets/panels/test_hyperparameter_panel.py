@@ -13,7 +13,7 @@ from traitlets import TraitError
 from mnist_widgets import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, format_number
 from mnist_widgets.widgets import HyperparameterPanel
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def choose(panel, name, value):
 
 
 def drawn(widget):
-    publisher.flush()
+    scheduler.flush()
     return widget.value
 
 
@@ -178,7 +178,7 @@ def test_the_code_is_written_only_while_it_is_shown(make_panel):
     written = []
     panel = make_panel(write_code=lambda config: written.append(config) or "the code")
     control(panel, "seed").value = 11
-    publisher.flush()
+    scheduler.flush()
     assert written == []
     switch_of(panel).value = True
     assert "the code" in drawn(panel._code)

@@ -16,7 +16,7 @@ from mnist_widgets import RunConfig
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.training.evaluation.evaluator import Predictions
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 NUM_IMAGES = 130
 ANSWERS = {"names", "verdicts", "sentences", "probabilities"}
@@ -34,7 +34,7 @@ def digit_set():
 def gallery(digit_set):
     gallery = ImageGallery(digit_set)
     yield gallery
-    publisher.flush()
+    scheduler.flush()
     gallery.close()
 
 
@@ -52,7 +52,7 @@ def make_predictions(digit_set):
 
 def show(gallery, predictions):
     gallery.show_predictions(predictions)
-    publisher.flush()
+    scheduler.flush()
 
 
 def choose(gallery, name=None, order=None):
@@ -60,19 +60,19 @@ def choose(gallery, name=None, order=None):
         gallery._controls._filter_box.label = name
     if order is not None:
         gallery._controls._order_box.label = order
-    publisher.flush()
+    scheduler.flush()
 
 
 def turn_to(gallery, page_index):
     """Send what the page sends when the keyboard leaves its images."""
     gallery.grid._handle_custom_msg({"page": page_index}, [])
-    publisher.flush()
+    scheduler.flush()
 
 
 def click(gallery, index):
     """Send what the page sends when an image is clicked."""
     gallery.grid.set_state({"selected": index})
-    publisher.flush()
+    scheduler.flush()
 
 
 def ids(gallery):
@@ -153,7 +153,7 @@ def test_a_click_and_python_code_select_an_image(gallery, predictions):
     assert gallery.selected_index == gallery.grid.selected == 7
     for index, selected in ((120, 120), (None, -1), (3, 3)):
         gallery.selected_index = index
-        publisher.flush()
+        scheduler.flush()
         assert gallery.grid.selected == selected
 
 
@@ -224,7 +224,7 @@ def test_a_pair_shows_exactly_its_images_and_the_way_back_shows_all(gallery, pre
     assert counts[true, predicted] != counts[predicted, true]
     choose(gallery, "Right")
     gallery.selected_pair = (true, predicted)
-    publisher.flush()
+    scheduler.flush()
     is_pair = (predictions.labels == true) & (predictions.predicted_labels == predicted)
     assert ids(gallery) == is_pair.nonzero().squeeze(1).tolist()
     assert gallery._controls._filter_box.label == f"True {true}, predicted {predicted}"
@@ -240,7 +240,7 @@ def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
     choose(gallery, "Mistakes")
     for pair in ((4, 9), (9, 4), None):
         gallery.selected_pair = pair
-        publisher.flush()
+        scheduler.flush()
     assert gallery._controls._filter_box.label == "All"
     assert ids(gallery) == list(range(50))
 
@@ -248,7 +248,7 @@ def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
 def test_another_filter_takes_the_place_of_a_pair(gallery, predictions):
     show(gallery, predictions)
     gallery.selected_pair = (4, 9)
-    publisher.flush()
+    scheduler.flush()
     choose(gallery, "True 3")
     assert gallery.selected_pair is None
     assert gallery._controls._filter_box.label == "True 3"
@@ -267,7 +267,7 @@ def test_an_empty_page_says_so_and_keeps_its_place(gallery, digit_set):
     assert gallery.grid.page_size == 50
     for pair, notice in (((4, 9), "No 4 is taken for 9 at present."), ((4, 4), "")):
         gallery.selected_pair = pair
-        publisher.flush()
+        scheduler.flush()
         assert gallery.grid.notice == notice
     choose(gallery, "All")
     assert gallery.grid.notice == ""
@@ -303,12 +303,12 @@ def test_buttons_turn_pages_and_stop_at_the_ends(gallery):
     assert gallery._pager._previous.disabled
     gallery._pager._next.click()
     gallery._pager._next.click()  # before anything is redrawn: no click is lost
-    publisher.flush()
+    scheduler.flush()
     assert ids(gallery) == list(range(100, 130))
     assert page_text(gallery) == "Page 3 of 3 · 130 images"
     assert gallery._pager._next.disabled
     gallery._pager._previous.click()
-    publisher.flush()
+    scheduler.flush()
     assert ids(gallery) == list(range(50, 100))
 
 
@@ -330,7 +330,7 @@ def test_another_filter_begins_at_its_first_page(gallery, predictions):
         turn_to(gallery, 2)
         assert gallery.grid.page_index == 2
         change()
-        publisher.flush()
+        scheduler.flush()
         assert gallery.grid.page_index == 0
 
 
@@ -368,7 +368,7 @@ def test_a_page_that_is_no_more_is_replaced_by_the_last(gallery, digit_set):
     assert page_text(gallery) == "Page 2 of 2 · 60 images"
     assert ids(gallery) == list(range(50, 60))
     gallery._pager._previous.click()
-    publisher.flush()
+    scheduler.flush()
     assert gallery.grid.page_index == 0
 
 
@@ -377,8 +377,8 @@ def test_pictures_are_sent_anew_only_when_other_images_are_shown(gallery, digit_
     for _ in range(3):
         show(gallery, make_predictions(digit_set))
     assert [keys for keys in sent if keys] == [ANSWERS] * 3
-    publisher.request(gallery.redraw)
-    publisher.flush()
+    scheduler.schedule(gallery.redraw)
+    scheduler.flush()
     assert len([keys for keys in sent if keys]) == 3
     turn_to(gallery, 1)
     assert {"sprite", "image_ids", "page_index"} <= [keys for keys in sent if keys][-1]
@@ -413,12 +413,12 @@ def test_an_image_without_an_answer_has_no_sentence(gallery, predictions):
     show(gallery, predictions)
     gallery.show_visible(torch.tensor([3]), torch.zeros(1, 10))
     gallery.selected_index = 3
-    publisher.flush()
+    scheduler.flush()
     assert answers(gallery)[3][1] == ""
     assert answers(gallery)[4][1] != ""
     assert gallery.selected_answer() is None
     gallery.show_visible(torch.tensor([3]), torch.full((1, 10), math.nan))
-    publisher.flush()
+    scheduler.flush()
     assert "no numbers any more (nan)" in answers(gallery)[3][1]
     assert gallery.selected_answer() is not None
 
@@ -444,7 +444,7 @@ def test_newer_answers_change_frames_and_names_of_their_images_only(
     assert torch.equal(visible, torch.arange(50))
     newer = torch.eye(10)[digit_set.labels[visible]]
     gallery.show_visible(visible[:20], newer[:20])
-    publisher.flush()
+    scheduler.flush()
     assert set(gallery.grid.verdicts[:20]) == {"right"}
     assert gallery.grid.names[0] == "Image 0: true 0, predicted 0 with 100 %"
     assert gallery.grid.names[20:] == before[20:]
@@ -460,7 +460,7 @@ def test_newer_answers_for_a_page_that_was_left_change_nothing_on_this_one(
     turn_to(gallery, 1)
     names = gallery.grid.names[:50]  # behind them comes the selected image, which was left, too
     gallery.show_visible(left, torch.eye(10)[digit_set.labels[left]])
-    publisher.flush()
+    scheduler.flush()
     assert gallery.grid.names[:50] == names
 
 
@@ -469,14 +469,14 @@ def test_newer_answers_do_not_move_images(gallery, digit_set, predictions):
     choose(gallery, "Mistakes")
     visible = gallery.visible_indices
     gallery.show_visible(visible, torch.eye(10)[digit_set.labels[visible]])
-    publisher.flush()
+    scheduler.flush()
     assert torch.equal(gallery.visible_indices, visible)
     assert set(gallery.grid.verdicts) == {"right"}
 
 
 def test_newer_answers_are_shown_before_the_first_evaluation(gallery):
     gallery.show_visible(torch.tensor([3]), torch.eye(10)[[3]])
-    publisher.flush()
+    scheduler.flush()
     assert gallery.grid.verdicts[:5] == ["", "", "", "right", ""]
 
 
@@ -494,12 +494,12 @@ def test_as_a_callback_it_shows_what_was_found_after_each_epoch_until_a_reset(ga
     beginning = trainer.snapshot()
     for _ in range(2):
         trainer.fit(1)
-        publisher.flush()
+        scheduler.flush()
         verdicts = {True: "right", False: "wrong"}
         are_right = trainer.evaluator.predictions.are_right[:50].tolist()
         assert gallery.grid.verdicts == [verdicts[is_right] for is_right in are_right]
     trainer.restore(beginning)
-    publisher.flush()
+    scheduler.flush()
     assert set(gallery.grid.verdicts) == {""}
 
 
@@ -509,7 +509,7 @@ def test_as_a_callback_without_an_evaluator_it_stays_as_it_is(gallery, digit_set
     trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=[gallery])
     trainer.evaluator = None
     trainer.fit(1)
-    publisher.flush()
+    scheduler.flush()
     assert gallery.grid.verdicts == verdicts
 
 

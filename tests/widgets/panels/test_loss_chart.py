@@ -18,7 +18,7 @@ from mnist_widgets.rendering.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.parts.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.parts.number_field import NumberField
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def chart():
 
 def drawn(chart, mark):
     """Return the batch numbers and the losses of a mark's points, read off the chart's axes."""
-    publisher.flush()
+    scheduler.flush()
     return read_off(chart._x_axis, mark.x), read_off(chart._y_axis, mark.y)
 
 
@@ -137,11 +137,11 @@ def test_long_trainings_are_downsampled_and_keep_their_spikes(chart):
 def test_a_redraw_reads_only_the_batches_that_are_new(chart):
     chart.history.batch_losses.extend([1.0] * 200_000)
     chart.add_batch(1.0)
-    publisher.flush()
+    scheduler.flush()
     tracemalloc.start()
     try:
         chart.add_batch(2.0)
-        publisher.flush()
+        scheduler.flush()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -211,7 +211,7 @@ def test_no_scale_ever_changes(chart):
         for is_log in (True, False):
             chart.log_scale = is_log
             chart.add_batch(loss)
-            publisher.flush()
+            scheduler.flush()
     assert not changes
 
 
@@ -262,7 +262,7 @@ def history_of(*losses):
 
 def earlier(chart):
     """Return the mark of the earlier runs, and the key that names them."""
-    publisher.flush()
+    scheduler.flush()
     return chart._earlier_runs.mark, chart._earlier_runs.key.value
 
 
@@ -294,13 +294,13 @@ def test_the_axes_have_room_for_the_longest_run(chart):
 
 def test_an_earlier_run_that_diverged_does_not_flatten_the_present_one(chart):
     chart.show_runs([("diverged", history_of(2.0, 1e6))])
-    publisher.flush()
+    scheduler.flush()
     assert chart._y_axis.range[1] >= 1e5  # there is nothing else to see yet
     chart.add_batch(2.0)
-    publisher.flush()
+    scheduler.flush()
     assert chart._y_axis.range[1] == 4
     chart.log_scale = True
-    publisher.flush()
+    scheduler.flush()
     assert chart._y_axis.range[1] >= 1e5
 
 
@@ -339,16 +339,16 @@ def test_earlier_runs_are_downsampled_and_redrawn_only_when_they_change(chart):
     lines, _ = earlier(chart)
     assert len(lines.x) <= EARLIER_POINTS + 1
     chart.add_batch(3.0)
-    publisher.flush()
+    scheduler.flush()
     redraws = []
     lines.observe(redraws.append, names=["x", "y", "colors"])
     for loss in (3.0, 2.0):
         chart.add_batch(loss)
-        publisher.flush()
+        scheduler.flush()
     assert not redraws
     for change in (lambda: setattr(chart, "smoothing", 0.5), lambda: chart.add_batch(30.0)):
         change()  # the latter moves the axis
-        publisher.flush()
+        scheduler.flush()
         assert redraws
         redraws.clear()
 
@@ -374,13 +374,13 @@ def test_a_redraw_sends_only_what_has_changed(chart):
     chart._history.batch_losses.extend([1.0] * 16)
     chart._history.add_epoch(1.0, {"test_loss": 1.0})
     chart.show_runs([("a", history_of(1.0, 0.5))])
-    publisher.flush()
+    scheduler.flush()
     sent = set()
     for widget in (*chart._figure.marks, *chart._figure.axes, chart._caption, chart):
         widget.observe(lambda change: sent.add((change["owner"], change["name"])))
     chart.redraw()
     assert not sent
     chart.add_batch(1.0)
-    publisher.flush()
+    scheduler.flush()
     lines, caption = chart._batches, chart._caption
     assert sent == {(lines, "x"), (lines, "y"), (caption, "value")}

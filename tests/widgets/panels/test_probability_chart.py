@@ -14,7 +14,7 @@ from mnist_widgets.data.images import to_png
 from mnist_widgets.rendering.captions import format_share
 from mnist_widgets.rendering.image_captions import describe_prediction
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 IMAGE = torch.arange(784).reshape(28, 28).remainder(256).to(torch.uint8)
 PROBABILITIES = torch.tensor([0.0, 0.0, 0.05, 0.0, 0.0, 0.0, 0.0, 0.93, 0.02, 0.0])
@@ -29,7 +29,7 @@ def chart():
 
 def show(chart, *prediction, **options) -> None:
     chart.show_prediction(*prediction, **options)
-    publisher.flush()
+    scheduler.flush()
 
 
 def png_of(chart) -> bytes:
@@ -88,7 +88,7 @@ def test_before_an_image_and_after_clearing_there_is_none(chart):
         show(chart, IMAGE, PROBABILITIES, 7)
         assert png_of(chart)
         chart.clear()
-        publisher.flush()
+        scheduler.flush()
 
 
 def test_the_image_is_sent_again_only_if_it_changed(chart):
@@ -109,7 +109,7 @@ def test_the_image_is_sent_again_only_if_it_changed(chart):
 def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
     drawn = []
     chart._figure.bars.observe(lambda change: drawn.append(change["new"]), names="y")
-    monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
     for shift in range(10):
         chart.show_prediction(IMAGE, PROBABILITIES.roll(shift), 7)
     assert not drawn
@@ -119,7 +119,7 @@ def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
 
 
 def test_what_the_caller_writes_afterwards_is_not_shown(chart, monkeypatch):
-    monkeypatch.setattr(publisher, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
     image, probabilities = IMAGE.clone(), PROBABILITIES.clone()
     chart.show_prediction(image, probabilities, 7)
     image.zero_()
@@ -137,7 +137,7 @@ def test_the_wrong_number_of_probabilities_is_refused(chart):
 def test_an_image_of_another_shape_is_refused_where_it_is_given(chart):
     with pytest.raises(ValueError, match=r"\(2, 28, 28\)"):
         chart.show_prediction(torch.stack([IMAGE, IMAGE]), PROBABILITIES)
-    publisher.flush()
+    scheduler.flush()
     assert chart._sentence.value == "No image has been picked yet."
 
 
@@ -200,7 +200,7 @@ def gallery():
     images = torch.stack([IMAGE, 255 - IMAGE])
     gallery = ImageGallery(DigitSet(images, torch.tensor([7, 2]), "0123456789", "two"))
     gallery.show_visible([0], PROBABILITIES[None])
-    publisher.flush()
+    scheduler.flush()
     yield gallery
     gallery.close()
 
@@ -222,7 +222,7 @@ def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, ga
         part.observe(written.append)
     gallery.selected_index = 1
     gallery.show_visible([0, 1], torch.eye(10)[[3, 4]])
-    publisher.flush()
+    scheduler.flush()
     assert written == []
 
 

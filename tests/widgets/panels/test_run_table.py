@@ -10,7 +10,7 @@ import pytest
 from mnist_widgets import Evaluator, RunConfig
 from mnist_widgets.runs.run_log import MAX_RUNS, RunLog
 from mnist_widgets.widgets import RunTable
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
 
@@ -38,7 +38,7 @@ def train(table, make_trainer, batches):
 
 def rows(table):
     """Return checkbox, text and button of each row, as listed."""
-    publisher.flush()
+    scheduler.flush()
     parts = table._grid.children[2:]
     return list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
 

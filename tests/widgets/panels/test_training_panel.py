@@ -17,7 +17,7 @@ from mnist_widgets import (
     load_bundled_digits,
 )
 from mnist_widgets.widgets import TrainingPanel
-from mnist_widgets.widgets.redraws import publisher
+from mnist_widgets.widgets.redraws import scheduler
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def panel(make_panel):
 def settle(panel):
     """Wait until everything asked for has taken effect and is drawn."""
     panel.session.between_batches(lambda: None).result(10)
-    publisher.flush()
+    scheduler.flush()
 
 
 def click(panel, name):
@@ -190,7 +190,7 @@ def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_traine
     panel = weakref.ref(TrainingPanel(session))
     panel().close()
     assert set(widget_module._instances) == before
-    publisher.flush()
+    scheduler.flush()
     gc.collect()
     assert panel() is None
     session.close()
