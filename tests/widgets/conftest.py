@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from IPython.core.displaypub import CapturingDisplayRedrawScheduler
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -11,6 +11,6 @@ from IPython.core.interactiveshell import InteractiveShell
 def shell():
     """IPython's shell, which keeps what is displayed."""
     shell = InteractiveShell.instance()
-    shell.display_pub = CapturingDisplayRedrawScheduler(parent=shell)
+    shell.display_pub = CapturingDisplayPublisher(parent=shell)
     yield shell
     InteractiveShell.clear_instance()
