@@ -260,8 +260,8 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
     lab.selected_index = 7
     assert "True" in lab.panels["prediction"].static_view().text
-    lab.panels["gallery"]._next.click()
-    assert "Page 2" in lab.panels["gallery"]._page_text.value
+    lab.panels["gallery"]._pager._next.click()
+    assert "page 2" in lab.panels["gallery"].grid.label
     assert all(", predicted " in name for name in lab.panels["gallery"].grid.names)
     lab.reset()
     assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."

@@ -48,12 +48,12 @@ class Source:
         return StaticView.of_words(self.words)
 
 
-class StillRedrawScheduler(RedrawScheduler):
-    """One whose rounds the test makes itself."""
+class StillScheduler(RedrawScheduler):
+    """A scheduler whose frames the test makes itself."""
 
     is_asked = False
 
-    def request(self, redraw, urgent=False) -> None:
+    def schedule(self, redraw, urgent=False) -> None:
         self.is_asked = True
 
 
@@ -61,7 +61,7 @@ class Bench:
     """A writer whose rounds and clock are moved by hand."""
 
     def __init__(self) -> None:
-        self.scheduler, self.clock = StillRedrawScheduler(), Clock()
+        self.scheduler, self.clock = StillScheduler(), Clock()
         self.writer = StaticViewWriter(self.scheduler, self.clock)
         self.source = Source()
         self.writer.show(self.source, self.source.static_view, "mw-static-test", [self.source])

@@ -84,7 +84,7 @@ def test_a_click_gives_true_and_predicted_and_another_takes_them_back(chart, is_
 
 
 def test_a_click_is_read_by_the_axes_that_were_on_the_page(chart, monkeypatch):
-    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "schedule", lambda *_, **__: None)
     chart._settings.swap.value = True  # not drawn yet
     click_cell(chart._cells, 1, 2)
     assert chart.selected_pair == (1, 2)

@@ -109,7 +109,7 @@ def test_the_image_is_sent_again_only_if_it_changed(chart):
 def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
     drawn = []
     chart._figure.bars.observe(lambda change: drawn.append(change["new"]), names="y")
-    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "schedule", lambda *_, **__: None)
     for shift in range(10):
         chart.show_prediction(IMAGE, PROBABILITIES.roll(shift), 7)
     assert not drawn
@@ -119,7 +119,7 @@ def test_only_the_newest_of_many_predictions_is_drawn(chart, monkeypatch):
 
 
 def test_what_the_caller_writes_afterwards_is_not_shown(chart, monkeypatch):
-    monkeypatch.setattr(scheduler, "request", lambda *_, **__: None)
+    monkeypatch.setattr(scheduler, "schedule", lambda *_, **__: None)
     image, probabilities = IMAGE.clone(), PROBABILITIES.clone()
     chart.show_prediction(image, probabilities, 7)
     image.zero_()
