@@ -298,6 +298,9 @@ def test_two_runs_make_two_named_lines(dashboard):
     key = dashboard.page.locator(".mw-loss-chart .mw-key-of-runs span")
     expect(key).to_have_text(["run 1: lr 0.05", "run 2: lr 0.003 (this run)"])
     assert dashboard.lines() == 3  # each batch and smoothed, and the earlier run
+    ticks = dashboard.page.locator(".mw-loss-chart .axis text")
+    batches = [re.compile(f"^{number}$") for number in range(0, 51, 10)]
+    expect(ticks).to_contain_text(["Batch", *batches])
     dashboard.page.set_viewport_size({"width": 1280, "height": 2000})
     dashboard.lab.screenshot("dashboard-light")
     dashboard.lab.set_theme(dark=True)

@@ -62,9 +62,10 @@ class DataAxis:
             f"{position:.5f}": self._format_tick(tick)
             for position, tick in zip(positions, ticks, strict=True)
         }
-        with self.axis.hold_sync():  # one message, so that the ticks are written with their labels
-            self.axis.tick_labels = before | self._labels
-            self.axis.tick_values = positions
+        # The labels first, in their own message: bqplot draws ticks with the labels that it has when
+        # their positions arrive, and takes the positions first if both are in one message.
+        self.axis.tick_labels = before | self._labels
+        self.axis.tick_values = positions
 
     def place(self, values: Numbers) -> Numbers:
         """Return the positions of numbers on the axis: 0 is its start, 1 its end.
