@@ -62,8 +62,8 @@ class DataAxis:
             f"{position:.5f}": self._format_tick(tick)
             for position, tick in zip(positions, ticks, strict=True)
         }
-        # The labels first, in their own message: bqplot draws ticks with the labels that it has when
-        # their positions arrive, and takes the positions first if both are in one message.
+        # The labels first, in their own message: bqplot draws ticks with the labels that it has
+        # when their positions arrive, and takes the positions first if both are in one message.
         self.axis.tick_labels = before | self._labels
         self.axis.tick_values = positions
 
