@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
@@ -33,7 +34,6 @@ from mnist_widgets.widgets.parts.axes import class_axis, widest_px
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
 from mnist_widgets.widgets.parts.pair_selection import PairSelection
-from mnist_widgets.widgets.redraws import scheduler
 
 _RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
@@ -97,9 +97,10 @@ class ConfusionChart(Panel, PairSelection, Callback):
         chart = HBox([matrix, measures], layout={"flex_flow": "row wrap"})
         super().__init__("mw-confusion-chart", [self._settings, chart])
         self.redraw()
+        on_change = partial(self.schedule_redraw, urgent=True)
         for setting in (self._settings.numbers, self._settings.highlights, self._settings.swap):
-            setting.observe(self._on_change, names="value")
-        self.observe(self._on_change, names="selected_pair")
+            setting.observe(on_change, names="value")
+        self.observe(on_change, names="selected_pair")
 
     def show_counts(self, counts: ArrayLike | None) -> None:
         """Show the counts of an evaluation; from any thread.
@@ -114,7 +115,7 @@ class ConfusionChart(Panel, PairSelection, Callback):
         checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
         # a copy: the caller may continue to count
         self._counts = checked.clone() if checked is not None and checked.any() else None
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
@@ -227,10 +228,7 @@ class ConfusionChart(Panel, PairSelection, Callback):
 
     def _on_choice(self, _change: object) -> None:
         self.selected_pair = self._lists.pair
-        self._on_change(None)  # half a pair changes only the sentence
-
-    def _on_change(self, _change: object) -> None:
-        scheduler.schedule(self.redraw, urgent=True)
+        self.schedule_redraw(urgent=True)  # half a pair changes only the sentence
 
 
 def _write_key(key: ColorKey) -> str:

@@ -24,7 +24,6 @@ from mnist_widgets.widgets.parts.setting_controls import (
     shows_value,
     trait_of,
 )
-from mnist_widgets.widgets.redraws import scheduler
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
@@ -101,7 +100,7 @@ class HyperparameterPanel(Panel):
         on_choice(self._text, self._on_text)
         on_choice(self._switch, self._on_switch)
         self.observe(self._on_config, names="config")
-        self.observe(self._on_run_config, names="run_config")
+        self.observe(self.schedule_redraw, names="run_config")
 
     def static_view(self) -> StaticView:
         """Return the current run's settings as text and code; those shown if there is no run."""
@@ -181,9 +180,7 @@ class HyperparameterPanel(Panel):
         )
 
     def _describe_difference(self) -> str:
-        if self.run_config is None:
-            return ""
-        words, run_words = self.config.to_words(), self.run_config.to_words()
+        words, run_words = self.config.to_words(), (self.run_config or self.config).to_words()
         waiting = [
             words[setting.name]
             for setting in SETTINGS
@@ -209,9 +206,8 @@ class HyperparameterPanel(Panel):
         except ValueError as error:
             self._text_error = str(error)
         else:
-            with written_by_code(self._text):
-                self._text.value = self.config.to_string()
-        scheduler.schedule(self.redraw, urgent=True)
+            self._show_config()
+        self.schedule_redraw(urgent=True)
 
     def _read(self, text: str) -> RunConfig:
         config = RunConfig.from_string(text, defaults=self.config)
@@ -223,12 +219,9 @@ class HyperparameterPanel(Panel):
 
     def _on_switch(self, change: dict[str, bool]) -> None:
         self._folded.layout.display = None if change["new"] else "none"
-        scheduler.schedule(self.redraw, urgent=True)
+        self.schedule_redraw(urgent=True)
 
     def _on_config(self, _change: object) -> None:
         self._text_error = ""
         self._show_config()
-        scheduler.schedule(self.redraw, urgent=True)
-
-    def _on_run_config(self, _change: object) -> None:
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw(urgent=True)

@@ -6,6 +6,8 @@ page.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from ipywidgets import HBox, jsdlink
 from torch import Tensor
@@ -81,7 +83,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._filter = ALL_IMAGES
         names = self._class_names = digit_set.class_names
-        self._pager = Pager(images_per_page, self._on_turn)
+        self._pager = Pager(images_per_page, partial(self.schedule_redraw, urgent=True))
         self._filters, self._order = FilterList(names), build_order_list()
         self.grid = ImageGrid(NUM_COLUMNS, images_per_page, names, on_page=self._pager.turn_to)
         caption = LinkedHTML().add_class("mw-caption")
@@ -116,7 +118,7 @@ class ImageGallery(Panel, PairSelection, Callback):
                 f"those of {digit_set!r}: predict all of its images in their own order."
             )
         self._predictions = predictions
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
         """Show newer answers for some images, until the next `show_predictions`.
@@ -130,7 +132,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         """
         positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
         self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
@@ -235,9 +237,6 @@ class ImageGallery(Panel, PairSelection, Callback):
         if known[: self.grid.num_visible] == on_page and (index is None or index in known):
             return known
         return on_page if index is None or index in on_page else [*on_page, index]
-
-    def _on_turn(self) -> None:
-        scheduler.schedule(self.redraw, urgent=True)
 
     def _on_order(self, _change: object) -> None:
         self._pager.turn_to(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,7 +28,6 @@ from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.figures import build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
-from mnist_widgets.widgets.redraws import scheduler
 
 _KEY = "".join(
     f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
@@ -69,7 +69,8 @@ class LossChart(Panel, Callback):
         super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
-        self.observe(self._on_setting, names=["smoothing", "log_scale"])
+        on_setting = partial(self.schedule_redraw, urgent=True)
+        self.observe(on_setting, names=["smoothing", "log_scale"])
 
     def add_batch(self, loss: float | torch.Tensor) -> None:
         """Draw one more batch of a loop of your own.
@@ -79,7 +80,7 @@ class LossChart(Panel, Callback):
         """
         number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         self._own_history().add_batch(number)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
         """Draw an epoch of a loop of your own at its last batch.
@@ -90,7 +91,7 @@ class LossChart(Panel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._own_history().add_epoch(float(train_loss), metrics)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
         """Draw the smoothed losses of earlier runs as thin lines beside the present run.
@@ -101,25 +102,25 @@ class LossChart(Panel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def clear(self) -> None:
         """Empty the chart; a trainer's history keeps its numbers."""
         self.history, self._is_trainers = History(), False
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
         self.history, self._is_trainers = trainer.history, True
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Draw the batch soon."""
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Draw the epoch soon."""
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""
@@ -223,6 +224,3 @@ class LossChart(Panel, Callback):
                 f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
             )
         return round(proposal["value"], 2)
-
-    def _on_setting(self, _change: object) -> None:
-        scheduler.schedule(self.redraw, urgent=True)

@@ -17,7 +17,6 @@ from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
-from mnist_widgets.widgets.redraws import scheduler
 
 _NO_IMAGE = "No image has been picked yet."
 _ANSWER = ["selected", "probabilities"]
@@ -91,7 +90,7 @@ class ProbabilityChart(Panel):
         png = base64.b64encode(to_png(image)).decode()
         picture = f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'
         self._shown = (answer, picture)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def clear(self) -> None:
         """Show no image.
@@ -101,7 +100,7 @@ class ProbabilityChart(Panel):
         """
         self._check_alone("be cleared")
         self._shown = None
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def follow(self, gallery: Gallery) -> None:
         """Show the selected image of a gallery with the network's newest answer, from now on.
@@ -137,7 +136,7 @@ class ProbabilityChart(Panel):
         self._links = [
             jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
         ]
-        grid.observe(self._on_answer, _ANSWER)
+        grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
 
     def close(self) -> None:
         """Take the chart off the page; a gallery that it follows stays."""
@@ -145,7 +144,7 @@ class ProbabilityChart(Panel):
         for link in links:
             link.close()
         if links and self._gallery is not None:
-            self._gallery.grid.unobserve(self._on_answer, _ANSWER)
+            self._gallery.grid.unobserve(self.schedule_redraw, _ANSWER)
         super().close()
 
     def static_view(self) -> StaticView:
@@ -181,9 +180,6 @@ class ProbabilityChart(Panel):
                 f"This chart follows a gallery, so it cannot {request}. "
                 "Make another one: chart = ProbabilityChart()"
             )
-
-    def _on_answer(self, _change: object) -> None:
-        scheduler.schedule(self.redraw)  # which marks the static view as out of date
 
     def _describe(self, answer: Answer) -> str:
         return describe_answer(answer.probabilities, self._class_names, answer.true_label)

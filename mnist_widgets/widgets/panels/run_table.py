@@ -14,7 +14,6 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.redraws import scheduler
 
 
 def _write_accuracy(run: Run) -> str:
@@ -74,11 +73,11 @@ class RunTable(Panel):
         super().__init__("mw-run-table", [self._grid, self._caption])
         self._parts_off_page = [*self._header, *(part for row in self._rows for part in row.parts)]
         self.redraw()
-        log.add_listener(self._on_log_change)
+        log.add_listener(self.schedule_redraw)
 
     def close(self) -> None:
         """Take the table off the page; the log stays as it is."""
-        self.run_log.remove_listener(self._on_log_change)
+        self.run_log.remove_listener(self.schedule_redraw)
         super().close()
 
     def static_view(self) -> StaticView:
@@ -112,10 +111,9 @@ class RunTable(Panel):
         for row in self._rows:
             if row.run not in runs:
                 row.run = None
-        assigned = [row.run for row in self._rows]
-        free = [row for row in self._rows if row.run is None]
-        for run, row in zip([run for run in runs if run not in assigned], free, strict=False):
-            row.run = run
+        for run in runs:
+            if run not in [row.run for row in self._rows]:
+                next(row for row in self._rows if row.run is None).run = run
 
     def _on_checkbox(self, row: _Row, change: dict[str, bool]) -> None:
         if row.run is not None:
@@ -124,9 +122,6 @@ class RunTable(Panel):
     def _on_delete(self, row: _Row, _button: Button) -> None:
         if row.run is not None:
             self.run_log.delete(row.run.number)
-
-    def _on_log_change(self) -> None:
-        scheduler.schedule(self.redraw)
 
 
 class _Row:

@@ -9,9 +9,14 @@ from typing import Any
 
 from ipywidgets import Widget
 
+
 # Thread-local, because the scheduler's thread may write a control while a message of the page about
 # the same control is handled in the main thread: that one is still a choice of the person.
-_thread = threading.local()
+class _Thread(threading.local):
+    controls: tuple[Widget, ...] = ()
+
+
+_thread = _Thread()
 
 
 @contextmanager
@@ -20,7 +25,7 @@ def written_by_code(*controls: Widget) -> Iterator[None]:
 
     Use it where a control follows data, for example when new options move a list to its first one.
     """
-    outer = _controls_written()
+    outer = _thread.controls
     _thread.controls = (*outer, *controls)
     try:
         yield
@@ -40,12 +45,7 @@ def on_choice(
     """
 
     def handle(change: dict[str, Any]) -> None:
-        if control not in _controls_written():
+        if control not in _thread.controls:
             handler(change)
 
     control.observe(handle, names=name)
-
-
-def _controls_written() -> tuple[Widget, ...]:
-    controls: tuple[Widget, ...] = getattr(_thread, "controls", ())
-    return controls

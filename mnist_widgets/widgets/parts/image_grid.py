@@ -128,8 +128,4 @@ class ImageGrid(AnyWidget):
             shown_bars=[0.0] * len(class_names),
         )
         self.add_class("mw-grid")
-        self._on_page = on_page
-        self.on_msg(self._on_request)
-
-    def _on_request(self, _grid: object, request: dict[str, int], _buffers: object) -> None:
-        self._on_page(request["page"])
+        self.on_msg(lambda _grid, request, _buffers: on_page(request["page"]))
