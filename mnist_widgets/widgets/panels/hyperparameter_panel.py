@@ -94,9 +94,6 @@ class HyperparameterPanel(Panel):
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
-        for setting in self._shown:
-            for control in self._controls[setting.name]:
-                on_choice(control, partial(self._on_control, setting), trait_of(control))
         on_choice(self._text, self._on_text)
         on_choice(self._switch, self._on_switch)
         self.observe(self._on_config, names="config")
@@ -137,6 +134,7 @@ class HyperparameterPanel(Panel):
         controls = self._controls[setting.name] = build_controls(setting)
         for control in controls:
             control.disabled = setting.name in self._fixed
+            on_choice(control, partial(self._on_control, setting), trait_of(control))
         explanation = HTML(layout=layout).add_class("mw-explanation")
         self._explanations[setting.name] = explanation
         row = controls[0] if len(controls) == 1 else HBox(controls)

@@ -93,7 +93,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         self.redraw()
         self.redraw_selection()
         on_choice(self._filters.box, self._on_filter)
-        self._order.observe(self._on_order, "value")
+        self._order.observe(lambda _change: self._pager.turn_to(0), "value")
         self.grid.observe(self._on_selected, "selected")
         self.observe(self._on_selected_index, "selected_index")
         self.observe(self._on_selected_pair, "selected_pair")
@@ -181,20 +181,17 @@ class ImageGallery(Panel, PairSelection, Callback):
         with grid.hold_sync():
             self._show_images(visible)
             grid.page_index, grid.num_images = pager.page_index, len(indices)
-            grid.label = (
-                f"{self._digit_set.name}, page {pager.page_index + 1:,} of {pager.num_pages:,}"
-            )
-            grid.notice = (
-                "" if len(indices) else explain_absence(wanted, self._digit_set.class_names)
-            )
+            page = f"page {pager.page_index + 1:,} of {pager.num_pages:,}"
+            grid.label = f"{self._digit_set.name}, {page}"
+            grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
 
     def redraw_selection(self) -> None:
-        """Hand the page a selection that Python code has made; called by the redraw scheduler.
+        """Send the page a selection that Python code has made; called by the redraw scheduler.
 
-        After a click the page already shows it, and nothing is written. A click that arrives at
-        the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
+        After a click the page already shows it, and nothing is written. A click may arrive at the
+        same moment: the later of the two wins, because `_on_selected` and the page's echo make
         kernel and page agree.
         """
         index = self.selected_index
@@ -238,9 +235,6 @@ class ImageGallery(Panel, PairSelection, Callback):
             return known
         return on_page if index is None or index in on_page else [*on_page, index]
 
-    def _on_order(self, _change: object) -> None:
-        self._pager.turn_to(0)
-
     def _on_filter(self, change: dict[str, ImageFilter]) -> None:
         wanted = change["new"]
         self._filter = ALL_IMAGES if wanted.pair else wanted
@@ -262,8 +256,5 @@ class ImageGallery(Panel, PairSelection, Callback):
     def _check_index(self, proposal: dict[str, int | None]) -> int | None:
         index, num_images = proposal["value"], len(self._digit_set)
         if index is not None and not 0 <= index < num_images:
-            raise TraitError(
-                f"selected_index is {index}; with {num_images:,} images it runs from 0 to "
-                f"{num_images - 1:,}, or is None."
-            )
+            raise TraitError(f"selected_index is {index}; it must be from 0 to {num_images - 1:,}.")
         return index

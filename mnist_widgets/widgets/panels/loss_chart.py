@@ -220,7 +220,5 @@ class LossChart(Panel, Callback):
     @validate("smoothing")
     def _check_smoothing(self, proposal: dict[str, float]) -> float:
         if not 0 <= proposal["value"] <= 0.99:
-            raise TraitError(
-                f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
-            )
+            raise TraitError(f"smoothing must be from 0 to 0.99, not {proposal['value']!r}")
         return round(proposal["value"], 2)

@@ -83,13 +83,11 @@ class RunTable(Panel):
     def static_view(self) -> StaticView:
         """Return a line for each run."""
         runs = self.run_log.runs
+        if not runs:
+            return StaticView.of_words(_NO_RUN)
         lines = list(map(_describe_in_words, runs, describe_runs(runs)))
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return (
-            StaticView("\n".join(lines), f"<ul>{items}</ul>")
-            if lines
-            else StaticView.of_words(_NO_RUN)
-        )
+        return StaticView("\n".join(lines), f"<ul>{items}</ul>")
 
     def redraw(self) -> None:
         """Update the rows from the log; called by the redraw scheduler."""
@@ -100,9 +98,8 @@ class RunTable(Panel):
         for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
             row.show(run.number, run.is_shown, is_current=run is current)
             row.text.value = _describe(run, label, is_best=run.best_accuracy == best)
-        children = (*(self._header if rows else ()), *(part for row in rows for part in row.parts))
-        if self._grid.children != children:
-            self._grid.children = children
+        header = self._header if rows else []
+        self._grid.children = [*header, *(part for row in rows for part in row.parts)]
         self._caption.value = _describe_all(runs)
         self.mark_static_view_stale()
 

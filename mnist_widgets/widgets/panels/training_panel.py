@@ -121,9 +121,8 @@ class TrainingPanel(Panel):
         """Bring the widgets up to date with the session; called by the redraw scheduler."""
         session = self.session
         is_open = session.can("resume")
-        self._buttons["pause"].description = (
-            "Resume" if is_open and session.can("step") else "Pause"
-        )
+        is_paused = is_open and session.can("step")
+        self._buttons["pause"].description = "Resume" if is_paused else "Pause"
         for action, made in self._buttons.items():
             is_possible = is_open if action == "stop" else session.can(action)
             made.disabled = self._is_waiting or not is_possible
@@ -211,8 +210,9 @@ class TrainingPanel(Panel):
             f"batch {report.batch} of {report.num_batches}",
             f"loss {format_loss(report.loss)}",
         ]
-        if session.throughput.images_per_second:
-            parts.append(f"{_round(session.throughput.images_per_second):,} images/s")
+        if speed := session.throughput.images_per_second:
+            # two significant digits: the others change with every batch
+            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         if session.state in ("running", "paused"):
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
@@ -251,8 +251,3 @@ def check_panel_epochs(epochs: int) -> None:
     check_epochs(epochs)
     if epochs > MAX_EPOCHS:
         raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
-
-
-def _round(value: float) -> int:
-    """Return `value` with two significant digits: the others change with every batch."""
-    return int(float(f"{value:.2g}"))

@@ -39,13 +39,9 @@ class CellSettings(HBox):
             label_px=62,
             width_px=250,
         )
-        self.highlights, self.swap = (
-            Checkbox(value=value, description=name, indent=False, layout={"width": width})
-            for value, name, width in (
-                (True, "Highlight mistakes", "170px"),
-                (False, "Swap axes", "110px"),
-            )
-        )
+        self.highlights = Checkbox(value=True, description="Highlight mistakes", indent=False)
+        self.swap = Checkbox(value=False, description="Swap axes", indent=False)
+        self.highlights.layout.width, self.swap.layout.width = "170px", "110px"
         super().__init__([self.numbers, self.highlights, self.swap], layout=ROW)
         if count is not None:
             tooltip = "Count now; it also happens at each epoch's end and whenever training stops"
