@@ -64,8 +64,8 @@ class ConfusionChart(Panel, PairSelection, Callback):
         ```
 
     Args:
-        class_names: in the order of the labels: strings, or values that `str` makes names of; no
-            two alike.
+        class_names: in the order of the labels: strings, or objects that `str` turns into
+            names; no two alike.
         count: requests new counts, for `show_counts`; a button calls it. Without it there is no
             button.
 
@@ -110,7 +110,7 @@ class ConfusionChart(Panel, PairSelection, Callback):
                 None if nothing was evaluated yet.
 
         Raises:
-            ValueError: if the counts have another shape, are below 0, or are no whole numbers.
+            ValueError: if the counts have another shape, are below 0, or are not whole numbers.
         """
         checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
         # a copy: the caller may continue to count

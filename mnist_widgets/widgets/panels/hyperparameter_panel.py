@@ -49,7 +49,7 @@ class HyperparameterPanel(Panel):
         lock: names from `CONTROLS` that are shown but cannot be changed.
         hide: names from `CONTROLS` that are not shown.
         write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
-            knows neither your data nor your training step.
+            does not know your data and your training step.
 
     Attributes:
         config: the settings shown, a trait.
@@ -142,7 +142,7 @@ class HyperparameterPanel(Panel):
         return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
 
     def _build_text(self) -> list[Widget]:
-        """Return the part that is folded away, below the switch that unfolds it."""
+        """Return the checkbox that shows text and code, and the part that it shows."""
         self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
         self._text = Text(
             description="Text",

@@ -143,10 +143,10 @@ class ImageGallery(Panel, PairSelection, Callback):
         return Answer(self._digit_set.images[index], self._probabilities[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions of the trainer's `Evaluator`; nothing happens without one.
+        """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
 
         Raises:
-            ValueError: if it looks at other images, or in another order.
+            ValueError: if it predicts other images, or in another order.
         """
         if isinstance(trainer.evaluator, Evaluator):
             self.show_predictions(trainer.evaluator.predictions)
@@ -156,7 +156,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         self.show_predictions(None)
 
     def static_view(self) -> StaticView:
-        """Return the page of images and what the network gets wrong on it."""
+        """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
         return render_images(
             digit_set.images[visible],
@@ -207,7 +207,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         return self._filter if pair is None else ImageFilter(label=pair[0], predicted=pair[1])
 
     def _show_images(self, visible: Tensor) -> None:
-        """Send the images that the page needs, if they are new, and all that is said of them."""
+        """Send the images that the page needs, if they are new, and their names and answers."""
         grid, digit_set, probabilities = self.grid, self._digit_set, self._probabilities
         ids = self._choose_ids(visible)
         positions = torch.tensor(ids, dtype=torch.int64)
@@ -221,7 +221,7 @@ class ImageGallery(Panel, PairSelection, Callback):
         grid.names = name_images(digit_set, probabilities, positions)
         grid.verdicts = judge_images(digit_set, probabilities, positions)
         grid.sentences = describe_answers(digit_set, probabilities, positions)
-        # rounded, so that the noise of another batch size is not a change that has to be sent
+        # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 
     def _choose_ids(self, visible: Tensor) -> list[int]:

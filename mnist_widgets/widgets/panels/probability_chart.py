@@ -26,7 +26,7 @@ _ANSWER = ["selected", "probabilities"]
 class ProbabilityChart(Panel):
     """The probabilities of one image's classes, beside the image enlarged.
 
-    Alone it shows what `show_prediction` is given; or it follows the selection of a gallery.
+    It shows the prediction passed to `show_prediction`, or it follows the selection of a gallery.
 
     A frame marks the true class: a network that is sure and right fills it. A tooltip shows all
     values.
@@ -63,7 +63,7 @@ class ProbabilityChart(Panel):
     def show_prediction(
         self, image: ArrayLike, probabilities: ArrayLike, true_label: int | None = None
     ) -> None:
-        """Show one image with its probabilities, from any thread; the newest is what is drawn.
+        """Show one image with its probabilities, from any thread; only the newest is drawn.
 
         Args:
             image: uint8 (28, 28), or float (1, 28, 28) in [0, 1]; a tensor, an array or a list.
@@ -71,8 +71,8 @@ class ProbabilityChart(Panel):
             true_label: the image's class, if it is known.
 
         Raises:
-            ValueError: if there are not as many probabilities as classes, the true label is none
-                of them, or the image has another shape, type or range.
+            ValueError: if there are not as many probabilities as classes, the true label is not
+                one of them, or the image has another shape, type or range.
             RuntimeError: if the chart follows a gallery.
         """
         self._check_alone("show another image")
@@ -105,7 +105,7 @@ class ProbabilityChart(Panel):
     def follow(self, gallery: Gallery) -> None:
         """Show the selected image of a gallery with the network's newest answer, from now on.
 
-        The page does it by itself: a click is answered even while the kernel is busy.
+        The page does this without the kernel: a click is answered even while the kernel is busy.
 
         Args:
             gallery: such as an `ImageGallery`, of a data set with the same classes.
@@ -139,7 +139,7 @@ class ProbabilityChart(Panel):
         grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
 
     def close(self) -> None:
-        """Take the chart off the page; a gallery that it follows stays."""
+        """Remove the chart from the page; a gallery that it follows stays."""
         links, self._links = self._links, ()
         for link in links:
             link.close()

@@ -76,7 +76,7 @@ class RunTable(Panel):
         log.add_listener(self.schedule_redraw)
 
     def close(self) -> None:
-        """Take the table off the page; the log stays as it is."""
+        """Remove the table from the page; the log stays as it is."""
         self.run_log.remove_listener(self.schedule_redraw)
         super().close()
 
@@ -159,7 +159,7 @@ def _describe(run: Run, label: str, is_best: bool) -> str:
     cells = {heading: write(run) for heading, write in _COLUMNS.items()}
     if is_best:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
-    # A screen reader reads the heading before each number, as in a table of one piece.
+    # A screen reader reads the heading before each number, as in an HTML table.
     numbers = [
         f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
         for heading, cell in cells.items()

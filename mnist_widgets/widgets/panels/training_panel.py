@@ -42,8 +42,8 @@ _open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and follow its progress.
 
-    A click is handled only after the request that waits for the training, if the session waits;
-    meanwhile the panel says how to stop it.
+    If the session waits for the training, a click is handled only when that wait has ended;
+    meanwhile the panel says how to stop the training.
     A session has one panel: a newer one closes the older, so a cell can be run again.
 
     Example:
@@ -56,8 +56,8 @@ class TrainingPanel(Panel):
         session: the buttons steer it.
         epochs: the number of epochs that Start trains, until another number is typed in.
         reset: begins a new run; replaces `session.reset()`.
-        lock_epochs: whether the number of epochs can be seen but not changed.
-        hide_epochs: whether it cannot be seen either.
+        lock_epochs: whether the number of epochs is shown but cannot be changed.
+        hide_epochs: whether it is not shown.
 
     Raises:
         ValueError: if `epochs` is not a whole number from 1 to 10,000.
@@ -118,7 +118,7 @@ class TrainingPanel(Panel):
         return StaticView.of_words(words)
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with the session; called by the redraw scheduler."""
+        """Update the widgets from the session; called by the redraw scheduler."""
         session = self.session
         is_open = session.can("resume")
         is_paused = is_open and session.can("step")
@@ -185,7 +185,7 @@ class TrainingPanel(Panel):
             self.session.resume()
 
     def _do(self, action: Callable[[], None]) -> None:
-        """Do the action of a button; its error message is shown in the notice."""
+        """Run the action of a button, and show its error message if it fails."""
         state_before = self.session.state
         self._message = None
         try:
@@ -197,7 +197,7 @@ class TrainingPanel(Panel):
         self.schedule_redraw(urgent=is_done)
 
     def _on_session_change(self) -> None:
-        # if the training stands still, a person has stopped or stepped it, and waits to see that
+        # a training that is not running was stopped or stepped by a person, who waits to see it
         self.schedule_redraw(urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:

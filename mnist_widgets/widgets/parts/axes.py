@@ -17,13 +17,13 @@ class DataAxis:
     """The bottom or the left axis of a chart, and the positions along it.
 
     Its numbers change, its scale never does. A bqplot mark whose scale changes while the page still
-    builds it stays wrong for good, and each change of a scale redraws all its marks. So the marks
+    builds it stays wrong, and each change of a scale redraws all its marks. So the marks
     of a live chart are drawn on scales from 0 to 1, at the positions that this axis computes.
 
     Args:
         label: names the numbers.
         format_tick: writes one of them beside its tick.
-        margin: the share of the side that stays free at each end, so that dots there are not cut
+        margin: the share of the axis that stays free at each end, so that dots there are not cut
             off; above 0.
         style: further traits of the bqplot axis.
 
@@ -45,7 +45,7 @@ class DataAxis:
         self.show(AxisRange(0.0, 1.0))
 
     def show(self, new_range: AxisRange) -> None:
-        """Show these numbers; the marks must then be placed anew."""
+        """Show these numbers; call `place` again for the marks afterwards."""
         if self.range == new_range:
             return
         self.range = new_range
@@ -75,7 +75,7 @@ class DataAxis:
 
 
 def widest_px(names: Sequence[str]) -> float:
-    """Return about the width of the longest name, in pixels."""
+    """Return the approximate width of the longest name, in pixels."""
     return _CHARACTER_WIDTH_PX * max(len(name) for name in names)
 
 

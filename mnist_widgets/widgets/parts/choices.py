@@ -1,4 +1,4 @@
-"""Tell what the person chooses in a control from what the code writes into it."""
+"""Distinguish what a person chooses in a control from what the code writes into it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _thread = _Thread()
 
 @contextmanager
 def written_by_code(*controls: Widget) -> Iterator[None]:
-    """Keep what this thread writes into `controls` from their `on_choice` handlers.
+    """Do not call the `on_choice` handlers of `controls` for what this thread writes into them.
 
     Use it where a control follows data, for example when new options move a list to its first one.
     """
@@ -36,7 +36,7 @@ def written_by_code(*controls: Widget) -> Iterator[None]:
 def on_choice(
     control: Widget, handler: Callable[[dict[str, Any]], None], name: str = "value"
 ) -> None:
-    """Call `handler` with each change of a control that is not made within `written_by_code`.
+    """Call `handler` with each change of a control that is not made inside `written_by_code`.
 
     Args:
         control: a widget with a value, such as a `Dropdown`.

@@ -1,4 +1,4 @@
-"""Controls of one look: lists, buttons, and the rows they stand in."""
+"""Lists, buttons and rows that look the same in all panels."""
 
 from __future__ import annotations
 

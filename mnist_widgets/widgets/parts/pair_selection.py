@@ -11,7 +11,7 @@ from mnist_widgets.rendering.confusion_captions import Pair
 
 
 class PairSelection(HasTraits):
-    """Has the trait `selected_pair`; a subclass sets the names of its classes first."""
+    """Adds the trait `selected_pair`; a subclass sets `_class_names` before it sets the trait."""
 
     selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
     _class_names: Sequence[str]

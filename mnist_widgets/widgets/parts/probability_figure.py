@@ -38,7 +38,7 @@ class ProbabilityFigure:
         all_names, all_ones = list(names), np.ones(len(names))
         color = ["var(--mw-strong)"]
         self.bars = LinkedBars(x=all_names, y=0 * all_ones, colors=color, **bars)
-        # A bar may be too small to be hit by the mouse, so the values belong to its whole column.
+        # A bar may be too small for the mouse, so its whole column shows the tooltip.
         self.values = LinkedHTML()
         columns = Bars(
             x=all_names,
@@ -77,7 +77,7 @@ class ProbabilityFigure:
         self.figure.layout.flex = "1 1 230px"
 
     def show(self, answer: Answer | None) -> None:
-        """Show probabilities, and a frame around the true class if it is known; or nothing."""
+        """Show the probabilities, with a frame around a known true class; no bars for None."""
         shares = [0.0] * len(self._names) if answer is None else answer.probabilities.tolist()
         self.bars.y = np.array(shares)
         self.values.value = "" if answer is None else _format_values(self._names, shares)
@@ -90,7 +90,7 @@ class ProbabilityFigure:
 
 
 def _format_values(class_names: Sequence[str], shares: Sequence[float]) -> str:
-    """Return what the mouse over the chart shows: a percentage for each class."""
+    """Return the content of the tooltip: a percentage for each class."""
     width = max(map(len, class_names))
     rows = "\n".join(
         f"{html.escape(f'{name:>{width}}')} {100 * share:6.2f} %"
