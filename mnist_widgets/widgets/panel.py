@@ -8,6 +8,7 @@ from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
 from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.widgets.redraws import scheduler
 from mnist_widgets.widgets.static_output import (
     hide_static_view,
     new_view_class,
@@ -43,6 +44,17 @@ class Panel(VBox):
         super().close()
         for part in parts - {self}:
             part.close()
+
+    def redraw(self) -> None:
+        """Update the widgets from the data; called by the redraw scheduler."""
+
+    def schedule_redraw(self, _change: object = None, *, urgent: bool = False) -> None:
+        """Request a redraw, from any thread; also a handler for `observe` and listeners.
+
+        Args:
+            urgent: whether a person waits for it.
+        """
+        scheduler.schedule(self.redraw, urgent=urgent)
 
     def mark_static_view_stale(self) -> None:
         """Note that the static view must be written again; the last line of each `redraw`."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from functools import partial
 
 import numpy as np
 from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
 from ipywidgets import HBox, VBox
 from torch import Tensor
-from traitlets import Int, TraitError, TraitType, Tuple, validate
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
@@ -33,7 +32,8 @@ from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.axes import class_axis, widest_px
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
-from mnist_widgets.widgets.redraws import scheduler
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.pair_selection import PairSelection
 
 _RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
@@ -47,7 +47,7 @@ _OUTLINE = {
 _CELL_HEIGHT_PX = 34
 
 
-class ConfusionChart(Panel, Callback):
+class ConfusionChart(Panel, PairSelection, Callback):
     """The confusion matrix as a heat map, with accuracy, recall and precision beside it.
 
     A click on a cell, or the two lists below, selects a pair of a true and a predicted class; a
@@ -64,8 +64,8 @@ class ConfusionChart(Panel, Callback):
         ```
 
     Args:
-        class_names: in the order of the labels: strings, or values that `str` makes names of; no
-            two alike.
+        class_names: in the order of the labels: strings, or objects that `str` turns into
+            names; no two alike.
         count: requests new counts, for `show_counts`; a button calls it. Without it there is no
             button.
 
@@ -73,8 +73,6 @@ class ConfusionChart(Panel, Callback):
         selected_pair: (true, predicted), the classes of the selected cell; None for no cell. A
             trait.
     """
-
-    selected_pair: TraitType[Any, Any] = Tuple(Int(), Int(), default_value=None, allow_none=True)
 
     def __init__(
         self,
@@ -85,7 +83,6 @@ class ConfusionChart(Panel, Callback):
         self._noun = "digit" if self._class_names == DIGIT_NAMES else "class"
         self._counts: Tensor | None = None
         self._is_drawn_swapped = False
-        self._drawn_cell: Pair | None = None
         self._settings = CellSettings(self._noun, count)
         self._lists = PairLists(self._class_names, self._on_choice)
         self._accuracy = text_line("mw-accuracy")
@@ -100,8 +97,10 @@ class ConfusionChart(Panel, Callback):
         chart = HBox([matrix, measures], layout={"flex_flow": "row wrap"})
         super().__init__("mw-confusion-chart", [self._settings, chart])
         self.redraw()
-        self._settings.on_change(self._on_change)
-        self.observe(self._on_change, names="selected_pair")
+        on_change = partial(self.schedule_redraw, urgent=True)
+        for setting in (self._settings.numbers, self._settings.highlights, self._settings.swap):
+            setting.observe(on_change, names="value")
+        self.observe(on_change, names="selected_pair")
 
     def show_counts(self, counts: ArrayLike | None) -> None:
         """Show the counts of an evaluation; from any thread.
@@ -111,12 +110,12 @@ class ConfusionChart(Panel, Callback):
                 None if nothing was evaluated yet.
 
         Raises:
-            ValueError: if the counts have another shape, are below 0, or are no whole numbers.
+            ValueError: if the counts have another shape, are below 0, or are not whole numbers.
         """
         checked = None if counts is None else to_counts(counts, len(self._class_names)).cpu()
         # a copy: the caller may continue to count
         self._counts = checked.clone() if checked is not None and checked.any() else None
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
@@ -135,7 +134,10 @@ class ConfusionChart(Panel, Callback):
         """Update the widgets from counts and settings; called by the redraw scheduler."""
         counts, pair = self._counts, self.selected_pair
         self._is_drawn_swapped = self._settings.swap.value
-        self._show_axes()
+        labels = (f"True {self._noun}", f"Predicted {self._noun}")
+        self._row_axis.label, self._column_axis.label = (
+            labels[::-1] if self._is_drawn_swapped else labels
+        )
         self._show_cells(counts)
         self._show_pair(counts, pair)
         accuracy, of_all = describe_accuracy(counts)
@@ -168,35 +170,20 @@ class ConfusionChart(Panel, Callback):
             y=np.repeat(names, size),
             text=np.full(size**2, ""),
             scales={"x": columns, "y": rows},
-            colors=["var(--mw-text)"],
-            default_size=11,
-            font_weight="normal",
-            align="middle",
+            **TEXT_STYLE,
         )
         longest_px = widest_px(self._class_names)
         self._row_axis = Axis(
             scale=rows, side="left", grid_lines="none", label_offset=f"{longest_px + 20:.0f}px"
         )
         self._column_axis, bottom = class_axis(columns, self._class_names)
-        return Figure(
-            marks=[self._cells, self._texts],
-            axes=[self._column_axis, self._row_axis],
-            fig_margin={"top": 6, "bottom": bottom, "left": round(longest_px + 42), "right": 6},
-            layout={
-                "width": "auto",
-                "height": f"{_CELL_HEIGHT_PX * size + bottom}px",
-                "margin": "0",
-            },
+        return build_figure(
+            [self._cells, self._texts],
+            [self._column_axis, self._row_axis],
+            {"top": 6, "bottom": bottom, "left": round(longest_px + 42), "right": 6},
+            _CELL_HEIGHT_PX * size + bottom,
             padding_x=0,
             padding_y=0,
-            animation_duration=0,
-            display_toolbar=False,
-        )
-
-    def _show_axes(self) -> None:
-        labels = (f"True {self._noun}", f"Predicted {self._noun}")
-        self._row_axis.label, self._column_axis.label = (
-            labels[::-1] if self._is_drawn_swapped else labels
         )
 
     def _show_cells(self, counts: Tensor | None) -> None:
@@ -210,21 +197,17 @@ class ConfusionChart(Panel, Callback):
             key = _write_key(describe_colors(counts, numbers, highlights))
         if self._is_drawn_swapped:
             strengths, texts = strengths.T.copy(), texts.T
-        if not np.array_equal(self._cells.color, strengths):
-            self._cells.color = strengths
-        if not np.array_equal(self._texts.text, texts.ravel()):
-            with self._texts.hold_sync():
-                self._texts.text = texts.ravel()
-                self._texts.colors = [
-                    "var(--mw-zero)" if text == "0" else "var(--mw-text)" for text in texts.flat
-                ]
+        self._cells.color = strengths
+        with self._texts.hold_sync():
+            self._texts.text = texts.ravel()
+            self._texts.colors = [
+                "var(--mw-zero)" if text == "0" else "var(--mw-text)" for text in texts.flat
+            ]
         self._key.value = key
 
     def _show_pair(self, counts: Tensor | None, pair: Pair | None) -> None:
         cell = pair[::-1] if pair and self._is_drawn_swapped else pair
-        if cell != self._drawn_cell:
-            self._cells.selected = None if cell is None else np.array([cell])
-            self._drawn_cell = cell
+        self._cells.selected = None if cell is None else np.array([cell])
         if counts is None:
             sentence = "Nothing has been evaluated yet. The numbers come at the end of an epoch."
         elif pair is not None:
@@ -245,19 +228,7 @@ class ConfusionChart(Panel, Callback):
 
     def _on_choice(self, _change: object) -> None:
         self.selected_pair = self._lists.pair
-        self._on_change(None)  # half a pair changes only the sentence
-
-    def _on_change(self, _change: object) -> None:
-        scheduler.schedule(self.redraw, urgent=True)
-
-    @validate("selected_pair")
-    def _check_pair(self, proposal: Mapping[str, Pair | None]) -> Pair | None:
-        pair, size = proposal["value"], len(self._class_names)
-        if pair is not None and not all(0 <= label < size for label in pair):
-            raise TraitError(
-                f"selected_pair must be (true, predicted), each from 0 to {size - 1}, not {pair}"
-            )
-        return pair
+        self.schedule_redraw(urgent=True)  # half a pair changes only the sentence
 
 
 def _write_key(key: ColorKey) -> str:

@@ -24,7 +24,6 @@ from mnist_widgets.widgets.parts.setting_controls import (
     shows_value,
     trait_of,
 )
-from mnist_widgets.widgets.redraws import scheduler
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
@@ -50,7 +49,7 @@ class HyperparameterPanel(Panel):
         lock: names from `CONTROLS` that are shown but cannot be changed.
         hide: names from `CONTROLS` that are not shown.
         write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
-            knows neither your data nor your training step.
+            does not know your data and your training step.
 
     Attributes:
         config: the settings shown, a trait.
@@ -95,13 +94,10 @@ class HyperparameterPanel(Panel):
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
-        for setting in self._shown:
-            for control in self._controls[setting.name]:
-                on_choice(control, partial(self._on_control, setting), trait_of(control))
         on_choice(self._text, self._on_text)
         on_choice(self._switch, self._on_switch)
         self.observe(self._on_config, names="config")
-        self.observe(self._on_run_config, names="run_config")
+        self.observe(self.schedule_redraw, names="run_config")
 
     def static_view(self) -> StaticView:
         """Return the current run's settings as text and code; those shown if there is no run."""
@@ -138,6 +134,7 @@ class HyperparameterPanel(Panel):
         controls = self._controls[setting.name] = build_controls(setting)
         for control in controls:
             control.disabled = setting.name in self._fixed
+            on_choice(control, partial(self._on_control, setting), trait_of(control))
         explanation = HTML(layout=layout).add_class("mw-explanation")
         self._explanations[setting.name] = explanation
         row = controls[0] if len(controls) == 1 else HBox(controls)
@@ -145,7 +142,7 @@ class HyperparameterPanel(Panel):
         return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
 
     def _build_text(self) -> list[Widget]:
-        """Return the part that is folded away, below the switch that unfolds it."""
+        """Return the checkbox that shows text and code, and the part that it shows."""
         self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
         self._text = Text(
             description="Text",
@@ -181,9 +178,7 @@ class HyperparameterPanel(Panel):
         )
 
     def _describe_difference(self) -> str:
-        if self.run_config is None:
-            return ""
-        words, run_words = self.config.to_words(), self.run_config.to_words()
+        words, run_words = self.config.to_words(), (self.run_config or self.config).to_words()
         waiting = [
             words[setting.name]
             for setting in SETTINGS
@@ -209,9 +204,8 @@ class HyperparameterPanel(Panel):
         except ValueError as error:
             self._text_error = str(error)
         else:
-            with written_by_code(self._text):
-                self._text.value = self.config.to_string()
-        scheduler.schedule(self.redraw, urgent=True)
+            self._show_config()
+        self.schedule_redraw(urgent=True)
 
     def _read(self, text: str) -> RunConfig:
         config = RunConfig.from_string(text, defaults=self.config)
@@ -223,12 +217,9 @@ class HyperparameterPanel(Panel):
 
     def _on_switch(self, change: dict[str, bool]) -> None:
         self._folded.layout.display = None if change["new"] else "none"
-        scheduler.schedule(self.redraw, urgent=True)
+        self.schedule_redraw(urgent=True)
 
     def _on_config(self, _change: object) -> None:
         self._text_error = ""
         self._show_config()
-        scheduler.schedule(self.redraw, urgent=True)
-
-    def _on_run_config(self, _change: object) -> None:
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw(urgent=True)

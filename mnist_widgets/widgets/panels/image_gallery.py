@@ -1,17 +1,18 @@
 """A panel of the images of a data set, each framed by the network's verdict.
 
-`selection` chooses the images of a filter, `image_words` names them, and `image_grid` draws a page.
+`selection` chooses the images of a filter, `image_captions` names them, and `image_grid` draws a
+page.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import torch
-from ipywidgets import jsdlink
+from ipywidgets import HBox, jsdlink
 from torch import Tensor
 from torch.nn import functional
-from traitlets import Instance, Int, TraitError, Tuple, validate
+from traitlets import Instance, Int, TraitError, validate
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
@@ -30,16 +31,19 @@ from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter,
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel
-from mnist_widgets.widgets.parts.gallery_controls import GalleryControls
+from mnist_widgets.widgets.parts.choices import on_choice
+from mnist_widgets.widgets.parts.controls import ROW
+from mnist_widgets.widgets.parts.gallery_controls import FilterList, build_order_list
 from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.paging import Pager
+from mnist_widgets.widgets.parts.pair_selection import PairSelection
 from mnist_widgets.widgets.redraws import scheduler
 
 NUM_COLUMNS = 10
 
 
-class ImageGallery(Panel, Callback):
+class ImageGallery(Panel, PairSelection, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
 
     As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
@@ -69,23 +73,27 @@ class ImageGallery(Panel, Callback):
     """
 
     selected_index = Int(0, allow_none=True)
-    selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
     visible_indices = Instance(Tensor, args=(), read_only=True)
 
     def __init__(self, digit_set: DigitSet, images_per_page: int = 50) -> None:
         if images_per_page < 1:
             raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
         self._digit_set = digit_set
-        self._page_size = images_per_page
         self._predictions: Predictions | None = None
         self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._filter = ALL_IMAGES
-        self._build(digit_set.class_names)
-        super().__init__(
-            "mw-image-gallery", [self._controls, self.grid, self._pager, self._caption]
-        )
+        names = self._class_names = digit_set.class_names
+        self._pager = Pager(images_per_page, partial(self.schedule_redraw, urgent=True))
+        self._filters, self._order = FilterList(names), build_order_list()
+        self.grid = ImageGrid(NUM_COLUMNS, images_per_page, names, on_page=self._pager.turn_to)
+        caption = LinkedHTML().add_class("mw-caption")
+        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (caption, "value"))]
+        lists = HBox([self._filters.box, self._order], layout=ROW)
+        super().__init__("mw-image-gallery", [lists, self.grid, self._pager, caption])
         self.redraw()
         self.redraw_selection()
+        on_choice(self._filters.box, self._on_filter)
+        self._order.observe(lambda _change: self._pager.turn_to(0), "value")
         self.grid.observe(self._on_selected, "selected")
         self.observe(self._on_selected_index, "selected_index")
         self.observe(self._on_selected_pair, "selected_pair")
@@ -110,7 +118,7 @@ class ImageGallery(Panel, Callback):
                 f"those of {digit_set!r}: predict all of its images in their own order."
             )
         self._predictions = predictions
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
         """Show newer answers for some images, until the next `show_predictions`.
@@ -124,7 +132,7 @@ class ImageGallery(Panel, Callback):
         """
         positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
         self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
@@ -135,10 +143,10 @@ class ImageGallery(Panel, Callback):
         return Answer(self._digit_set.images[index], self._probabilities[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions of the trainer's `Evaluator`; nothing happens without one.
+        """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
 
         Raises:
-            ValueError: if it looks at other images, or in another order.
+            ValueError: if it predicts other images, or in another order.
         """
         if isinstance(trainer.evaluator, Evaluator):
             self.show_predictions(trainer.evaluator.predictions)
@@ -148,7 +156,7 @@ class ImageGallery(Panel, Callback):
         self.show_predictions(None)
 
     def static_view(self) -> StaticView:
-        """Return the page of images and what the network gets wrong on it."""
+        """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
         return render_images(
             digit_set.images[visible],
@@ -160,8 +168,8 @@ class ImageGallery(Panel, Callback):
 
     def redraw(self) -> None:
         """Update the widgets from predictions and choices; called by the redraw scheduler."""
-        predictions, wanted, order = self._predictions, self._wanted, self._controls.order
-        self._controls.show_filter(wanted)
+        predictions, wanted, order = self._predictions, self._wanted, self._order.value
+        self._filters.show(wanted)
         note = ""
         if predictions is None and (wanted.needs_predictions or order != "as stored"):
             note = "No predictions yet to filter or sort by."
@@ -173,20 +181,17 @@ class ImageGallery(Panel, Callback):
         with grid.hold_sync():
             self._show_images(visible)
             grid.page_index, grid.num_images = pager.page_index, len(indices)
-            grid.label = (
-                f"{self._digit_set.name}, page {pager.page_index + 1:,} of {pager.num_pages:,}"
-            )
-            grid.notice = (
-                "" if len(indices) else explain_absence(wanted, self._digit_set.class_names)
-            )
+            page = f"page {pager.page_index + 1:,} of {pager.num_pages:,}"
+            grid.label = f"{self._digit_set.name}, {page}"
+            grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
 
     def redraw_selection(self) -> None:
-        """Hand the page a selection that Python code has made; called by the redraw scheduler.
+        """Send the page a selection that Python code has made; called by the redraw scheduler.
 
-        After a click the page already shows it, and nothing is written. A click that arrives at
-        the same moment is no harm: whichever comes last, `_on_selected` and the page's echo make
+        After a click the page already shows it, and nothing is written. A click may arrive at the
+        same moment: the later of the two wins, because `_on_selected` and the page's echo make
         kernel and page agree.
         """
         index = self.selected_index
@@ -201,22 +206,13 @@ class ImageGallery(Panel, Callback):
         pair: tuple[int, int] | None = self.selected_pair
         return self._filter if pair is None else ImageFilter(label=pair[0], predicted=pair[1])
 
-    def _build(self, class_names: tuple[str, ...]) -> None:
-        self._pager = Pager(self._page_size, on_turn=self._on_turn)
-        self._controls = GalleryControls(class_names, self._on_filter, self._pager.start_over)
-        self.grid = ImageGrid(
-            NUM_COLUMNS, self._page_size, class_names, on_page=self._pager.turn_to
-        )
-        self._caption = LinkedHTML().add_class("mw-caption")
-        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (self._caption, "value"))]
-
     def _show_images(self, visible: Tensor) -> None:
-        """Send the images that the page needs, if they are new, and all that is said of them."""
+        """Send the images that the page needs, if they are new, and their names and answers."""
         grid, digit_set, probabilities = self.grid, self._digit_set, self._probabilities
         ids = self._choose_ids(visible)
         positions = torch.tensor(ids, dtype=torch.int64)
         if ids != grid.image_ids:
-            padding = (0, 0, 0, 0, 0, self._page_size + 1 - len(ids))
+            padding = (0, 0, 0, 0, 0, grid.page_size + 1 - len(ids))
             images = functional.pad(digit_set.images[positions], padding)
             grid.sprite = to_sprite(images, NUM_COLUMNS)
             grid.image_ids = ids
@@ -225,7 +221,7 @@ class ImageGallery(Panel, Callback):
         grid.names = name_images(digit_set, probabilities, positions)
         grid.verdicts = judge_images(digit_set, probabilities, positions)
         grid.sentences = describe_answers(digit_set, probabilities, positions)
-        # rounded, so that the noise of another batch size is not a change that has to be sent
+        # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 
     def _choose_ids(self, visible: Tensor) -> list[int]:
@@ -239,13 +235,11 @@ class ImageGallery(Panel, Callback):
             return known
         return on_page if index is None or index in on_page else [*on_page, index]
 
-    def _on_turn(self) -> None:
-        scheduler.schedule(self.redraw, urgent=True)
-
-    def _on_filter(self, wanted: ImageFilter) -> None:
+    def _on_filter(self, change: dict[str, ImageFilter]) -> None:
+        wanted = change["new"]
         self._filter = ALL_IMAGES if wanted.pair else wanted
         self.selected_pair = wanted.pair
-        self._pager.start_over()
+        self._pager.turn_to(0)
 
     def _on_selected(self, change: dict[str, int]) -> None:
         self.selected_index = None if change["new"] < 0 else change["new"]
@@ -256,24 +250,11 @@ class ImageGallery(Panel, Callback):
     def _on_selected_pair(self, change: dict[str, tuple[int, int] | None]) -> None:
         if change["new"] is not None:
             self._filter = ALL_IMAGES  # what is shown when the pair is gone
-        self._pager.start_over()
+        self._pager.turn_to(0)
 
     @validate("selected_index")
     def _check_index(self, proposal: dict[str, int | None]) -> int | None:
         index, num_images = proposal["value"], len(self._digit_set)
         if index is not None and not 0 <= index < num_images:
-            raise TraitError(
-                f"selected_index is {index}; with {num_images:,} images it runs from 0 to "
-                f"{num_images - 1:,}, or is None."
-            )
+            raise TraitError(f"selected_index is {index}; it must be from 0 to {num_images - 1:,}.")
         return index
-
-    @validate("selected_pair")
-    def _check_pair(self, proposal: dict[str, tuple[int, int] | None]) -> tuple[int, int] | None:
-        pair, num_classes = proposal["value"], len(self._digit_set.class_names)
-        if pair is not None and not all(0 <= label < num_classes for label in pair):
-            raise TraitError(
-                f"selected_pair is {pair}; both classes, the true and the predicted one, run from "
-                f"0 to {num_classes - 1}."
-            )
-        return pair

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,8 +26,8 @@ from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
+from mnist_widgets.widgets.parts.figures import build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
-from mnist_widgets.widgets.redraws import scheduler
 
 _KEY = "".join(
     f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
@@ -52,14 +53,15 @@ class LossChart(Panel, Callback):
     Attributes:
         smoothing: the same, a trait.
         log_scale: the same, a trait.
+        history: what the chart shows: the trainer's history, or what was added by hand.
     """
 
     smoothing = Float(DEFAULT_SMOOTHING)
     log_scale = Bool(False)
 
     def __init__(self, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False) -> None:
-        self._history, self._is_trainers = History(), False
-        self._series = LossSeries(self._history)
+        self.history, self._is_trainers = History(), False
+        self._series = LossSeries(self.history)
         self._figure = self._build_figure()
         self._caption = text_line("mw-caption")
         controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
@@ -67,12 +69,8 @@ class LossChart(Panel, Callback):
         super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
-        self.observe(self._on_setting, names=["smoothing", "log_scale"])
-
-    @property
-    def history(self) -> History:
-        """The history on the chart: the trainer's, or what was added by hand."""
-        return self._history
+        on_setting = partial(self.schedule_redraw, urgent=True)
+        self.observe(on_setting, names=["smoothing", "log_scale"])
 
     def add_batch(self, loss: float | torch.Tensor) -> None:
         """Draw one more batch of a loop of your own.
@@ -82,7 +80,7 @@ class LossChart(Panel, Callback):
         """
         number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         self._own_history().add_batch(number)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
         """Draw an epoch of a loop of your own at its last batch.
@@ -93,7 +91,7 @@ class LossChart(Panel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._own_history().add_epoch(float(train_loss), metrics)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
         """Draw the smoothed losses of earlier runs as thin lines beside the present run.
@@ -104,25 +102,25 @@ class LossChart(Panel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def clear(self) -> None:
         """Empty the chart; a trainer's history keeps its numbers."""
-        self._history, self._is_trainers = History(), False
-        scheduler.schedule(self.redraw)
+        self.history, self._is_trainers = History(), False
+        self.schedule_redraw()
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
-        self._history, self._is_trainers = trainer.history, True
-        scheduler.schedule(self.redraw)
+        self.history, self._is_trainers = trainer.history, True
+        self.schedule_redraw()
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Draw the batch soon."""
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Draw the epoch soon."""
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""
@@ -130,14 +128,14 @@ class LossChart(Panel, Callback):
 
     def static_view(self) -> StaticView:
         """Return the curve, the last losses and the last epochs, without earlier runs."""
-        curve = render_losses(self._history, self.smoothing, self.log_scale)
-        epochs = tabulate_epochs(self._history, max_epochs=10)
-        return join_views([curve, epochs]) if self._history.num_epochs else curve
+        curve = render_losses(self.history, self.smoothing, self.log_scale)
+        epochs = tabulate_epochs(self.history, max_epochs=10)
+        return join_views([curve, epochs]) if self.history.num_epochs else curve
 
     def redraw(self) -> None:
         """Update the widgets from the history; called by the redraw scheduler."""
         settings = (self.smoothing, self.log_scale)
-        self._series.update(self._history, *settings)
+        self._series.update(self.history, *settings)
         self._earlier_runs.update(*settings)
         ranges = self._series.choose_axes(self._earlier_runs.lines)
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
@@ -147,34 +145,26 @@ class LossChart(Panel, Callback):
         self._show_points(self._batches, batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._caption.value = describe_losses(self._history, batches[1][1])
+        self._caption.value = describe_losses(self.history, batches[1][1])
         self.mark_static_view_stale()
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
         if self._is_trainers:
-            self._history, self._is_trainers = History(), False
-        return self._history
+            self.history, self._is_trainers = History(), False
+        return self.history
 
     def _build_figure(self) -> Figure:
         self._x_axis = DataAxis("Batch", "{:,.0f}".format, margin=0.01)
         self._y_axis = DataAxis(
             "Loss", "{:g}".format, margin=0.02, side="left", label_offset="46px"
         )
-        nothing = np.zeros(0)
         scales = {"x": self._x_axis.scale, "y": self._y_axis.scale}
         self._earlier_runs = EarlierRuns(scales)
         # one mark for both lines: a second one would cost the browser a second redraw
-        self._batches = Lines(
-            x=nothing,
-            y=nothing,
-            scales=scales,
-            colors=["var(--mw-faint)", "var(--mw-strong)"],
-            stroke_width=1.8,
-        )
+        colors = ["var(--mw-faint)", "var(--mw-strong)"]
+        self._batches = Lines(scales=scales, colors=colors, stroke_width=1.8)
         self._test_losses = Lines(
-            x=nothing,
-            y=nothing,
             scales=scales,
             colors=["var(--mw-test)"],
             line_style="dashed",
@@ -183,21 +173,17 @@ class LossChart(Panel, Callback):
             marker_size=45,
         )
         self._epoch_means = Scatter(
-            x=nothing,
-            y=nothing,
             scales=scales,
             colors=["var(--mw-mean)"],
             stroke="var(--jp-layout-color0, white)",
             stroke_width=1.5,
             default_size=80,
         )
-        return Figure(
-            marks=[self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
-            axes=[self._x_axis.axis, self._y_axis.axis],
-            fig_margin={"top": 12, "bottom": 42, "left": 60, "right": 18},
-            layout={"width": "auto", "height": "300px", "margin": "0"},
-            animation_duration=0,
-            display_toolbar=False,
+        return build_figure(
+            [self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
+            [self._x_axis.axis, self._y_axis.axis],
+            {"top": 12, "bottom": 42, "left": 60, "right": 18},
+            300,
         )
 
     def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
@@ -234,10 +220,5 @@ class LossChart(Panel, Callback):
     @validate("smoothing")
     def _check_smoothing(self, proposal: dict[str, float]) -> float:
         if not 0 <= proposal["value"] <= 0.99:
-            raise TraitError(
-                f"smoothing must be a number from 0 to 0.99, not {proposal['value']!r}"
-            )
+            raise TraitError(f"smoothing must be from 0 to 0.99, not {proposal['value']!r}")
         return round(proposal["value"], 2)
-
-    def _on_setting(self, _change: object) -> None:
-        scheduler.schedule(self.redraw, urgent=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from ipywidgets import HBox, Widget, jsdlink
-from torch import Tensor
 
 from mnist_widgets.data.images import to_png
 from mnist_widgets.data.loaders import DIGIT_NAMES
@@ -19,24 +17,16 @@ from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
-from mnist_widgets.widgets.redraws import scheduler
 
 _NO_IMAGE = "No image has been picked yet."
 _ANSWER = ["selected", "probabilities"]
 """The traits of a gallery's grid on which the static view depends."""
 
 
-class _Shown(NamedTuple):
-    """What `show_prediction` was given, and the image in HTML."""
-
-    answer: Answer
-    picture: str
-
-
 class ProbabilityChart(Panel):
     """The probabilities of one image's classes, beside the image enlarged.
 
-    Alone it shows what `show_prediction` is given; or it follows the selection of a gallery.
+    It shows the prediction passed to `show_prediction`, or it follows the selection of a gallery.
 
     A frame marks the true class: a network that is sure and right fills it. A tooltip shows all
     values.
@@ -58,13 +48,13 @@ class ProbabilityChart(Panel):
 
     def __init__(self, class_names: Iterable[object] = DIGIT_NAMES) -> None:
         self._class_names = to_class_names(class_names)
-        self._shown: _Shown | None = None
+        self._shown: tuple[Answer, str] | None = None  # and the picture, as HTML
         self._gallery: Gallery | None = None
         self._image = LinkedHTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
         self._figure = ProbabilityFigure(self._class_names)
         self._sentence = LinkedHTML().add_class("mw-caption")
         row = HBox(
-            [self._image, self._figure],
+            [self._image, self._figure.figure],
             layout={"flex_flow": "row wrap", "align_items": "flex-start"},
         )
         super().__init__("mw-probability-chart", [row, self._sentence])
@@ -73,7 +63,7 @@ class ProbabilityChart(Panel):
     def show_prediction(
         self, image: ArrayLike, probabilities: ArrayLike, true_label: int | None = None
     ) -> None:
-        """Show one image with its probabilities, from any thread; the newest is what is drawn.
+        """Show one image with its probabilities, from any thread; only the newest is drawn.
 
         Args:
             image: uint8 (28, 28), or float (1, 28, 28) in [0, 1]; a tensor, an array or a list.
@@ -81,8 +71,8 @@ class ProbabilityChart(Panel):
             true_label: the image's class, if it is known.
 
         Raises:
-            ValueError: if there are not as many probabilities as classes, the true label is none
-                of them, or the image has another shape, type or range.
+            ValueError: if there are not as many probabilities as classes, the true label is not
+                one of them, or the image has another shape, type or range.
             RuntimeError: if the chart follows a gallery.
         """
         self._check_alone("show another image")
@@ -95,15 +85,12 @@ class ProbabilityChart(Panel):
             )
         if true_label is not None and not 0 <= true_label < size:
             raise ValueError(f"true_label must be from 0 to {size - 1}, not {true_label}")
-        before = self._shown
-        if before is not None and _are_equal(before.answer.image, image):
-            image, picture = before.answer.image, before.picture
-        else:
-            image, picture = image.detach().clone(), _to_html(image)
-        # copies: the caller may go on writing into its own
-        answer = Answer(image, probabilities.detach().clone(), true_label)
-        self._shown = _Shown(answer, picture)
-        scheduler.schedule(self.redraw)
+        # copies: the caller may continue to write into its own
+        answer = Answer(image.detach().clone(), probabilities.detach().clone(), true_label)
+        png = base64.b64encode(to_png(image)).decode()
+        picture = f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'
+        self._shown = (answer, picture)
+        self.schedule_redraw()
 
     def clear(self) -> None:
         """Show no image.
@@ -113,12 +100,12 @@ class ProbabilityChart(Panel):
         """
         self._check_alone("be cleared")
         self._shown = None
-        scheduler.schedule(self.redraw)
+        self.schedule_redraw()
 
     def follow(self, gallery: Gallery) -> None:
         """Show the selected image of a gallery with the network's newest answer, from now on.
 
-        The page does it by itself: a click is answered even while the kernel is busy.
+        The page does this without the kernel: a click is answered even while the kernel is busy.
 
         Args:
             gallery: such as an `ImageGallery`, of a data set with the same classes.
@@ -136,9 +123,8 @@ class ProbabilityChart(Panel):
             )
         self._gallery = gallery
         figure = self._figure
-        figure.frame.visible = figure.frame_title.visible = (
-            True  # around the class in `shown_class`
-        )
+        for mark in (figure.frame, figure.frame_title):
+            mark.visible = True  # around the class in `shown_class`
         targets = [
             ("shown_picture", self._image, "value"),
             ("shown_bars", figure.bars, "y"),
@@ -150,23 +136,22 @@ class ProbabilityChart(Panel):
         self._links = [
             jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
         ]
-        grid.observe(self._on_answer, _ANSWER)
+        grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
 
     def close(self) -> None:
-        """Take the chart off the page; a gallery that it follows stays."""
+        """Remove the chart from the page; a gallery that it follows stays."""
         links, self._links = self._links, ()
         for link in links:
             link.close()
         if links and self._gallery is not None:
-            self._gallery.grid.unobserve(self._on_answer, _ANSWER)
+            self._gallery.grid.unobserve(self.schedule_redraw, _ANSWER)
         super().close()
 
     def static_view(self) -> StaticView:
         """Return the image, its probabilities and the sentence."""
+        answer, _ = self._shown or (None, "")
         if self._gallery is not None:
             answer = self._gallery.selected_answer()
-        else:
-            answer = None if self._shown is None else self._shown.answer
         if answer is None:
             return StaticView.of_words(_NO_IMAGE)
         return render_prediction(
@@ -183,18 +168,11 @@ class ProbabilityChart(Panel):
         While the chart follows a gallery, the page updates the widgets.
         """
         if self._gallery is None:
-            self._show(self._shown)
+            answer, picture = self._shown or (None, "")
+            self._image.value = picture
+            self._sentence.value = html.escape(self._describe(answer)) if answer else _NO_IMAGE
+            self._figure.show(answer)
         self.mark_static_view_stale()
-
-    def _show(self, shown: _Shown | None) -> None:
-        if shown is None:
-            self._image.value, self._sentence.value = "", _NO_IMAGE
-            self._figure.clear()
-            return
-        answer = shown.answer
-        self._image.value = shown.picture
-        self._figure.show(answer.probabilities.tolist(), answer.true_label)
-        self._sentence.value = html.escape(self._describe(answer))
 
     def _check_alone(self, request: str) -> None:
         if self._gallery is not None:
@@ -203,17 +181,5 @@ class ProbabilityChart(Panel):
                 "Make another one: chart = ProbabilityChart()"
             )
 
-    def _on_answer(self, _change: object) -> None:
-        scheduler.schedule(self.redraw)  # which marks the static view as out of date
-
     def _describe(self, answer: Answer) -> str:
         return describe_answer(answer.probabilities, self._class_names, answer.true_label)
-
-
-def _are_equal(image: Tensor, other: Tensor) -> bool:
-    return (image.dtype, image.device) == (other.dtype, other.device) and image.equal(other)
-
-
-def _to_html(image: Tensor) -> str:
-    png = base64.b64encode(to_png(image)).decode()
-    return f'<img alt="The picked image, enlarged" src="data:image/png;base64,{png}">'

@@ -14,7 +14,6 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.redraws import scheduler
 
 
 def _write_accuracy(run: Run) -> str:
@@ -74,23 +73,21 @@ class RunTable(Panel):
         super().__init__("mw-run-table", [self._grid, self._caption])
         self._parts_off_page = [*self._header, *(part for row in self._rows for part in row.parts)]
         self.redraw()
-        log.add_listener(self._on_log_change)
+        log.add_listener(self.schedule_redraw)
 
     def close(self) -> None:
-        """Take the table off the page; the log stays as it is."""
-        self.run_log.remove_listener(self._on_log_change)
+        """Remove the table from the page; the log stays as it is."""
+        self.run_log.remove_listener(self.schedule_redraw)
         super().close()
 
     def static_view(self) -> StaticView:
         """Return a line for each run."""
         runs = self.run_log.runs
+        if not runs:
+            return StaticView.of_words(_NO_RUN)
         lines = list(map(_describe_in_words, runs, describe_runs(runs)))
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return (
-            StaticView("\n".join(lines), f"<ul>{items}</ul>")
-            if lines
-            else StaticView.of_words(_NO_RUN)
-        )
+        return StaticView("\n".join(lines), f"<ul>{items}</ul>")
 
     def redraw(self) -> None:
         """Update the rows from the log; called by the redraw scheduler."""
@@ -101,9 +98,8 @@ class RunTable(Panel):
         for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
             row.show(run.number, run.is_shown, is_current=run is current)
             row.text.value = _describe(run, label, is_best=run.best_accuracy == best)
-        children = (*(self._header if rows else ()), *(part for row in rows for part in row.parts))
-        if self._grid.children != children:
-            self._grid.children = children
+        header = self._header if rows else []
+        self._grid.children = [*header, *(part for row in rows for part in row.parts)]
         self._caption.value = _describe_all(runs)
         self.mark_static_view_stale()
 
@@ -112,10 +108,9 @@ class RunTable(Panel):
         for row in self._rows:
             if row.run not in runs:
                 row.run = None
-        assigned = [row.run for row in self._rows]
-        free = [row for row in self._rows if row.run is None]
-        for run, row in zip([run for run in runs if run not in assigned], free, strict=False):
-            row.run = run
+        for run in runs:
+            if run not in [row.run for row in self._rows]:
+                next(row for row in self._rows if row.run is None).run = run
 
     def _on_checkbox(self, row: _Row, change: dict[str, bool]) -> None:
         if row.run is not None:
@@ -124,9 +119,6 @@ class RunTable(Panel):
     def _on_delete(self, row: _Row, _button: Button) -> None:
         if row.run is not None:
             self.run_log.delete(row.run.number)
-
-    def _on_log_change(self) -> None:
-        scheduler.schedule(self.redraw)
 
 
 class _Row:
@@ -167,7 +159,7 @@ def _describe(run: Run, label: str, is_best: bool) -> str:
     cells = {heading: write(run) for heading, write in _COLUMNS.items()}
     if is_best:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
-    # A screen reader reads the heading before each number, as in a table of one piece.
+    # A screen reader reads the heading before each number, as in an HTML table.
     numbers = [
         f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
         for heading, cell in cells.items()

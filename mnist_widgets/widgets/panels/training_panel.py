@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import weakref
 from collections.abc import Callable
+from functools import partial
 
-from ipywidgets import BoundedIntText, Button, FloatProgress, HBox
+from ipywidgets import BoundedIntText, FloatProgress, HBox
 
 from mnist_widgets.rendering.captions import (
     describe_error,
@@ -19,7 +20,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.redraws import scheduler
+from mnist_widgets.widgets.parts.controls import ROW, button
 
 _STATE_WORDS: dict[State, str] = {
     "idle": "Ready",
@@ -33,17 +34,16 @@ MAX_EPOCHS = 10_000
 _CLOSED = "This session is closed; a newer one may train its model now."
 _HOW_TO_STOP = (
     "The buttons do not work while this trains: to stop it, interrupt the kernel "
-    "(in Colab: Runtime &gt; Interrupt execution)."
+    "(in Colab: Runtime > Interrupt execution)."
 )
-_ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
 class TrainingPanel(Panel):
     """Start, pause, step through, stop and reset a training, and follow its progress.
 
-    A click is handled only after the request that waits for the training, if the session waits;
-    meanwhile the panel says how to stop it.
+    If the session waits for the training, a click is handled only when that wait has ended;
+    meanwhile the panel says how to stop the training.
     A session has one panel: a newer one closes the older, so a cell can be run again.
 
     Example:
@@ -56,8 +56,8 @@ class TrainingPanel(Panel):
         session: the buttons steer it.
         epochs: the number of epochs that Start trains, until another number is typed in.
         reset: begins a new run; replaces `session.reset()`.
-        lock_epochs: whether the number of epochs can be seen but not changed.
-        hide_epochs: whether it cannot be seen either.
+        lock_epochs: whether the number of epochs is shown but cannot be changed.
+        hide_epochs: whether it is not shown.
 
     Raises:
         ValueError: if `epochs` is not a whole number from 1 to 10,000.
@@ -73,25 +73,18 @@ class TrainingPanel(Panel):
         hide_epochs: bool = False,
     ) -> None:
         self.session = session
-        self._reset = reset or session.reset
-        self._reset_tooltip = (
-            "Stop, and put the weights back to where they began"
-            if reset is None
-            else "Stop, and begin a new run from fresh weights, with the settings shown"
-        )
         check_panel_epochs(epochs)
-        self._complaint: tuple[State, str] | None = None  # and when it arose
+        self._message: tuple[State, str] | None = None  # an error's, and when it arose
         self._described_error: BaseException | None = None
-        self._drawn_state: State | None = None
-        self._build_controls(epochs)
+        self._build_controls(epochs, reset)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
         super().__init__(
             "mw-training-panel",
             [
-                HBox(controls, layout=_ROW),
-                HBox([self._state, self._status], layout=_ROW),
+                HBox(controls, layout=ROW),
+                HBox([self._state, self._status], layout=ROW),
                 self._notice,
             ],
         )
@@ -111,8 +104,8 @@ class TrainingPanel(Panel):
 
     def show_complaint(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
-        self._complaint = (self.session.state, words)
-        scheduler.schedule(self.redraw)
+        self._message = (self.session.state, words)
+        self.schedule_redraw()
 
     def static_view(self) -> StaticView:
         """Return the progress of the training, and why it ended."""
@@ -125,21 +118,18 @@ class TrainingPanel(Panel):
         return StaticView.of_words(words)
 
     def redraw(self) -> None:
-        """Bring the widgets up to date with the session; called by the redraw scheduler."""
+        """Update the widgets from the session; called by the redraw scheduler."""
         session = self.session
         is_open = session.can("resume")
-        self._buttons["pause"].description = (
-            "Resume" if is_open and session.can("step") else "Pause"
-        )
-        for action, button in self._buttons.items():
+        is_paused = is_open and session.can("step")
+        self._buttons["pause"].description = "Resume" if is_paused else "Pause"
+        for action, made in self._buttons.items():
             is_possible = is_open if action == "stop" else session.can(action)
-            button.disabled = self._is_waiting or not is_possible
+            made.disabled = self._is_waiting or not is_possible
         self._bar.value = session.progress
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
-        if self._drawn_state != (state := session.state):
-            self._drawn_state = state
-            words = _STATE_WORDS[state]
-            self._state.value = f'<span class="mw-state" role="status">{words}</span>'
+        words = _STATE_WORDS[session.state]
+        self._state.value = f'<span class="mw-state" role="status">{words}</span>'
         self._status.value = self._describe_progress()
         self._show_notice()
         self.mark_static_view_stale()
@@ -149,37 +139,28 @@ class TrainingPanel(Panel):
         """Whether the thread that handles clicks waits for the training."""
         return self.session.waits and self.session.state == "running"
 
-    def _build_controls(self, epochs: int) -> None:
-        def button(
-            description: str, tooltip: str, on_click: Callable[[], None], style: str = ""
-        ) -> Button:
-            made = Button(
-                description=description,
-                tooltip=tooltip,
-                button_style=style,
-                layout={"width": "84px"},
-            )
-            made.add_class(f"mw-{description.lower()}")
-            made.on_click(lambda _button: self._do(on_click))
-            return made
-
+    def _build_controls(self, epochs: int, reset: Callable[[], None] | None) -> None:
         session = self.session
-        self._buttons: dict[Action, Button] = {
-            "start": button(
-                "Start",
+        reset_tooltip = (
+            "Stop, and put the weights back to where they began"
+            if reset is None
+            else "Stop, and begin a new run from fresh weights, with the settings shown"
+        )
+        actions: dict[Action, tuple[str, Callable[[], None]]] = {
+            "start": (
                 "Train for as many epochs as the field says",
                 lambda: session.start(self._epochs.value),
-                style="primary",
             ),
-            "pause": button(
-                "Pause", "Stand still after the current batch, or go on", self._pause_or_resume
-            ),
-            "step": button(
-                "Step", "Train exactly one batch", lambda: session.step(self._epochs.value)
-            ),
-            "stop": button("Stop", "End this training; what was learnt stays", session.stop),
-            "reset": button("Reset", self._reset_tooltip, self._reset),
+            "pause": ("Pause after this batch, or resume", self._pause_or_resume),
+            "step": ("Train exactly one batch", lambda: session.step(self._epochs.value)),
+            "stop": ("End this training; what was learnt stays", session.stop),
+            "reset": (reset_tooltip, reset or session.reset),
         }
+        self._buttons = {
+            name: button(name.title(), tooltip, partial(self._do, action))
+            for name, (tooltip, action) in actions.items()
+        }
+        self._buttons["start"].button_style = "primary"
         self._epochs = BoundedIntText(
             value=epochs,
             min=1,
@@ -204,20 +185,20 @@ class TrainingPanel(Panel):
             self.session.resume()
 
     def _do(self, action: Callable[[], None]) -> None:
-        """Do the action of a button; its error message is shown in the notice."""
+        """Run the action of a button, and show its error message if it fails."""
         state_before = self.session.state
-        self._complaint = None
+        self._message = None
         try:
             action()
         except Exception as error:
-            self._complaint = (self.session.state, str(error))
+            self._message = (self.session.state, str(error))
         # otherwise the change comes after the current batch, and is drawn then
-        is_done = self.session.state != state_before or self._complaint is not None
-        scheduler.schedule(self.redraw, urgent=is_done)
+        is_done = self.session.state != state_before or self._message is not None
+        self.schedule_redraw(urgent=is_done)
 
     def _on_session_change(self) -> None:
-        # if the training stands still, a person has stopped or stepped it, and waits to see that
-        scheduler.schedule(self.redraw, urgent=self.session.state != "running")
+        # a training that is not running was stopped or stepped by a person, who waits to see it
+        self.schedule_redraw(urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
         session = self.session
@@ -229,38 +210,36 @@ class TrainingPanel(Panel):
             f"batch {report.batch} of {report.num_batches}",
             f"loss {format_loss(report.loss)}",
         ]
-        if session.throughput.images_per_second:
-            parts.append(f"{_round(session.throughput.images_per_second):,} images/s")
+        if speed := session.throughput.images_per_second:
+            # two significant digits: the others change with every batch
+            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         if session.state in ("running", "paused"):
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
         return " · ".join(parts)
 
     def _show_notice(self) -> None:
+        error = self.session.error
+        if error is None:
+            self._notice.value = self._write_notice()
+            self.remove_class("mw-failed")
+        elif error is not self._described_error:  # each raise of an error lengthens its traceback
+            self._notice.value = describe_error(error)
+            self.add_class("mw-failed")
+        self._described_error = error
+
+    def _write_notice(self) -> str:
         session = self.session
-        if session.error is not None:
-            if session.error is not self._described_error:
-                self._described_error = session.error
-                self._notice.value = describe_error(session.error)
-            notice = self._notice.value  # each raise of an error lengthens its traceback
-        elif self._complaint is not None and self._complaint[0] == session.state:
-            notice = f'<span role="alert">{html.escape(self._complaint[1])}</span>'
+        role, words = "status", " ".join(session.trainer.warnings)
+        if self._message is not None and self._message[0] == session.state:
+            role, words = "alert", self._message[1]
         elif session.state == "stopped" and session.trainer.stop_reason:
-            notice = f'<span role="alert">{html.escape(session.trainer.stop_reason)}</span>'
+            role, words = "alert", session.trainer.stop_reason
         elif self._is_waiting:
-            notice = f'<span role="status">{_HOW_TO_STOP}</span>'
+            words = _HOW_TO_STOP
         elif session.is_closed:
-            notice = f'<span role="status">{_CLOSED}</span>'
-        elif session.trainer.warnings:
-            words = html.escape(" ".join(session.trainer.warnings))
-            notice = f'<span role="status">{words}</span>'
-        else:
-            notice = ""
-        if session.error is None:
-            self._described_error = None
-        if self._notice.value != notice:  # a traceback that the reader has unfolded stays so
-            self._notice.value = notice
-        (self.remove_class if session.error is None else self.add_class)("mw-failed")
+            words = _CLOSED
+        return f'<span role="{role}">{html.escape(words)}</span>' if words else ""
 
 
 class LabTrainingPanel(TrainingPanel):
@@ -272,8 +251,3 @@ def check_panel_epochs(epochs: int) -> None:
     check_epochs(epochs)
     if epochs > MAX_EPOCHS:
         raise ValueError(f"epochs must be at most {MAX_EPOCHS:,}, not {epochs:,}")
-
-
-def _round(value: float) -> int:
-    """Return `value` with two significant digits: the others change with every batch."""
-    return int(float(f"{value:.2g}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from bqplot import Axis, LinearScale, OrdinalScale
 
@@ -18,13 +17,13 @@ class DataAxis:
     """The bottom or the left axis of a chart, and the positions along it.
 
     Its numbers change, its scale never does. A bqplot mark whose scale changes while the page still
-    builds it stays wrong for good, and each change of a scale redraws all its marks. So the marks
+    builds it stays wrong, and each change of a scale redraws all its marks. So the marks
     of a live chart are drawn on scales from 0 to 1, at the positions that this axis computes.
 
     Args:
         label: names the numbers.
         format_tick: writes one of them beside its tick.
-        margin: the share of the side that stays free at each end, so that dots there are not cut
+        margin: the share of the axis that stays free at each end, so that dots there are not cut
             off; above 0.
         style: further traits of the bqplot axis.
 
@@ -46,7 +45,7 @@ class DataAxis:
         self.show(AxisRange(0.0, 1.0))
 
     def show(self, new_range: AxisRange) -> None:
-        """Show these numbers; the marks must then be placed anew."""
+        """Show these numbers; call `place` again for the marks afterwards."""
         if self.range == new_range:
             return
         self.range = new_range
@@ -76,20 +75,13 @@ class DataAxis:
         return self._margin + (1 - 2 * self._margin) * self.range.locate(values)
 
 
-class ClassAxis(NamedTuple):
-    """An axis, and its height below the chart."""
-
-    axis: Axis
-    height_px: int
-
-
 def widest_px(names: Sequence[str]) -> float:
-    """Return about the width of the longest name, in pixels."""
+    """Return the approximate width of the longest name, in pixels."""
     return _CHARACTER_WIDTH_PX * max(len(name) for name in names)
 
 
-def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> ClassAxis:
-    """Return an axis whose ticks are the names, slanted if they are long.
+def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> tuple[Axis, int]:
+    """Return an axis whose ticks are the names, slanted if they are long; and its height in pixels.
 
     Args:
         scale: of the classes.
@@ -99,9 +91,9 @@ def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> Cl
     axis = Axis(scale=scale, label=label, grid_lines="none", label_offset="32px")
     width_px = widest_px(names)
     if width_px <= _SHORT_PX:
-        return ClassAxis(axis, _HEIGHT_PX)
+        return axis, _HEIGHT_PX
     height_px = _HEIGHT_PX + round(0.64 * width_px)
     axis.tick_rotate = -40
     axis.tick_style = {"text-anchor": "end"}
     axis.label_offset = f"{height_px - 14}px"
-    return ClassAxis(axis, height_px)
+    return axis, height_px

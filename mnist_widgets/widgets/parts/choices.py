@@ -1,4 +1,4 @@
-"""Tell what the person chooses in a control from what the code writes into it."""
+"""Distinguish what a person chooses in a control from what the code writes into it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from typing import Any
 
 from ipywidgets import Widget
 
+
 # Thread-local, because the scheduler's thread may write a control while a message of the page about
 # the same control is handled in the main thread: that one is still a choice of the person.
-_thread = threading.local()
+class _Thread(threading.local):
+    controls: tuple[Widget, ...] = ()
+
+
+_thread = _Thread()
 
 
 @contextmanager
 def written_by_code(*controls: Widget) -> Iterator[None]:
-    """Keep what this thread writes into `controls` from their `on_choice` handlers.
+    """Do not call the `on_choice` handlers of `controls` for what this thread writes into them.
 
     Use it where a control follows data, for example when new options move a list to its first one.
     """
-    outer = _controls_written()
+    outer = _thread.controls
     _thread.controls = (*outer, *controls)
     try:
         yield
@@ -31,7 +36,7 @@ def written_by_code(*controls: Widget) -> Iterator[None]:
 def on_choice(
     control: Widget, handler: Callable[[dict[str, Any]], None], name: str = "value"
 ) -> None:
-    """Call `handler` with each change of a control that is not made within `written_by_code`.
+    """Call `handler` with each change of a control that is not made inside `written_by_code`.
 
     Args:
         control: a widget with a value, such as a `Dropdown`.
@@ -40,12 +45,7 @@ def on_choice(
     """
 
     def handle(change: dict[str, Any]) -> None:
-        if control not in _controls_written():
+        if control not in _thread.controls:
             handler(change)
 
     control.observe(handle, names=name)
-
-
-def _controls_written() -> tuple[Widget, ...]:
-    controls: tuple[Widget, ...] = getattr(_thread, "controls", ())
-    return controls

@@ -33,8 +33,7 @@ class EarlierRuns:
     """
 
     def __init__(self, scales: Mapping[str, object]) -> None:
-        nothing = np.zeros(0)
-        self.mark = Lines(x=nothing, y=nothing, scales=scales, stroke_width=1.6)
+        self.mark = Lines(scales=scales, stroke_width=1.6)
         self.key = HTML()
         self.lines: list[Points] = []
         self._runs: tuple[tuple[str, History], ...] = ()
@@ -57,15 +56,15 @@ class EarlierRuns:
             smoothing: strength, as of the present run's line.
             is_log: whether the losses are drawn on a logarithmic axis.
         """
-        settings = (smoothing, is_log)
-        self._give_slots([history for _, history in self._runs], settings)
+        self._assign_slots()
         self.key.value = self._write_key()
-        for series in self._slots.values():
-            series.update(series.history, *settings)
-        lines = {slot: series.batches for slot, series in self._slots.items()}
-        lines = {slot: line for slot, line in sorted(lines.items()) if line[0].size}
-        self.lines = [(positions[1], losses[1]) for positions, losses in lines.values()]
-        self._colors = [f"var(--mw-run-{slot})" for slot in lines]
+        self.lines, self._colors = [], []
+        for slot, series in sorted(self._slots.items()):
+            series.update(series.history, smoothing, is_log)
+            positions, losses = series.batches
+            if positions.size:
+                self.lines.append((positions[1], losses[1]))
+                self._colors.append(f"var(--mw-run-{slot})")
 
     def draw(self, x_axis: DataAxis, y_axis: DataAxis) -> None:
         """Draw the lines on these axes."""
@@ -80,15 +79,14 @@ class EarlierRuns:
             self.mark.x, self.mark.y = x_axis.place(positions), y_axis.place(losses)
             self.mark.colors = self._colors or self.mark.colors
 
-    def _give_slots(self, histories: Sequence[History], settings: tuple[float, bool]) -> None:
+    def _assign_slots(self) -> None:
         # by identity: two histories may hold the same numbers
-        slots = self._find_slots()
-        kept = {slots[id(history)] for history in histories if id(history) in slots}
-        self._slots = {slot: series for slot, series in self._slots.items() if slot in kept}
-        for history in histories:
+        ids = {id(history) for _, history in self._runs}
+        self._slots = {slot: line for slot, line in self._slots.items() if id(line.history) in ids}
+        for _, history in self._runs:
             if id(history) not in self._find_slots():
                 free = next(slot for slot in range(MAX_EARLIER_SHOWN) if slot not in self._slots)
-                self._slots[free] = LossSeries(history, *settings, max_points=MAX_POINTS)
+                self._slots[free] = LossSeries(history, max_points=MAX_POINTS)
 
     def _find_slots(self) -> dict[int, int]:
         return {id(series.history): slot for slot, series in self._slots.items()}

@@ -1,45 +1,42 @@
-"""The two dropdowns of the gallery: which images are shown, and in which order."""
+"""The two lists of the gallery: which images it shows, and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ipywidgets import Dropdown, HBox
+from ipywidgets import Dropdown
 
 from mnist_widgets.rendering.image_captions import name_filter
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order
-from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
+from mnist_widgets.widgets.parts.choices import written_by_code
+from mnist_widgets.widgets.parts.controls import dropdown
 
-ROW = {"flex_flow": "row wrap", "align_items": "center"}
 _ORDERS: list[tuple[str, Order]] = [
     ("As stored", "as stored"),
     ("Highest loss first", "highest loss"),
     ("Least confident first", "least confident"),
     ("Most confident first", "most confident"),
 ]
+_WIDTHS = {"label_px": 44, "width_px": 216}
 
 
-class GalleryControls(HBox):
-    """A dropdown of filters and one of orders.
+def build_order_list() -> Dropdown:
+    """Return a list of the orders; each value is an `Order`."""
+    return dropdown("Order", "Which come first", _ORDERS, **_WIDTHS).add_class("mw-sort")
+
+
+class FilterList:
+    """A list of filters.
 
     Args:
         class_names: the names of the classes.
-        on_filter: called with the filter that the person chooses.
-        on_order: called when the person chooses an order.
 
     Attributes:
-        order: the order chosen.
+        box: the list; each value is an `ImageFilter`.
     """
 
-    def __init__(
-        self,
-        class_names: Sequence[str],
-        on_filter: Callable[[ImageFilter], None],
-        on_order: Callable[[], None],
-    ) -> None:
-        self.order: Order = "as stored"
+    def __init__(self, class_names: Sequence[str]) -> None:
         self._class_names = class_names
-        self._report_filter, self._report_order = on_filter, on_order
         labels = range(len(class_names))
         filters = [
             ALL_IMAGES,
@@ -49,38 +46,18 @@ class GalleryControls(HBox):
             *(ImageFilter(predicted=label) for label in labels),
         ]
         self._options = tuple(map(self._name_option, filters))
-        self._filter_box = _dropdown("Show", "Which of the images are shown", self._options)
-        on_choice(self._filter_box.add_class("mw-filter"), self._on_filter)
-        self._order_box = _dropdown("Order", "Which come first", _ORDERS)
-        self._order_box.add_class("mw-sort").observe(self._on_order, "value")
-        super().__init__([self._filter_box, self._order_box], layout=ROW)
+        self.box = dropdown("Show", "Which of the images are shown", self._options, **_WIDTHS)
+        self.box.add_class("mw-filter")
 
-    def show_filter(self, wanted: ImageFilter) -> None:
+    def show(self, wanted: ImageFilter) -> None:
         """Show the present filter; a pair is an option only while it is the filter."""
         options = self._options
         if wanted.pair is not None:
             options = (*options, self._name_option(wanted))
-        with written_by_code(self._filter_box), self._filter_box.hold_sync():
-            if self._filter_box.options != options:
-                self._filter_box.options = options
-            self._filter_box.value = wanted
+        with written_by_code(self.box), self.box.hold_sync():
+            if self.box.options != options:
+                self.box.options = options
+            self.box.value = wanted
 
     def _name_option(self, wanted: ImageFilter) -> tuple[str, ImageFilter]:
         return name_filter(wanted, self._class_names), wanted
-
-    def _on_filter(self, change: dict[str, ImageFilter]) -> None:
-        self._report_filter(change["new"])
-
-    def _on_order(self, change: dict[str, Order]) -> None:
-        self.order = change["new"]
-        self._report_order()
-
-
-def _dropdown(description: str, tooltip: str, options: Sequence[tuple[str, object]]) -> Dropdown:
-    return Dropdown(
-        description=description,
-        tooltip=tooltip,
-        options=options,
-        style={"description_width": "44px"},
-        layout={"width": "216px"},
-    )

@@ -1,7 +1,7 @@
 """A page of small images in one widget: the kernel's half. The browser's half is `image_grid.js`.
 
-Here the person's selection and the network's answers meet. The page writes `selected`, the kernel
-writes everything else that it knows, and the page derives from both what other widgets show.
+The page writes `selected`, the person's selection; the kernel writes the images and the network's
+answers. From both, the page derives what other widgets show.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class ImageGrid(AnyWidget):
         shown_class: derived: a list of the name of its class, empty if no image is shown.
     """
 
-    # as text: to follow a file, anywidget keeps every grid ever made, and what belongs to it
+    # as text: to watch a file, anywidget keeps a reference to every grid ever made
     _esm = _read("image_grid_logic.js") + _read("image_grid.js")
     _css = _read("image_grid.css")
 
@@ -124,12 +124,8 @@ class ImageGrid(AnyWidget):
             num_columns=num_columns,
             page_size=page_size,
             class_names=list(class_names),
-            # an array from the start: bqplot's bars throw where a link hands them none
+            # an array from the start: bqplot's bars throw where a link gives them none
             shown_bars=[0.0] * len(class_names),
         )
         self.add_class("mw-grid")
-        self._on_page = on_page
-        self.on_msg(self._on_request)
-
-    def _on_request(self, _grid: object, request: dict[str, int], _buffers: object) -> None:
-        self._on_page(request["page"])
+        self.on_msg(lambda _grid, request, _buffers: on_page(request["page"]))

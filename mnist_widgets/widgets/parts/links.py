@@ -15,9 +15,9 @@ from ipywidgets import HTML, Widget
 class _Target(Widget):
     """Sends nothing back to the page while the page writes it.
 
-    No echo: each page of a kernel derives the values itself. And no answer: bqplot turns a list of
-    numbers into an array, which ipywidgets takes for another value and sends to the page; the chart
-    is then drawn twice.
+    It sends no echo, because each page of a kernel derives the values itself. It sends no converted
+    value either: bqplot turns a list of numbers into an array, ipywidgets takes the array for
+    another value and would send it to the page, and the chart would be drawn twice.
     """
 
     _is_page_writing = False
@@ -27,7 +27,7 @@ class _Target(Widget):
         return False if key == "echo_update" else super().trait_metadata(traitname, key, default)
 
     def set_state(self, sync_data: dict[str, object]) -> None:
-        """Take over what the page has written."""
+        """Set what the page has written."""
         self._is_page_writing = True
         try:
             super().set_state(sync_data)

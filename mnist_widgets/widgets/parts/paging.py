@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ipywidgets import Button, HBox
+from ipywidgets import HBox
 
 from mnist_widgets.widgets.panel import text_line
-from mnist_widgets.widgets.parts.gallery_controls import ROW
+from mnist_widgets.widgets.parts.controls import ROW, button
 
 
 class Pager(HBox):
@@ -25,8 +25,8 @@ class Pager(HBox):
     def __init__(self, page_size: int, on_turn: Callable[[], None]) -> None:
         self._page_size, self._on_turn = page_size, on_turn
         self._requested_index, self.num_pages = 0, 1
-        self._previous = self._button("Previous", "Turn one page back", -1)
-        self._next = self._button("Next", "Turn to the next page", +1)
+        self._previous = button("Previous", "Turn one page back", lambda: self._turn_by(-1))
+        self._next = button("Next", "Turn to the next page", lambda: self._turn_by(+1))
         self._text = text_line("mw-page", flex="1 1 200px", height="40px")
         super().__init__([self._previous, self._next, self._text], layout=ROW)
 
@@ -39,10 +39,6 @@ class Pager(HBox):
         """Request a page; beyond the ends, the first or the last."""
         self._requested_index = max(0, min(page_index, self.num_pages - 1))
         self._on_turn()
-
-    def start_over(self) -> None:
-        """Request the first page."""
-        self.turn_to(0)
 
     def show(self, num_images: int, note: str = "") -> slice:
         """Update the buttons and the line.
@@ -63,7 +59,5 @@ class Pager(HBox):
         begin = self.page_index * self._page_size
         return slice(begin, begin + self._page_size)
 
-    def _button(self, description: str, tooltip: str, num_pages: int) -> Button:
-        button = Button(description=description, tooltip=tooltip, layout={"width": "84px"})
-        button.on_click(lambda _button: self.turn_to(self.page_index + num_pages))
-        return button.add_class(f"mw-{description.lower()}")
+    def _turn_by(self, num_pages: int) -> None:
+        self.turn_to(self.page_index + num_pages)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from bqplot import Axis, Bars, Figure, LinearScale, OrdinalScale
+from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.widgets.parts.axes import class_axis
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.links import LinkedBars, LinkedHTML, LinkedLabel
 
 
-class ProbabilityFigure(Figure):
+class ProbabilityFigure:
     """Bars of probabilities.
 
     Args:
         names: the names of the C classes.
 
     Attributes:
+        figure: the widget.
         bars: a bar for each class; `y` holds the probabilities.
         values: what the tooltip shows, as HTML.
         frame, frame_title: stand around and above the bar of the true class; `x` is a list of its
@@ -30,50 +34,32 @@ class ProbabilityFigure(Figure):
         self._names = names
         classes, share = OrdinalScale(domain=list(names)), LinearScale(min=0, max=1)
         scales = {"x": classes, "y": share}
-        noun = "Digit" if names == DIGIT_NAMES else "Class"
-        self.bars = LinkedBars(
-            x=list(names),
-            y=np.zeros(len(names)),
-            scales=scales,
-            colors=["var(--mw-strong)"],
-            padding=0.25,
-            interactions={},
-        )
-        # A bar may be too small to be hit by the mouse, so the values belong to its whole column.
+        bars: dict[str, Any] = {"scales": scales, "padding": 0.25, "interactions": {}}
+        all_names, all_ones = list(names), np.ones(len(names))
+        color = ["var(--mw-strong)"]
+        self.bars = LinkedBars(x=all_names, y=0 * all_ones, colors=color, **bars)
+        # A bar may be too small for the mouse, so its whole column shows the tooltip.
         self.values = LinkedHTML()
         columns = Bars(
-            x=list(names),
-            y=np.ones(len(names)),
+            x=all_names,
+            y=all_ones,
             scales=scales,
             colors=["transparent"],
             padding=0,
             tooltip=self.values,
             tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
-        self.frame = LinkedBars(
-            x=[names[0]],
-            y=np.ones(1),
-            scales=scales,
-            colors=["transparent"],
-            stroke="var(--mw-text)",
-            padding=0.25,
-            visible=False,
-            interactions={},
-        )
+        place: dict[str, Any] = {"x": all_names[:1], "y": np.ones(1), "visible": False}
+        self.frame = LinkedBars(colors=["transparent"], stroke="var(--mw-text)", **place, **bars)
         self.frame_title = LinkedLabel(
-            x=[names[0]],
-            y=np.ones(1),
             text=["true"],
             scales=scales,
-            colors=["var(--mw-text)"],
-            default_size=11,
-            font_weight="normal",
-            align="middle",
             y_offset=-9,
             apply_clip=False,  # it stands above the plot
-            visible=False,
+            **place,
+            **TEXT_STYLE,
         )
-        axis, bottom = class_axis(classes, names, noun)
+        axis, bottom = class_axis(classes, names, "Digit" if names == DIGIT_NAMES else "Class")
         share_axis = Axis(
             scale=share,
             label="Probability",
@@ -82,33 +68,20 @@ class ProbabilityFigure(Figure):
             tick_values=np.linspace(0, 1, 5),
             label_offset="46px",
         )
-        super().__init__(
-            marks=[self.frame, self.bars, self.frame_title, columns],
-            axes=[axis, share_axis],
-            fig_margin={"top": 22, "bottom": bottom, "left": 66, "right": 12},
-            layout={
-                "width": "auto",
-                "height": f"{188 + bottom}px",
-                "margin": "0",
-                "flex": "1 1 230px",
-            },
-            animation_duration=0,
-            display_toolbar=False,
+        self.figure = build_figure(
+            [self.frame, self.bars, self.frame_title, columns],
+            [axis, share_axis],
+            {"top": 22, "bottom": bottom, "left": 66, "right": 12},
+            188 + bottom,
         )
+        self.figure.layout.flex = "1 1 230px"
 
-    def show(self, probabilities: Sequence[float], true_label: int | None) -> None:
-        """Show probabilities (C,), and a frame around the true class if it is known."""
-        self.bars.y = np.array(probabilities)
-        self.values.value = _format_values(self._names, probabilities)
-        self._frame_class(true_label)
-
-    def clear(self) -> None:
-        """Show no bars."""
-        self.bars.y = np.zeros(len(self._names))
-        self.values.value = ""
-        self._frame_class(None)
-
-    def _frame_class(self, label: int | None) -> None:
+    def show(self, answer: Answer | None) -> None:
+        """Show the probabilities, with a frame around a known true class; no bars for None."""
+        shares = [0.0] * len(self._names) if answer is None else answer.probabilities.tolist()
+        self.bars.y = np.array(shares)
+        self.values.value = "" if answer is None else _format_values(self._names, shares)
+        label = None if answer is None else answer.true_label
         for mark in (self.frame, self.frame_title):
             with mark.hold_sync():
                 mark.visible = label is not None
@@ -117,7 +90,7 @@ class ProbabilityFigure(Figure):
 
 
 def _format_values(class_names: Sequence[str], shares: Sequence[float]) -> str:
-    """Return what the mouse over the chart shows: a percentage for each class."""
+    """Return the content of the tooltip: a percentage for each class."""
     width = max(map(len, class_names))
     rows = "\n".join(
         f"{html.escape(f'{name:>{width}}')} {100 * share:6.2f} %"

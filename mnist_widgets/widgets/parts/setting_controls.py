@@ -50,7 +50,7 @@ def show_value(control: Widget, setting: Setting, value: float | str) -> None:
 def shows_value(control: Widget, value: float | str) -> bool:
     """Return whether a control shows a value as exactly as it can.
 
-    The page moves a log slider to its nearest step, and reports this like a change by the person.
+    The page moves a log slider to its nearest step, and reports this as if a person had done it.
     """
     if isinstance(control, FloatLogSlider):
         distance = math.log10(control.value) - math.log10(float(value))

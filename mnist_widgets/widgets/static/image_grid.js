@@ -15,10 +15,10 @@ const KERNEL_TRAITS = [
 class Page {
   state = null; // by trait, what the kernel has written
   url = ""; // of the pictures
+  draws = new Set(); // a function for each view
   #pictures = null; // the same, to cut single ones out
   #newest = null; // a sprite, perhaps still being decoded
   #drawn = null;
-  #listeners = new Set();
 
   constructor(model) {
     this.model = model;
@@ -27,16 +27,6 @@ class Page {
     model.on("change", this.onChange);
     model.on("change:selected", this.onSelect);
     this.#update();
-  }
-
-  select(id) {
-    this.model.set("selected", id); // which derives and draws
-    this.model.save_changes();
-  }
-
-  observe(listener) {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
   }
 
   close() {
@@ -65,7 +55,7 @@ class Page {
   #announce() {
     if (this.state === null) return;
     this.#derive();
-    for (const listener of this.#listeners) listener();
+    for (const draw of this.draws) draw();
   }
 
   // `set` alone sends nothing and, where the value is the same, tells no link.
@@ -143,13 +133,13 @@ function render({ model, el }, page) {
   function placeCursor() {
     const { page_index, num_images, num_visible } = page.state;
     const place = { cursor, awaitedPage, page: page_index, pageSize, numImages: num_images };
-    const settled = settleCursor(place);
-    [cursor, awaitedPage] = [settled.cursor, settled.awaitedPage];
+    let hasArrived;
+    ({ cursor, awaitedPage, hasArrived } = settleCursor(place));
     const current = num_visible && awaitedPage === null ? options[cursor % pageSize] : null;
     for (const option of options) option.toggleAttribute("data-cursor", option === current);
     describe(list, { "aria-activedescendant": current?.id ?? "" });
-    if (settled.hasArrived) current?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    if (settled.hasArrived && isEntering) select();
+    if (hasArrived) current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (hasArrived && isEntering) select();
   }
 
   function moveTo(position) {
@@ -164,13 +154,15 @@ function render({ model, el }, page) {
     isEntering = awaitedPage !== null;
     const position = cursor % pageSize;
     if (isEntering || position >= page.state.num_visible) return;
-    page.select(page.state.image_ids[position]);
+    model.set("selected", page.state.image_ids[position]); // `Page` then derives and draws
+    model.save_changes();
   }
 
   function onKeyDown(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !page.state) return;
     const { page_index, num_images } = page.state;
-    const numColumns = countColumns(list);
+    // the window's width decides how many columns there are
+    const numColumns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
     const place = { cursor, page: page_index, pageSize, numColumns, numImages: num_images };
     const position = moveCursor(event.key, place);
     if (position === null && event.key !== "Enter" && event.key !== " ") return;
@@ -195,12 +187,12 @@ function render({ model, el }, page) {
     select();
   });
 
-  const stopObserving = page.observe(draw);
+  page.draws.add(draw);
   if (page.state) draw();
 
   return () => {
     releaseKeys();
-    stopObserving();
+    page.draws.delete(draw);
   };
 }
 
@@ -220,11 +212,6 @@ function describe(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
-}
-
-// The window's width decides how many columns there are.
-function countColumns(list) {
-  return getComputedStyle(list).gridTemplateColumns.split(" ").length;
 }
 
 // Called once for each grid; its views share one page.

@@ -57,9 +57,9 @@ def show(gallery, predictions):
 
 def choose(gallery, name=None, order=None):
     if name is not None:
-        gallery._controls._filter_box.label = name
+        gallery._filters.box.label = name
     if order is not None:
-        gallery._controls._order_box.label = order
+        gallery._order.label = order
     scheduler.flush()
 
 
@@ -227,12 +227,12 @@ def test_a_pair_shows_exactly_its_images_and_the_way_back_shows_all(gallery, pre
     scheduler.flush()
     is_pair = (predictions.labels == true) & (predictions.predicted_labels == predicted)
     assert ids(gallery) == is_pair.nonzero().squeeze(1).tolist()
-    assert gallery._controls._filter_box.label == f"True {true}, predicted {predicted}"
+    assert gallery._filters.box.label == f"True {true}, predicted {predicted}"
     assert gallery.selected_pair == (true, predicted)
     choose(gallery, "All")
     assert gallery.selected_pair is None
     assert ids(gallery) == list(range(50))
-    assert gallery._controls._filter_box.options == gallery._controls._options
+    assert gallery._filters.box.options == gallery._filters._options
 
 
 def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
@@ -241,7 +241,7 @@ def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
     for pair in ((4, 9), (9, 4), None):
         gallery.selected_pair = pair
         scheduler.flush()
-    assert gallery._controls._filter_box.label == "All"
+    assert gallery._filters.box.label == "All"
     assert ids(gallery) == list(range(50))
 
 
@@ -251,7 +251,7 @@ def test_another_filter_takes_the_place_of_a_pair(gallery, predictions):
     scheduler.flush()
     choose(gallery, "True 3")
     assert gallery.selected_pair is None
-    assert gallery._controls._filter_box.label == "True 3"
+    assert gallery._filters.box.label == "True 3"
     assert set(predictions.labels[ids(gallery)].tolist()) == {3}
 
 

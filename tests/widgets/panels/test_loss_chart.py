@@ -112,8 +112,8 @@ def test_a_loop_of_your_own_after_a_trainer_begins_a_chart_of_its_own(chart, mak
 
 def test_thousands_of_epochs_are_downsampled_too(chart):
     for epoch in range(3000):
-        chart._history.add_batch(1.0)
-        chart._history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
+        chart.history.add_batch(1.0)
+        chart.history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
     chart.add_batch(1.0)
     lines_of(chart)
     for mark in (chart._epoch_means, chart._test_losses):
@@ -124,7 +124,7 @@ def test_thousands_of_epochs_are_downsampled_too(chart):
 def test_long_trainings_are_downsampled_and_keep_their_spikes(chart):
     losses = np.random.default_rng(0).uniform(0.1, 0.2, 20_000)
     losses[12_345] = 9.0
-    chart._history.batch_losses.extend(losses)
+    chart.history.batch_losses.extend(losses)
     chart.add_batch(0.15)
     x, y = lines_of(chart)
     assert x.shape == y.shape
@@ -153,8 +153,8 @@ def test_a_history_that_shrinks_or_settings_that_change_begin_the_line_anew(char
     for loss in (4.0, 2.0, 0.0):
         chart.add_batch(loss)
     assert lines_of(chart)[1][0].tolist() == [4, 2, 0]
-    del chart._history.batch_losses[:2]
-    chart._history.batch_losses[0] = 3.0
+    del chart.history.batch_losses[:2]
+    chart.history.batch_losses[0] = 3.0
     assert lines_of(chart)[1][0].tolist() == [4, 2, 0]  # nothing asked for a redraw
     chart.log_scale = True
     assert set(lines_of(chart)[1][0]) == {3}
@@ -371,8 +371,8 @@ def test_a_single_batch_of_an_earlier_run_is_a_dot(chart):
 
 
 def test_a_redraw_sends_only_what_has_changed(chart):
-    chart._history.batch_losses.extend([1.0] * 16)
-    chart._history.add_epoch(1.0, {"test_loss": 1.0})
+    chart.history.batch_losses.extend([1.0] * 16)
+    chart.history.add_epoch(1.0, {"test_loss": 1.0})
     chart.show_runs([("a", history_of(1.0, 0.5))])
     scheduler.flush()
     sent = set()
