@@ -77,7 +77,7 @@ def _run(check: Callable[[], Verdict]) -> Verdict:
         verdicts.append(check())
         return ""
 
-    attempt = run_check(_name(check), {}, {"It runs": run})
+    attempt = run_check(_name(check), {"It runs": run}, {})
     return verdicts[0] if verdicts else attempt
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
+
+import torch
+from torch import Tensor
 
 Hints: TypeAlias = Mapping[str, Sequence[str]]
 """The hints for each mistake, from the first question to the solution."""
@@ -26,6 +30,50 @@ class Mistake(Exception):  # noqa: N818 - it is the student's mistake, not an er
         self.name = name
         self.found = found
         self.values = {"found": found, **values}
+
+
+def rule_out(found: str, mistakes: Mapping[str, object], /, **values: object) -> str:
+    """Return `found`, or raise the first mistake whose condition is true.
+
+    Args:
+        found: what was expected and found.
+        mistakes: by name, whether the mistake was made.
+        values: fill the placeholders in the hints.
+
+    Raises:
+        Mistake: the first one that was made.
+    """
+    for name, is_made in mistakes.items():
+        if is_made:
+            raise Mistake(name, found, **values)
+    return found
+
+
+def name_variant(
+    values: Tensor, variants: Iterable[tuple[str, Tensor]], otherwise: str = ""
+) -> str:
+    """Return the name of the first variant that `values` equal, to 0.1 % or 0.0001."""
+    for name, variant in variants:
+        is_like = values.shape == variant.shape
+        if is_like and torch.allclose(values.double(), variant.double(), rtol=1e-3, atol=1e-4):
+            return name
+    return otherwise
+
+
+@contextmanager
+def recognized(errors: Mapping[str, tuple[str, str]]) -> Iterator[None]:
+    """Raise a mistake in place of an error that is known by a part of its message.
+
+    Args:
+        errors: by the part of the message, the name of the mistake and what was found.
+    """
+    try:
+        yield
+    except Exception as error:
+        for message, (name, found) in errors.items():
+            if message in str(error):
+                raise Mistake(name, found) from error
+        raise
 
 
 def choose_hint(exercise: str, mistake: Mistake, hints: Hints) -> tuple[str, int, int]:

@@ -81,7 +81,7 @@ def check_answer(
         name: [hint.replace("{", "{{").replace("}", "}}") for hint in each]
         for name, each in texts.items()
     }
-    return run_check(task, as_they_are, {claim: compare})
+    return run_check(task, {claim: compare}, as_they_are)
 
 
 def _is_equal(found: object, expected: object, tolerance: float) -> bool:

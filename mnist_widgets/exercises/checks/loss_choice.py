@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, describe_error, require_result
@@ -55,7 +54,6 @@ def check_loss_choice(problem: Problem, choose: Callable[[], Any]) -> Verdict:
     criteria = _Criteria(problem, choose)
     return run_check(
         f"check_loss_choice, {problem}",
-        read_hints("loss_choice"),
         {
             "It returns an output and a loss": criteria.check_pair,
             "Output and loss fit together": criteria.check_fit,

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, name_variant, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -34,7 +33,6 @@ def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> V
     criteria = _Criteria(compute)
     return run_check(
         "check_scores",
-        read_hints("scores"),
         {
             "It returns three results": criteria.check_result,
             "Accuracy: the correct share of all images": criteria.check_accuracy,
@@ -61,9 +59,8 @@ class _Criteria:
         return "expected and found 3 results"
 
     def check_accuracy(self) -> str:
-        if self._accuracy.numel() != 1:
-            found = f"expected one number, found {describe(self._accuracy)}"
-            raise Mistake("accuracy_for_each_class", found)
+        found = f"expected one number, found {describe(self._accuracy)}"
+        rule_out(found, {"accuracy_for_each_class": self._accuracy.numel() != 1})
         if self._accuracy.dim():  # printing it would show brackets
             raise Mistake("accuracy_in_brackets", f"found {self._accuracy.tolist()}")
         counts, value = self._counts, float(self._accuracy)
@@ -71,21 +68,18 @@ class _Criteria:
         found = f"expected {expected:.4f}, found {value:.4f}"
         if abs(value - expected) < 1e-4:
             return found
-        num_right = counts.trace().item()
+        num_right = counts.trace()
         variants = {
-            "mean_of_recalls": recall(counts).mean().item(),
-            "mean_of_precisions": precision(counts).mean().item(),
-            "error_rate": 1 - expected,
-            "percent": 100 * expected,
-            "whole_numbers": 0.0,
+            "mean_of_recalls": recall(counts).mean(),
+            "mean_of_precisions": precision(counts).mean(),
+            "error_rate": torch.tensor(1 - expected),
+            "percent": torch.tensor(100 * expected),
+            "whole_numbers": torch.tensor(0),
             "not_divided": num_right,
             "divided_by_classes": num_right / len(counts),
             "cells_instead_of_images": num_right / counts.numel(),
         }
-        for name, variant in variants.items():
-            if abs(value - variant) < 1e-4:
-                raise Mistake(name, found)
-        raise Mistake("other_accuracy", found)
+        raise Mistake(name_variant(self._accuracy, variants.items(), "other_accuracy"), found)
 
     def check_recall(self) -> str:
         return self._check_vector("recall", self._recall, recall, precision)
@@ -106,9 +100,8 @@ class _Criteria:
             f"no image is a 4, its recall: expected nan, found {recalls[4]:.4g}; "
             f"none is predicted as 7, its precision: expected nan, found {precisions[7]:.4g}"
         )
-        if not (torch.isnan(recalls[4]) and torch.isnan(precisions[7])):
-            raise Mistake("no_nan", found)
-        return found
+        are_nan = torch.isnan(recalls[4]) and torch.isnan(precisions[7])
+        return rule_out(found, {"no_nan": not are_nan})
 
     def _check_vector(
         self,
@@ -135,7 +128,5 @@ class _Criteria:
             "whole_numbers": torch.zeros(10),
             "not_divided": self._counts.diag(),
         }
-        for mistake, variant in variants.items():
-            if torch.allclose(values.double(), variant.double(), atol=1e-4):
-                raise Mistake(mistake, found, score=name)
-        raise Mistake("other_score", found, score=name)
+        mistake = name_variant(values, variants.items(), "other_score")
+        raise Mistake(mistake, found, score=name)
