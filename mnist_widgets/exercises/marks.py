@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,11 +135,7 @@ def once_solved() -> Iterator[None]:
 
 def _name_unsolved(error: NotImplementedError) -> str:
     """Return the name of the function that raised `error`."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "solution"
-    code = traceback.tb_frame.f_code
+    [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
+    code = frame.f_code
     name = str(getattr(code, "co_qualname", code.co_name))  # co_qualname: from Python 3.11 on
     return name.removesuffix(".__init__")

@@ -60,6 +60,33 @@ def name_variant(
     return otherwise
 
 
+def compare(
+    found: str,
+    values: Tensor,
+    expected: Tensor,
+    variants: Iterable[tuple[str, Tensor]],
+    otherwise: str,
+    /,
+    **hint_values: object,
+) -> str:
+    """Return `found` if the values are as expected, to 0.0001.
+
+    Args:
+        found: what was expected and found, in words.
+        values: of the shape of `expected`.
+        expected: the right values.
+        variants: the values that known mistakes give.
+        otherwise: the mistake if no variant fits.
+        hint_values: fill the placeholders in the hints.
+
+    Raises:
+        Mistake: if they are not.
+    """
+    if torch.allclose(values.double(), expected.double(), atol=1e-4):  # a GPU adds in another order
+        return found
+    raise Mistake(name_variant(values, variants, otherwise), found, **hint_values)
+
+
 @contextmanager
 def recognized(errors: Mapping[str, tuple[str, str]]) -> Iterator[None]:
     """Raise a mistake in place of an error that is known by a part of its message.

@@ -111,6 +111,10 @@ def find_raised_mistakes(name: str) -> set[str]:
         match node:
             case ast.Call(func=ast.Name("Mistake"), args=[first, *_]):
                 raised.append(first)
+            case ast.Call(func=ast.Name("name_variant"), args=[_, _, otherwise]):
+                raised.append(otherwise)
+            case ast.Call(func=ast.Name("compare"), args=[_, _, _, _, otherwise]):
+                raised.append(otherwise)
             case ast.Call(func=ast.Name("rule_out"), args=[_, ast.Dict(keys=keys)]):
                 raised += keys
             case ast.Assign(targets=[ast.Name("mistakes" | "variants")], value=ast.Dict(keys=keys)):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.mistakes import Mistake, name_variant, recognized, rule_out
+from mnist_widgets.exercises.mistakes import Mistake, compare, recognized, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -91,7 +91,7 @@ class _Criteria:
         sizes = [tuple(parameter.shape) for parameter in self._model.parameters()]
         matrices = [size for size in sizes if len(size) == 2]
         num_found = sum(parameter.numel() for parameter in self._model.parameters())
-        num_expected = _count_parameters(_NUM_PIXELS, _NUM_CLASSES)
+        num_expected = (_NUM_PIXELS + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * _NUM_CLASSES
         found = f"expected {num_expected:,} parameters, found {num_found:,}"
         if num_found == num_expected:
             return found
@@ -115,10 +115,8 @@ class _Criteria:
             scores = model(images)
             expected, variants = _compute_variants(model, images.flatten(1))
         found = f"expected a first score of {expected[0, 0]:.3f}, found {scores[0, 0]:.3f}"
-        if torch.allclose(scores, expected, atol=1e-4):
-            return found
-        name = name_variant(scores, variants, "other_function")
-        raise Mistake(name, found, least=f"{scores.min():.3f}", most=f"{scores.max():.3f}")
+        limits = {"least": f"{scores.min():.3f}", "most": f"{scores.max():.3f}"}
+        return compare(found, scores, expected, variants, "other_function", **limits)
 
     def check_other_sizes(self) -> str:
         try:
@@ -163,10 +161,6 @@ def _returns(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
     except Exception:
         return False
     return isinstance(scores, Tensor) and tuple(scores.shape) == shape
-
-
-def _count_parameters(input_dim: int, num_classes: int) -> int:
-    return (input_dim + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * num_classes
 
 
 def _compute_variants(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.exercises.mistakes import Mistake, name_variant, rule_out
+from mnist_widgets.exercises.mistakes import Mistake, compare, rule_out
 from mnist_widgets.exercises.recorders import Call, RecordingNetwork
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
@@ -93,9 +93,7 @@ class _Criteria:
             "shares_of_raw_scores": scores / scores.sum(1, keepdim=True),
             "percent": expected * 100,
         }
-        if torch.allclose(found_values, expected, atol=1e-4):
-            return found
-        raise Mistake(name_variant(found_values, variants.items(), "other_numbers"), found)
+        return compare(found, found_values, expected, variants.items(), "other_numbers")
 
     def check_gradients(self) -> str:
         keeps_gradients = getattr(self._result, "requires_grad", False)

@@ -29,6 +29,13 @@ from mnist_widgets.training.trainer import LossFunction, TrainStep
 
 _MAX_DIGITS = 6  # of a rounded loss
 _SMALL = 1e-5  # difference of equal losses
+_TORCH_ERRORS = {
+    "'float' object has no attribute 'backward'": (
+        "item_too_early",
+        "the loss is a plain number, not a tensor",
+    ),
+    "does not require grad": ("no_graph", "the loss has no graph of its computation"),
+}
 
 
 def check_train_step(train_step: TrainStep) -> Verdict:
@@ -55,15 +62,6 @@ def check_train_step(train_step: TrainStep) -> Verdict:
             "The batch goes to the device of the network": criteria.check_device,
         },
     )
-
-
-_TORCH_ERRORS = {
-    "'float' object has no attribute 'backward'": (
-        "item_too_early",
-        "the loss is a plain number, not a tensor",
-    ),
-    "does not require grad": ("no_graph", "the loss has no graph of its computation"),
-}
 
 
 class _Criteria:
@@ -105,7 +103,16 @@ class _Criteria:
         found = self._reference.compare_with(self._network)
         if self._reference.equals(self._network):
             return found
-        raise Mistake(self._name_wrong_update(), found)
+        is_unchanged, events = self._reference.is_unchanged(self._network), self._events
+        mistakes = {
+            "own_update": not is_unchanged and "step" not in events,
+            "wrong_update": not is_unchanged,
+            "forgot_backward": "backward" not in events,
+            "forgot_step": "step" not in events,
+            "update_before_backward": events[:1] == ["step"],
+            "gradients_erased": True,
+        }
+        return rule_out(found, mistakes)
 
     def check_second_update(self) -> str:
         self._reference.optimizer.zero_grad()
@@ -113,10 +120,11 @@ class _Criteria:
         self._without_zeroing.train(self._batches[1])
         self._results.append(self._call(self._batches[1]))
         found = self._reference.compare_with(self._network)
-        if self._reference.equals(self._network):
-            return found
-        is_without_zeroing = self._without_zeroing.equals(self._network)
-        raise Mistake("forgot_zero_grad" if is_without_zeroing else "wrong_update", found)
+        mistakes = {
+            "forgot_zero_grad": self._without_zeroing.equals(self._network),
+            "wrong_update": not self._reference.equals(self._network),
+        }
+        return rule_out(found, mistakes)
 
     def check_result(self) -> str:
         result: Any = self._results[1]
@@ -185,10 +193,9 @@ class _Criteria:
         found = f"expected scores and targets, found {describe(scores)} and {describe(targets)}"
         if not isinstance(scores, Tensor) or not isinstance(targets, Tensor):
             raise Mistake("wrong_loss_arguments", found)
-        is_float = scores.is_floating_point()
         mistakes = {
             "loss_arguments_swapped": scores.dtype == torch.int64 and targets.is_floating_point(),
-            "argmax_before_loss": not is_float or scores.dim() == 1,
+            "argmax_before_loss": not scores.is_floating_point() or scores.dim() == 1,
         }
         rule_out(found, mistakes)
         variants = {
@@ -199,14 +206,3 @@ class _Criteria:
         if name := name_variant(scores, variants.items()):
             row = ", ".join(f"{value:.2f}" for value in scores[0])
             raise Mistake(name, f"`loss_fn` was given {row} for the first input", row=row)
-
-    def _name_wrong_update(self) -> str:
-        events = self._events
-        if not self._reference.is_unchanged(self._network):
-            return "wrong_update" if "step" in events else "own_update"
-        if "backward" not in events:
-            return "forgot_backward"
-        if "step" not in events:
-            return "forgot_step"
-        is_early = events.index("step") < events.index("backward")
-        return "update_before_backward" if is_early else "gradients_erased"

@@ -76,8 +76,7 @@ class _Criteria:
         try:
             self.history = self._train(self.log, self._network, NUM_EPOCHS, evaluator)
         except KeyError as error:
-            if mistake := _recognize_missing_key(error):
-                raise mistake from error
+            _recognize_missing_key(error)
             raise
         num_epochs, num_losses = self.log.num_epochs, len(self.log.losses)
         num_expected = NUM_EPOCHS * NUM_BATCHES
@@ -180,12 +179,10 @@ def _make_network(log: Log) -> RecordingNetwork:
     return RecordingNetwork(nn.Sequential(nn.Linear(5, 3)), log.record_call).eval()
 
 
-def _recognize_missing_key(error: KeyError) -> Mistake | None:
-    """Return the mistake behind a missing key, if it is a common one."""
-    name = error.args[0] if error.args else None
-    if name in {"train", *METRICS}:
-        return Mistake("list_not_begun", f"the history has no list under {name!r} yet", name=name)
-    if isinstance(name, str) and ("test" in name or "accuracy" in name):
-        found = f"the evaluator returns 'test_loss' and 'share_right', not {name!r}"
-        return Mistake("hard_coded_metric", found, name=name)
-    return None
+def _recognize_missing_key(error: KeyError) -> None:
+    """Raise the mistake behind a missing key, if it is a common one."""
+    name = str(error.args[0]) if error.args else ""
+    found = f"the history has no list under {name!r} yet"
+    rule_out(found, {"list_not_begun": name in {"train", *METRICS}}, name=name)
+    found = f"the evaluator returns 'test_loss' and 'share_right', not {name!r}"
+    rule_out(found, {"hard_coded_metric": "test" in name or "accuracy" in name}, name=name)
