@@ -52,7 +52,10 @@ def rule_out(found: str, mistakes: Mapping[str, object], /, **values: object) ->
 def name_variant(
     values: Tensor, variants: Iterable[tuple[str, Tensor]], otherwise: str = ""
 ) -> str:
-    """Return the name of the first variant that `values` equal, to 0.1 % or 0.0001."""
+    """Return the name of the first variant that equals `values`, to 0.1 % plus 0.0001.
+
+    If none does, return `otherwise`.
+    """
     for name, variant in variants:
         is_like = values.shape == variant.shape
         if is_like and torch.allclose(values.double(), variant.double(), rtol=1e-3, atol=1e-4):
@@ -80,7 +83,7 @@ def compare(
         hint_values: fill the placeholders in the hints.
 
     Raises:
-        Mistake: if they are not.
+        Mistake: the first variant that fits, or `otherwise`.
     """
     if torch.allclose(values.double(), expected.double(), atol=1e-4):  # a GPU adds in another order
         return found

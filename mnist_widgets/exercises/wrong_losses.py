@@ -34,7 +34,7 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
     """Name the mistake of a choice that raises an error with these scores."""
     try:
         choice.output(scores)
-    except TypeError:  # as from a loss, which takes two arguments
+    except TypeError:  # for example from a loss function, which needs two arguments
         return "swapped_pair" if _accepts(choice.loss_fn, scores) else "does_not_fit"
     except Exception:
         return "does_not_fit"
@@ -96,7 +96,7 @@ def _name_elementwise_loss(choice: Choice) -> str:
 
 
 def _name_bad_output(choice: Choice) -> str:
-    """Name what limits the range of the output; empty if nothing does."""
+    """Return the mistake that limits the range of the output, or an empty text."""
     answers = choice.output(torch.linspace(-500, 500, 9).unsqueeze(1))
     if answers.max() - answers.min() < 10:
         return "output_is_limited"

@@ -5,7 +5,7 @@ The hints are in hints/confident_mistakes.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -75,7 +75,7 @@ class _Criteria:
         of_truth = self._probabilities.gather(1, self._labels.unsqueeze(1)).squeeze(1)
         order = confidences[mistakes].argsort(descending=True)
         expected = mistakes[order[:5]]
-        found = f"expected {_list(expected)}, found {_list(self._found)}"
+        found = f"expected {expected.tolist()}, found {self._found.tolist()}"
         if torch.equal(self._found, expected):
             return found
         variants = {
@@ -126,7 +126,3 @@ def _make_predictions(num_mistakes: int) -> tuple[Tensor, Tensor]:
     choices = probabilities.argsort(1, descending=True)
     labels[is_mistake] = choices[is_mistake, rank]
     return probabilities, labels
-
-
-def _list(positions: Iterable[Any]) -> str:
-    return ", ".join(str(int(position)) for position in positions)

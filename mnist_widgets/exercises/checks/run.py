@@ -6,9 +6,9 @@ The hints are in hints/run.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -23,8 +23,6 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
-
-Result = TypeVar("Result")
 
 _NUM_CLASSES = 10
 _MIN_FIRST_LOSS = 0.6  # times the loss of guessing; new networks start at 0.9 to 1.1 times
@@ -168,8 +166,12 @@ class _Criteria:
         needed = self.min_accuracy
         if needed is None:
             needed = _MIN_ACCURACIES[self._name]
-        model, test_set = self._trainer.model, self._test_set
-        probabilities = self._between_batches(lambda: predict_probabilities(model, test_set.images))
+        run, test_set = self.run, self._test_set
+        predict = partial(predict_probabilities, self._trainer.model, test_set.images)
+        if isinstance(run, TrainingSession) and run.can("reset"):  # it is not closed
+            probabilities = run.between_batches(predict).result()
+        else:
+            probabilities = predict()
         share = (probabilities.argmax(1) == test_set.labels).float().mean().item()
         found = f"expected at least {needed:.2%} of the {self._name} test images, found {share:.2%}"
         return rule_out(found, {"too_inaccurate": share < needed})
@@ -187,13 +189,6 @@ class _Criteria:
             return float(trainer.loss_fn(scores, labels))
         except Exception:  # a training step of the student's own may pass something else
             return math.nan
-
-    def _between_batches(self, job: Callable[[], Result]) -> Result:
-        """Run a job that reads the network while no batch is trained."""
-        run = self.run
-        if isinstance(run, TrainingSession) and run.can("reset"):  # it is not closed
-            return run.between_batches(job).result()
-        return job()
 
 
 def _find_digit_sets(source: object) -> Iterator[DigitSet]:

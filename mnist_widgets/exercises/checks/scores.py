@@ -62,13 +62,12 @@ class _Criteria:
         require_result(result, self._compute)
         if not isinstance(result, (tuple, list)) or len(result) != 3:
             raise Mistake("not_three_results", f"expected 3 results, found {describe(result)}")
-        self._scores = dict(
-            zip(("accuracy", "recall", "precision"), map(as_tensor, result), strict=True)
-        )
+        self._accuracy, *vectors = map(as_tensor, result)
+        self._vectors = dict(zip(_VECTORS, vectors, strict=True))
         return "expected and found 3 results"
 
     def check_accuracy(self) -> str:
-        counts, value = self._counts, self._scores["accuracy"]
+        counts, value = self._counts, self._accuracy
         found = f"expected one number, found {describe(value)}"
         rule_out(found, {"accuracy_for_each_class": value.numel() != 1})
         if value.dim():  # printing it would show brackets
@@ -106,7 +105,7 @@ class _Criteria:
 
     def check_vector(self, name: str) -> str:
         """Compare the recall or the precision of each class."""
-        values, expected = self._scores[name], _VECTORS[name](self._counts)
+        values, expected = self._vectors[name], _VECTORS[name](self._counts)
         [other] = _VECTORS.keys() - {name}
         shape = tuple(values.shape)
         mistakes = {"one_number_for_all": values.numel() == 1, "wrong_shape": shape != (10,)}

@@ -118,9 +118,8 @@ class _Criteria:
         modes = list(self.log.modes.values())
         words = ", ".join("training" if mode else "evaluation" for mode in modes)
         found = f"expected training mode in 3 epochs, found {words}"
-        return rule_out(
-            found, {"forgot_train_mode": not modes[0], "train_mode_once": not all(modes)}
-        )
+        mistakes = {"forgot_train_mode": modes[:1] == [False], "train_mode_once": not all(modes)}
+        return rule_out(found, mistakes)
 
     def check_evaluations(self) -> str:
         counts = self.log.count_losses_between_evaluations()
@@ -157,11 +156,7 @@ class _Criteria:
 
     def check_device(self) -> str:
         loader = RecordingLoader(Log())
-        return check_devices(
-            lambda network, *loss_fn_and_optimizer: self._trainer(
-                network, loader, *loss_fn_and_optimizer, 1
-            )
-        )
+        return check_devices(lambda network, *rest: self._trainer(network, loader, *rest, 1))
 
     def _count_losses_of_two_epochs(self) -> int:
         log = Log()
