@@ -122,7 +122,7 @@ def once_solved() -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        if not is_unsolved(error):  # it is PyTorch's, for example of a module without `forward`
+        if not is_unsolved(error):  # PyTorch's, for example from a module without `forward`
             raise
         from IPython.display import display
 

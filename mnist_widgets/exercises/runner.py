@@ -43,7 +43,7 @@ def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> 
                 raise
             except BaseException as error:  # SystemExit too: a student's code may raise anything
                 mistake = find_mistake(error)
-                is_tried = mistake.name != "unsolved"  # otherwise nothing has failed yet
+                is_tried = mistake.name != "unsolved"  # an unsolved task has not failed
                 details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
     if mistake is None:
         reset_hints(exercise)

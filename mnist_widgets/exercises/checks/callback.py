@@ -195,7 +195,7 @@ def _make_trainer(
 
 def _is_meant_as_stop(error: BaseException) -> bool:
     """Whether an error seems to be raised on purpose."""
-    if isinstance(error, KeyboardInterrupt):  # Ctrl-C rarely interrupts such a line
+    if isinstance(error, KeyboardInterrupt):  # Ctrl-C rarely interrupts a `raise`
         return (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise")
     module = type(error).__module__.partition(".")[0]
     own = module not in {"builtins", "torch", "mnist_widgets"}

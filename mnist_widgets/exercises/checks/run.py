@@ -187,7 +187,7 @@ class _Criteria:
         scores = torch.full((batch_size, _NUM_CLASSES), -math.log(_NUM_CLASSES))
         try:
             return float(trainer.loss_fn(scores, labels))
-        except Exception:  # a training step of the student's own may pass something else
+        except Exception:  # a student's own training step may pass other values
             return math.nan
 
 

@@ -28,7 +28,7 @@ from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.trainer import LossFunction, TrainStep
 
 _MAX_DIGITS = 6  # of a rounded loss
-_SMALL = 1e-5  # difference of equal losses
+_SMALL = 1e-5  # the largest difference of equal losses
 _TORCH_ERRORS = {
     "'float' object has no attribute 'backward'": (
         "item_too_early",
@@ -88,7 +88,7 @@ class _Criteria:
             raise Mistake("network_not_asked", "the network was never called")
         if not all(is_training for is_training, _ in self._calls):
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
-        if not self._network.training:  # so it would train the next batch in it
+        if not self._network.training:  # it would train the next batch wrongly
             raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
         return f"the network returned scores for {len(self._batches[0][0])} inputs"
 
