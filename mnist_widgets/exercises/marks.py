@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def _run(check: Callable[[], Verdict]) -> Verdict:
         verdicts.append(check())
         return ""
 
-    attempt = run_check(_name(check), {}, {"It runs": run})
+    attempt = run_check(_name(check), {"It runs": run}, {})
     return verdicts[0] if verdicts else attempt
 
 
@@ -121,7 +122,7 @@ def once_solved() -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        if not is_unsolved(error):  # it is PyTorch's, for example of a module without `forward`
+        if not is_unsolved(error):  # PyTorch's, for example from a module without `forward`
             raise
         from IPython.display import display
 
@@ -134,11 +135,7 @@ def once_solved() -> Iterator[None]:
 
 def _name_unsolved(error: NotImplementedError) -> str:
     """Return the name of the function that raised `error`."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "solution"
-    code = traceback.tb_frame.f_code
+    [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
+    code = frame.f_code
     name = str(getattr(code, "co_qualname", code.co_name))  # co_qualname: from Python 3.11 on
     return name.removesuffix(".__init__")

@@ -1,25 +1,30 @@
-"""A loader, networks and an evaluator that record how a student's code uses them."""
+"""Networks, a loader and an evaluator that record how a student's code uses them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.training.devices import device_of
 
 # Three epochs of four batches, the last one smaller: all counts differ.
 NUM_EPOCHS, NUM_BATCHES, NUM_INPUTS, BATCH_SIZE = 3, 4, 14, 4
+LEARNING_RATE = 0.5
 _MAX_EPOCHS = 50
 METRICS = {"test_loss": [1.0, 1 / 2, 1 / 3], "share_right": [1 / 16, 2 / 16, 3 / 16]}
 """The evaluator's results after each of the three epochs."""
+
+Call: TypeAlias = tuple[bool, Tensor]
+"""A call of a network: whether it was in training mode, and its scores."""
 
 
 @dataclass
@@ -29,17 +34,16 @@ class Log:
     events: list[str] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     modes: dict[int, bool] = field(default_factory=dict)
-    devices: list[str] = field(default_factory=list)
 
     @property
     def num_epochs(self) -> int:
         """How often the loader was iterated."""
         return self.events.count("epoch")
 
-    def record_mode(self, is_training: bool) -> None:
+    def record_call(self, call: Call) -> None:
         """Record whether the network was in training mode during the whole epoch."""
         epoch = self.num_epochs
-        self.modes[epoch] = self.modes.get(epoch, True) and is_training
+        self.modes[epoch] = self.modes.get(epoch, True) and call[0]
 
     def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy and record its value."""
@@ -74,42 +78,106 @@ class RecordingLoader(DataLoader[Any]):
 
 
 class RecordingNetwork(nn.Module):
-    """A network with five inputs and three scores, initially in evaluation mode."""
+    """A network that records its calls.
 
-    def __init__(self, log: Log) -> None:
+    Args:
+        layers: compute the scores.
+        record: receives each call of the network and of its copies.
+    """
+
+    def __init__(self, layers: nn.Sequential, record: Callable[[Call], None]) -> None:
         super().__init__()
-        self.linear = nn.Linear(5, 3)
-        self.log = log
-        self.eval()
+        self.layers = layers
+        self._record = record
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return scores and record the mode."""
-        self.log.record_mode(self.training)
-        scores: Tensor = self.linear(inputs)
+        """Return the scores and record the call."""
+        scores: Tensor = self.layers(inputs)
+        self._record((self.training, scores.detach()))
         return scores
 
 
-class MovableNetwork(nn.Module):
+class ReferenceModel:
+    """A copy of the layers of a network, to train correctly and to compare with the network."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        self._layers = deepcopy(layers)
+        self._before = _join(layers)
+        self.optimizer = torch.optim.SGD(self._layers.parameters(), lr=LEARNING_RATE)
+
+    def train(self, batch: Sequence[Tensor]) -> None:
+        """Make one update, without setting gradients to zero."""
+        functional.cross_entropy(self._layers(batch[0]), batch[1]).backward()
+        self.optimizer.step()
+
+    def equals(self, network: nn.Module) -> bool:
+        """Whether another network has the same weights."""
+        return _are_close(_join(self._layers), _join(network))
+
+    def is_unchanged(self, network: nn.Module) -> bool:
+        """Whether another network has the weights from before the training."""
+        return _are_close(self._before, _join(network))
+
+    def compare_with(self, network: nn.Module) -> str:
+        """Describe the weight that differs most."""
+        ours, theirs = _join(self._layers), _join(network)
+        worst = (ours - theirs).abs().argmax()
+        return f"expected a weight to become {ours[worst]:.5f}, found {theirs[worst]:.5f}"
+
+
+def _join(network: nn.Module) -> Tensor:
+    return nn.utils.parameters_to_vector(network.parameters()).detach().cpu()
+
+
+def _are_close(weights: Tensor, others: Tensor) -> bool:
+    return torch.allclose(weights, others, atol=1e-4)  # a GPU adds in another order
+
+
+class _MetaNetwork(nn.Module):
     """A network on the `meta` device that can be moved, unlike torch's own."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, record: Callable[[dict[str, str]], None]) -> None:
         super().__init__()
         self.linear = nn.Linear(5, 3, device="meta")
-        self._log = log
+        self._record = record
 
-    def to(self, *args: Any, **kwargs: Any) -> MovableNetwork:  # noqa: ANN401 - as in torch
+    def to(self, *args: Any, **kwargs: Any) -> _MetaNetwork:  # noqa: ANN401 - as in torch
         """Move to a device, without values."""
         return self.to_empty(device=kwargs.get("device", args[0] if args else "cpu"))
 
-    def cpu(self) -> MovableNetwork:
+    def cpu(self) -> _MetaNetwork:
         """Move to the CPU, without values."""
         return self.to("cpu")
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Record the devices of inputs and network, and return zeros."""
         here = device_of(self)
-        self._log.devices.append(f"inputs on {inputs.device.type}, network on {here.type}")
+        self._record({"inputs": inputs.device.type, "network": here.type})
         return torch.zeros(len(inputs), 3, device=here)
+
+
+def check_devices(train: Callable[..., object]) -> str:
+    """Check that a batch is on the device of the network, by PyTorch's `meta` device.
+
+    Every machine has this device; it stores no values.
+
+    Args:
+        train: called as `train(network, loss_fn, optimizer)`; may move the network.
+
+    Raises:
+        Mistake: `device_ignored`.
+    """
+    seen: list[dict[str, str]] = []
+    network = _MetaNetwork(seen.append)
+
+    def loss_fn(scores: Tensor, targets: Tensor) -> Tensor:
+        seen.append({"targets": targets.device.type, "scores": scores.device.type})
+        return torch.tensor(1.0, requires_grad=True)  # `meta` has no values to return
+
+    train(network, loss_fn, torch.optim.SGD(network.parameters(), lr=LEARNING_RATE))
+    odd = [devices for devices in seen if len(set(devices.values())) > 1]
+    words = ", ".join(f"{name} on {device}" for each in odd[:1] for name, device in each.items())
+    return rule_out(f"expected one device, found {words or 'one'}", {"device_ignored": odd})
 
 
 class ScriptedEvaluator:
@@ -137,9 +205,9 @@ class ScriptedEvaluator:
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return the metrics of this call and record it."""
         self._log.events.append("evaluation")
-        if torch.device(device).type != device_of(model).type:
-            found = f"expected {device_of(model)}, where the network is, found {device}"
-            raise Mistake("evaluated_on_another_device", found)
+        found = f"expected {device_of(model)}, where the network is, found {device}"
+        is_elsewhere = torch.device(device).type != device_of(model).type
+        rule_out(found, {"evaluated_on_another_device": is_elsewhere})
         model.eval()
         index = self.num_calls
         self.num_calls += 1

@@ -14,13 +14,15 @@ Criteria: TypeAlias = Mapping[str, Callable[[], str]]
 """By claim: a function that returns what was expected and found, or raises a `Mistake`."""
 
 
-def run_check(exercise: str, hints: Hints, criteria: Criteria) -> Verdict:
+def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> Verdict:
     """Check one criterion after the other, up to the first that fails.
 
     Args:
-        exercise: the name of the check, for the card and for counting hints.
-        hints: for each mistake of this exercise; the common ones are added.
+        exercise: the name of the check, for the card and for counting hints. After a comma it may
+            name one of several tasks.
         criteria: may call the student's code; every error in it becomes a mistake.
+        hints: for each mistake of this exercise; by default those in its file in hints/. The
+            common hints are added.
 
     Returns:
         The verdict, with the next hint.
@@ -41,11 +43,13 @@ def run_check(exercise: str, hints: Hints, criteria: Criteria) -> Verdict:
                 raise
             except BaseException as error:  # SystemExit too: a student's code may raise anything
                 mistake = find_mistake(error)
-                is_tried = mistake.name != "unsolved"  # otherwise nothing has failed yet
+                is_tried = mistake.name != "unsolved"  # an unsolved task has not failed
                 details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
     if mistake is None:
         reset_hints(exercise)
         return Verdict(passed=True, details=tuple(details), exercise=exercise)
+    if hints is None:
+        hints = read_hints(exercise.removeprefix("check_").partition(",")[0])
     hint, number, num_hints = choose_hint(exercise, mistake, {**read_hints("common"), **hints})
     return Verdict(
         passed=False,

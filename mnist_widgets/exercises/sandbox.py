@@ -25,7 +25,7 @@ from torch import Tensor
 
 from mnist_widgets.exercises.mistakes import Mistake
 
-_MAX_CHARACTERS = 100_000  # a training loop prints some thousand
+_MAX_CHARACTERS = 100_000  # a training loop prints a few thousand
 _MAX_SHOWN = 300
 # Error messages of Python and torch that identify a mistake
 _KNOWN_ERRORS = {

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mnist_widgets.exercises.mistakes import name_variant
+
 TensorFunction: TypeAlias = Callable[..., Tensor]
 
 _SMALL = 1e-4
@@ -32,8 +34,8 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
     """Name the mistake of a choice that raises an error with these scores."""
     try:
         choice.output(scores)
-    except TypeError:  # as from a loss, which takes two arguments
-        return "swapped_pair" if _takes_scores_alone(choice.loss_fn, scores) else "does_not_fit"
+    except TypeError:  # for example from a loss function, which needs two arguments
+        return "swapped_pair" if _accepts(choice.loss_fn, scores) else "does_not_fit"
     except Exception:
         return "does_not_fit"
     if choice.problem == "regression":
@@ -41,11 +43,8 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
     if choice.problem == "many classes":
         name = _name_elementwise_loss(choice)
         return "does_not_fit" if name == "other_choice" else name
-    try:
-        choice.loss_fn(torch.full((8, 1), 0.5), torch.ones(8, 1))
-    except Exception:
-        return "loss_of_many_classes"
-    return "needs_probabilities"
+    is_binary = _accepts(choice.loss_fn, torch.full((8, 1), 0.5), torch.ones(8, 1))
+    return "needs_probabilities" if is_binary else "loss_of_many_classes"
 
 
 def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
@@ -72,13 +71,12 @@ def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
             "nll_of_probabilities": functional.nll_loss(scores.softmax(1), targets),
             "activation_before_cross_entropy": functional.cross_entropy(answers, targets),
         }
-        names = (name for name, value in values.items() if torch.isclose(loss, value))
-        return next(names, "other_choice")
+        return name_variant(loss.reshape(()), values.items(), "other_choice")
 
 
-def _takes_scores_alone(function: TensorFunction, scores: Tensor) -> bool:
+def _accepts(function: TensorFunction, *arguments: Tensor) -> bool:
     try:
-        function(scores)
+        function(*arguments)
     except Exception:
         return False
     return True
@@ -98,7 +96,7 @@ def _name_elementwise_loss(choice: Choice) -> str:
 
 
 def _name_bad_output(choice: Choice) -> str:
-    """Name what limits the range of the output; empty if nothing does."""
+    """Return the mistake that limits the range of the output, or an empty text."""
     answers = choice.output(torch.linspace(-500, 500, 9).unsqueeze(1))
     if answers.max() - answers.min() < 10:
         return "output_is_limited"

@@ -197,7 +197,7 @@ def test_criteria_after_the_first_that_fails_are_not_checked():
         return look
 
     verdict = run_check(
-        "odd", {}, {f"Claim {number}": make_criterion(number) for number in (1, 2, 3)}
+        "odd", {f"Claim {number}": make_criterion(number) for number in (1, 2, 3)}, {}
     )
     assert reached == [1, 2]
     assert [detail.passed for detail in verdict.details] == [True, False, None]

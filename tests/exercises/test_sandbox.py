@@ -209,7 +209,7 @@ def test_an_error_without_a_line_of_the_student_comes_from_the_result():
 
 def test_a_name_that_the_calling_line_does_not_find_is_no_error_in_a_students_code():
     for check in (lambda: unknown, lambda: [unknown for _ in range(2)]):  # noqa: F821
-        verdict = run_check("odd", {}, {"It runs": check})
+        verdict = run_check("odd", {"It runs": check}, {})
         assert verdict.mistake == "not_defined"
         assert "`unknown`" in verdict.hint
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
@@ -57,7 +58,8 @@ def check_answer(
     Returns:
         The verdict; errors in the student's code are not raised.
     """
-    recognized = {f"known_answer_{n}": hint for n, hint in enumerate(known or {}, 1)}
+    known = known or {}
+    recognized = {f"known_answer_{n}": hint for n, hint in enumerate(known, 1)}
 
     def compare() -> str:
         found = answer()
@@ -65,14 +67,13 @@ def check_answer(
         if _is_equal(found, expected, tolerance):
             return words
         pairs = list(_pair_up(found, expected))
-        if any(part is None for part, _ in pairs):
-            raise Mistake("returns_none", words)
-        for name, wrong in zip(recognized, (known or {}).values(), strict=True):
-            if _is_equal(found, wrong, tolerance):
-                raise Mistake(name, words)
-        if any(isinstance(right, Tensor) and not isinstance(part, Tensor) for part, right in pairs):
-            raise Mistake("not_a_tensor", words)
-        raise Mistake("other_answer", words)
+        rule_out(words, {"returns_none": any(part is None for part, _ in pairs)})
+        known_answers = zip(recognized, known.values(), strict=True)
+        rule_out(words, {name: _is_equal(found, wrong, tolerance) for name, wrong in known_answers})
+        is_other_type = any(
+            isinstance(right, Tensor) and not isinstance(part, Tensor) for part, right in pairs
+        )
+        return rule_out(words, {"not_a_tensor": is_other_type, "other_answer": True})
 
     texts = {name: [hint] for name, hint in recognized.items()}
     texts["other_answer"] = list(hints) or [_NO_HINT]
@@ -81,7 +82,7 @@ def check_answer(
         name: [hint.replace("{", "{{").replace("}", "}}") for hint in each]
         for name, each in texts.items()
     }
-    return run_check(task, as_they_are, {claim: compare})
+    return run_check(task, {claim: compare}, as_they_are)
 
 
 def _is_equal(found: object, expected: object, tolerance: float) -> bool:
@@ -89,23 +90,22 @@ def _is_equal(found: object, expected: object, tolerance: float) -> bool:
     return all(_are_alike(*pair, tolerance) for pair in _pair_up(found, expected))
 
 
-def _pair_up(found: object, expected: object) -> Iterator[tuple[object, object]]:
+def _pair_up(found: Any, expected: Any) -> Iterator[tuple[object, object]]:  # noqa: ANN401 - any answer
     """Yield pairs of corresponding parts, as far as both answers have the same structure."""
     if isinstance(expected, (list, tuple)) and isinstance(found, (Tensor, np.ndarray)):
         found = found.tolist()
-    if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        is_alike = found.keys() == expected.keys()
-        parts = [(found[key], expected[key]) for key in expected] if is_alike else None
-    elif isinstance(expected, (list, tuple)) and isinstance(found, (list, tuple)):
-        is_alike = len(found) == len(expected)
-        parts = list(zip(found, expected, strict=True)) if is_alike else None
+    are_dicts = isinstance(expected, Mapping) and isinstance(found, Mapping)
+    if are_dicts and found.keys() == expected.keys():
+        found, expected = [found[key] for key in expected], [*expected.values()]
+    if (
+        isinstance(expected, (list, tuple))
+        and isinstance(found, (list, tuple))
+        and len(found) == len(expected)
+    ):
+        for pair in zip(found, expected, strict=True):
+            yield from _pair_up(*pair)
     else:
-        parts = None
-    if parts is None:
         yield found, expected
-        return
-    for pair in parts:
-        yield from _pair_up(*pair)
 
 
 def _are_alike(found: object, expected: object, tolerance: float) -> bool:

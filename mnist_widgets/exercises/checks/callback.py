@@ -5,19 +5,23 @@ The hints are in hints/callback.md.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+import torch
+from torch import nn
+
+from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.exercises.recorders import ScriptedEvaluator
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
-from mnist_widgets.exercises.scripted_training import count_epochs, make_trainer
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.session.session import TrainingSession
-from mnist_widgets.training.trainer import Callback
+from mnist_widgets.training.trainer import Callback, Trainer
 
 _FALLING = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 _RISING = _FALLING[::-1]
@@ -27,6 +31,18 @@ _BEST_IN_EPOCH_3 = [1.0, 0.9, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1
 _UP_AND_DOWN = [1.0, 0.9, 0.95, 0.8, 0.85, 0.7, 0.75, 0.6]
 _NEVER_AS_GOOD_AGAIN = [1.0, 0.5, 0.9, 0.8, 0.7, 0.6, 0.58, 0.55]
 _CONSTANT = [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+# By claim: the patience, the test losses, the last epoch, and the mistake if it is another one
+_ENDS = {
+    "Another patience stops it at another epoch": (1, _BEST_IN_EPOCH_3, 4, "ignores_patience"),
+    "An improvement resets the count": (2, _UP_AND_DOWN, 8, "count_not_reset"),
+    "Each epoch is compared with the best so far": (
+        3,
+        _NEVER_AS_GOOD_AGAIN,
+        5,
+        "compares_with_last",
+    ),
+    "An equal loss is no improvement": (2, _CONSTANT, 4, "equal_counts_as_better"),
+}
 
 
 def check_callback(make: Callable[[int], Callback]) -> Verdict:
@@ -45,15 +61,11 @@ def check_callback(make: Callable[[int], Callback]) -> Verdict:
     criteria = _Criteria(make)
     return run_check(
         "check_callback",
-        read_hints("callback"),
         {
             "It returns a callback": criteria.check_making,
             "Training continues while the test loss falls": criteria.check_falling,
             "It stops after `patience` epochs without improvement": criteria.check_rising,
-            "Another patience stops it at another epoch": criteria.check_patience,
-            "An improvement resets the count": criteria.check_count,
-            "Each epoch is compared with the best so far": criteria.check_comparison,
-            "An equal loss is no improvement": criteria.check_standstill,
+            **{claim: partial(criteria.check_end, *case) for claim, case in _ENDS.items()},
             "In a session it works again after a reset": criteria.check_session,
         },
     )
@@ -64,13 +76,13 @@ class _Criteria:
         self._make = make
 
     def check_making(self) -> str:
-        if isinstance(self._make, Callback):
-            raise Mistake("callback_given", "expected a class or function, found a callback")
+        found = "expected a class or function, found a callback"
+        rule_out(found, {"callback_given": isinstance(self._make, Callback)})
         callback = self._make(2)
         require_result(callback, self._make)
-        if isinstance(callback, type) or not isinstance(callback, Callback):
-            raise Mistake("not_a_callback", f"expected a Callback, found {describe(callback)}")
-        return f"make(2) gave {describe(callback)}"
+        is_other = isinstance(callback, type) or not isinstance(callback, Callback)
+        found = f"make(2): expected a Callback, found {describe(callback)}"
+        return rule_out(found, {"not_a_callback": is_other})
 
     def check_falling(self) -> str:
         """The training loss rises meanwhile, to recognize a callback that uses it."""
@@ -78,12 +90,15 @@ class _Criteria:
         found = f"patience 2: expected all 8 epochs, found {num_epochs}"
         if num_epochs == len(_FALLING):
             return found
-        if self._train(2, _FALLING, train_losses=_FALLING) == len(_FALLING):
-            raise Mistake("watches_training_loss", found)
-        if self._train(2, _FALLING, accuracies=_FALLING_ACCURACIES) == len(_FALLING):
-            raise Mistake("watches_accuracy", found)
-        name = "wrong_direction" if num_epochs >= 3 else "stops_whatever_happens"
-        raise Mistake(name, found)
+        num_other_losses = self._train(2, _FALLING, train_losses=_FALLING)
+        num_other_accuracies = self._train(2, _FALLING, accuracies=_FALLING_ACCURACIES)
+        mistakes = {
+            "watches_training_loss": num_other_losses == len(_FALLING),
+            "watches_accuracy": num_other_accuracies == len(_FALLING),
+            "wrong_direction": num_epochs >= 3,
+            "stops_whatever_happens": True,
+        }
+        return rule_out(found, mistakes)
 
     def check_rising(self) -> str:
         num_epochs = self._train(3, _BEST_IN_EPOCH_3)
@@ -98,29 +113,16 @@ class _Criteria:
             raise Mistake(name, found)
         if num_epochs == 6:
             return found
-        if num_epochs == 4:
-            raise Mistake("stops_at_first_rise", found)
+        rule_out(found, {"stops_at_first_rise": num_epochs == 4})
         if self._train(5, _BEST_IN_EPOCH_3) == num_epochs:
             raise Mistake("ignores_patience", f"{found}, and the same with patience 5")
         names = {5: "one_epoch_too_early", 7: "one_epoch_too_late"}
         raise Mistake(names.get(num_epochs, "stops_at_the_wrong_time"), found)
 
-    def check_patience(self) -> str:
-        return self._expect_end(1, _BEST_IN_EPOCH_3, 4, "ignores_patience")
-
-    def check_count(self) -> str:
-        return self._expect_end(2, _UP_AND_DOWN, len(_UP_AND_DOWN), "count_not_reset")
-
-    def check_comparison(self) -> str:
-        return self._expect_end(3, _NEVER_AS_GOOD_AGAIN, 5, "compares_with_last")
-
-    def check_standstill(self) -> str:
-        return self._expect_end(2, _CONSTANT, 4, "equal_counts_as_better")
-
     def check_session(self) -> str:
         metrics = {"test_loss": _BEST_IN_EPOCH_3, "test_accuracy": _RISING_ACCURACIES}
         evaluator = ScriptedEvaluator(metrics)
-        trainer = make_trainer(self._make(2), evaluator, _FALLING)
+        trainer = _make_trainer(self._make(2), evaluator, _FALLING)
         ends = []
         with closing(TrainingSession(trainer)) as session:
             for _ in range(2):
@@ -133,19 +135,15 @@ class _Criteria:
             f"patience 2, lowest loss in epoch 3: expected stops after epoch 5 and 5, found after "
             f"{ends[0]} and {ends[1]}"
         )
-        if ends != [5, 5]:
-            raise Mistake("keeps_its_state" if ends[0] == 5 else "fails_in_session", found)
-        return found
+        return rule_out(found, {"fails_in_session": ends[0] != 5, "keeps_its_state": ends[1] != 5})
 
-    def _expect_end(self, patience: int, losses: Sequence[float], epoch: int, mistake: str) -> str:
+    def check_end(self, patience: int, losses: Sequence[float], epoch: int, mistake: str) -> str:
         num_epochs = self._train(patience, losses)
         found = (
             f"patience {patience}, test losses {', '.join(map(str, losses[:7]))}, ...: expected "
             f"{_name_end(epoch, losses)}, found {_name_end(num_epochs, losses)}"
         )
-        if num_epochs != epoch:
-            raise Mistake(mistake, found)
-        return found
+        return rule_out(found, {mistake: num_epochs != epoch})
 
     def _train(
         self,
@@ -154,7 +152,17 @@ class _Criteria:
         train_losses: Sequence[float] = _FALLING,
         accuracies: Sequence[float] = _RISING_ACCURACIES,
     ) -> int:
-        return count_epochs(self._make(patience), losses, train_losses, accuracies)
+        """Train one epoch for each test loss, unless the callback stops; count the epochs."""
+        evaluator = ScriptedEvaluator({"test_loss": losses, "test_accuracy": accuracies})
+        trainer = _make_trainer(self._make(patience), evaluator, train_losses)
+        try:
+            trainer.fit(len(losses))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if _is_meant_as_stop(error):
+                found = f"{type(error).__name__} was raised in epoch {trainer.history.num_epochs}"
+                raise Mistake("raises_to_stop", found) from error
+            raise
+        return trainer.history.num_epochs
 
 
 def _overrides_hook(callback: Callback) -> bool:
@@ -165,3 +173,30 @@ def _overrides_hook(callback: Callback) -> bool:
 
 def _name_end(num_epochs: int, losses: Sequence[float]) -> str:
     return "no stop" if num_epochs == len(losses) else f"a stop after epoch {num_epochs}"
+
+
+def _make_trainer(
+    callback: Callback, evaluator: ScriptedEvaluator, train_losses: Sequence[float]
+) -> Trainer:
+    """Return a trainer with two batches in an epoch and scripted training losses."""
+    losses = chain((loss for loss in train_losses for _ in range(2)), repeat(train_losses[-1]))
+    model = nn.Linear(1, 1)
+    return Trainer(
+        model,
+        nn.MSELoss(),
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        [(torch.ones(1, 1), torch.ones(1, 1))] * 2,
+        evaluator=evaluator,
+        callbacks=[callback],
+        train_step=lambda *_: next(losses),
+        device="cpu",
+    )
+
+
+def _is_meant_as_stop(error: BaseException) -> bool:
+    """Whether an error seems to be raised on purpose."""
+    if isinstance(error, KeyboardInterrupt):  # Ctrl-C rarely interrupts a `raise`
+        return (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise")
+    module = type(error).__module__.partition(".")[0]
+    own = module not in {"builtins", "torch", "mnist_widgets"}
+    return own or type(error) in {Exception, RuntimeError, StopIteration, SystemExit}

@@ -5,14 +5,13 @@ The hints are in hints/confident_mistakes.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, name_variant, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -38,7 +37,6 @@ def check_confident_mistakes(find: Callable[..., Tensor]) -> Verdict:
     criteria = _Criteria(find)
     return run_check(
         "check_confident_mistakes",
-        read_hints("confident_mistakes"),
         {
             "It returns five positions": criteria.check_positions,
             "They are the most confident mistakes, in order": criteria.check_choice,
@@ -58,19 +56,17 @@ class _Criteria:
         require_result(result, self._find)
         self._found = as_tensor(result)
         found = f"expected 5 positions, found {describe(result)}"
-        if self._found.dtype == torch.bool:
-            raise Mistake("returns_mask", found)
-        if self._found.dim() == 2 and self._found.shape[1] == 10:
-            raise Mistake("returns_rows", found)
-        if self._found.is_floating_point() and torch.equal(self._found, self._found.round()):
-            raise Mistake("no_whole_numbers", found)
-        if self._found.is_floating_point():
-            raise Mistake("returns_probabilities", found)
-        if tuple(self._found.shape) == (_NUM_MISTAKES,):
-            raise Mistake("returns_all", found)
-        if tuple(self._found.shape) != (5,):
-            raise Mistake("wrong_shape", found)
-        return f"expected 5 positions, found {len(self._found)}"
+        is_float, shape = self._found.is_floating_point(), tuple(self._found.shape)
+        mistakes = {
+            "returns_mask": self._found.dtype == torch.bool,
+            "returns_rows": len(shape) == 2 and shape[1] == 10,
+            "no_whole_numbers": is_float and torch.equal(self._found, self._found.round()),
+            "returns_probabilities": is_float,
+            "returns_all": shape == (_NUM_MISTAKES,),
+            "wrong_shape": shape != (5,),
+        }
+        rule_out(found, mistakes)
+        return "expected and found 5 positions"
 
     def check_choice(self) -> str:
         confidences, predicted = self._probabilities.max(1)
@@ -79,7 +75,7 @@ class _Criteria:
         of_truth = self._probabilities.gather(1, self._labels.unsqueeze(1)).squeeze(1)
         order = confidences[mistakes].argsort(descending=True)
         expected = mistakes[order[:5]]
-        found = f"expected {_list(expected)}, found {_list(self._found)}"
+        found = f"expected {expected.tolist()}, found {self._found.tolist()}"
         if torch.equal(self._found, expected):
             return found
         variants = {
@@ -92,20 +88,18 @@ class _Criteria:
             "right_answers_too": confidences.argsort(descending=True)[:5],
             "returns_classes": predicted[expected],
         }
-        for name, variant in variants.items():
-            if torch.equal(self._found, variant):
-                raise Mistake(name, found)
-        if set(self._found.tolist()) == set(expected.tolist()):
+        if name := name_variant(self._found, variants.items()):
+            raise Mistake(name, found)
+        positions = set(self._found.tolist())
+        if positions == set(expected.tolist()):
             raise Mistake("not_sorted", found)
-        num_right = sum(position not in mistakes.tolist() for position in self._found.tolist())
-        raise Mistake("right_answers_too" if num_right else "other_mistakes", found)
+        are_mistakes = positions <= set(mistakes.tolist())
+        raise Mistake("other_mistakes" if are_mistakes else "right_answers_too", found)
 
     def check_count(self) -> str:
         positions = as_tensor(self._call(3))
         found = f"find(probabilities, labels, 3): expected 3 positions, found {len(positions)}"
-        if positions.tolist() != self._found[:3].tolist():
-            raise Mistake("ignores_count", found)
-        return found
+        return rule_out(found, {"ignores_count": positions.tolist() != self._found[:3].tolist()})
 
     def check_few(self) -> str:
         probabilities, labels = _make_predictions(2)
@@ -115,9 +109,7 @@ class _Criteria:
             found = "2 mistakes, count 5: expected 2 positions, found an error"
             raise Mistake("fails_with_few", found) from error
         found = f"2 mistakes, count 5: expected 2 positions, found {len(positions)}"
-        if len(positions) != 2:
-            raise Mistake("fills_up", found)
-        return found
+        return rule_out(found, {"fills_up": len(positions) != 2})
 
     def _call(self, *count: int) -> Any:  # noqa: ANN401 - any result
         return self._find(self._probabilities.clone(), self._labels.clone(), *count)
@@ -134,7 +126,3 @@ def _make_predictions(num_mistakes: int) -> tuple[Tensor, Tensor]:
     choices = probabilities.argsort(1, descending=True)
     labels[is_mistake] = choices[is_mistake, rank]
     return probabilities, labels
-
-
-def _list(positions: Iterable[Any]) -> str:
-    return ", ".join(str(int(position)) for position in positions)

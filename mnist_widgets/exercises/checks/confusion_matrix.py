@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, compare, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
 from mnist_widgets.exercises.verdict import Verdict
@@ -33,7 +32,6 @@ def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Ve
     criteria = _Criteria(count)
     return run_check(
         "check_confusion_matrix",
-        read_hints("confusion_matrix"),
         {
             "It has a row and a column for each class": criteria.check_shape,
             "It counts each image once, by true and predicted class": criteria.check_counts,
@@ -55,21 +53,16 @@ class _Criteria:
         self._counts = as_tensor(result)
         shape = tuple(self._counts.shape)
         found = f"expected shape (10, 10), found {shape}"
-        if shape == (10,):
-            raise Mistake("one_count_a_class", found)
-        if shape != (10, 10):
-            raise Mistake("wrong_shape", found)
-        return found
+        mistakes = {"one_count_a_class": shape == (10,), "wrong_shape": shape != (10, 10)}
+        return rule_out(found, mistakes)
 
     def check_counts(self) -> str:
         expected = confusion_matrix(*self._labels)
-        counts = self._counts.double()
+        counts = self._counts
         found = (
             f"expected {expected.sum()} images and {expected[3, 5]} threes predicted as fives, "
             f"found {counts.sum():.4g} and {counts[3, 5]:.4g}"
         )
-        if torch.equal(counts, expected.double()):
-            return found
         variants = {
             "transposed": expected.T,
             "right_answers_only": expected.diag().diag(),
@@ -83,17 +76,12 @@ class _Criteria:
             "shares_of_true": expected / expected.sum(1, keepdim=True),
             "shares_of_predicted": expected / expected.sum(0, keepdim=True),
         }
-        for name, variant in variants.items():
-            if torch.allclose(counts, variant.double(), atol=1e-4):
-                raise Mistake(name, found)
-        raise Mistake("other_counts", found)
+        return compare(found, counts, expected, variants.items(), "other_counts")
 
     def check_second_call(self) -> str:
         again = as_tensor(self._call()).sum()
         found = f"a second call: expected {len(self._labels[0])} images, found {again:.4g}"
-        if again != len(self._labels[0]):
-            raise Mistake("goes_on_counting", found)
-        return found
+        return rule_out(found, {"goes_on_counting": again != len(self._labels[0])})
 
     def check_absent_classes(self) -> str:
         true_labels, predicted_labels = _make_labels(30, 4)
@@ -104,10 +92,9 @@ class _Criteria:
             raise Mistake("size_from_labels", found) from error
         shape = tuple(counts.shape)
         found = f"labels from 0 to 3, and 6 classes: expected shape (6, 6), found {shape}"
-        if shape == (10, 10):
-            raise Mistake("always_ten_classes", found)
-        if shape != (6, 6):
-            raise Mistake("size_from_labels", found)
+        rule_out(
+            found, {"always_ten_classes": shape == (10, 10), "size_from_labels": shape != (6, 6)}
+        )
         expected = confusion_matrix(true_labels, predicted_labels, 6)
         if not torch.equal(counts.double(), expected.double()):
             raise Mistake("other_counts", f"{found}, with other counts")
@@ -117,9 +104,7 @@ class _Criteria:
         result = self._call()
         found = f"expected an integer tensor, found {describe(result)}"
         require_tensor(result)
-        if result.is_floating_point():
-            raise Mistake("no_whole_numbers", found)
-        return found
+        return rule_out(found, {"no_whole_numbers": result.is_floating_point()})
 
     def _call(self) -> Any:  # noqa: ANN401 - any result
         true_labels, predicted_labels = self._labels

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, describe_error, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -55,7 +54,6 @@ def check_loss_choice(problem: Problem, choose: Callable[[], Any]) -> Verdict:
     criteria = _Criteria(problem, choose)
     return run_check(
         f"check_loss_choice, {problem}",
-        read_hints("loss_choice"),
         {
             "It returns an output and a loss": criteria.check_pair,
             "Output and loss fit together": criteria.check_fit,
@@ -71,11 +69,9 @@ class _Criteria:
         self._choose = choose
 
     def check_pair(self) -> str:
-        if self._problem not in _SUITABLE_LOSSES:
-            found = (
-                f"expected one of {', '.join(map(repr, _SUITABLE_LOSSES))}, not {self._problem!r}"
-            )
-            raise Mistake("unknown_problem", found)
+        problems = ", ".join(map(repr, _SUITABLE_LOSSES))
+        found = f"expected one of {problems}, not {self._problem!r}"
+        rule_out(found, {"unknown_problem": self._problem not in _SUITABLE_LOSSES})
         pair = self._choose()
         require_result(pair, self._choose)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -87,8 +83,7 @@ class _Criteria:
                 raise Mistake("unsolved", f"The {name} is not chosen yet")
             if isinstance(part, type):
                 raise Mistake("class_given", f"The {name} is {describe(part)}", part=part.__name__)
-            if not callable(part):
-                raise Mistake("not_callable", f"The {name} is {describe(part)}")
+            rule_out(f"The {name} is {describe(part)}", {"not_callable": not callable(part)})
         self._choice = Choice(self._problem, *pair)
         return "expected and found a pair"
 
@@ -152,9 +147,7 @@ class _Criteria:
             are_correct = scores.argmax(1) == targets
         share = are_correct.float().mean().item()
         found = f"expected over 90 % correct after {_NUM_STEPS} steps, found {share:.0%}"
-        if share <= 0.9:
-            raise Mistake("does_not_learn", found)
-        return found
+        return rule_out(found, {"does_not_learn": share <= 0.9})
 
 
 _SUITABLE_LOSSES: dict[str, TensorFunction] = {

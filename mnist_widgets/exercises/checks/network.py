@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, compare, recognized, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -28,6 +27,10 @@ _OTHER_ACTIVATIONS = (
     functional.elu,
     functional.silu,
 )
+_TORCH_ERRORS = {
+    "missing the required": ("no_forward", "the network has no method `forward`"),
+    "Module.__init__() call": ("forgot_super", "the `__init__` of `nn.Module` was not called"),
+}
 _NUM_IMAGES = 5  # different from all other sizes, to recognize a wrong axis
 
 
@@ -45,7 +48,6 @@ def check_network(build: Callable[[int, int], nn.Module]) -> Verdict:
     criteria = _Criteria(build)
     return run_check(
         "check_network",
-        read_hints("network"),
         {
             "It builds a network": criteria.check_building,
             "The network returns 10 scores for each image": criteria.check_shape,
@@ -67,11 +69,8 @@ class _Criteria:
     def check_shape(self) -> str:
         images = torch.rand(_NUM_IMAGES, 1, 28, 28).to(device_of(self._model))
         try:
-            scores = self._model(images)
-        except NotImplementedError as error:
-            if "missing the required" not in str(error):  # torch's message
-                raise
-            raise Mistake("no_forward", "the network has no method `forward`") from error
+            with recognized(_TORCH_ERRORS):
+                scores = self._model(images)
         except RuntimeError as error:
             self._recognize_missing_flatten(images, error)
             raise
@@ -81,49 +80,43 @@ class _Criteria:
             raise Mistake("not_a_tensor", f"expected a tensor of scores, found {describe(scores)}")
         shape, expected = tuple(scores.shape), (_NUM_IMAGES, _NUM_CLASSES)
         found = f"5 images in, expected scores of shape {expected}, found {shape}"
-        if len(shape) > 2:
-            raise Mistake("forgot_flatten", found)
-        if shape in {(_NUM_CLASSES,), (1, _NUM_CLASSES)}:
-            raise Mistake("flattens_the_batch", found)
-        if shape != expected:
-            raise Mistake("wrong_shape", found, expected=expected, shape=shape)
-        return found
+        mistakes = {
+            "forgot_flatten": len(shape) > 2,
+            "flattens_the_batch": shape in {(_NUM_CLASSES,), (1, _NUM_CLASSES)},
+            "wrong_shape": shape != expected,
+        }
+        return rule_out(found, mistakes, expected=expected, shape=shape)
 
     def check_size(self) -> str:
         sizes = [tuple(parameter.shape) for parameter in self._model.parameters()]
         matrices = [size for size in sizes if len(size) == 2]
         num_found = sum(parameter.numel() for parameter in self._model.parameters())
-        num_expected = _count_parameters(_NUM_PIXELS, _NUM_CLASSES)
+        num_expected = (_NUM_PIXELS + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * _NUM_CLASSES
         found = f"expected {num_expected:,} parameters, found {num_found:,}"
         if num_found == num_expected:
             return found
-        if not matrices:
-            raise Mistake("layers_not_registered", found, num_found=num_found)
-        if len(matrices) == 1:
-            is_alone = sorted(matrices[0]) == [_NUM_CLASSES, _NUM_PIXELS]
-            name = "too_few_layers" if is_alone else "layers_not_registered"
-            raise Mistake(name, found, num_found=num_found)
-        if len(matrices) > 2:
-            raise Mistake("too_many_layers", found, num_layers=len(matrices))
-        shared = set(matrices[0]) & set(matrices[1])  # the size that both layers have
-        num_hidden = max(shared, default=_NUM_HIDDEN)
-        name = "wrong_size" if num_hidden == _NUM_HIDDEN else "other_hidden_size"
-        raise Mistake(name, found, num_hidden=num_hidden)
+        shared = set.intersection(*map(set, matrices)) if matrices else set()
+        num_hidden = max(shared, default=_NUM_HIDDEN)  # the size that both layers have
+        num_layers = len(matrices)
+        mistakes = {
+            "too_few_layers": [sorted(size) for size in matrices] == [[_NUM_CLASSES, _NUM_PIXELS]],
+            "layers_not_registered": num_layers < 2,
+            "too_many_layers": num_layers > 2,
+            "other_hidden_size": num_hidden != _NUM_HIDDEN,
+            "wrong_size": True,
+        }
+        values = {"num_found": num_found, "num_layers": num_layers, "num_hidden": num_hidden}
+        return rule_out(found, mistakes, **values)
 
     def check_values(self) -> str:
         images = torch.rand(64, 1, 28, 28)
         model = self._model.cpu().eval()
         with torch.no_grad():
             scores = model(images)
-            variants = _compute_variants(model, images.flatten(1))
-        expected = variants[0][1]
+            expected, variants = _compute_variants(model, images.flatten(1))
         found = f"expected a first score of {expected[0, 0]:.3f}, found {scores[0, 0]:.3f}"
-        for name, variant in variants:
-            if torch.allclose(scores, variant, atol=1e-4):
-                if name == "right":
-                    return found
-                raise Mistake(name, found, least=f"{scores.min():.3f}", most=f"{scores.max():.3f}")
-        raise Mistake("other_function", found)
+        limits = {"least": f"{scores.min():.3f}", "most": f"{scores.max():.3f}"}
+        return compare(found, scores, expected, variants, "other_function", **limits)
 
     def check_other_sizes(self) -> str:
         try:
@@ -133,9 +126,7 @@ class _Criteria:
             raise Mistake("hard_coded_sizes", found) from error
         shape = tuple(scores.shape)
         found = f"build(12, 3), 5 images in, expected scores of shape (5, 3), found {shape}"
-        if shape != (_NUM_IMAGES, 3):
-            raise Mistake("hard_coded_sizes", found)
-        return found
+        return rule_out(found, {"hard_coded_sizes": shape != (_NUM_IMAGES, 3)})
 
     def _recognize_missing_flatten(self, images: Tensor, error: RuntimeError) -> None:
         if _returns(self._model, images.flatten(1), (_NUM_IMAGES, _NUM_CLASSES)):
@@ -153,16 +144,10 @@ def _build(build: Callable[[int, int], nn.Module], input_dim: int, num_classes: 
     Raises:
         Mistake: if the result is no network.
     """
-    if isinstance(build, nn.Module):
-        raise Mistake(
-            "network_given", f"expected a class or function, found a {type(build).__name__}"
-        )
-    try:
+    found = f"expected a class or function, found {describe(build)}"
+    rule_out(found, {"network_given": isinstance(build, nn.Module)})
+    with recognized(_TORCH_ERRORS):
         model: Any = build(input_dim, num_classes)
-    except AttributeError as error:
-        if "Module.__init__() call" not in str(error):  # torch's message
-            raise
-        raise Mistake("forgot_super", "the `__init__` of `nn.Module` was not called") from error
     require_result(model, build)
     if not isinstance(model, nn.Module):
         raise Mistake("not_a_network", f"expected a network, found {describe(model)}")
@@ -178,12 +163,8 @@ def _returns(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
     return isinstance(scores, Tensor) and tuple(scores.shape) == shape
 
 
-def _count_parameters(input_dim: int, num_classes: int) -> int:
-    return (input_dim + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * num_classes
-
-
-def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tensor]]:
-    """Return the correct scores for these weights, then those of common mistakes."""
+def _compute_variants(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
+    """Return the correct scores for these weights, and those of common mistakes."""
     parameters = {tuple(sorted(parameter.shape)): parameter for parameter in model.parameters()}
     sizes = ((_NUM_HIDDEN, _NUM_PIXELS), (_NUM_HIDDEN,), (_NUM_CLASSES, _NUM_HIDDEN), (10,))
     if not set(sizes) <= set(parameters):
@@ -196,7 +177,7 @@ def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tenso
     right, no_relu, *others = (
         functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *activated)
     )
-    variants = [("right", right), ("no_relu", no_relu)]
+    variants = [("no_relu", no_relu)]
     for scores in (right, no_relu, *others):
         variants += [
             ("softmax_in_network", scores.softmax(1)),
@@ -205,4 +186,5 @@ def _compute_variants(model: nn.Module, inputs: Tensor) -> list[tuple[str, Tenso
             ("sigmoid_at_the_end", scores.sigmoid()),
             ("relu_at_the_end", scores.relu()),
         ]
-    return variants + [("other_activation", scores) for scores in others]
+    variants += [("other_activation", scores) for scores in others]
+    return right, variants

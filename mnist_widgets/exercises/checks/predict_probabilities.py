@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, compare, rule_out
+from mnist_widgets.exercises.recorders import Call, RecordingNetwork
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result, require_tensor
 from mnist_widgets.exercises.verdict import Verdict
@@ -35,7 +35,6 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
     criteria = _Criteria(predict)
     return run_check(
         "check_predict_probabilities",
-        read_hints("predict_probabilities"),
         {
             "It calls the network in evaluation mode": criteria.check_call,
             "It returns a tensor with ten numbers for each image": criteria.check_shape,
@@ -49,19 +48,18 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
 class _Criteria:
     def __init__(self, predict: Callable[[nn.Module, Tensor], Any]) -> None:
         self._predict = predict
+        self._calls: list[Call] = []
 
     def check_call(self) -> str:
-        self._network = _Network()
+        self._network = self._make_network()
         self._images = torch.rand(_NUM_IMAGES, 1, 28, 28)
         self._result = self._predict(self._network, self._images)
         require_result(self._result, self._predict)
-        if not self._network.modes:
+        if not self._calls:
             raise Mistake("network_not_asked", "expected a call of the network, found none")
-        words = "training" if any(self._network.modes) else "evaluation"
-        found = f"expected evaluation mode, found {words} mode"
-        if any(self._network.modes):
-            raise Mistake("forgot_eval", found)
-        return found
+        is_training = any(mode for mode, _ in self._calls)
+        found = f"expected evaluation mode, found {_name_mode(is_training)}"
+        return rule_out(found, {"forgot_eval": is_training})
 
     def check_shape(self) -> str:
         probabilities = as_tensor(self._result)
@@ -78,7 +76,7 @@ class _Criteria:
     def check_values(self) -> str:
         found_values = as_tensor(self._result).detach().float()
         with torch.no_grad():
-            scores = self._network.score(self._images)
+            scores = self._network.layers[:2](self._images)
         expected = scores.softmax(1)
         found = (
             f"expected {expected[0, 0]:.3f} for the first image's 0, found "
@@ -95,46 +93,30 @@ class _Criteria:
             "shares_of_raw_scores": scores / scores.sum(1, keepdim=True),
             "percent": expected * 100,
         }
-        if torch.allclose(found_values, expected, atol=1e-4):
-            return found
-        for name, variant in variants.items():
-            if torch.allclose(found_values, variant, rtol=1e-3, atol=1e-4):
-                raise Mistake(name, found)
-        raise Mistake("other_numbers", found)
+        return compare(found, found_values, expected, variants.items(), "other_numbers")
 
     def check_gradients(self) -> str:
-        if getattr(self._result, "requires_grad", False):
-            raise Mistake("keeps_gradients", "expected requires_grad=False, found True")
-        return "expected and found no gradients"
+        keeps_gradients = getattr(self._result, "requires_grad", False)
+        found = f"expected requires_grad=False, found {keeps_gradients}"
+        return rule_out(found, {"keeps_gradients": keeps_gradients})
 
     def check_mode(self) -> str:
         for begins_training in (True, False):
-            network = _Network().train(begins_training)
+            network = self._make_network().train(begins_training)
             self._predict(network, self._images)
-            before, after = (
-                "training" if mode else "evaluation" for mode in (begins_training, network.training)
-            )
-            found = f"the network was in {before} mode before and in {after} mode after the call"
-            if before != after:
-                name = "mode_not_restored" if begins_training else "always_trains_afterwards"
-                raise Mistake(name, found)
+            before, after = _name_mode(begins_training), _name_mode(network.training)
+            found = f"the network was in {before} before and in {after} after the call"
+            name = "mode_not_restored" if begins_training else "always_trains_afterwards"
+            rule_out(found, {name: before != after})
         return "training mode and evaluation mode were both restored"
 
+    def _make_network(self) -> RecordingNetwork:
+        """Return a network with dropout, in training mode."""
+        linear = nn.Linear(28 * 28, 10)
+        nn.init.normal_(linear.weight, std=0.1)
+        layers = nn.Sequential(nn.Flatten(), linear, nn.Dropout(0.5))
+        return RecordingNetwork(layers, self._calls.append)
 
-class _Network(nn.Module):
-    """A network with dropout that records the mode of each call; initially in training mode."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(28 * 28, 10)
-        nn.init.normal_(self.linear.weight, std=0.1)
-        self.modes: list[bool] = []
-        self._record_mode = self.modes.append  # a deep copy of the network records in the same list
-
-    def forward(self, images: Tensor) -> Tensor:
-        self._record_mode(self.training)
-        return nn.functional.dropout(self.score(images), 0.5, self.training)
-
-    def score(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.linear(images.flatten(1))
-        return scores
+def _name_mode(is_training: bool) -> str:
+    return "training mode" if is_training else "evaluation mode"

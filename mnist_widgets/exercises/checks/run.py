@@ -6,17 +6,16 @@ The hints are in hints/run.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.data.loaders import DataError, DigitSet, load_bundled_digits, load_mnist
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
@@ -25,24 +24,13 @@ from mnist_widgets.training.evaluation.evaluator import predict_probabilities
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
 
-Result = TypeVar("Result")
-
 _NUM_CLASSES = 10
 _MIN_FIRST_LOSS = 0.6  # times the loss of guessing; new networks start at 0.9 to 1.1 times
-
-
-@dataclass(frozen=True)
-class _KnownData:
-    """A data set that the check can load, and the accuracy required on it."""
-
-    load: Callable[[], tuple[DigitSet, DigitSet]]
-    min_accuracy: float
-
-
 _KNOWN_DATA = {
-    "MNIST": _KnownData(lambda: load_mnist(download=False), 0.97),
-    "UCI digits": _KnownData(load_bundled_digits, 0.955),
+    "MNIST": lambda: load_mnist(download=False),
+    "UCI digits": load_bundled_digits,
 }
+_MIN_ACCURACIES = {"MNIST": 0.97, "UCI digits": 0.955}
 
 
 def check_run(
@@ -87,7 +75,6 @@ def check_run(
     criteria = _Criteria(run, max_parameters, max_epochs, min_accuracy, data_name)
     return run_check(
         "check_run",
-        read_hints("run"),
         {
             "A training run that has ended": criteria.check_run,
             "Trained on a known data set, without its test images": criteria.check_data,
@@ -100,23 +87,16 @@ def check_run(
     )
 
 
+@dataclass
 class _Criteria:
-    def __init__(
-        self,
-        run: object,
-        max_parameters: int,
-        max_epochs: int,
-        min_accuracy: float | None,
-        data_name: str | None,
-    ) -> None:
-        self._run = run
-        self._max_parameters = max_parameters
-        self._max_epochs = max_epochs
-        self._min_accuracy = min_accuracy
-        self._data_name = data_name
+    run: object
+    max_parameters: int
+    max_epochs: int
+    min_accuracy: float | None
+    data_name: str | None
 
     def check_run(self) -> str:
-        run = self._run
+        run = self.run
         if run is None or run is Ellipsis:
             raise Mistake("unsolved", "there is no run to check yet")
         if not isinstance(run, (Trainer, TrainingSession)):
@@ -127,46 +107,39 @@ class _Criteria:
             raise Mistake("not_ended", "the training has not ended yet")
         num_batches = self._trainer.num_batches_trained
         found = f"{num_batches:,} batches were trained"
-        if not num_batches:
-            raise Mistake("never_trained", found)
-        return found
+        return rule_out(found, {"never_trained": not num_batches})
 
     def check_data(self) -> str:
         digit_sets = list(_find_digit_sets(self._trainer.train_batches))
-        names = {self._data_name} if self._data_name else {found.name for found in digit_sets}
+        names = {self.data_name} if self.data_name else {found.name for found in digit_sets}
         words = " and ".join(sorted(names)) or "unknown images"
         if len(names) != 1 or not names <= set(_KNOWN_DATA):
             raise Mistake("unknown_data", f"expected {' or '.join(_KNOWN_DATA)}, found {words}")
         self._name = names.pop()
         try:
-            train_set, self._test_set = _KNOWN_DATA[self._name].load()
+            train_set, self._test_set = _KNOWN_DATA[self._name]()
         except DataError as error:
             raise Mistake("no_test_set", f"{self._name}: {error.reason}") from error
         self._num_train_images = len(train_set)
         test_images = _rows_of(self._test_set)
         num_seen = len(test_images & set().union(*map(_rows_of, digit_sets)))
-        num_images = len(self._test_set)
-        if num_seen:
-            found = f"{self._name}; found {num_seen:,} of its {num_images:,} test images"
-            raise Mistake("trained_on_test_images", found, num_seen=num_seen)
-        return f"{self._name}; found none of its {num_images:,} test images"
+        words = f"{num_seen:,}" if num_seen else "none"
+        found = f"{self._name}; found {words} of its {len(self._test_set):,} test images"
+        return rule_out(found, {"trained_on_test_images": num_seen}, num_seen=num_seen)
 
     def check_parameters(self) -> str:
         trained = [p for group in self._trainer.optimizer.param_groups for p in group["params"]]
         parameters = {id(p): p.numel() for p in (*self._trainer.model.parameters(), *trained)}
-        num_parameters = sum(parameters.values())
-        found = f"found {num_parameters:,}"
-        if num_parameters > self._max_parameters:
-            raise Mistake("too_many_parameters", found, most=f"{self._max_parameters:,}")
-        return found
+        num_parameters, most = sum(parameters.values()), self.max_parameters
+        mistakes = {"too_many_parameters": num_parameters > most}
+        return rule_out(f"found {num_parameters:,}", mistakes, most=f"{most:,}")
 
     def check_epochs(self) -> str:
         num_used, num_images = self._trainer.num_images_trained, self._num_train_images
         num_epochs = max(num_used / num_images, self._trainer.num_epochs_trained)
         found = f"found {num_epochs:.4g}: {num_used:,} images used, {num_images:,} in the set"
-        if num_epochs > self._max_epochs:
-            raise Mistake("too_many_epochs", found, most=self._max_epochs)
-        return found
+        mistakes = {"too_many_epochs": num_epochs > self.max_epochs}
+        return rule_out(found, mistakes, most=self.max_epochs)
 
     def check_history(self) -> str:
         history = self._trainer.history
@@ -179,30 +152,29 @@ class _Criteria:
             f"{num_batches:,} batches and {num_epochs} epochs were trained, the history contains "
             f"{kept[0]:,} and {kept[2]}"
         )
-        if kept != (num_batches, num_epochs, num_epochs):
-            raise Mistake("history_changed", found)
-        return found
+        return rule_out(found, {"history_changed": kept != (num_batches, num_epochs, num_epochs)})
 
     def check_start(self) -> str:
         """Compare the first batch's loss with that of equal probabilities for all classes."""
         first_loss = self._trainer.history.batch_losses[0]
         guessing = self._compute_loss_of_guessing()
         found = f"the first batch has a loss of {first_loss:.3g}, guessing {guessing:.3g}"
-        if 0 < first_loss < _MIN_FIRST_LOSS * guessing:  # false for NaN and for negative losses
-            raise Mistake("trained_before", found)
-        return found
+        is_low = 0 < first_loss < _MIN_FIRST_LOSS * guessing  # false for NaN and negative losses
+        return rule_out(found, {"trained_before": is_low})
 
     def check_accuracy(self) -> str:
-        needed = self._min_accuracy
+        needed = self.min_accuracy
         if needed is None:
-            needed = _KNOWN_DATA[self._name].min_accuracy
-        model, test_set = self._trainer.model, self._test_set
-        probabilities = self._between_batches(lambda: predict_probabilities(model, test_set.images))
+            needed = _MIN_ACCURACIES[self._name]
+        run, test_set = self.run, self._test_set
+        predict = partial(predict_probabilities, self._trainer.model, test_set.images)
+        if isinstance(run, TrainingSession) and run.can("reset"):  # it is not closed
+            probabilities = run.between_batches(predict).result()
+        else:
+            probabilities = predict()
         share = (probabilities.argmax(1) == test_set.labels).float().mean().item()
         found = f"expected at least {needed:.2%} of the {self._name} test images, found {share:.2%}"
-        if share < needed:
-            raise Mistake("too_inaccurate", found)
-        return found
+        return rule_out(found, {"too_inaccurate": share < needed})
 
     def _compute_loss_of_guessing(self) -> float:
         """Return a batch's loss for equal probabilities; NaN if it cannot be computed.
@@ -215,15 +187,8 @@ class _Criteria:
         scores = torch.full((batch_size, _NUM_CLASSES), -math.log(_NUM_CLASSES))
         try:
             return float(trainer.loss_fn(scores, labels))
-        except Exception:  # a training step of the student's own may pass something else
+        except Exception:  # a student's own training step may pass other values
             return math.nan
-
-    def _between_batches(self, job: Callable[[], Result]) -> Result:
-        """Run a job that reads the network while no batch is trained."""
-        run = self._run
-        if isinstance(run, TrainingSession) and run.can("reset"):  # it is not closed
-            return run.between_batches(job).result()
-        return job()
 
 
 def _find_digit_sets(source: object) -> Iterator[DigitSet]:

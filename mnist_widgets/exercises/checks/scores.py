@@ -6,17 +6,19 @@ The hints are in hints/scores.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, compare, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.training.evaluation.measures import accuracy, precision, recall
+
+_VECTORS = {"recall": recall, "precision": precision}
 
 
 def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> Verdict:
@@ -34,12 +36,15 @@ def check_scores(compute: Callable[[Tensor], tuple[float, Tensor, Tensor]]) -> V
     criteria = _Criteria(compute)
     return run_check(
         "check_scores",
-        read_hints("scores"),
         {
             "It returns three results": criteria.check_result,
             "Accuracy: the correct share of all images": criteria.check_accuracy,
-            "Recall: the correct share of each true class": criteria.check_recall,
-            "Precision: the correct share of each predicted class": criteria.check_precision,
+            "Recall: the correct share of each true class": partial(
+                criteria.check_vector, "recall"
+            ),
+            "Precision: the correct share of each predicted class": partial(
+                criteria.check_vector, "precision"
+            ),
             "It returns NaN for a division by 0": criteria.check_absent_classes,
         },
     )
@@ -57,41 +62,30 @@ class _Criteria:
         require_result(result, self._compute)
         if not isinstance(result, (tuple, list)) or len(result) != 3:
             raise Mistake("not_three_results", f"expected 3 results, found {describe(result)}")
-        self._accuracy, self._recall, self._precision = map(as_tensor, result)
+        self._accuracy, *vectors = map(as_tensor, result)
+        self._vectors = dict(zip(_VECTORS, vectors, strict=True))
         return "expected and found 3 results"
 
     def check_accuracy(self) -> str:
-        if self._accuracy.numel() != 1:
-            found = f"expected one number, found {describe(self._accuracy)}"
-            raise Mistake("accuracy_for_each_class", found)
-        if self._accuracy.dim():  # printing it would show brackets
-            raise Mistake("accuracy_in_brackets", f"found {self._accuracy.tolist()}")
-        counts, value = self._counts, float(self._accuracy)
-        expected = accuracy(counts)
+        counts, value = self._counts, self._accuracy
+        found = f"expected one number, found {describe(value)}"
+        rule_out(found, {"accuracy_for_each_class": value.numel() != 1})
+        if value.dim():  # printing it would show brackets
+            raise Mistake("accuracy_in_brackets", f"found {value.tolist()}")
+        expected = torch.tensor(accuracy(counts))
         found = f"expected {expected:.4f}, found {value:.4f}"
-        if abs(value - expected) < 1e-4:
-            return found
-        num_right = counts.trace().item()
+        num_right = counts.trace()
         variants = {
-            "mean_of_recalls": recall(counts).mean().item(),
-            "mean_of_precisions": precision(counts).mean().item(),
+            "mean_of_recalls": recall(counts).mean(),
+            "mean_of_precisions": precision(counts).mean(),
             "error_rate": 1 - expected,
             "percent": 100 * expected,
-            "whole_numbers": 0.0,
+            "whole_numbers": torch.tensor(0),
             "not_divided": num_right,
             "divided_by_classes": num_right / len(counts),
             "cells_instead_of_images": num_right / counts.numel(),
         }
-        for name, variant in variants.items():
-            if abs(value - variant) < 1e-4:
-                raise Mistake(name, found)
-        raise Mistake("other_accuracy", found)
-
-    def check_recall(self) -> str:
-        return self._check_vector("recall", self._recall, recall, precision)
-
-    def check_precision(self) -> str:
-        return self._check_vector("precision", self._precision, precision, recall)
+        return compare(found, value, expected, variants.items(), "other_accuracy")
 
     def check_absent_classes(self) -> str:
         counts = self._counts.clone()
@@ -106,36 +100,22 @@ class _Criteria:
             f"no image is a 4, its recall: expected nan, found {recalls[4]:.4g}; "
             f"none is predicted as 7, its precision: expected nan, found {precisions[7]:.4g}"
         )
-        if not (torch.isnan(recalls[4]) and torch.isnan(precisions[7])):
-            raise Mistake("no_nan", found)
-        return found
+        are_nan = torch.isnan(recalls[4]) and torch.isnan(precisions[7])
+        return rule_out(found, {"no_nan": not are_nan})
 
-    def _check_vector(
-        self,
-        name: str,
-        values: Tensor,
-        right: Callable[[Tensor], Tensor],
-        other: Callable[[Tensor], Tensor],
-    ) -> str:
-        """Compare one number for each class."""
-        expected = right(self._counts)
-        if values.numel() == 1:
-            found = f"expected 10 numbers, found {float(values):.4f}"
-            raise Mistake("one_number_for_all", found, score=name)
-        if tuple(values.shape) != (10,):
-            found = f"expected shape (10,), found {tuple(values.shape)}"
-            raise Mistake("wrong_shape", found, score=name)
+    def check_vector(self, name: str) -> str:
+        """Compare the recall or the precision of each class."""
+        values, expected = self._vectors[name], _VECTORS[name](self._counts)
+        [other] = _VECTORS.keys() - {name}
+        shape = tuple(values.shape)
+        mistakes = {"one_number_for_all": values.numel() == 1, "wrong_shape": shape != (10,)}
+        rule_out(f"expected 10 numbers, found shape {shape}", mistakes, score=name)
         found = f"expected {expected[0]:.4f} for class 0, found {float(values[0]):.4f}"
-        if torch.allclose(values.double(), expected, atol=1e-4):
-            return found
         variants = {
-            f"{name}_from_the_wrong_axis": other(self._counts),
+            f"{name}_from_the_wrong_axis": _VECTORS[other](self._counts),
             "shares_of_all": self._counts.diag() / self._counts.sum(),
             "percent": 100 * expected,
             "whole_numbers": torch.zeros(10),
             "not_divided": self._counts.diag(),
         }
-        for mistake, variant in variants.items():
-            if torch.allclose(values.double(), variant.double(), atol=1e-4):
-                raise Mistake(mistake, found, score=name)
-        raise Mistake("other_score", found, score=name)
+        return compare(found, values, expected, variants.items(), "other_score", score=name)

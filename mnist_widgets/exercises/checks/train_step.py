@@ -5,29 +5,37 @@ The hints are in hints/train_step.md.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 
-from mnist_widgets.exercises.hints import read_hints
-from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.exercises.mistakes import Mistake, name_variant, recognized, rule_out
+from mnist_widgets.exercises.recorders import (
+    LEARNING_RATE,
+    Call,
+    RecordingNetwork,
+    ReferenceModel,
+    check_devices,
+)
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
-from mnist_widgets.exercises.step_recorders import (
-    LEARNING_RATE,
-    SMALL,
-    RecordingNet,
-    RecordingSGD,
-    ReferenceModel,
-)
 from mnist_widgets.exercises.verdict import Verdict
-from mnist_widgets.training.trainer import TrainStep
+from mnist_widgets.training.devices import device_of
+from mnist_widgets.training.trainer import LossFunction, TrainStep
 
 _MAX_DIGITS = 6  # of a rounded loss
+_SMALL = 1e-5  # the largest difference of equal losses
+_TORCH_ERRORS = {
+    "'float' object has no attribute 'backward'": (
+        "item_too_early",
+        "the loss is a plain number, not a tensor",
+    ),
+    "does not require grad": ("no_graph", "the loss has no graph of its computation"),
+}
 
 
 def check_train_step(train_step: TrainStep) -> Verdict:
@@ -45,7 +53,6 @@ def check_train_step(train_step: TrainStep) -> Verdict:
     criteria = _Criteria(train_step)
     return run_check(
         "check_train_step",
-        read_hints("train_step"),
         {
             "It computes scores for a batch": criteria.check_call,
             "`loss_fn` compares the raw scores with the targets": criteria.check_loss,
@@ -63,33 +70,25 @@ class _Criteria:
     def __init__(self, train_step: TrainStep) -> None:
         self._train_step = train_step
         self._events: list[str] = []
+        self._calls: list[Call] = []
         self._losses: list[float] = []
         self._accuracies: list[float] = []
 
     def check_call(self) -> str:
-        self._network = RecordingNet()
-        self._reference, self._without_zeroing = (
-            ReferenceModel(self._network),
-            ReferenceModel(self._network),
-        )
+        layers = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+        self._network = RecordingNetwork(layers, self._calls.append)
+        self._reference, self._without_zeroing = ReferenceModel(layers), ReferenceModel(layers)
         self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
-        self._optimizer = RecordingSGD(self._network, self._events)
-        try:
+        self._optimizer = torch.optim.SGD(self._network.parameters(), lr=LEARNING_RATE)
+        self._optimizer.register_step_pre_hook(lambda *_: self._events.append("step"))
+        with recognized(_TORCH_ERRORS):
             self._results = [self._call(self._batches[0])]
-        except AttributeError as error:
-            if "'float' object has no attribute 'backward'" not in str(error):
-                raise
-            raise Mistake("item_too_early", "the loss is a plain number, not a tensor") from error
-        except RuntimeError as error:
-            if "does not require grad" not in str(error):  # torch's message
-                raise
-            raise Mistake("no_graph", "the loss has no graph of its computation") from error
-        if not self._network.num_calls:
+        if not self._calls:
             require_result(self._results[0], self._train_step)
             raise Mistake("network_not_asked", "the network was never called")
-        if not self._network.is_training:
+        if not all(is_training for is_training, _ in self._calls):
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
-        if not self._network.training:  # so it would train the next batch in it
+        if not self._network.training:  # it would train the next batch wrongly
             raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
         return f"the network returned scores for {len(self._batches[0][0])} inputs"
 
@@ -99,13 +98,21 @@ class _Criteria:
         return f"the loss of the first batch is {self._losses[0]:.4f}"
 
     def check_first_update(self) -> str:
-        untouched = deepcopy(self._reference)
         self._reference.train(self._batches[0])
         self._without_zeroing.train(self._batches[0])
         found = self._reference.compare_with(self._network)
         if self._reference.equals(self._network):
             return found
-        raise Mistake(self._name_wrong_update(untouched.equals(self._network)), found)
+        is_unchanged, events = self._reference.is_unchanged(self._network), self._events
+        mistakes = {
+            "own_update": not is_unchanged and "step" not in events,
+            "wrong_update": not is_unchanged,
+            "forgot_backward": "backward" not in events,
+            "forgot_step": "step" not in events,
+            "update_before_backward": events[:1] == ["step"],
+            "gradients_erased": True,
+        }
+        return rule_out(found, mistakes)
 
     def check_second_update(self) -> str:
         self._reference.optimizer.zero_grad()
@@ -113,60 +120,49 @@ class _Criteria:
         self._without_zeroing.train(self._batches[1])
         self._results.append(self._call(self._batches[1]))
         found = self._reference.compare_with(self._network)
-        if self._reference.equals(self._network):
-            return found
-        is_without_zeroing = self._without_zeroing.equals(self._network)
-        raise Mistake("forgot_zero_grad" if is_without_zeroing else "wrong_update", found)
+        mistakes = {
+            "forgot_zero_grad": self._without_zeroing.equals(self._network),
+            "wrong_update": not self._reference.equals(self._network),
+        }
+        return rule_out(found, mistakes)
 
     def check_result(self) -> str:
         result: Any = self._results[1]
         require_result(result, self._train_step)
-        if isinstance(result, Tensor):
-            raise Mistake("returns_tensor", f"expected a float, found {describe(result)}")
-        if isinstance(result, bool) or not isinstance(result, Real):
-            raise Mistake("returns_no_number", f"expected a float, found {describe(result)}")
-        expected = self._losses[1]
-        found = f"expected {expected:.6f}, found {float(result):.6f}"
-        if abs(float(result) - expected) <= SMALL:
-            return found
-        if self._returned_accuracies():
-            raise Mistake("returns_accuracy", found)
-        for digits in range(_MAX_DIGITS):
-            if float(result) == round(expected, digits):
-                raise Mistake("rounded_loss", found)
+        mistakes = {
+            "returns_tensor": isinstance(result, Tensor),
+            "returns_no_number": isinstance(result, bool) or not isinstance(result, Real),
+        }
+        rule_out(f"expected a float, found {describe(result)}", mistakes)
+        expected, value = self._losses[1], float(result)
         after = functional.cross_entropy(self._network(self._batches[1][0]), self._batches[1][1])
-        if abs(float(result) - after.item()) <= SMALL:
-            raise Mistake("loss_after_update", found)
-        raise Mistake("wrong_loss", found)
+        found = f"expected {expected:.6f}, found {value:.6f}"
+        if abs(value - expected) <= _SMALL:
+            return found
+        mistakes = {
+            "returns_accuracy": self._returned_accuracies(),
+            "rounded_loss": value in {round(expected, digits) for digits in range(_MAX_DIGITS)},
+            "loss_after_update": abs(value - after.item()) <= _SMALL,
+            "wrong_loss": True,
+        }
+        return rule_out(found, mistakes)
 
     def check_device(self) -> str:
-        """Train on PyTorch's `meta` device, which every machine has."""
         meta = torch.device("meta")
-        seen: dict[str, str] = {}
 
-        def compare_nothing(_scores: Tensor, targets: Tensor) -> Tensor:
-            seen["targets"] = targets.device.type
-            return torch.tensor(1.0, requires_grad=True)  # `meta` has no values to return
+        def train(network: nn.Module, loss_fn: LossFunction, optimizer: Optimizer) -> None:
+            self._train_step(network, tuple(self._batches[0]), loss_fn, optimizer, meta)
+            here = device_of(network).type
+            found = f"expected the network on meta, found it on {here}"
+            rule_out(found, {"device_ignored": here != "meta"})
 
-        class Elsewhere(nn.Linear):
-            def forward(self, inputs: Tensor) -> Tensor:
-                seen["inputs"] = inputs.device.type
-                return torch.empty(len(inputs), 3, device=meta)
-
-        model = Elsewhere(4, 3, device=meta)
-        optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
-        self._train_step(model, tuple(self._batches[0]), compare_nothing, optimizer, meta)
-        places = ", ".join(f"{name} on {seen.get(name)}" for name in ("inputs", "targets"))
-        found = f"expected inputs on meta, targets on meta, found {places}"
-        if set(seen.values()) != {"meta"}:
-            raise Mistake("device_ignored", found)
-        return found
+        return check_devices(train)
 
     def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - any result
         device = torch.device("cpu")
         result = self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
-        if self._network.scores is not None:
-            is_right = self._network.scores.argmax(dim=1) == batch[1]
+        if self._calls:
+            is_right = self._calls[-1][1].argmax(dim=1) == batch[1]
             self._accuracies.append(is_right.double().mean().item())
         return result
 
@@ -177,7 +173,7 @@ class _Criteria:
         """
         return any(
             all(
-                isinstance(result, Real) and abs(float(result) - scale * accuracy) <= SMALL
+                isinstance(result, Real) and abs(float(result) - scale * accuracy) <= _SMALL
                 for result, accuracy in zip(self._results, self._accuracies, strict=True)
             )
             for scale in (1, 100, len(self._batches[0][0]))
@@ -192,32 +188,21 @@ class _Criteria:
         return loss
 
     def _refuse_other_arguments(self, scores: Any, targets: Any) -> None:  # noqa: ANN401 - any
-        raw = self._network.scores
+        rule_out("the loss was computed before the scores", {"network_not_asked": not self._calls})
+        raw = self._calls[-1][1]
         found = f"expected scores and targets, found {describe(scores)} and {describe(targets)}"
-        if raw is None:
-            raise Mistake("network_not_asked", "the loss was computed before the scores")
         if not isinstance(scores, Tensor) or not isinstance(targets, Tensor):
             raise Mistake("wrong_loss_arguments", found)
-        if scores.dtype == torch.int64 and targets.is_floating_point():
-            raise Mistake("loss_arguments_swapped", found)
-        if not scores.is_floating_point() or scores.dim() == 1:
-            raise Mistake("argmax_before_loss", found)
-        for name, variant in {
+        mistakes = {
+            "loss_arguments_swapped": scores.dtype == torch.int64 and targets.is_floating_point(),
+            "argmax_before_loss": not scores.is_floating_point() or scores.dim() == 1,
+        }
+        rule_out(found, mistakes)
+        variants = {
             "softmax_before_loss": raw.softmax(1),
             "softmax_over_batch": raw.softmax(0),
             "log_softmax_before_loss": raw.log_softmax(1),
-        }.items():
-            if scores.shape == raw.shape and torch.allclose(scores, variant, atol=SMALL):
-                row = ", ".join(f"{value:.2f}" for value in scores[0])
-                raise Mistake(name, f"`loss_fn` was given {row} for the first input", row=row)
-
-    def _name_wrong_update(self, is_unchanged: bool) -> str:
-        events = self._events
-        if not is_unchanged:
-            return "wrong_update" if "step" in events else "own_update"
-        if "backward" not in events:
-            return "forgot_backward"
-        if "step" not in events:
-            return "forgot_step"
-        is_early = events.index("step") < events.index("backward")
-        return "update_before_backward" if is_early else "gradients_erased"
+        }
+        if name := name_variant(scores, variants.items()):
+            row = ", ".join(f"{value:.2f}" for value in scores[0])
+            raise Mistake(name, f"`loss_fn` was given {row} for the first input", row=row)

@@ -396,7 +396,7 @@ def test_the_details_tell_how_far_it_came():
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (moves_the_inputs_alone, "found inputs on meta, targets on cpu"),
+        (moves_the_inputs_alone, "found targets on cpu, scores on meta"),
         (evaluates, "expected training mode, found evaluation mode"),
         (evaluates_afterwards, "expected training mode afterwards, found evaluation mode"),
         (returns_text, "expected a float, found '"),
