@@ -165,7 +165,7 @@ def _examine() -> int:
 
     diagnosis = doctor()
     print(diagnosis)
-    return 0 if all(finding.is_ok for finding in diagnosis.findings) else 1
+    return 0 if all(finding.is_ok for finding in diagnosis.findings.values()) else 1
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on

@@ -9,9 +9,8 @@ import html
 import importlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
 from importlib import metadata
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -38,39 +37,37 @@ class Finding(NamedTuple):
     """The result of one check.
 
     Attributes:
-        topic: what was checked.
         message: what was found.
-        advice: what to do; empty if the topic is OK.
+        advice: what to do; empty if all is OK.
     """
 
-    topic: str
     message: str
     advice: str = ""
 
     @property
     def is_ok(self) -> bool:
-        """Whether the lessons run with it."""
+        """Whether the lessons run with what was found."""
         return not self.advice
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """All findings; prints as text, and shows as a table in a notebook."""
+    """All findings, by their topics; prints as text, and shows as a table in a notebook."""
 
-    findings: tuple[Finding, ...]
+    findings: Mapping[str, Finding]
 
     @property
     def verdict(self) -> str:
         """Say in one line whether the lessons will run."""
-        wrong = [finding.topic for finding in self.findings if not finding.is_ok]
+        wrong = [topic for topic, finding in self.findings.items() if not finding.is_ok]
         if not wrong:
             return "Everything is OK: the lessons will run."
         return f"Fix this first: {', '.join(wrong)}."
 
     def __repr__(self) -> str:
-        width = max((len(finding.topic) for finding in self.findings), default=0)
+        width = max(map(len, self.findings))
         lines = []
-        for topic, message, advice in self.findings:
+        for topic, (message, advice) in self.findings.items():
             lines.append(f"{'!!' if advice else 'ok'}  {topic:<{width}}  {message}")
             if advice:
                 lines.append(f"{'':{width + 6}}-> {advice}")
@@ -82,7 +79,7 @@ class Diagnosis:
             f"<td style='text-align: left'>{html.escape(message)}"
             + (f"<br><strong>{html.escape(advice)}</strong>" if advice else "")
             + "</td></tr>"
-            for topic, message, advice in self.findings
+            for topic, (message, advice) in self.findings.items()
         )
         return f"<p><strong>{html.escape(self.verdict)}</strong></p><table>{rows}</table>"
 
@@ -97,36 +94,20 @@ def doctor() -> Diagnosis:
         The findings on versions, imports, the page's parts, host, threads, device, data and
         network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
-    return Diagnosis(tuple(check() for check in _CHECKS))
+    checks: dict[str, Callable[[], Finding]] = {
+        "versions": check_versions,
+        "imports": check_imports,
+        "page": check_page,
+        "host": check_host,
+        "threads": check_threads,
+        "device": check_device,
+        "data": check_data,
+        "network": check_network,
+    }
+    return Diagnosis({topic: _run(check) for topic, check in checks.items()})
 
 
-_CHECKS: list[Callable[[], Finding]] = []
-"""The checks of all topics, in the order in which they are defined below."""
-
-
-def _check(look: Callable[[], tuple[str, str]]) -> Callable[[], Finding]:
-    """Register a check; its topic is the function's name without `check_`.
-
-    Args:
-        look: returns a message, and advice, which is empty if the topic is OK. An error that it
-            raises becomes a finding.
-    """
-    topic = look.__name__.removeprefix("check_")
-
-    @wraps(look)
-    def check() -> Finding:
-        try:
-            return Finding(topic, *look())
-        except _ANYTHING as error:
-            message = f"could not be checked: {_describe(error)}"
-            return Finding(topic, message, "Fix the other findings first, or report this one.")
-
-    _CHECKS.append(check)
-    return check
-
-
-@_check
-def check_versions() -> tuple[str, str]:
+def check_versions() -> Finding:
     """Compare the installed versions with those that the package requires."""
     from packaging.requirements import Requirement
 
@@ -146,8 +127,7 @@ def check_versions() -> tuple[str, str]:
     return _report(found, faults, f"{_INSTALL}, then restart the kernel.")
 
 
-@_check
-def check_imports() -> tuple[str, str]:
+def check_imports() -> Finding:
     """Import the packages that this one needs."""
     faults = {}
     for name in _IMPORTS:
@@ -162,8 +142,7 @@ def check_imports() -> tuple[str, str]:
     return _report(found, list(faults.values()), advice)
 
 
-@_check
-def check_page() -> tuple[str, str]:
+def check_page() -> Finding:
     """Compare the JavaScript parts that a page loads with their Python packages.
 
     If Jupyter runs in another environment than this Python, this function cannot see its parts.
@@ -181,17 +160,15 @@ def check_page() -> tuple[str, str]:
     return _report(found, faults, advice)
 
 
-@_check
-def check_host() -> tuple[str, str]:
+def check_host() -> Finding:
     """Name the host, as far as it is known, and what is special about it."""
     facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
         facts.append("a request returns when its training has ended")
-    return ", ".join(facts), ""
+    return Finding(", ".join(facts))
 
 
-@_check
-def check_threads() -> tuple[str, str]:
+def check_threads() -> Finding:
     """Compare the number of torch's threads with the CPUs that this process can use."""
     import torch
 
@@ -201,14 +178,13 @@ def check_threads() -> tuple[str, str]:
     found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
     if num_threads > max(1.0, cpus):
         advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
-        return found[0], advice
+        return Finding(found[0], advice)
     if threads.IS_TORCH_FIRST:
         found.append("torch was imported first: import mnist_widgets before it to train faster")
-    return ", ".join(found), ""
+    return Finding(", ".join(found))
 
 
-@_check
-def check_device() -> tuple[str, str]:
+def check_device() -> Finding:
     """Name the device that trains, and multiply two matrices on it."""
     import torch
 
@@ -226,12 +202,11 @@ def check_device() -> tuple[str, str]:
         fault = f"cannot compute: {_describe(error)}"
     if fault:
         advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
-        return f"{name} {fault}", advice
-    return f"training runs on {name}, and a test computation is correct", ""
+        return Finding(f"{name} {fault}", advice)
+    return Finding(f"training runs on {name}, and a test computation is correct")
 
 
-@_check
-def check_data() -> tuple[str, str]:
+def check_data() -> Finding:
     """Check that MNIST, if it is here, and the bundled digits are complete."""
     from torchvision.datasets import MNIST
 
@@ -245,18 +220,17 @@ def check_data() -> tuple[str, str]:
     folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
     faults = find_faults(files)
     if not faults:
-        return f"MNIST is complete, in {folders}; {bundled}", ""
+        return Finding(f"MNIST is complete, in {folders}; {bundled}")
     if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
-        return f"MNIST in {folders}: {damage}", "Run: mnist-widgets data"
+        return Finding(f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
     if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
         message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
-        return message, "Correct the variable, or run: mnist-widgets data"
-    return f"MNIST is not in {root} yet; {bundled}", ""
+        return Finding(message, "Correct the variable, or run: mnist-widgets data")
+    return Finding(f"MNIST is not in {root} yet; {bundled}")
 
 
-@_check
-def check_network() -> tuple[str, str]:
+def check_network() -> Finding:
     """Check whether a server of MNIST answers; the lessons also run without a network."""
     from torchvision.datasets import MNIST
 
@@ -267,11 +241,20 @@ def check_network() -> tuple[str, str]:
     answer = f"no answer within {NETWORK_TIMEOUT_S:g} s; the bundled digits need no network"
     if mirror is not None:
         answer = f"{urlsplit(mirror).hostname} answers"
-    return f"asked {hosts} for MNIST, {answer}", ""
+    return Finding(f"asked {hosts} for MNIST, {answer}")
 
 
-def _report(found: list[str], faults: list[str], advice: str) -> tuple[str, str]:
-    return ("; ".join(faults), advice) if faults else (", ".join(found), "")
+def _run(check: Callable[[], Finding]) -> Finding:
+    """Return the finding of `check`, or one for the error that it raises."""
+    try:
+        return check()
+    except _ANYTHING as error:
+        message = f"could not be checked: {_describe(error)}"
+        return Finding(message, "Fix the other findings first, or report this one.")
+
+
+def _report(found: list[str], faults: list[str], advice: str) -> Finding:
+    return Finding("; ".join(faults), advice) if faults else Finding(", ".join(found))
 
 
 def _describe(error: BaseException) -> str:

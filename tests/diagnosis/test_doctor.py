@@ -67,9 +67,9 @@ class TestAll:
     def test_here_everything_is_ok(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
         found = mnist_widgets.doctor()
-        assert [finding.topic for finding in found.findings] == TOPICS
+        assert list(found.findings) == TOPICS
         assert found.verdict == "Everything is OK: the lessons will run.", found
-        assert not [finding.advice for finding in found.findings if finding.advice]
+        assert not [finding.advice for finding in found.findings.values() if finding.advice]
 
     def test_each_of_several_faults_gets_its_line_and_its_advice(self, tmp_path):
         add_package(tmp_path, "bqplot", "0.11.0")
@@ -112,7 +112,7 @@ class TestAll:
         assert "bqplot: SystemExit: no display" in answer.stdout
 
     def test_in_a_notebook_it_is_a_table_with_escaped_text(self):
-        found = Diagnosis((Finding("data", "<script>", "a < b"), Finding("page", "")))
+        found = Diagnosis({"data": Finding("<script>", "a < b"), "page": Finding("")})
         page = found._repr_html_()
         assert "&lt;script&gt;" in page
         assert "<strong>a &lt; b</strong>" in page
@@ -176,7 +176,7 @@ class TestPage:
     def test_a_broken_manifest_is_a_finding(self, user_folder):
         self.add_part(user_folder, "bqplot", "0")
         (user_folder / "bqplot" / "package.json").write_text("{")
-        page = doctor().findings[TOPICS.index("page")]
+        page = doctor().findings["page"]
         assert not page.is_ok
         assert page.message.startswith("could not be checked: JSONDecodeError")
 
