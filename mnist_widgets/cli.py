@@ -9,7 +9,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mnist_widgets.training.history import History
 
 MAX_LEARNING_RATE = 1e37  # Adam multiplies it by 10 in the first step, which must fit in a float32
-MAX_SEED = 2**31 - 1  # as in `RunConfig`
 LESSONS_FOLDER = "~/mnist_widgets_lessons"
 LOADERS = {  # names of functions in mnist_widgets
     "auto": "load_digits",
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default `sys.argv[1:]`, and return the exit status."""
     try:
         try:
-            return _run_line(arguments)
+            return _run(arguments)
         finally:
             sys.stdout.flush()  # here, because an error while Python exits cannot be caught
     except BrokenPipeError:
@@ -45,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
 
 
-def _run_line(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
     parser = _build_parser()
-    options, further = parser.parse_known_args(arguments)
-    if further and options.command != "lab":
-        parser.error(f"unrecognized arguments: {' '.join(further)}")
     try:
-        return _run(options, further) if options.command else _help(parser)
+        options, further = parser.parse_known_args(arguments)
+        if further and options.command != "lab":
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
+        return options.run(options, further) or 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -59,24 +58,7 @@ def _run_line(arguments: Sequence[str] | None) -> int:
         return _fail(str(error))
 
 
-def _run(options: argparse.Namespace, further: list[str]) -> int:
-    match options.command:
-        case "lab":
-            return _open_lab(further)
-        case "train":
-            return _train(options)
-        case "data":
-            return _fetch(options)
-        case _:
-            return _examine()
-
-
-def _help(parser: argparse.ArgumentParser) -> int:
-    parser.print_help()
-    return 0
-
-
-def _open_lab(arguments: list[str]) -> int:
+def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     """Copy the lessons and open JupyterLab; all arguments but a leading folder go to JupyterLab."""
     from mnist_widgets.lessons import copy_lessons, open_lab
 
@@ -96,7 +78,7 @@ def _open_lab(arguments: list[str]) -> int:
         return _fail('JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"')
 
 
-def _train(options: argparse.Namespace) -> int:
+def _train(options: argparse.Namespace, _: list[str]) -> int | None:
     """Train SimpleNet with Adam and print the results, also after Ctrl-C; fail if it diverged.
 
     Raises:
@@ -109,6 +91,7 @@ def _train(options: argparse.Namespace) -> int:
         ProgressBar,
         SimpleNet,
         Trainer,
+        accuracy,
         confusion_matrix,
         predict_probabilities,
     )
@@ -131,13 +114,16 @@ def _train(options: argparse.Namespace) -> int:
             trainer.fit(options.epochs)
         except KeyboardInterrupt:
             print(f"Interrupted after {len(trainer.history.batch_losses)} batches.")
-        _print_history(trainer.history)
+        if trainer.history.num_epochs:
+            print("\nLoss and metrics of each epoch")
+            print(trainer.history.to_dataframe().to_string(float_format="{:.4f}".format))
         if reason := trainer.stop_reason or _describe_divergence(trainer.history):
             return _fail(reason)
         predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
         counts = confusion_matrix(test_set.labels, predicted_labels)
-        _print_confusions(counts, test_set.class_names)
-    return 0
+        print(f"\nAccuracy: {100 * accuracy(counts):.2f} %")
+        _print_counts(counts, test_set.class_names)
+    return None
 
 
 def _describe_divergence(history: History) -> str:
@@ -147,7 +133,7 @@ def _describe_divergence(history: History) -> str:
     return "The test loss is not finite: the training diverged. Use a smaller learning rate."
 
 
-def _fetch(options: argparse.Namespace) -> int:
+def _fetch(options: argparse.Namespace, _: list[str]) -> None:
     """Download and verify one dataset, and print its folder."""
     train_set, test_set = _load(options.dataset, root=options.root)
     from mnist_widgets.data.loaders import data_root
@@ -156,16 +142,15 @@ def _fetch(options: argparse.Namespace) -> int:
         f"{train_set.name}: {len(train_set):,} training and {len(test_set):,} test images, "
         f"complete, in {data_root(options.root)}"
     )
-    return 0
 
 
-def _examine() -> int:
+def _examine(*_: object) -> int:
     """Print what the doctor found; fail if something is wrong."""
     from mnist_widgets.diagnosis.doctor import doctor
 
     diagnosis = doctor()
     print(diagnosis)
-    return 0 if all(finding.is_ok for finding in diagnosis.findings) else 1
+    return 0 if all(finding.is_ok for finding in diagnosis.findings.values()) else 1
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
@@ -178,24 +163,15 @@ def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN
     return train_set, test_set
 
 
-def _print_history(history: History) -> None:
-    if history.num_epochs:
-        print("\nLoss and metrics of each epoch")
-        print(history.to_dataframe().to_string(float_format="{:.4f}".format))
-
-
-def _print_confusions(counts: Tensor, class_names: Sequence[str]) -> None:
-    """Print accuracy and counts; the columns have numbers, because ten names are too wide."""
+def _print_counts(counts: Tensor, class_names: Sequence[str]) -> None:
+    """Print a confusion matrix; its columns have numbers, because ten names are too wide."""
     import pandas as pd
 
-    from mnist_widgets.training.evaluation.measures import accuracy
-
-    digits = [str(index) for index in range(len(class_names))]
+    digits = list(map(str, range(len(class_names))))
     names = [
         digit if name == digit else f"{digit} {name}"
         for digit, name in zip(digits, class_names, strict=True)
     ]
-    print(f"\nAccuracy: {100 * accuracy(counts):.2f} %")
     print("\nConfusion counts (rows: true, columns: predicted)")
     print(pd.DataFrame(counts.numpy(), index=names, columns=digits).to_string())
 
@@ -210,9 +186,10 @@ def _build_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog="mnist-widgets", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"mnist_widgets {__version__}")
+    parser.set_defaults(run=lambda *_: parser.print_help())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    commands.add_parser(
+    lab = commands.add_parser(
         "lab",
         help="copy the lessons to a folder and open the first one in JupyterLab",
         usage="mnist-widgets lab [-h] [FOLDER] [JUPYTERLAB ARGUMENTS]",
@@ -220,54 +197,52 @@ def _build_parser() -> argparse.ArgumentParser:
         "one in JupyterLab. Existing files are never overwritten. Further arguments, such as "
         "--no-browser or --port 9999, go to JupyterLab.",
     )
+    lab.set_defaults(run=_open_lab)
 
-    train = commands.add_parser(
-        "train",
-        help="train the network in this terminal",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    train.add_argument("--epochs", type=_positive_whole, default=10, help="passes through the data")
-    train.add_argument("--batch-size", type=_positive_whole, default=512, help="images per update")
-    train.add_argument("--lr", type=_positive, default=0.001, help="learning rate of Adam")
-    train.add_argument(
-        "--dataset",
-        choices=LOADERS,
-        default="auto",
-        help="auto: MNIST if it is available, otherwise the bundled digits",
-    )
-    train.add_argument(
-        "--seed",
-        type=_seed,
-        default=0,
-        help="the same seed gives the same run",
-    )
+    defaults = argparse.ArgumentDefaultsHelpFormatter
+    help_text = "train the network in this terminal"
+    train = commands.add_parser("train", help=help_text, formatter_class=defaults)
+    count = _number(int, 1, math.inf, "a whole number of at least 1")
+    rate = _number(float, math.ulp(0), MAX_LEARNING_RATE, "a number above 0 and up to 1e37")
+    train.add_argument("--epochs", type=count, default=10, help="passes through the data")
+    train.add_argument("--batch-size", type=count, default=512, help="images per update")
+    train.add_argument("--lr", type=rate, default=0.001, help="learning rate of Adam")
+    help_text = "auto: MNIST if it is available, otherwise the bundled digits"
+    train.add_argument("--dataset", choices=LOADERS, default="auto", help=help_text)
+    train.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same run")
+    train.set_defaults(run=_train)
 
     data = commands.add_parser("data", help="download a dataset and verify it")
     data.add_argument("--dataset", choices=["mnist", "fashion-mnist", "kmnist"], default="mnist")
-    data.add_argument(
-        "--root", type=Path, help="folder (default: $MNIST_WIDGETS_DATA, else the user's cache)"
-    )
-    commands.add_parser("doctor", help="check the installation and say what to do")
+    help_text = "folder (default: $MNIST_WIDGETS_DATA, else the user's cache)"
+    data.add_argument("--root", type=Path, help=help_text)
+    data.set_defaults(run=_fetch)
+
+    examine = commands.add_parser("doctor", help="check the installation and say what to do")
+    examine.set_defaults(run=_examine)
     return parser
 
 
-def _positive_whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
-    return int(text)
+def _number(
+    read: Callable[[str], float], low: float, high: float, words: str
+) -> Callable[[str], float]:
+    """Return a function that reads an option's number, from `low` to `high`."""
+
+    def read_number(text: str) -> float:
+        try:
+            number = read(text)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"must be {words}, not {text}")
+        return number
+
+    return read_number
 
 
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > MAX_SEED:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {MAX_SEED}, not {text}")
-    return int(text)
+def _seed(text: str) -> float:
+    from mnist_widgets import RunConfig  # noqa: F401 - its error says why torch does not load
+    from mnist_widgets.runs.settings import SETTINGS
 
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number <= MAX_LEARNING_RATE:
-        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to 1e37, not {text}")
-    return number
+    low, high = next(setting.limits for setting in SETTINGS if setting.name == "seed")
+    return _number(int, low, high, f"a whole number from {low} to {high}")(text)

@@ -72,7 +72,7 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{find_lessons()[0].as_posix()}",
         # Jupyter refuses root, which is often the only user of a container
-        *(["--allow-root"] if _is_root() else []),
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         *arguments,
     ]
     _make_data_root_absolute()
@@ -86,7 +86,3 @@ def _make_data_root_absolute() -> None:
     """Make `MNIST_WIDGETS_DATA` absolute, because kernels run in other folders."""
     if root := os.environ.get("MNIST_WIDGETS_DATA", "").strip():
         os.environ["MNIST_WIDGETS_DATA"] = str(Path(root).expanduser().absolute())
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0

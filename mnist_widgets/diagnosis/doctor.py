@@ -9,7 +9,7 @@ import html
 import importlib
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import NamedTuple
@@ -28,7 +28,7 @@ _IMPORTS = (
     *("numpy", "torch", "torchvision", "tqdm", "platformdirs"),
     *("ipywidgets", "bqplot", "anywidget"),
 )
-_NETWORK_TIMEOUT_S = 3.0
+NETWORK_TIMEOUT_S = 3.0
 _ANYTHING = (Exception, SystemExit)
 """The errors of an import that become findings; a KeyboardInterrupt must end the doctor."""
 
@@ -37,48 +37,49 @@ class Finding(NamedTuple):
     """The result of one check.
 
     Attributes:
-        topic: what was checked.
-        is_ok: whether the lessons run with it.
         message: what was found.
-        advice: what to do if it is not OK.
+        advice: what to do; empty if all is OK.
     """
 
-    topic: str
-    is_ok: bool
     message: str
     advice: str = ""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the lessons run with what was found."""
+        return not self.advice
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """All findings; prints as text, and shows as a table in a notebook."""
+    """All findings, by their topics; prints as text, and shows as a table in a notebook."""
 
-    findings: tuple[Finding, ...]
+    findings: Mapping[str, Finding]
 
     @property
     def verdict(self) -> str:
         """Say in one line whether the lessons will run."""
-        wrong = [finding.topic for finding in self.findings if not finding.is_ok]
+        wrong = [topic for topic, finding in self.findings.items() if not finding.is_ok]
         if not wrong:
             return "Everything is OK: the lessons will run."
         return f"Fix this first: {', '.join(wrong)}."
 
     def __repr__(self) -> str:
-        width = max((len(finding.topic) for finding in self.findings), default=0)
+        width = max(map(len, self.findings))
         lines = []
-        for topic, is_ok, message, advice in self.findings:
-            lines.append(f"{'ok' if is_ok else '!!'}  {topic:<{width}}  {message}")
+        for topic, (message, advice) in self.findings.items():
+            lines.append(f"{'!!' if advice else 'ok'}  {topic:<{width}}  {message}")
             if advice:
                 lines.append(f"{'':{width + 6}}-> {advice}")
         return "\n".join([*lines, self.verdict])
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{'✓' if is_ok else '✗'}</td><th scope='row'>{html.escape(topic)}</th>"
+            f"<tr><td>{'✗' if advice else '✓'}</td><th scope='row'>{html.escape(topic)}</th>"
             f"<td style='text-align: left'>{html.escape(message)}"
             + (f"<br><strong>{html.escape(advice)}</strong>" if advice else "")
             + "</td></tr>"
-            for topic, is_ok, message, advice in self.findings
+            for topic, (message, advice) in self.findings.items()
         )
         return f"<p><strong>{html.escape(self.verdict)}</strong></p><table>{rows}</table>"
 
@@ -103,7 +104,7 @@ def doctor() -> Diagnosis:
         "data": check_data,
         "network": check_network,
     }
-    return Diagnosis(tuple(_run(topic, check) for topic, check in checks.items()))
+    return Diagnosis({topic: _run(check) for topic, check in checks.items()})
 
 
 def check_versions() -> Finding:
@@ -123,7 +124,7 @@ def check_versions() -> Finding:
         found.append(f"{requirement.name} {version}")
         if not requirement.specifier.contains(version, prereleases=True):
             faults.append(f"{requirement.name} {version} is not {requirement.specifier}")
-    return _make_finding("versions", found, faults, f"{_INSTALL}, then restart the kernel.")
+    return _report(found, faults, f"{_INSTALL}, then restart the kernel.")
 
 
 def check_imports() -> Finding:
@@ -138,21 +139,17 @@ def check_imports() -> Finding:
     broken = dict.fromkeys(["torch"] * ("torchvision" in faults) + list(faults))
     advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
     found = [f"{', '.join(_IMPORTS)} load"]
-    return _make_finding("imports", found, list(faults.values()), advice)
+    return _report(found, list(faults.values()), advice)
 
 
-def check_page(folders: Iterable[str] | None = None) -> Finding:
+def check_page() -> Finding:
     """Compare the JavaScript parts that a page loads with their Python packages.
 
     If Jupyter runs in another environment than this Python, this function cannot see its parts.
-
-    Args:
-        folders: the folders of Jupyter's extensions; by default Jupyter's own list.
     """
-    searched = None if folders is None else list(folders)
     found, faults = [], []
     for name in FRONT_END_PARTS:
-        part = find_front_end_part(name, searched)
+        part = find_front_end_part(name)
         if part is None:
             faults.append(f"{name} is missing")
             continue
@@ -160,7 +157,7 @@ def check_page(folders: Iterable[str] | None = None) -> Finding:
         if misfit := find_misfit(part):
             faults.append(f"{name} {part.version} in {part.folder} does not match {misfit}")
     advice = f"Remove older copies; {_INSTALL}; restart Jupyter and reload the page."
-    return _make_finding("page", found, faults, advice)
+    return _report(found, faults, advice)
 
 
 def check_host() -> Finding:
@@ -168,7 +165,7 @@ def check_host() -> Finding:
     facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
         facts.append("a request returns when its training has ended")
-    return Finding("host", True, ", ".join(facts))
+    return Finding(", ".join(facts))
 
 
 def check_threads() -> Finding:
@@ -181,35 +178,32 @@ def check_threads() -> Finding:
     found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
     if num_threads > max(1.0, cpus):
         advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
-        return Finding("threads", False, found[0], advice)
+        return Finding(found[0], advice)
     if threads.IS_TORCH_FIRST:
         found.append("torch was imported first: import mnist_widgets before it to train faster")
-    return Finding("threads", True, ", ".join(found))
+    return Finding(", ".join(found))
 
 
-def check_device(device: str | None = None) -> Finding:
-    """Name the device that trains, and multiply two matrices on it.
-
-    Args:
-        device: the device to check; by default the one that training uses.
-    """
+def check_device() -> Finding:
+    """Name the device that trains, and multiply two matrices on it."""
     import torch
 
     from mnist_widgets.training.devices import pick_device
 
-    chosen = pick_device() if device is None else torch.device(device)
-    name = f"{chosen}"
-    if chosen.type == "cuda":
-        name += f" ({torch.cuda.get_device_name(chosen)})"
-    advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
+    device = pick_device()
+    name = f"{device}"
+    if device.type == "cuda":
+        name += f" ({torch.cuda.get_device_name(device)})"
     try:
-        ones = torch.ones(64, 64, device=chosen)
+        ones = torch.ones(64, 64, device=device)
         total = float((ones @ ones).sum())
+        fault = "" if total == 64**3 else f"computes wrongly: {total:g}, not 262144"
     except _ANYTHING as error:
-        return Finding("device", False, f"{name} cannot compute: {_describe(error)}", advice)
-    if total != 64**3:
-        return Finding("device", False, f"{name} computes wrongly: {total:g}, not 262144", advice)
-    return Finding("device", True, f"training runs on {name}, and a test computation is correct")
+        fault = f"cannot compute: {_describe(error)}"
+    if fault:
+        advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
+        return Finding(f"{name} {fault}", advice)
+    return Finding(f"training runs on {name}, and a test computation is correct")
 
 
 def check_data() -> Finding:
@@ -226,47 +220,41 @@ def check_data() -> Finding:
     folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
     faults = find_faults(files)
     if not faults:
-        return Finding("data", True, f"MNIST is complete, in {folders}; {bundled}")
+        return Finding(f"MNIST is complete, in {folders}; {bundled}")
     if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
-        return Finding("data", False, f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
+        return Finding(f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
     if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
         message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
-        return Finding("data", False, message, "Correct the variable, or run: mnist-widgets data")
-    return Finding("data", True, f"MNIST is not in {root} yet; {bundled}")
+        return Finding(message, "Correct the variable, or run: mnist-widgets data")
+    return Finding(f"MNIST is not in {root} yet; {bundled}")
 
 
-def check_network(timeout_s: float = _NETWORK_TIMEOUT_S) -> Finding:
-    """Check whether a server of MNIST answers; the lessons also run without a network.
-
-    Args:
-        timeout_s: the longest wait for an answer, in seconds.
-    """
+def check_network() -> Finding:
+    """Check whether a server of MNIST answers; the lessons also run without a network."""
     from torchvision.datasets import MNIST
 
     from mnist_widgets.data.downloads import find_answering_mirror
 
-    mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], timeout_s)
+    mirror = find_answering_mirror(MNIST.mirrors, MNIST.resources[0][0], NETWORK_TIMEOUT_S)
     hosts = " and ".join(str(urlsplit(address).hostname) for address in MNIST.mirrors)
-    answer = f"no answer within {timeout_s:g} s; the bundled digits need no network"
+    answer = f"no answer within {NETWORK_TIMEOUT_S:g} s; the bundled digits need no network"
     if mirror is not None:
         answer = f"{urlsplit(mirror).hostname} answers"
-    return Finding("network", True, f"asked {hosts} for MNIST, {answer}")
+    return Finding(f"asked {hosts} for MNIST, {answer}")
 
 
-def _run(topic: str, check: Callable[[], Finding]) -> Finding:
+def _run(check: Callable[[], Finding]) -> Finding:
     """Return the finding of `check`, or one for the error that it raises."""
     try:
         return check()
     except _ANYTHING as error:
         message = f"could not be checked: {_describe(error)}"
-        return Finding(topic, False, message, "Fix the other findings first, or report this one.")
+        return Finding(message, "Fix the other findings first, or report this one.")
 
 
-def _make_finding(topic: str, found: list[str], faults: list[str], advice: str) -> Finding:
-    if faults:
-        return Finding(topic, False, "; ".join(faults), advice)
-    return Finding(topic, True, ", ".join(found))
+def _report(found: list[str], faults: list[str], advice: str) -> Finding:
+    return Finding("; ".join(faults), advice) if faults else Finding(", ".join(found))
 
 
 def _describe(error: BaseException) -> str:

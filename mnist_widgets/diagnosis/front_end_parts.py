@@ -65,7 +65,8 @@ def find_front_end_part(
 def find_misfit(part: FrontEndPart) -> str:
     """Return what the Python side requires instead of a part, or "" if the part matches."""
     package = FRONT_END_PARTS[part.name]
-    installed = metadata.version(package)
+    wanted = installed = metadata.version(package)
+    is_match = part.version == installed  # most have the same version number on both sides
     if package == "ipywidgets":
         wanted = MANAGERS.get(installed.partition(".")[0], "any")
         is_match = wanted in {"any", part.version.partition(".")[0]}
@@ -74,9 +75,6 @@ def find_misfit(part: FrontEndPart) -> str:
 
         wanted = __frontend_version__
         is_match = _is_compatible(part.version, wanted)
-    else:  # both sides have the same version number
-        wanted = installed
-        is_match = part.version == installed
     return "" if is_match else f"{package} {installed} in Python, which needs {wanted}"
 
 

@@ -6,7 +6,7 @@ Everything is plain text or numbers; the panels and the static views turn it int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,25 +36,15 @@ _FEWEST_STRONGEST = 3
 _DASH = "\N{EN DASH}"
 
 
-class Measure(NamedTuple):
-    """A number for each class.
+MEASURES: Mapping[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "Recall": ("the share of a {noun}'s images that were recognized", recall),
+    "Precision": ("the share of a prediction that is right", precision),
+}
+"""The measures of a class that the tables show: their names, meanings and functions.
 
-    Attributes:
-        name: such as `Recall`.
-        meaning: in words; `{noun}` stands for what a class is.
-        compute: takes `counts[true, predicted]` and returns float64 (C,), NaN where undefined.
-    """
-
-    name: str
-    meaning: str
-    compute: Callable[[Tensor], Tensor]
-
-
-MEASURES = (
-    Measure("Recall", "the share of a {noun}'s images that were recognized", recall),
-    Measure("Precision", "the share of a prediction that is right", precision),
-)
-"""The measures of a class that the tables show."""
+In a meaning, `{noun}` stands for what a class is. A function takes `counts[true, predicted]` and
+returns float64 (C,), NaN where the measure is undefined.
+"""
 
 
 class ColorKey(NamedTuple):
@@ -177,13 +167,10 @@ def tabulate_measures(counts: Tensor | None, class_names: Sequence[str], noun: s
     """
     if counts is None:
         counts = torch.zeros(len(class_names), len(class_names), dtype=torch.int64)
-    columns = [map(_write_share, measure.compute(counts).tolist()) for measure in MEASURES]
-    caption = " ".join(f"{name}: {meaning}." for name, meaning, _ in MEASURES).format(noun=noun)
-    return Table(
-        [noun.title(), *(measure.name for measure in MEASURES)],
-        list(zip(class_names, *columns, strict=True)),
-        caption,
-    )
+    columns = [map(_write_share, compute(counts).tolist()) for _, compute in MEASURES.values()]
+    caption = " ".join(f"{name}: {meaning}." for name, (meaning, _) in MEASURES.items())
+    rows = list(zip(class_names, *columns, strict=True))
+    return Table([noun.title(), *MEASURES], rows, caption.format(noun=noun))
 
 
 def _values_of(counts: Tensor, numbers: Numbers) -> Tensor:

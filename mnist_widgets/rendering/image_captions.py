@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import format_share
 from mnist_widgets.training.evaluation.selection import ImageFilter
-
-
-class _Image(NamedTuple):
-    """An image's position and label, its predicted class, and the probability of that class."""
-
-    position: int
-    label: int
-    predicted: int
-    share: float
 
 
 def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
@@ -33,12 +24,14 @@ def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> 
         indices: int64 (M,), the positions of the images.
     """
     class_names = digit_set.class_names
+    shares, predicted = probabilities[indices].max(dim=1)
+    columns = (indices, digit_set.labels[indices], predicted, shares)
     names = []
-    for image in _look_up(digit_set, probabilities, indices):
-        name = f"Image {image.position:,}: true {class_names[image.label]}"
-        if image.share > 0:
-            name += f", predicted {class_names[image.predicted]} with {format_share(image.share)}"
-        elif math.isnan(image.share):
+    for index, label, answer, share in zip(*(column.tolist() for column in columns), strict=True):
+        name = f"Image {index:,}: true {class_names[label]}"
+        if share > 0:
+            name += f", predicted {class_names[answer]} with {format_share(share)}"
+        elif math.isnan(share):
             name += ", the network's outputs are no numbers (nan)"
         names.append(name)
     return names
@@ -52,10 +45,10 @@ def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) ->
         probabilities: float32 (N, C), as for `name_images`.
         indices: int64 (M,), the positions of the images.
     """
-    return [
-        ("right" if image.predicted == image.label else "wrong") if image.share > 0 else ""
-        for image in _look_up(digit_set, probabilities, indices)
-    ]
+    shares, predicted = probabilities[indices].max(dim=1)
+    words = np.where(predicted == digit_set.labels[indices], "right", "wrong")
+    verdicts: list[str] = np.where(shares > 0, words, "").tolist()
+    return verdicts
 
 
 def describe_answers(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
@@ -66,11 +59,10 @@ def describe_answers(digit_set: DigitSet, probabilities: Tensor, indices: Tensor
         probabilities: float32 (N, C).
         indices: int64 (M,).
     """
+    labels = digit_set.labels[indices].tolist()
     return [
         describe_answer(answer, digit_set.class_names, label) if answer.any() else ""
-        for answer, label in zip(
-            probabilities[indices], digit_set.labels[indices].tolist(), strict=True
-        )
+        for answer, label in zip(probabilities[indices], labels, strict=True)
     ]
 
 
@@ -98,33 +90,22 @@ def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> st
     return ", then ".join(f"{name} with {format_share(share)}" for share, name in likeliest)
 
 
-def _look_up(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> Iterator[_Image]:
-    shares, predicted = probabilities[indices].max(dim=1)
-    columns = (indices, digit_set.labels[indices], predicted, shares)
-    return map(_Image, *(column.tolist() for column in columns))
-
-
 def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:
     """Return a filter's name, such as `Mistakes`, `True 4` or `True 4, predicted 9`."""
     if wanted.is_right is not None:
         return "Right" if wanted.is_right else "Mistakes"
-    if wanted.pair is not None:
-        label, predicted = wanted.pair
-        return f"True {class_names[label]}, predicted {class_names[predicted]}"
-    if wanted.label is not None:
-        return f"True {class_names[wanted.label]}"
-    if wanted.predicted is not None:
-        return f"Predicted {class_names[wanted.predicted]}"
-    return "All"
+    true = "" if wanted.label is None else f"True {class_names[wanted.label]}"
+    if wanted.predicted is None:
+        return true or "All"
+    predicted = class_names[wanted.predicted]
+    return f"{true}, predicted {predicted}" if true else f"Predicted {predicted}"
 
 
 def explain_absence(wanted: ImageFilter, class_names: Sequence[str]) -> str:
     """Return a sentence for a filter that no image passes."""
     if wanted.is_right is not None:
         return "No prediction is right yet." if wanted.is_right else "Not a single mistake."
-    if wanted.pair is not None:
-        label, predicted = wanted.pair
-        return f"No {class_names[label]} is taken for {class_names[predicted]} at present."
-    if wanted.label is not None:
-        return f"No image shows a true {class_names[wanted.label]}."
-    return f"No image is taken for {class_names[wanted.predicted or 0]} at present."
+    true = "image" if wanted.label is None else class_names[wanted.label]
+    if wanted.predicted is None:
+        return f"No image shows a true {true}."
+    return f"No {true} is taken for {class_names[wanted.predicted]} at present."

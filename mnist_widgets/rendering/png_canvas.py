@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -88,11 +87,10 @@ class Canvas:
         """Draw a grey image (28, 28), each of its pixels `scale` pixels of the page wide."""
         from PIL import Image
 
-        grown = np.kron(pixels.numpy(), np.ones((scale * PIXEL_RATIO,) * 2, dtype=np.uint8))
-        self.image.paste(
-            Image.fromarray(grown),
-            (round(position[0] * PIXEL_RATIO), round(position[1] * PIXEL_RATIO)),
-        )
+        x, y = (round(value * PIXEL_RATIO) for value in position)
+        image = Image.fromarray(pixels.numpy())
+        size = (28 * scale * PIXEL_RATIO, 28 * scale * PIXEL_RATIO)
+        self.image.paste(image.resize(size, Image.Resampling.NEAREST), (x, y))
 
     def to_png(self) -> bytes:
         """Return the picture."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from mnist_widgets.data.images import to_pixels
-from mnist_widgets.rendering.confusion_captions import DIAGONAL_STRENGTH, color_cells, write_cells
+from mnist_widgets.rendering.confusion_captions import color_cells, write_cells
 from mnist_widgets.rendering.palette import LIGHT, LOSS_KEY, blend_with_white
 from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
-from mnist_widgets.rendering.series import AxisRange, LossSeries, Points
+from mnist_widgets.rendering.series import LossSeries, Numbers
 
 PLOT = (58, 34, 622, 258)
 """Left, top, right and bottom of the axes of the loss chart, in pixels of the page."""
@@ -22,6 +22,10 @@ CELL_PX, TILE_PX = 40, 36
 _FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
 
 
+# of the loss chart: the width of a line, 0 for none, and the corners of its dots, 0 for round ones
+_STYLES = {"faint": (1, None), "strong": (2, None), "test": (2, 4), "mean": (0, 0)}
+
+
 def draw_losses(series: LossSeries) -> bytes:
     """Draw each batch's loss, a smoothed line, and the mean and test loss of each epoch.
 
@@ -30,24 +34,32 @@ def draw_losses(series: LossSeries) -> bytes:
     """
     x_range, y_range = series.choose_axes()
     canvas = Canvas(640, 300)
-    _draw_loss_axes(canvas, x_range, y_range)
-    _draw_loss_key(canvas)
+    left, top, right, bottom = PLOT
 
-    def locate(points: Points) -> list[Position]:
-        left, top, right, bottom = PLOT
-        x = left + (right - left) * x_range.locate(points[0])
-        y = bottom + (top - bottom) * y_range.locate(points[1])
-        return list(zip(x.tolist(), y.tolist(), strict=True))
+    def find_x(values: Numbers) -> Numbers:
+        return left + (right - left) * x_range.locate(values)
 
-    positions, losses = series.batches
-    canvas.line(locate((positions[0], losses[0])), LIGHT["faint"])
-    canvas.line(locate((positions[1], losses[1])), LIGHT["strong"], 2)
-    test_losses = locate(series.test_losses)
-    canvas.line(test_losses, LIGHT["test"], 2)
-    for position in test_losses:
-        canvas.dot(position, LIGHT["test"], num_corners=4)
-    for position in locate(series.means):
-        canvas.dot(position, LIGHT["mean"])
+    def find_y(values: Numbers) -> Numbers:
+        return bottom + (top - bottom) * y_range.locate(values)
+
+    for x, tick in zip(find_x(x_range.ticks), x_range.ticks, strict=True):
+        canvas.line([(x, top), (x, bottom)], GRID)
+        canvas.text((x, bottom + 12), f"{tick:,.0f}", size=11)
+    for y, tick in zip(find_y(y_range.ticks), y_range.ticks, strict=True):
+        canvas.line([(left, y), (right, y)], GRID)
+        canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
+    canvas.text(((left + right) / 2, bottom + 32), "Batch")
+    canvas.text_upwards((12, (top + bottom) / 2), "Loss")
+    x = left
+    for name, label in LOSS_KEY.items():
+        _draw_line(canvas, name, [(x, 14), (x + 22, 14)], [(x + 11, 14)])
+        canvas.text((x + 28, 14), label, anchor="lm")
+        x += 48 + text_width(label)
+    of_batches = zip(*series.batches, strict=True)
+    lines = [*of_batches, series.test_losses, series.means]
+    for name, (batches, losses) in zip(_STYLES, lines, strict=True):
+        points = list(zip(find_x(batches), find_y(losses), strict=True))
+        _draw_line(canvas, name, points, points)
     return canvas.to_png()
 
 
@@ -63,25 +75,21 @@ def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> byt
         A PNG; a cell is 40 pixels of the page wide and high.
     """
     strengths, texts = color_cells(counts, "counts", True), write_cells(counts, "counts")
-    longest_px = max(map(text_width, class_names))
     side_px = CELL_PX * len(class_names)
-    left, are_long = longest_px + 34, longest_px > CELL_PX - 4
-    bottom = longest_px + 30 if are_long else 44
+    longest_px = max(map(text_width, class_names))
+    left, bottom = longest_px + 34, longest_px + 30 if longest_px > CELL_PX - 4 else 44
     canvas = Canvas(left + side_px + 6, 6 + side_px + bottom)
+    _write_names(canvas, class_names, (left, 12 + side_px), CELL_PX)
     for row, name in enumerate(class_names):
-        middle = (row + 0.5) * CELL_PX
-        canvas.text((left - 8, 6 + middle), name, anchor="rm")
-        if are_long:
-            canvas.text_upwards((left + middle, 12 + side_px), name, anchor="r")
-        else:
-            canvas.text((left + middle, 18 + side_px), name)
-        for column in range(len(class_names)):
-            start = (left + column * CELL_PX, 6 + row * CELL_PX)
-            end = (start[0] + CELL_PX, start[1] + CELL_PX)
-            canvas.box(start, end, _cell_color(strengths[row, column]), edge="#bdbdbd", width=0.5)
-            text = str(texts[row, column])
-            middle_of_cell = (start[0] + CELL_PX / 2, start[1] + CELL_PX / 2)
-            canvas.text(middle_of_cell, text, color="#9e9e9e" if text == "0" else INK)
+        y = 6 + (row + 0.5) * CELL_PX
+        canvas.text((left - 8, y), name, anchor="rm")
+        for column, text in enumerate(texts[row]):
+            x, half = left + (column + 0.5) * CELL_PX, CELL_PX / 2
+            color = blend_with_white(LIGHT["cell"], strengths[row, column])
+            if row == column:
+                color = blend_with_white(LIGHT["diagonal"])
+            canvas.box((x - half, y - half), (x + half, y + half), color, "#bdbdbd", 0.5)
+            canvas.text((x, y), text, color="#9e9e9e" if text == "0" else INK)
     canvas.text_upwards((12, 6 + side_px / 2), f"True {noun}")
     canvas.text((left + side_px / 2, 6 + side_px + bottom - 12), f"Predicted {noun}")
     return canvas.to_png()
@@ -127,56 +135,39 @@ def draw_prediction(
     """
     longest_px = max(map(text_width, class_names))
     step_px = 368 / len(class_names)
-    are_long = longest_px > step_px - 4
-    canvas = Canvas(560, 172 + (longest_px + 8 if are_long else 20))
+    canvas = Canvas(560, 172 + (longest_px + 8 if longest_px > step_px - 4 else 20))
     canvas.paste(to_pixels(image).reshape(28, 28), (4, 16), scale=5)
     for share in (0.0, 0.5, 1.0):
         y = 166 - 150 * share
         canvas.line([(186, y), (556, y)], GRID)
         canvas.text((182, y), f"{share:.0%}", anchor="rm", color=QUIET, size=10)
-    for at, (name, share) in enumerate(
-        zip(class_names, probabilities.nan_to_num(0).tolist(), strict=True)
-    ):
+    for at, share in enumerate(probabilities.nan_to_num(0).tolist()):
         left, right = 186 + step_px * (at + 0.15), 186 + step_px * (at + 0.85)
         canvas.box((left, 166 - 150 * share), (right, 166), LIGHT["strong"])
         if at == true_label:
             canvas.box((left, 16), (right, 166), None, edge=INK)
             canvas.text(((left + right) / 2, 8), "true", size=10)
-        middle = (left + right) / 2
-        if are_long:
-            canvas.text_upwards((middle, 172), name, anchor="r")
-        else:
-            canvas.text((middle, 178), name)
+    _write_names(canvas, class_names, (186, 172), step_px)
     return canvas.to_png()
 
 
-def _draw_loss_axes(canvas: Canvas, x_range: AxisRange, y_range: AxisRange) -> None:
-    left, top, right, bottom = PLOT
-    for share, tick in zip(x_range.locate(x_range.ticks), x_range.ticks, strict=True):
-        x = left + (right - left) * share
-        canvas.line([(x, top), (x, bottom)], GRID)
-        canvas.text((x, bottom + 12), f"{tick:,.0f}", size=11)
-    for share, tick in zip(y_range.locate(y_range.ticks), y_range.ticks, strict=True):
-        y = bottom + (top - bottom) * share
-        canvas.line([(left, y), (right, y)], GRID)
-        canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
-    canvas.text(((left + right) / 2, bottom + 32), "Batch")
-    canvas.text_upwards((12, (top + bottom) / 2), "Loss")
+def _draw_line(
+    canvas: Canvas, name: str, line: Sequence[Position], dots: Sequence[Position]
+) -> None:
+    width, num_corners = _STYLES[name]
+    if width:
+        canvas.line(line, LIGHT[name], width)
+    if num_corners is not None:
+        for dot in dots:
+            canvas.dot(dot, LIGHT[name], num_corners)
 
 
-def _draw_loss_key(canvas: Canvas) -> None:
-    x = float(PLOT[0])
-    for name, label in LOSS_KEY.items():
-        color = LIGHT[name]
-        if name != "mean":
-            canvas.line([(x, 14), (x + 22, 14)], color, 1 if name == "faint" else 2)
-        if name in ("mean", "test"):
-            canvas.dot((x + 11, 14), color, num_corners=4 if name == "test" else 0)
-        canvas.text((x + 28, 14), label, anchor="lm")
-        x += 28 + text_width(label) + 20
-
-
-def _cell_color(strength: float) -> str:
-    if strength == DIAGONAL_STRENGTH:
-        return blend_with_white(LIGHT["diagonal"])
-    return blend_with_white(LIGHT["cell"], strength)
+def _write_names(canvas: Canvas, names: Sequence[str], start: Position, step_px: float) -> None:
+    """Write names in columns below `start`, all of them upwards if one is too wide."""
+    are_long = max(map(text_width, names)) > step_px - 4
+    for at, name in enumerate(names):
+        x = start[0] + step_px * (at + 0.5)
+        if are_long:
+            canvas.text_upwards((x, start[1]), name, anchor="r")
+        else:
+            canvas.text((x, start[1] + 6), name)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import html
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import Tensor
 from torch.nn.parameter import UninitializedParameter
 
 from mnist_widgets.data.digit_set import Batches
@@ -38,7 +37,6 @@ from mnist_widgets.training.trainer import Trainer
 if TYPE_CHECKING:
     import os
 
-_PACKAGES = ("mnist_widgets", "torch", "numpy")
 _ENDINGS: Mapping[str, str] = {
     "idle": "The training is not running.",
     "running": "The training was still running when this page was made.",
@@ -103,65 +101,60 @@ def write_report(trainer: Trainer, state: str, error: BaseException | None = Non
         state: of the trainer's session, such as `finished`.
         error: the error that ended the run, if it failed.
     """
-    title = "Report of a training"
+    title, history = "Report of a training", trainer.history
+    packages = [f"{name} {version(name)}" for name in ("mnist_widgets", "torch", "numpy")]
+    versions = ", ".join([f"Python {platform.python_version()}", *packages, platform.system()])
     sections = {
-        "How it ended": _describe_ending(trainer, state, error),
-        "Loss": render_losses(trainer.history),
-        "Epochs": tabulate_epochs(trainer.history),
+        "How it ended": StaticView.of_words(_describe_ending(trainer, state, error)),
+        "Loss": render_losses(history),
+        "Epochs": tabulate_epochs(history),
         "Confusion matrix": _show_confusion(trainer),
         "Settings": _describe_settings(trainer),
-        "Versions": _describe_versions(),
+        "Versions": StaticView.of_words(f"{versions}."),
     }
     when = StaticView.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
     page = join_views([when, *(view.titled(name, level=2) for name, view in sections.items())])
     return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
 
 
-def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> StaticView:
+def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> str:
     history = trainer.history
-    words = [_ENDINGS[state]]
-    if state == "stopped" and trainer.stop_reason:
-        words.append(trainer.stop_reason)
-    if error is not None:
-        words.append(name_error(error))
-    num_batches, num_epochs = len(history.batch_losses), history.num_epochs
-    words.append(
-        f"It trained {_count(num_batches, 'batch', 'batches')} in "
-        f"{_count(num_epochs, 'whole epoch', 'whole epochs')}."
-    )
+    batches = _count(len(history.batch_losses), "batch", "batches")
+    epochs = _count(history.num_epochs, "whole epoch", "whole epochs")
+    words = [
+        _ENDINGS[state],
+        trainer.stop_reason if state == "stopped" else "",
+        "" if error is None else name_error(error),
+        f"It trained {batches} in {epochs}.",
+    ]
     if accuracies := history.get("test_accuracy"):
         last, best = (
             format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
         )
         words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
-    return StaticView.of_words(" ".join(words))
+    return " ".join(filter(None, words))
 
 
 def _show_confusion(trainer: Trainer) -> StaticView:
     evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
     if not isinstance(evaluator, Evaluator):
-        return StaticView.of_words(
-            "This training has no Evaluator, so there is no confusion matrix."
-        )
+        words = "This training has no Evaluator, so there is no confusion matrix."
+        return StaticView.of_words(words)
     counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
-    view = render_confusion(counts, *_name_classes(evaluator, counts))
     if counts is None:
-        return view
+        return render_confusion(None, (), "")
+    names, batches = DIGIT_NAMES, evaluator.batches
+    if isinstance(batches, Batches):
+        names = tuple(batches.digit_set.class_names)
+    if len(counts) != len(names):  # a network with other classes
+        names = tuple(map(str, range(len(counts))))
+    view = render_confusion(counts, names, "digit" if names == DIGIT_NAMES else "class")
     when = f"Counted on the test images at the end of epoch {num_epochs}."
     return join_views([StaticView.of_words(when), view])
 
 
-def _name_classes(evaluator: Evaluator, counts: Tensor | None) -> tuple[Sequence[str], str]:
-    """Return the names of the classes, and what a class is."""
-    batches = evaluator.batches
-    names = tuple(batches.digit_set.class_names) if isinstance(batches, Batches) else DIGIT_NAMES
-    if counts is not None and len(counts) != len(names):  # a network with other classes
-        names = tuple(map(str, range(len(counts))))
-    return names, "digit" if names == DIGIT_NAMES else "class"
-
-
 def _describe_settings(trainer: Trainer) -> StaticView:
-    batches = trainer.train_batches
+    batches, config = trainer.train_batches, trainer.config
     num_parameters = sum(
         parameter.numel()
         for parameter in trainer.model.parameters()
@@ -180,29 +173,16 @@ def _describe_settings(trainer: Trainer) -> StaticView:
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
     table = StaticView.of_table(Table(("Setting", "Value"), tuple(settings.items())))
-    config = trainer.config
     if not isinstance(config, RunConfig):
         return table
-    evaluator = trainer.evaluator
-    test_batches = evaluator.batches if isinstance(evaluator, Evaluator) else None
-    data = None
+    data, test_batches = None, getattr(trainer.evaluator, "batches", None)
     if isinstance(batches, Batches) and isinstance(test_batches, Batches):
         data = (batches.digit_set, test_batches.digit_set)
+    epochs = max(trainer.history.num_epochs, 1)
     changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
-    code = StaticView.of_code(
-        f"The same as text: {config.to_string()}.{changed} As code, with the present rate:",
-        replace(config, learning_rate=rate).to_code(
-            max(trainer.history.num_epochs, 1), data, trainer.train_step
-        ),
-    )
-    return join_views([table, code])
-
-
-def _describe_versions() -> StaticView:
-    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    return StaticView.of_words(
-        f"Python {platform.python_version()}, {packages}, {platform.system()}."
-    )
+    words = f"The same as text: {config.to_string()}.{changed} As code, with the present rate:"
+    code = replace(config, learning_rate=rate).to_code(epochs, data, trainer.train_step)
+    return join_views([table, StaticView.of_code(words, code)])
 
 
 def _count(number: int, one: str, several: str) -> str:

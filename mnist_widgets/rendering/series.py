@@ -29,41 +29,11 @@ Otherwise one run that diverged would flatten all others.
 """
 
 
-class Smoother:
-    """An exponential moving average that can be continued, corrected for its start.
-
-    The correction is that of TensorBoard: the first average is the first value.
-
-    Args:
-        strength: weight of the past in each average, from 0 (no smoothing) to below 1.
-
-    Raises:
-        ValueError: if `strength` lies outside [0, 1).
-    """
-
-    def __init__(self, strength: float) -> None:
-        if not 0 <= strength < 1:
-            raise ValueError(f"strength must be at least 0 and below 1, not {strength!r}")
-        self._strength = strength
-        self._last = 0.0  # the average before the correction, which begins at zero
-        self._num_values = 0
-
-    def extend(self, values: Numbers) -> Numbers:
-        """Return the averages (K,) that belong to the next values (K,)."""
-        if not self._strength:
-            return values
-        import pandas as pd  # a second to import, and training alone draws nothing
-
-        row = pd.Series(np.concatenate([[self._last], values]))
-        averages = row.ewm(alpha=1 - self._strength, adjust=False).mean().to_numpy()
-        numbers = np.arange(self._num_values + 1, self._num_values + len(averages))
-        self._last, self._num_values = averages[-1], self._num_values + len(values)
-        corrected: Numbers = averages[1:] / (1 - self._strength**numbers)
-        return corrected
-
-
 class Series:
     """Values and their smoothed line, downsampled while they grow.
+
+    The smoothed line is an exponential moving average. It is corrected for its start as in
+    TensorBoard: the first average is the first value.
 
     Each `extend` costs as much as its own values, however many there were before. Beyond
     `max_points` the values are cut into stretches, and only the least and the greatest value of
@@ -72,11 +42,18 @@ class Series:
 
     Args:
         max_points: of each line; at least 16.
-        smoothing: strength, from 0 to below 1.
+        smoothing: weight of the past in each average, from 0 (no smoothing) to below 1.
+
+    Raises:
+        ValueError: if `smoothing` lies outside [0, 1).
     """
 
     def __init__(self, max_points: int = MAX_POINTS, smoothing: float = 0) -> None:
-        self._smoother = Smoother(smoothing)
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing must be at least 0 and below 1, not {smoothing!r}")
+        self._smoothing = smoothing
+        self._average = 0.0  # the last one before the correction, which begins at zero
+        self._num_values = 0
         self._max_stretches = (max_points - _MOST_OTHER_POINTS) // 4 * 2  # even, of 2 points each
         self._stretch_length = 2  # both points of a stretch of 2 stay: nothing is lost yet
         # axes: positions and values; the values and their smoothed line; points
@@ -88,7 +65,7 @@ class Series:
         """Append values (K,), finite, at positions (K,), ascending."""
         if not len(values):
             return
-        lines = np.stack([values, self._smoother.extend(values)])
+        lines = np.stack([values, self._smooth(values)])
         points = np.stack([np.broadcast_to(positions, lines.shape), lines])
         self._tail = np.concatenate([self._tail, points], axis=2)
         self._last = np.concatenate([self._last, points], axis=2)[..., -1:]
@@ -101,6 +78,19 @@ class Series:
             if self._kept.shape[2] // 2 == self._max_stretches:
                 self._kept = _keep_extremes(self._kept, 4)
                 self._stretch_length *= 2
+
+    def _smooth(self, values: Numbers) -> Numbers:
+        """Return the averages (K,) that belong to the next values (K,)."""
+        if not self._smoothing:
+            return values
+        import pandas as pd  # a second to import, and training alone draws nothing
+
+        row = pd.Series(np.concatenate([[self._average], values]))
+        averages = row.ewm(alpha=1 - self._smoothing, adjust=False).mean().to_numpy()
+        numbers = np.arange(self._num_values + 1, self._num_values + len(averages))
+        self._average, self._num_values = averages[-1], self._num_values + len(values)
+        corrected: Numbers = averages[1:] / (1 - self._smoothing**numbers)
+        return corrected
 
     @property
     def lines(self) -> Points:
@@ -179,11 +169,6 @@ class LossSeries:
         test_losses: the test loss of each epoch, at its last batch.
     """
 
-    history: History
-    num_batches: int
-    means: Points
-    test_losses: Points
-
     def __init__(
         self,
         history: History,
@@ -191,6 +176,7 @@ class LossSeries:
         is_log: bool = False,
         max_points: int = MAX_POINTS,
     ) -> None:
+        self.history, self.num_batches = history, 0
         self._max_points, self._settings = max_points, (math.nan, False)
         self.update(history, smoothing, is_log)
 

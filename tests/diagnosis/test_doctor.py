@@ -13,6 +13,7 @@ import threading
 from importlib.metadata import version
 
 import pytest
+import torch
 from jupyter_client.manager import start_new_kernel
 from jupyter_core.paths import jupyter_path
 
@@ -26,7 +27,7 @@ from mnist_widgets.diagnosis.front_end_parts import (
     find_misfit,
 )
 from mnist_widgets.system.hosts import find_front_end, find_hosts
-from mnist_widgets.training.devices import pick_device
+from mnist_widgets.training import devices
 
 TOPICS = ["versions", "imports", "page", "host", "threads", "device", "data", "network"]
 ASK_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
@@ -66,9 +67,9 @@ class TestAll:
     def test_here_everything_is_ok(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
         found = mnist_widgets.doctor()
-        assert [finding.topic for finding in found.findings] == TOPICS
+        assert list(found.findings) == TOPICS
         assert found.verdict == "Everything is OK: the lessons will run.", found
-        assert not [finding.advice for finding in found.findings if finding.advice]
+        assert not [finding.advice for finding in found.findings.values() if finding.advice]
 
     def test_each_of_several_faults_gets_its_line_and_its_advice(self, tmp_path):
         add_package(tmp_path, "bqplot", "0.11.0")
@@ -111,7 +112,7 @@ class TestAll:
         assert "bqplot: SystemExit: no display" in answer.stdout
 
     def test_in_a_notebook_it_is_a_table_with_escaped_text(self):
-        found = Diagnosis((Finding("data", False, "<script>", "a < b"), Finding("page", True, "")))
+        found = Diagnosis({"data": Finding("<script>", "a < b"), "page": Finding("")})
         page = found._repr_html_()
         assert "&lt;script&gt;" in page
         assert "<strong>a &lt; b</strong>" in page
@@ -166,15 +167,16 @@ class TestPage:
         self.add_part(user_folder, name, "3.1.1")
         assert f"{name} 3.1.1" in doctor_module.check_page().message
 
-    def test_a_missing_part_is_named(self, tmp_path):
-        finding = doctor_module.check_page([str(tmp_path)])
+    def test_a_missing_part_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(tmp_path)])
+        finding = doctor_module.check_page()
         assert finding.message.count(" is missing") == len(FRONT_END_PARTS)
         assert not finding.is_ok
 
     def test_a_broken_manifest_is_a_finding(self, user_folder):
         self.add_part(user_folder, "bqplot", "0")
         (user_folder / "bqplot" / "package.json").write_text("{")
-        page = doctor().findings[TOPICS.index("page")]
+        page = doctor().findings["page"]
         assert not page.is_ok
         assert page.message.startswith("could not be checked: JSONDecodeError")
 
@@ -228,8 +230,6 @@ class TestHost:
 class TestThreads:
     def test_more_threads_than_the_quota_are_too_many(self, monkeypatch):
         monkeypatch.setenv("CPU_LIMIT", "0.5")
-        import torch
-
         before = torch.get_num_threads()
         try:
             torch.set_num_threads(2)
@@ -247,10 +247,12 @@ class TestDevice:
     def test_the_device_is_named(self):
         finding = doctor_module.check_device()
         assert finding.is_ok
-        assert str(pick_device()) in finding.message
+        assert str(devices.pick_device()) in finding.message
 
-    def test_a_device_that_cannot_compute_is_named_with_what_works(self):
-        finding = doctor_module.check_device("meta")  # every machine has it; it holds no numbers
+    def test_a_device_that_cannot_compute_is_named_with_what_works(self, monkeypatch):
+        meta = torch.device("meta")  # every machine has it; it holds no numbers
+        monkeypatch.setattr(devices, "pick_device", lambda: meta)
+        finding = doctor_module.check_device()
         assert not finding.is_ok
         assert "meta cannot compute" in finding.message
         assert 'device="cpu"' in finding.advice
@@ -297,7 +299,8 @@ class TestNetwork:
     def test_the_network_check_ends_after_its_timeout(self, monkeypatch):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             _lead_out_through(monkeypatch, silent.getsockname()[1])
-            assert "no answer within 0.3 s" in doctor_module.check_network(timeout_s=0.3).message
+            monkeypatch.setattr(doctor_module, "NETWORK_TIMEOUT_S", 0.3)
+            assert "no answer within 0.3 s" in doctor_module.check_network().message
 
     def test_the_network_check_sends_one_head_request(self, monkeypatch):
         requests = []

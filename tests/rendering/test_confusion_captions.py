@@ -126,7 +126,7 @@ def test_the_table_has_titles_a_caption_and_dashes():
         ("<c>", "0 %", DASH),
     ]
     assert "Recall: the share of a class's images that were recognized." in table.caption
-    assert all(measure.name in table.caption for measure in MEASURES)
+    assert all(name in table.caption for name in MEASURES)
     assert tabulate_measures(None, "abc", "class").text.count(DASH) == 6
 
 
