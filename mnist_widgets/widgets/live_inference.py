@@ -76,8 +76,8 @@ class LiveInference(Callback):
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self._looked_step: tuple[History, int] | None = None  # of the latest look at a standstill
         if gallery is not None:
-            gallery.observe(self._on_visible_indices, "visible_indices")
-        if self._is_needed:
+            gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
+        if self._needs_all or prediction is not None:
             session.add_listener(self.on_news)
 
     def on_news(self) -> None:
@@ -86,8 +86,6 @@ class LiveInference(Callback):
         Called after each batch and each change of the training's state, and without a change
         while a thread waits.
         """
-        if not self._is_needed:
-            return
         if self._session.state != "running":
             if not self._is_look_due and not self._is_newest(self._looked_step):
                 self._is_look_due = True
@@ -97,7 +95,7 @@ class LiveInference(Callback):
 
     def on_selection(self) -> None:
         """Predict the selected image, unless the page shows an answer that is soon renewed."""
-        if self._is_needed and (self._gallery is None or self._session.state != "running"):
+        if self._gallery is None or self._session.state != "running":
             self._predict_shown()
 
     def count_now(self) -> None:
@@ -119,15 +117,8 @@ class LiveInference(Callback):
             self._show(evaluator.predictions)
 
     @property
-    def _is_needed(self) -> bool:
-        return self._needs_all or self._prediction is not None
-
-    @property
     def _needs_all(self) -> bool:
         return self._gallery is not None or self._confusion is not None
-
-    def _on_visible_indices(self, _change: object) -> None:
-        self._predict_shown()
 
     def _predict_shown(self) -> None:
         self._submit(lambda: self._session.between_batches(self._look))
@@ -161,9 +152,7 @@ class LiveInference(Callback):
         shown = torch.tensor([] if index is None else [index], dtype=torch.int64)
         if self._gallery is not None:
             shown = torch.cat([self._gallery.visible_indices, shown])
-        elif self._prediction is None:
-            return
-        if len(shown) == 0:
+        if len(shown) == 0 or (self._gallery is None and self._prediction is None):
             return
         trainer = self._session.trainer
         images = self._test_set.images[shown]
