@@ -95,12 +95,17 @@ class TrainingSession(WaitingSession):
     @property
     def num_batches_left(self) -> int:
         """Batches that the run of the latest batch still has to train."""
-        return self._run.num_batches_left
+        report = self.last_report
+        if report is None:
+            return 0
+        num_epochs_left = self.trainer.last_epoch - report.epoch
+        return num_epochs_left * report.num_batches + report.num_batches - report.batch
 
     @property
     def progress(self) -> float:
         """The trained share of the current or last run, 0 to 1."""
-        return self._run.progress
+        trained = self._run.num_batches_trained
+        return trained / (trained + self.num_batches_left) if trained else 0.0
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""

@@ -27,7 +27,7 @@ class SteppedRun:
         state: whether the run trains, is paused, or how it ended.
         error: the exception that ended the last run, if the state is `failed`; else None.
         last_report: the latest batch; None before the first and after a reset.
-        throughput: of the current or last run.
+        throughput, num_batches_trained: of the current or last run.
         num_changes: how often one of these has changed.
     """
 
@@ -44,7 +44,7 @@ class SteppedRun:
         self._is_evaluating = False  # the latest batch is trained, but not yet reported
 
     def _forget_last_run(self) -> None:
-        self._num_batches_trained = 0  # first: then `progress` reads nothing else
+        self.num_batches_trained = 0  # first: then `progress` reads nothing else
         self._batch_s = 0.0  # spent on the latest batch so far
         self.throughput = Throughput()
         self.error: BaseException | None = None
@@ -53,21 +53,6 @@ class SteppedRun:
     def is_batch_due(self) -> bool:
         """Whether the worker trains the next batch without another request."""
         return self.state == "running" or self._num_steps_due > 0
-
-    @property
-    def num_batches_left(self) -> int:
-        """Batches that the run of the latest batch still has to train."""
-        report = self.last_report
-        if report is None:
-            return 0
-        num_epochs_left = self.trainer.last_epoch - report.epoch
-        return num_epochs_left * report.num_batches + report.num_batches - report.batch
-
-    @property
-    def progress(self) -> float:
-        """The trained share of the current or last run, 0 to 1."""
-        trained = self._num_batches_trained
-        return trained / (trained + self.num_batches_left) if trained else 0.0
 
     def open(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""
@@ -136,10 +121,11 @@ class SteppedRun:
         self.throughput.add_batch(self._batch_s, report.num_images)
         self._batch_s = 0.0
         self._num_steps_due = max(0, self._num_steps_due - 1)
-        self._num_batches_trained += 1
+        self.num_batches_trained += 1
         self.last_report = report
         self.num_changes += 1
-        if self.num_batches_left == 0 or self.trainer.is_stop_requested:
+        is_last = report.batch == report.num_batches and report.epoch == self.trainer.last_epoch
+        if is_last or self.trainer.is_stop_requested:
             self.train_batch()  # there is none: this lets the run end
 
     def _change_to(self, state: State) -> None:

@@ -110,7 +110,8 @@ class WaitingSession(HasListeners):
             raise ActionRefusedError(
                 "The training is paused, so this would wait for ever. Resume or stop it first."
             )
-        self._raise_error()
+        if self.error is not None:
+            raise self.error
 
     async def finished(self) -> None:
         """Wait until the run has ended while the notebook's buttons stay alive.
@@ -132,7 +133,8 @@ class WaitingSession(HasListeners):
                     await asyncio.sleep(LISTENER_INTERVAL_S)
         except KeyboardInterrupt:  # it would end the event loop too
             raise asyncio.CancelledError from None
-        self._raise_error()
+        if self.error is not None:
+            raise self.error
 
     def _command(self, action: Action, task: Task) -> None:
         def submit() -> None:
@@ -264,7 +266,3 @@ class WaitingSession(HasListeners):
                 "This session is closed: close() was called, or a newer session trains its model. "
                 "Use that one, or make a new TrainingSession."
             )
-
-    def _raise_error(self) -> None:
-        if self.error is not None:
-            raise self.error
