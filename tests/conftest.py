@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mnist_widgets import Trainer
-from mnist_widgets.session.open_sessions import _sessions as open_sessions
+from mnist_widgets.session.open_sessions import open_sessions
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, format_number
-from mnist_widgets.system.listeners import Listeners
+from mnist_widgets.system.listeners import HasListeners
 from mnist_widgets.training.history import History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
@@ -78,8 +78,10 @@ def name_runs(runs: Sequence[Run]) -> dict[int, str]:
     return names
 
 
-class RunLog:
+class RunLog(HasListeners):
     """The last runs, and which of them are shown.
+
+    It calls its listeners when a run begins, ends an epoch, or is shown, hidden or deleted.
 
     Example:
         ```python
@@ -89,30 +91,23 @@ class RunLog:
         log.runs[-1].best_accuracy
         ```
 
+    Attributes:
+        runs: the last `MAX_RUNS` runs, in the order in which they began.
+        current: the run under way or just ended; None from a reset to the next batch.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         # Runs begin in the training's thread, and are shown and deleted in the main thread.
         self._changing = threading.RLock()
-        self._runs: tuple[Run, ...] = ()
+        self.runs: tuple[Run, ...] = ()
+        self.current: Run | None = None
         self._num_begun = 0
-        self._current: Run | None = None
-        self._listeners = Listeners()
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The last `MAX_RUNS` runs, in the order in which they began."""
-        return self._runs
-
-    @property
-    def current(self) -> Run | None:
-        """The run under way or just ended; None from a reset to the next batch."""
-        return self._current
 
     @property
     def earlier_shown(self) -> tuple[Run, ...]:
         """The runs shown beside the current one, `MAX_EARLIER_SHOWN` at most."""
-        return tuple(run for run in self._runs if run.is_shown and run is not self._current)
+        return tuple(run for run in self.runs if run.is_shown and run is not self.current)
 
     def record(self) -> Callback:
         """Return a callback that records a trainer's runs, with the settings in `trainer.config`.
@@ -128,18 +123,18 @@ class RunLog:
         with self._changing:
             self._num_begun += 1
             run = Run(self._num_begun, config, history, learning_rates=[learning_rate])
-            self._current = run
-            self._runs = (*self._runs, run)[-MAX_RUNS:]
+            self.current = run
+            self.runs = (*self.runs, run)[-MAX_RUNS:]
             self._hide_surplus()
-        self.notify()
+        self.call_listeners()
         return run
 
     def close_current(self) -> None:
         """Make the current run one of the earlier ones."""
         with self._changing:
-            self._current = None
+            self.current = None
             self._hide_surplus()
-        self.notify()
+        self.call_listeners()
 
     def show(self, number: int, is_shown: bool = True) -> None:
         """Show or hide a run; the current one stays shown.
@@ -151,33 +146,18 @@ class RunLog:
             if run is not None:
                 run.is_shown = is_shown
                 self._hide_surplus(spared=run)
-        self.notify()
+        self.call_listeners()
 
     def delete(self, number: int) -> None:
         """Delete a run, unless it is the current one."""
         with self._changing:
             run = self._find(number)
-            self._runs = tuple(other for other in self._runs if other is not run)
-        self.notify()
-
-    def notify(self) -> None:
-        """Call all listeners."""
-        self._listeners.call()
-
-    def add_listener(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when a run begins, ends an epoch, or is shown, hidden or deleted.
-
-        It is called in the thread that made the change, so it must return at once.
-        """
-        self._listeners.add(listener)
-
-    def remove_listener(self, listener: Callable[[], None]) -> None:
-        """Stop calling `listener`."""
-        self._listeners.remove(listener)
+            self.runs = tuple(other for other in self.runs if other is not run)
+        self.call_listeners()
 
     def _find(self, number: int) -> Run | None:
         """Return the run with this number, or None if it is unknown or the current one."""
-        found = (run for run in self._runs if run.number == number and run is not self._current)
+        found = (run for run in self.runs if run.number == number and run is not self.current)
         return next(found, None)
 
     def _hide_surplus(self, spared: Run | None = None) -> None:
@@ -205,15 +185,15 @@ class _Recorder(Callback):
         run.duration_s += report.duration_s
         if run.learning_rates[-1] != rate:
             run.learning_rates.append(rate)
-            self._log.notify()
+            self._log.call_listeners()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Announce the epoch's numbers."""
-        self._log.notify()
+        self._log.call_listeners()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Announce the time of the last batches."""
-        self._log.notify()
+        self._log.call_listeners()
 
     def on_reset(self, trainer: Trainer) -> None:
         """Begin another run with the next batch."""

@@ -7,44 +7,22 @@ import sys
 import warnings
 import weakref
 from traceback import walk_stack
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from mnist_widgets.session.states import OPEN, ActionRefusedError
-from mnist_widgets.training.trainer import Trainer
 
+if TYPE_CHECKING:
+    from mnist_widgets.session.session import TrainingSession
 
-class SupportsClose(Protocol):
-    """The part of a `TrainingSession` that this module uses."""
-
-    @property
-    def trainer(self) -> Trainer:
-        """The trainer that it steers."""
-
-    @property
-    def state(self) -> str:
-        """What the training does."""
-
-    @property
-    def is_worker_here(self) -> bool:
-        """Whether the calling thread is the one that trains."""
-
-    def close(self) -> None:
-        """End the run for good; nothing happens if the session is closed."""
-
-
-_sessions: weakref.WeakSet[SupportsClose] = weakref.WeakSet()
-
-
-def add_session(session: SupportsClose) -> None:
-    """Close this session when a newer one for its model is made, or before the interpreter ends."""
-    _sessions.add(session)
+open_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
+"""Sessions to close when a newer one for their model is made, or before the interpreter ends."""
 
 
 def is_training() -> bool:
     """Return whether a session of this process trains now."""
-    return any(session.state == "running" for session in tuple(_sessions))
+    return any(session.state == "running" for session in tuple(open_sessions))
 
 
 def close_sessions_of(model: nn.Module) -> None:
@@ -55,13 +33,13 @@ def close_sessions_of(model: nn.Module) -> None:
     Raises:
         ActionRefusedError: if a callback of one of them calls this; then all stay open.
     """
-    older = [session for session in tuple(_sessions) if _share(session.trainer.model, model)]
+    older = [session for session in tuple(open_sessions) if _share(session.trainer.model, model)]
     if any(session.is_worker_here for session in older):
         raise ActionRefusedError("A callback cannot make a new session for the model it trains.")
     was_training = any(session.state in OPEN for session in older)
     for session in older:
         session.close()
-        _sessions.discard(session)
+        open_sessions.discard(session)
     if was_training:
         warnings.warn(
             "An older session was training this model. Its training has ended, and what the model "
@@ -73,7 +51,7 @@ def close_sessions_of(model: nn.Module) -> None:
 @atexit.register
 def _close_all() -> None:
     """End all trainings before the interpreter ends: torch aborts when a thread is killed."""
-    for session in tuple(_sessions):
+    for session in tuple(open_sessions):
         session.close()
 
 

@@ -10,12 +10,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from mnist_widgets.session.open_sessions import add_session, close_sessions_of
-from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
+from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
+from mnist_widgets.session.states import LEADS_TO, OPEN, Action, ActionRefusedError
 from mnist_widgets.session.stepped_run import SteppedRun
 from mnist_widgets.session.throughput import Throughput
 from mnist_widgets.session.waiting import WaitingSession
-from mnist_widgets.session.worker import Task, Worker
 from mnist_widgets.system.interrupts import interrupts_wait
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.reports import BatchReport
@@ -53,6 +52,8 @@ class TrainingSession(WaitingSession):
             training has ended or is paused, and all jobs are done. One interrupt of the kernel
             stops a training that runs, after its current batch; a second one ends the wait with a
             KeyboardInterrupt. None waits in Colab, which draws nothing that another thread sends.
+        choose_trainer: called in the worker just before each run, takes the present trainer, and
+            returns the one to train: the same, or another, which then replaces it.
 
     A newer session for the same model closes this one: two of them would train one model twice.
 
@@ -64,18 +65,17 @@ class TrainingSession(WaitingSession):
         waits: whether requests of the main thread wait.
     """
 
-    def __init__(self, trainer: Trainer, wait: bool | None = None) -> None:
-        super().__init__(wait)
+    def __init__(
+        self,
+        trainer: Trainer,
+        wait: bool | None = None,
+        choose_trainer: Callable[[Trainer], Trainer] = lambda trainer: trainer,
+    ) -> None:
         close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
-        self._run = SteppedRun(trainer)
-        self._goal = "idle"
-        self._is_closed = False
-        self._worker = Worker(
-            self._changed, self._run_task, self._find_batch, lambda: self._run.state == "paused"
-        )
-        add_session(self)
+        super().__init__(SteppedRun(trainer, choose_trainer), wait)
+        open_sessions.add(self)
 
     @property
     def trainer(self) -> Trainer:
@@ -95,21 +95,21 @@ class TrainingSession(WaitingSession):
     @property
     def num_batches_left(self) -> int:
         """Batches that the run of the latest batch still has to train."""
-        return self._run.num_batches_left
+        report = self.last_report
+        if report is None:
+            return 0
+        num_epochs_left = self.trainer.last_epoch - report.epoch
+        return num_epochs_left * report.num_batches + report.num_batches - report.batch
 
     @property
     def progress(self) -> float:
         """The trained share of the current or last run, 0 to 1."""
-        return self._run.progress
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the session was closed, for good."""
-        return self._is_closed
+        trained = self._run.num_batches_trained
+        return trained / (trained + self.num_batches_left) if trained else 0.0
 
     def can(self, action: Action) -> bool:
         """Return whether `action` would be accepted now."""
-        return not self._is_closed and self._goal in LEADS_TO[action]
+        return not self.is_closed and self._goal in LEADS_TO[action]
 
     def start(self, epochs: int) -> None:
         """Train `epochs` more epochs.
@@ -150,10 +150,6 @@ class TrainingSession(WaitingSession):
         check_epochs(epochs)
         self._command("step", lambda: self._run.step(epochs))
 
-    def stop(self) -> None:
-        """End the run after the current batch; the model keeps what it has learned."""
-        self._command("stop", self._run.end)
-
     def reset(self, trainer: Trainer | None = None) -> None:
         """End the run; restore weights and optimizer to the session's beginning, bit for bit.
 
@@ -175,22 +171,18 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: once the session is closed.
             RuntimeError: if no thread can be started for it.
         """
-        future: Future[Result] = Future()
 
-        def run_job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(job())
-            except BaseException as error:  # it belongs to the caller of `result`
-                future.set_exception(error)
+        def do_at_once() -> Generator[None, None, Result]:
+            yield from ()
+            return job()
 
+        single_job = LongJob(do_at_once())
         if self.is_worker_here:
             self._refuse_if_closed()
-            run_job()
+            single_job.do_portion()
         else:
-            self._submit(lambda: self._worker.submit(run_job))
-        return future
+            self._submit(lambda: self._worker.submit(single_job.do_portion))
+        return single_job.future
 
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
         """Run a long `job` before the next batch, in portions: each ends with a `yield`.
@@ -209,7 +201,7 @@ class TrainingSession(WaitingSession):
         long_job = LongJob(job())
 
         def do_portion() -> bool:
-            if self._is_closed:
+            if self.is_closed:
                 long_job.future.cancel()
             return long_job.do_portion()
 
@@ -222,9 +214,8 @@ class TrainingSession(WaitingSession):
         Args:
             path: where to save the page as well, such as `"my_run.html"`.
         """
-        from mnist_widgets.rendering.report_page import (
-            write_report,  # slow to load, and seldom needed
-        )
+        # slow to load, and seldom needed
+        from mnist_widgets.rendering.report_page import write_report
 
         page = write_report(self.trainer, self.state, self.error)
         if path is not None:
@@ -234,58 +225,9 @@ class TrainingSession(WaitingSession):
     def close(self) -> None:
         """End the run and the worker for good, and wait for the current batch."""
         with interrupts_wait(), self._changed:
-            if not self._is_closed:
-                self._is_closed = True
-                if self._goal in OPEN:
-                    self._worker.submit(self._run.end)
-                    self._goal = "stopped"
-                self._changed.notify_all()
+            self.is_closed = True
+            if self._goal in OPEN:
+                self._worker.submit(self._run.end)
+                self._goal = "stopped"
         self._worker.join()
-        self._listeners.call()
-
-    # In the thread of a request
-
-    def _command(self, action: Action, task: Task) -> None:
-        def submit() -> None:
-            goal = LEADS_TO[action].get(self._goal)
-            if goal is None:
-                raise ActionRefusedError(REFUSALS[action])
-            self._worker.submit(task)
-            self._goal = goal
-
-        self._submit(submit, is_news=True)
-
-    def _submit(self, submit: Task, *, is_news: bool = False) -> None:
-        with self._request():
-            # the goal and the queue change together, or other threads would see one without the
-            # other; no listener is called with the lock held
-            with interrupts_wait(), self._changed:
-                self._refuse_if_closed()
-                submit()
-            if is_news:
-                self._listeners.call()
-
-    def _refuse_if_closed(self) -> None:
-        if self._is_closed:
-            raise ActionRefusedError(
-                "This session is closed: close() was called, or a newer session trains its model. "
-                "Use that one, or make a new TrainingSession."
-            )
-
-    # In the worker thread
-
-    def _run_task(self, task: Task) -> None:
-        num_changes = self._run.num_changes
-        try:
-            task()
-        except BaseException as error:  # kept, shown, and raised by join()
-            self._run.fail(error)
-        with self._changed:
-            self._worker.end_task()
-            if self._worker.is_done:
-                self._goal = self._run.state
-        if self._run.num_changes != num_changes:  # a job alone is no news
-            self._listeners.call()
-
-    def _find_batch(self) -> Task | None:
-        return self._run.train_batch if self._run.is_batch_due else None
+        self.call_listeners()

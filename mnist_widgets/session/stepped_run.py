@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from mnist_widgets.session.states import State
 from mnist_widgets.session.throughput import Throughput
@@ -12,63 +12,54 @@ from mnist_widgets.training.trainer import Trainer
 
 
 class SteppedRun:
-    """The current run of a trainer, which goes on only when it is told to.
+    """The current run of a trainer, which trains a batch only when one is requested.
 
     It knows nothing of threads: a session calls its methods in the worker thread alone. Other
     threads may read the attributes at any time.
 
     Args:
         trainer: its present state is what `reset` restores.
+        choose_trainer: takes the trainer just before a run begins, and returns the one to train:
+            the same, or another.
 
     Attributes:
         trainer: the trainer.
-        state: what the run does now.
+        state: whether the run trains, is paused, or how it ended.
         error: the exception that ended the last run, if the state is `failed`; else None.
         last_report: the latest batch; None before the first and after a reset.
-        throughput: of the current or last run.
+        throughput, num_batches_trained: of the current or last run.
         num_changes: how often one of these has changed.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, choose_trainer: Callable[[Trainer], Trainer]) -> None:
         self.trainer = trainer
+        self._choose_trainer = choose_trainer
         self.state: State = "idle"
-        self.error: BaseException | None = None
         self.last_report: BatchReport | None = None
-        self.throughput = Throughput()
         self.num_changes = 0
+        self._forget_last_run()
         self._beginning = trainer.snapshot()
         self._batches: Generator[BatchReport | None, None, None] | None = None
-        self._num_batches_trained = 0
         self._num_steps_due = 0
         self._is_evaluating = False  # the latest batch is trained, but not yet reported
+
+    def _forget_last_run(self) -> None:
+        self.num_batches_trained = 0  # first: then `progress` reads nothing else
         self._batch_s = 0.0  # spent on the latest batch so far
+        self.throughput = Throughput()
+        self.error: BaseException | None = None
 
     @property
     def is_batch_due(self) -> bool:
-        """Whether the next batch is to be trained without another request."""
+        """Whether the worker trains the next batch without another request."""
         return self.state == "running" or self._num_steps_due > 0
-
-    @property
-    def num_batches_left(self) -> int:
-        """Batches that the run of the latest batch still has to train."""
-        report = self.last_report
-        if report is None:
-            return 0
-        num_epochs_left = self.trainer.last_epoch - report.epoch
-        return num_epochs_left * report.num_batches + report.num_batches - report.batch
-
-    @property
-    def progress(self) -> float:
-        """The trained share of the current or last run, 0 to 1."""
-        trained = self._num_batches_trained
-        return trained / (trained + self.num_batches_left) if trained else 0.0
 
     def open(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""
-        self.error = None
-        self.throughput = Throughput()
-        self._num_batches_trained = 0
-        self._batch_s = 0.0
+        trainer = self._choose_trainer(self.trainer)
+        if trainer is not self.trainer:
+            self.reset(trainer)
+        self._forget_last_run()
         self._batches = self.trainer.iterate_in_portions(epochs)
         self._change_to(state)
 
@@ -94,7 +85,7 @@ class SteppedRun:
         try:
             report = next(self._batches)
         except StopIteration:
-            self._settle("stopped" if self.trainer.ending == "stopped" else "finished")
+            self.settle("stopped" if self.trainer.ending == "stopped" else "finished")
         else:
             self._batch_s += time.perf_counter() - began_s
             self._is_evaluating = report is None
@@ -107,18 +98,20 @@ class SteppedRun:
             self.trainer.request_stop()
             self.train_batch()  # trains nothing: the trainer honours the request first
 
-    def fail(self, error: BaseException) -> None:
-        """End the run with an error."""
-        self._settle("failed", error)
+    def settle(self, state: State, error: BaseException | None = None) -> None:
+        """Note that the run has ended in `state`, with an error if that is `failed`."""
+        self._batches = None
+        self._is_evaluating, self._num_steps_due = False, 0
+        self.error = error
+        self._change_to(state)
 
     def reset(self, trainer: Trainer | None = None) -> None:
         """End the run, and put the trainer back to its beginning, or take another one."""
         try:
             self.end()
         finally:
-            self._num_batches_trained = 0  # first: then `progress` reads nothing else
-            self.error = self.last_report = None
-            self.throughput = Throughput()
+            self._forget_last_run()
+            self.last_report = None
             if trainer is not None:
                 self.trainer, self._beginning = trainer, trainer.snapshot()
             self.trainer.restore(self._beginning)
@@ -128,17 +121,12 @@ class SteppedRun:
         self.throughput.add_batch(self._batch_s, report.num_images)
         self._batch_s = 0.0
         self._num_steps_due = max(0, self._num_steps_due - 1)
-        self._num_batches_trained += 1
+        self.num_batches_trained += 1
         self.last_report = report
         self.num_changes += 1
-        if self.num_batches_left == 0 or self.trainer.is_stop_requested:
+        is_last = report.batch == report.num_batches and report.epoch == self.trainer.last_epoch
+        if is_last or self.trainer.is_stop_requested:
             self.train_batch()  # there is none: this lets the run end
-
-    def _settle(self, state: State, error: BaseException | None = None) -> None:
-        self._batches = None
-        self._is_evaluating, self._num_steps_due = False, 0
-        self.error = error
-        self._change_to(state)
 
     def _change_to(self, state: State) -> None:
         self.state = state

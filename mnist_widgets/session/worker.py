@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-Task: TypeAlias = Callable[[], None]
+from mnist_widgets.session.stepped_run import SteppedRun
+
+Task: TypeAlias = Callable[[], object]
 Item = TypeVar("Item")
 
 
@@ -20,21 +22,14 @@ class Worker:
 
     Args:
         changed: guards the queues; notified whenever one of the properties below changes.
-        run: runs a task and raises nothing; calls `end_task` when the task has ended.
-        find_batch: returns the task that trains the next batch, or that continues the evaluation
-            after the latest one; None if no batch is due. It takes no lock.
-        is_paused: returns whether a run is open that trains no batch. It takes no lock.
+        run: the run whose batches it trains. Its properties take no lock.
+        run_task: runs a task and raises nothing; calls `end_task` when the task has ended.
     """
 
     def __init__(
-        self,
-        changed: threading.Condition,
-        run: Callable[[Task], None],
-        find_batch: Callable[[], Task | None],
-        is_paused: Callable[[], bool],
+        self, changed: threading.Condition, run: SteppedRun, run_task: Callable[[Task], None]
     ) -> None:
-        self._changed = changed
-        self._run, self._find_batch, self._is_paused = run, find_batch, is_paused
+        self._changed, self._run, self._run_task = changed, run, run_task
         self._tasks: deque[Task] = deque()
         self._long_jobs: deque[Callable[[], bool]] = deque()
         self._is_in_task = False  # in one that is no portion of a long job
@@ -49,7 +44,7 @@ class Worker:
     @property
     def is_done(self) -> bool:
         """Whether all tasks have ended and no batch is due; long jobs do not count."""
-        return not self._tasks and not self._is_in_task and self._find_batch() is None
+        return not (self._tasks or self._is_in_task or self._run.is_batch_due)
 
     @property
     def is_idle(self) -> bool:
@@ -103,7 +98,7 @@ class Worker:
 
     def _loop(self) -> None:
         while (task := self._wait_for_task()) is not None:
-            self._run(task)
+            self._run_task(task)
 
     def _wait_for_task(self) -> Task | None:
         """Return the next task; None if the thread must end.
@@ -112,7 +107,7 @@ class Worker:
         find a thread that is about to end, and never run.
         """
         with self._changed:
-            while (task := self._take_task()) is None and self._is_paused():
+            while (task := self._take_task()) is None and self._run.state == "paused":
                 self._is_asleep = True
                 self._changed.notify_all()
                 self._changed.wait()
@@ -125,9 +120,10 @@ class Worker:
     def _take_task(self) -> Task | None:
         if not self._tasks and self._long_jobs:
             return self._do_portion
-        task = self._tasks.popleft() if self._tasks else self._find_batch()
-        self._is_in_task = task is not None
-        return task
+        if not self._tasks and self._run.is_batch_due:
+            self._tasks.append(self._run.train_batch)
+        self._is_in_task = bool(self._tasks)
+        return self._tasks.popleft() if self._tasks else None
 
     def _do_portion(self) -> None:
         with self._changed:

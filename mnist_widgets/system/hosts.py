@@ -1,6 +1,6 @@
-"""Where this runs: what shows the output, and whose computer it is.
+"""Find out which host runs this process, and which program shows its output.
 
-Only signs that these places leave are read, in the environment and in the running kernel.
+The signs are in the environment variables and in the running kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HOSTS = {
     "GitHub Codespaces": "CODESPACES",
     "JupyterHub": "JUPYTERHUB_USER",
 }
-"""Whose computer it may be, by the variable that is set there."""
+"""Hosts, each with an environment variable that it sets."""
 
 SERVERS = {
     "jupyter-lab": "JupyterLab's server",
@@ -25,7 +25,7 @@ SERVERS = {
     "jupyterhub-singleuser": "JupyterHub's server",
     "voila": "Voila",
 }
-"""Who starts kernels, by its command. One server shows pages of JupyterLab and of Notebook."""
+"""Servers that start kernels, by their commands. One server shows JupyterLab and Notebook."""
 
 
 def is_in_colab() -> bool:
@@ -37,14 +37,14 @@ def is_in_colab() -> bool:
 
 
 def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
-    """Name what shows the output of this process, as far as a kernel can know it.
+    """Return the name of the program that shows the output of this process.
 
     Args:
-        environ: the environment variables to go by.
+        environ: the environment variables.
 
     Returns:
-        `Google Colab`, `VS Code`, one of `SERVERS`, `a Jupyter kernel` where nothing tells whose,
-        or `terminal`, where there is no kernel.
+        `Google Colab`, `VS Code`, one of `SERVERS`, `a Jupyter kernel` if its server is unknown, or
+        `terminal` if there is no kernel.
     """
     if is_in_colab():
         return "Google Colab"
@@ -59,18 +59,18 @@ def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def find_hosts(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Name whose computer this is, if it tells; Binder, say, runs on a JupyterHub."""
+    """Return the names of the hosts that run this; Binder, for example, runs on a JupyterHub."""
     return [host for host, sign in HOSTS.items() if environ.get(sign)]
 
 
 def _find_shell() -> Any:  # noqa: ANN401 - IPython carries no types
-    """Return IPython's shell, if it was started; whoever did has imported it."""
+    """Return IPython's shell, or None if it was not started: then IPython is not imported."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
 
 
 def _find_server(pid: str) -> str | None:
-    """Name the server that started this kernel, as far as its command tells."""
+    """Return the name of the server that started this kernel, or None if it is unknown."""
     import psutil  # ipykernel brings it
 
     try:

@@ -1,4 +1,4 @@
-"""Functions to call after a change."""
+"""Call functions after a change."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from collections.abc import Callable
 from contextlib import suppress
 
 
-class Listeners:
-    """A list of functions without arguments; an error in one of them is logged."""
+class HasListeners:
+    """A base class of what calls functions without arguments after each change of its data."""
 
     def __init__(self) -> None:
-        self._functions: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], None]] = []
 
-    def __len__(self) -> int:
-        """Return the number of functions."""
-        return len(self._functions)
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in the thread that makes it.
 
-    def add(self, function: Callable[[], None]) -> None:
-        """Call `function` after each change from now on."""
-        self._functions.append(function)
+        It must return at once: it notes that something may have changed, and reads it later.
+        """
+        self._listeners.append(listener)
 
-    def remove(self, function: Callable[[], None]) -> None:
-        """Stop calling `function`."""
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        """Stop calling `listener`."""
         with suppress(ValueError):
-            self._functions.remove(function)
+            self._listeners.remove(listener)
 
-    def call(self) -> None:
-        """Call all functions, in this thread."""
-        for function in tuple(self._functions):
+    def call_listeners(self) -> None:
+        """Call all listeners in this thread, and log their errors."""
+        for listener in tuple(self._listeners):
             try:
-                function()
+                listener()
             except Exception:  # it must not end what it observes
                 logging.getLogger(__name__).exception("A listener failed")

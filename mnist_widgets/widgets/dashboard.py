@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from ipywidgets import HTML, HBox, VBox, Widget
@@ -16,9 +16,9 @@ from mnist_widgets.data.loaders import load_digits
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
+from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
-from mnist_widgets.widgets.lab_session import LabSession
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
@@ -42,7 +42,6 @@ PANELS = {
 
 _TITLES = {"training": "Training", **PANELS}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
-Built = TypeVar("Built", bound=Panel)
 _open_dashboard: Dashboard | None = None
 
 
@@ -136,7 +135,7 @@ class Dashboard(Panel):
         check_panel_epochs(epochs)
         trainer = factory.make_trainer(factory.config)
         # what fails up to here leaves no widget behind
-        self.session = LabSession(trainer, self._renew_trainer, wait)
+        self.session = TrainingSession(trainer, wait, self._choose_trainer)
         self.run_log = RunLog()
         training = LabTrainingPanel(
             self.session,
@@ -145,18 +144,18 @@ class Dashboard(Panel):
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
-        self.panels: dict[str, Panel] = {"training": training}
-        for name, build in self._builders(hidden, locked).items():
-            if name in panels - hidden:
-                self.panels[name] = build()
-        self._settings, self._loss_chart = self._find(HyperparameterPanel), self._find(LossChart)
+        builders = self._builders(hidden, locked)
+        self.panels: dict[str, Any] = {"training": training}
+        self.panels |= {name: builders[name]() for name in PANELS if name in panels - hidden}
+        self._settings = self.panels.get("settings")
+        self._loss_chart = self.panels.get("loss_chart")
         self._inference = LiveInference(
             self.session,
             self._test_set,
             get_selected=lambda: self.selected_index,
-            gallery=self._find(ImageGallery),
-            prediction=self._find(ProbabilityChart),
-            confusion=self._find(ConfusionChart),
+            gallery=self.panels.get("gallery"),
+            prediction=self.panels.get("prediction"),
+            confusion=self.panels.get("confusion"),
             complain=training.show_complaint,
         )
         self._attach_callbacks(trainer)
@@ -202,23 +201,23 @@ class Dashboard(Panel):
             "runs": lambda: RunTable(self.run_log),
         }
 
-    def _find(self, kind: type[Built]) -> Built | None:
-        """Return the panel of a kind, or None if it is not shown."""
-        found = (panel for panel in self.panels.values() if isinstance(panel, kind))
-        return next(found, None)
-
     def _make_trainer(self) -> Trainer:
         trainer = self._factory.make_trainer(self._config)
         self._attach_callbacks(trainer)
         return trainer
 
-    def _renew_trainer(self, trainer: Trainer) -> Trainer | None:
-        """Return a trainer of the settings shown if an untrained one of the lab has others."""
+    def _choose_trainer(self, trainer: Trainer) -> Trainer:
+        """Return a trainer of the settings shown if an untrained one of the lab has others.
+
+        Building a network takes too long for each change of a setting, so it waits for a run.
+        """
         is_of_lab = self._inference in trainer.callbacks and self._factory.model is None
-        return self._make_trainer() if is_of_lab and trainer.config != self._config else None
+        is_untrained = not trainer.history.batch_losses
+        is_old = is_of_lab and is_untrained and trainer.config != self._config
+        return self._make_trainer() if is_old else trainer
 
     def _count_now(self) -> None:
-        self._inference.count_now()
+        self._inference.count_now()  # it is built after the panels
 
     def _attach_callbacks(self, trainer: Trainer) -> None:
         """Attach the lab's callbacks to the next run's trainer."""
@@ -248,8 +247,8 @@ class Dashboard(Panel):
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
-        gallery, confusion = self._find(ImageGallery), self._find(ConfusionChart)
-        prediction = self._find(ProbabilityChart)
+        gallery, confusion = self.panels.get("gallery"), self.panels.get("confusion")
+        prediction = self.panels.get("prediction")
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
@@ -291,6 +290,6 @@ class Dashboard(Panel):
         )
 
 
-def _titled(title: str, panel: Widget, flex: str = "0 0 auto") -> VBox:
+def _titled(title: str, panel: Widget, flex: str) -> VBox:
     heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
     return VBox([heading, panel], layout={"flex": flex})

@@ -33,7 +33,7 @@ from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.redraws import scheduler
 
 FRAMES_PER_PREDICTION = 2
-"""Rounds of redraws from one look at the shown images to the next while the training runs."""
+"""Frames from one prediction of the shown images to the next while the training runs."""
 EPOCH_INTERVAL_S = 1.0
 """Time between two evaluations shown while the training runs: a small set has ten a second."""
 
@@ -71,37 +71,35 @@ class LiveInference(Callback):
         self._get_selected = get_selected
         self._gallery, self._prediction, self._confusion = gallery, prediction, confusion
         self._complain = complain
-        self._looked_at_s = self._epoch_shown_at_s = -math.inf
-        self._is_look_due = False
+        self._predicted_s = self._epoch_shown_at_s = -math.inf
+        self._is_prediction_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
-        self._looked_step: tuple[History, int] | None = None  # of the latest look at a standstill
+        self._predicted_step: tuple[History, int] | None = None  # at the latest standstill
         if gallery is not None:
-            gallery.observe(self._on_visible_indices, "visible_indices")
-        if self._is_needed:
+            gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
+        if self._needs_all or prediction is not None:
             session.add_listener(self.on_news)
 
     def on_news(self) -> None:
-        """Predict again: the shown images now and then in a training, all of them at a standstill.
+        """Predict the shown images at intervals during a training, and all images at a standstill.
 
-        Called after each batch and each change of the training's state, and without a change
-        while a thread waits.
+        The session calls this after each batch and each change of its state, and while a thread
+        waits.
         """
-        if not self._is_needed:
-            return
         if self._session.state != "running":
-            if not self._is_look_due and not self._is_newest(self._looked_step):
-                self._is_look_due = True
+            if not self._is_prediction_due and not self._is_newest(self._predicted_step):
+                self._is_prediction_due = True
                 self._predict_all()
-        elif time.monotonic() - self._looked_at_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
+        elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._predict_shown()
 
     def on_selection(self) -> None:
-        """Predict the selected image, unless the page shows an answer that is soon renewed."""
-        if self._is_needed and (self._gallery is None or self._session.state != "running"):
+        """Predict the selected image, unless the page shows a prediction that is renewed soon."""
+        if self._gallery is None or self._session.state != "running":
             self._predict_shown()
 
     def count_now(self) -> None:
-        """Predict all images, though the training runs."""
+        """Predict all images, also while the training runs."""
         self._shown_step = None
         self._predict_all(is_counting=True)
 
@@ -119,30 +117,23 @@ class LiveInference(Callback):
             self._show(evaluator.predictions)
 
     @property
-    def _is_needed(self) -> bool:
-        return self._needs_all or self._prediction is not None
-
-    @property
     def _needs_all(self) -> bool:
         return self._gallery is not None or self._confusion is not None
 
-    def _on_visible_indices(self, _change: object) -> None:
-        self._predict_shown()
-
     def _predict_shown(self) -> None:
-        self._submit(lambda: self._session.between_batches(self._look))
+        self._submit(lambda: self._session.between_batches(self._predict_shown_now))
 
     def _predict_all(self, *, is_counting: bool = False) -> None:
-        look = partial(self._look_at_all, is_counting=is_counting)
-        self._submit(lambda: self._session.in_portions(look))
+        predict = partial(self._predict_all_now, is_counting=is_counting)
+        self._submit(lambda: self._session.in_portions(predict))
 
-    def _submit(self, ask: Callable[[], Future[None]]) -> None:
+    def _submit(self, submit: Callable[[], Future[None]]) -> None:
         if self._session.is_closed:
             return
         try:
-            answer = ask()
+            answer = submit()
         except RuntimeError as error:  # closed meanwhile, or no thread can be started
-            self._is_look_due = False
+            self._is_prediction_due = False
             self._complain(str(error))
         else:
             answer.add_done_callback(self._on_answer)
@@ -154,16 +145,14 @@ class LiveInference(Callback):
                 f"What the network makes of the images cannot be shown: {name_error(error)}"
             )
 
-    def _look(self) -> None:
+    def _predict_shown_now(self) -> None:
         """Predict the shown images."""
-        self._looked_at_s = time.monotonic()  # a look that a click asked for counts as well
+        self._predicted_s = time.monotonic()  # a prediction after a click counts too
         index = self._get_selected()
         shown = torch.tensor([] if index is None else [index], dtype=torch.int64)
         if self._gallery is not None:
             shown = torch.cat([self._gallery.visible_indices, shown])
-        elif self._prediction is None:
-            return
-        if len(shown) == 0:
+        if len(shown) == 0 or (self._gallery is None and self._prediction is None):
             return
         trainer = self._session.trainer
         images = self._test_set.images[shown]
@@ -174,14 +163,14 @@ class LiveInference(Callback):
             label = int(self._test_set.labels[index])
             self._prediction.show_prediction(images[-1], answers[-1], label)
 
-    def _look_at_all(self, *, is_counting: bool) -> Generator[None, None, None]:
-        """Predict the shown images, then all: what is drawn is true whenever training rests.
+    def _predict_all_now(self, *, is_counting: bool) -> Generator[None, None, None]:
+        """Predict the shown images, then all images.
 
-        It is cancelled when the weights change or the training goes on.
+        It stops when the weights change or the training continues.
         """
-        self._is_look_due = False
-        step = self._looked_step = self._step
-        self._look()
+        self._is_prediction_due = False
+        step = self._predicted_step = self._step
+        self._predict_shown_now()
         if not self._needs_all or self._is_newest(self._shown_step):
             return
         trainer, images = self._session.trainer, self._test_set.images
@@ -190,14 +179,14 @@ class LiveInference(Callback):
             yield
             is_resumed = self._session.state == "running" and not is_counting
             if is_resumed or not self._is_newest(step):
-                self._looked_step = None
+                self._predicted_step = None
                 self.on_news()
                 return
         self._show(Predictions(predicting.future.result(), self._test_set.labels))
 
     @property
     def _step(self) -> tuple[History, int]:
-        """Stands for the newest weights: their run's history, and how many batches it has."""
+        """Identify the newest weights: the history of their run, and its number of batches."""
         history = self._session.trainer.history
         return history, len(history.batch_losses)
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.widgets.redraws import scheduler
-from mnist_widgets.widgets.static_output import (
-    hide_static_view,
-    new_view_class,
-    static_view_writer,
-    to_bundle,
-)
+from mnist_widgets.widgets.static_output import hide_static_view, static_view_writer, to_bundle
 from mnist_widgets.widgets.theme import style_sheet
 
 
 class Panel(VBox):
-    """A column of widgets under one CSS class, closed together.
+    """A column of widgets under one CSS class, which are closed together.
 
     As the last line of a cell it leaves two outputs: itself, and below it its static view, which
     replaces it where there is no kernel. A panel within another widget has no static view in the
@@ -33,7 +30,7 @@ class Panel(VBox):
     _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
-        self._view_class = new_view_class()
+        self._view_class = f"mw-static-{uuid.uuid4().hex[:12]}"  # like no other
         super().__init__(children=[style_sheet(hide_static_view(self._view_class)), *children])
         self.add_class("mw-panel").add_class(css_class)
 
@@ -77,8 +74,7 @@ class Panel(VBox):
 
     def _parts(self) -> set[Widget]:
         parts: set[Widget] = set()
-        for widget in (self, *self._parts_off_page):
-            _collect_parts(widget, parts)
+        _collect_parts([self, *self._parts_off_page], parts)
         return parts
 
 
@@ -102,21 +98,13 @@ def check_names(argument: str, names: Iterable[str], known: Collection[str]) -> 
     return chosen
 
 
-def _collect_parts(widget: Widget, parts: set[Widget]) -> None:
-    """Add `widget` to `parts`, and every widget that its synchronized traits lead to."""
-    if widget not in parts:
-        parts.add(widget)
-        for name in widget.keys:
-            for part in _widgets_in(getattr(widget, name)):
-                _collect_parts(part, parts)
-
-
-def _widgets_in(value: object) -> Iterator[Widget]:
-    if isinstance(value, Widget):
-        yield value
+def _collect_parts(value: Any, parts: set[Widget]) -> None:  # noqa: ANN401 - of any trait
+    """Add the widgets that `value` is or holds to `parts`, and all that their traits lead to."""
+    if isinstance(value, Widget) and value not in parts:
+        parts.add(value)
+        value = [getattr(value, name) for name in value.keys]
     elif isinstance(value, dict):
-        yield from _widgets_in(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        items: Iterable[object] = value
-        for item in items:
-            yield from _widgets_in(item)
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_parts(item, parts)

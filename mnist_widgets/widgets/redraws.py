@@ -3,7 +3,7 @@
 A training changes data hundreds of times a second. A browser draws a few dozen updates a second,
 and the Jupyter server drops messages above a thousand. So code that changes data requests a redraw,
 and the scheduler calls the redraws requested meanwhile, a few times a second. No request is lost:
-when the training stands still, the page soon shows its final state. Widgets cannot be written in
+when a training pauses or ends, the page soon shows its final state. Widgets cannot be written in
 two threads at once either, hence one lock around all redraws.
 """
 
@@ -32,17 +32,17 @@ MAX_URGENT = 3
 class RedrawScheduler:
     """Calls requested redraws, in a thread that lives while there are any.
 
-    There is one frame of redraws in each interval, or in two while clicks come. Urgent redraws do
-    not wait for it: between two redraws or two frames, each may be called `MAX_URGENT` times. So
-    a click is answered at once, even if its redraw requests another one.
+    Each interval has one frame, a call of all requested redraws; while clicks come, two intervals
+    have one. An urgent redraw does not wait for it: between two frames it may be called
+    `MAX_URGENT` times. So a click is answered at once, even if its redraw requests another one.
 
     In Colab, which shows nothing that another thread sends, and where no thread can be started, the
-    main thread redraws, and `request` returns when that is done. There requests of other threads
+    main thread redraws, and `schedule` returns when that is done. Requests of other threads then
     wait for the next frame of the main thread. Within a cell, so do requests that are not urgent;
     a frame is due after each interval and at the end of the cell.
 
     Args:
-        interval_s: time in seconds from one frame of redraws to the next.
+        interval_s: time in seconds from one frame to the next.
         wait: waits for an event, but no longer than so many seconds, and returns whether it came;
             tests pass their own.
     """
@@ -86,7 +86,7 @@ class RedrawScheduler:
             self._draw_here(redraw, urgent)
 
     def on_cell_begin(self) -> None:
-        """Draw the requests of a loop in this cell at intervals; called in Colab."""
+        """Draw at intervals from now on; called in Colab."""
         self._is_in_cell = True
 
     def on_cell_end(self) -> None:
@@ -159,16 +159,26 @@ class RedrawScheduler:
         return self._requested[redraw] and self._num_urgent[redraw] < MAX_URGENT
 
     def _draw(self, due: list[Redraw] | None) -> list[Redraw]:
-        """Call the requested redraws among `due`, or all of them, and return them."""
+        """Call the requested redraws among `due`, or all of them; return them, the urgent first."""
         with self._drawing:
-            redraws = self._take(due)
+            with self._asking:
+                redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
+                if due is None:
+                    self._has_urgent.clear()
+                else:
+                    redraws = [redraw for redraw in redraws if redraw in due]
+                for redraw in redraws:
+                    del self._requested[redraw]
             num_drawn = 0
             before, self._drawing_thread = self._drawing_thread, threading.get_ident()
             try:
                 for redraw in redraws:
                     if due is None and self._has_urgent.is_set():
                         self._draw_urgent()
-                    _call(redraw)
+                    try:
+                        redraw()
+                    except Exception:  # one panel's error must not keep the others from being drawn
+                        logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
                     num_drawn += 1
             finally:
                 self._drawing_thread = before
@@ -176,25 +186,6 @@ class RedrawScheduler:
                     for redraw in redraws[num_drawn:]:
                         self._requested.setdefault(redraw, False)
         return redraws
-
-    def _take(self, due: list[Redraw] | None) -> list[Redraw]:
-        """Return the requested redraws among `due`, the urgent first, as requested no more."""
-        with self._asking:
-            redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
-            if due is None:
-                self._has_urgent.clear()
-            else:
-                redraws = [redraw for redraw in redraws if redraw in due]
-            for redraw in redraws:
-                del self._requested[redraw]
-        return redraws
-
-
-def _call(redraw: Redraw) -> None:
-    try:
-        redraw()
-    except Exception:  # one panel's fault must not keep the others from being drawn
-        logging.getLogger("mnist_widgets").exception("A panel could not be redrawn")
 
 
 def choose_interval_s(cpus: float) -> float:

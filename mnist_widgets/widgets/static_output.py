@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ from mnist_widgets.system.hosts import is_in_colab
 from mnist_widgets.widgets.redraws import RedrawScheduler, scheduler
 
 CALM_S = 1.0
-"""Seconds without a redraw after which a panel is taken to be at rest."""
+"""Seconds without a redraw after which a panel counts as at rest."""
 
 # JupyterLab shows an error in place of a panel without a kernel; the static view below says more.
 _HIDE_ERROR = """<style>
@@ -35,18 +34,11 @@ _HIDE_ERROR = """<style>
 </style>"""
 
 
-def new_view_class() -> str:
-    """Return a CSS class for the static view of one panel, like no other."""
-    return f"mw-static-{uuid.uuid4().hex[:12]}"
-
-
 def hide_static_view(view_class: str) -> str:
     """Return a style sheet that hides a static view completely, also from screen readers."""
-    output = ".jp-OutputArea-child:has(> .jp-OutputArea-output > .{})"
-    return "".join(
-        f"{selector.format(view_class)} {{ display: none !important; }}\n"
-        for selector in (".{}", output)  # separate rules: a browser without :has skips only one
-    )
+    hide = "{ display: none !important; }\n"
+    output = f".jp-OutputArea-child:has(> .jp-OutputArea-output > .{view_class})"
+    return f".{view_class} {hide}{output} {hide}"  # a browser without :has skips only one rule
 
 
 @dataclass(eq=False)
@@ -56,7 +48,7 @@ class _Output:
     Attributes:
         make: returns the current static view.
         view_class: its CSS class, which is also the display id of the output.
-        sources: the panels whose redraws change it.
+        sources: the panels that it shows.
         last: the static view in the notebook.
         changed_s: the time of the latest redraw of a source; None if the view was written since.
     """
@@ -96,7 +88,7 @@ class StaticViewWriter:
         Args:
             panel: the panel of the static view.
             make: returns the current static view; called in any thread.
-            view_class: from `new_view_class`, always the same for one panel.
+            view_class: a CSS class of this panel alone.
             sources: the panels whose redraws change what the static view shows.
         """
         self._listen()
@@ -115,7 +107,7 @@ class StaticViewWriter:
     def redraw(self) -> None:
         """Write the static view of one panel that is at rest; called by the redraw scheduler.
 
-        One at a time: between two rounds of redraws a click may come.
+        One at a time: a click may come between two frames.
         """
         if is_in_colab():
             if not is_training():
@@ -163,9 +155,6 @@ class StaticViewWriter:
 
     def _on_cell_end(self, _result: object) -> None:
         self._scheduler.flush()
-        self._write_quietly()
-
-    def _write_quietly(self) -> None:
         try:
             self.write_all()
         except Exception:  # a picture must not fail a cell that has succeeded

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.data.digit_set import Batches, DigitSet, check_same_classes
+from mnist_widgets.data.digit_set import DigitSet, check_same_classes
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE
@@ -123,22 +123,19 @@ class TrainerFactory:
             trainer.train_step = self.train_step
             return trainer
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
+        batch_size = self.batch_size or config.batch_size
+        leaves_one = bool(find_batch_norms(self.model)) and len(self.train_set) % batch_size == 1
+        batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
+        check_batch_norm(self.model, batches)
         return Trainer(
             self.model,
             loss_fn,
             self.optimizer or torch.optim.Adam(self.model.parameters()),
-            self._make_batches(self.model, self.batch_size or config.batch_size),
+            batches,
             evaluator=Evaluator(self.test_set.batches(TEST_BATCH_SIZE), loss_fn),
             train_step=self.train_step,
             device=self.device,
         )
-
-    def _make_batches(self, model: nn.Module, batch_size: int) -> Batches:
-        """Return batches of the training set that `model` can be trained on."""
-        leaves_one = bool(find_batch_norms(model)) and len(self.train_set) % batch_size == 1
-        batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
-        check_batch_norm(model, batches)
-        return batches
 
     def write_code(self, config: RunConfig) -> str:
         """Return code that repeats a run with these settings on the lab's data."""

@@ -72,7 +72,8 @@ def test_an_interrupted_wait_stops_the_training_and_the_cell_ends_well(kernel, w
     announce = """
 import signal, threading, time
 def session_listens():
-    return type(signal.getsignal(signal.SIGINT)).__module__ == "mnist_widgets.system.interrupts"
+    handler = signal.getsignal(signal.SIGINT)
+    return getattr(handler, "__module__", "") == "mnist_widgets.system.interrupts"
 def announce():
     while session.last_report is None or not session_listens():
         time.sleep(0.01)

@@ -371,7 +371,7 @@ def send_interrupts():
 
     def session_listens() -> bool:
         handler = signal.getsignal(signal.SIGINT)  # asyncio has one, too
-        return type(handler).__module__ == "mnist_widgets.system.interrupts"
+        return getattr(handler, "__module__", "") == "mnist_widgets.system.interrupts"
 
     def send(*conditions) -> None:
         for condition in (session_listens, *conditions):

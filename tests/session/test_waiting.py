@@ -281,7 +281,7 @@ def test_an_interrupt_of_a_refused_request_is_not_lost(make_session, monkeypatch
             interrupt()
             return refusals[action]
 
-    monkeypatch.setattr("mnist_widgets.session.session.REFUSALS", Interrupting())
+    monkeypatch.setattr("mnist_widgets.session.waiting.REFUSALS", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         session.start(1)
 

@@ -142,7 +142,7 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
 def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
     settle(lab)
     monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 10_000)
-    lab._inference._looked_at_s = -math.inf
+    lab._inference._predicted_s = -math.inf
     looks = []
     monkeypatch.setattr(lab.panels["gallery"], "show_visible", lambda *_: looks.append(1))
     lab.panels["gallery"].selected_index = 7
