@@ -31,9 +31,9 @@ from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.axes import class_axis, widest_px
+from mnist_widgets.widgets.parts.choices import PairSelection
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
-from mnist_widgets.widgets.parts.pair_selection import PairSelection
 
 _RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {

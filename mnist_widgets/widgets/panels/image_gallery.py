@@ -31,13 +31,11 @@ from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter,
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel
-from mnist_widgets.widgets.parts.choices import on_choice
+from mnist_widgets.widgets.parts.choices import PairSelection, on_choice
 from mnist_widgets.widgets.parts.controls import ROW
-from mnist_widgets.widgets.parts.gallery_controls import FilterList, build_order_list
+from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list
 from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
 from mnist_widgets.widgets.parts.links import LinkedHTML
-from mnist_widgets.widgets.parts.paging import Pager
-from mnist_widgets.widgets.parts.pair_selection import PairSelection
 from mnist_widgets.widgets.redraws import scheduler
 
 NUM_COLUMNS = 10

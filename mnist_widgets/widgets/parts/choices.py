@@ -1,13 +1,16 @@
-"""Distinguish what a person chooses in a control from what the code writes into it."""
+"""What a person chooses, as distinct from what code writes into a control; and chosen pairs."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ipywidgets import Widget
+from traitlets import HasTraits, Int, TraitError, Tuple, validate
+
+from mnist_widgets.rendering.confusion_captions import Pair
 
 
 # Thread-local, because the scheduler's thread may write a control while a message of the page about
@@ -49,3 +52,19 @@ def on_choice(
             handler(change)
 
     control.observe(handle, names=name)
+
+
+class PairSelection(HasTraits):
+    """Adds the trait `selected_pair`; a subclass sets `_class_names` before it sets the trait."""
+
+    selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
+    _class_names: Sequence[str]
+
+    @validate("selected_pair")
+    def _check_pair(self, proposal: dict[str, Pair | None]) -> Pair | None:
+        pair, size = proposal["value"], len(self._class_names)
+        if pair is not None and not all(0 <= label < size for label in pair):
+            raise TraitError(
+                f"selected_pair is {pair}; it must be (true, predicted), each from 0 to {size - 1}."
+            )
+        return pair

@@ -1,15 +1,17 @@
-"""The two lists of the gallery: which images it shows, and in which order."""
+"""The controls of the gallery: its filters, its orders, and the buttons of its pages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
-from ipywidgets import Dropdown
+from ipywidgets import Dropdown, HBox
 
 from mnist_widgets.rendering.image_captions import name_filter
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order
+from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import written_by_code
-from mnist_widgets.widgets.parts.controls import dropdown
+from mnist_widgets.widgets.parts.controls import ROW, button, dropdown
 
 _ORDERS: list[tuple[str, Order]] = [
     ("As stored", "as stored"),
@@ -61,3 +63,55 @@ class FilterList:
 
     def _name_option(self, wanted: ImageFilter) -> tuple[str, ImageFilter]:
         return name_filter(wanted, self._class_names), wanted
+
+
+class Pager(HBox):
+    """The buttons Previous and Next, and the line that says which page is shown.
+
+    Args:
+        page_size: images on a full page.
+        on_turn: called when another page is requested.
+
+    Attributes:
+        num_pages: at least 1, as of the last `show`.
+    """
+
+    def __init__(self, page_size: int, on_turn: Callable[[], None]) -> None:
+        self._page_size, self._on_turn = page_size, on_turn
+        self._requested_index, self.num_pages = 0, 1
+        self._previous = button("Previous", "Turn one page back", lambda: self._turn_by(-1))
+        self._next = button("Next", "Turn to the next page", lambda: self._turn_by(+1))
+        self._text = text_line("mw-page", flex="1 1 200px", height="40px")
+        super().__init__([self._previous, self._next, self._text], layout=ROW)
+
+    @property
+    def page_index(self) -> int:
+        """The position of the page to show: the requested one, or the last if that is gone."""
+        return min(self._requested_index, self.num_pages - 1)
+
+    def turn_to(self, page_index: int) -> None:
+        """Request a page; beyond the ends, the first or the last."""
+        self._requested_index = max(0, min(page_index, self.num_pages - 1))
+        self._on_turn()
+
+    def show(self, num_images: int, note: str = "") -> slice:
+        """Update the buttons and the line.
+
+        Args:
+            num_images: images on all pages together.
+            note: a second line.
+
+        Returns:
+            Where the images of the page stand among all.
+        """
+        self.num_pages = max(1, math.ceil(num_images / self._page_size))
+        images = "1 image" if num_images == 1 else f"{num_images:,} images"
+        page = f"Page {self.page_index + 1:,} of {self.num_pages:,} · {images}"
+        self._text.value = f"<div>{page}</div><div>{note}</div>" if note else page
+        self._previous.disabled = self.page_index == 0
+        self._next.disabled = self.page_index == self.num_pages - 1
+        begin = self.page_index * self._page_size
+        return slice(begin, begin + self._page_size)
+
+    def _turn_by(self, num_pages: int) -> None:
+        self.turn_to(self.page_index + num_pages)
