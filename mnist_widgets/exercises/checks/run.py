@@ -13,8 +13,9 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mnist_widgets.data.digit_set import Batches
-from mnist_widgets.data.loaders import DataError, DigitSet, load_bundled_digits, load_mnist
+from mnist_widgets.data.digit_set import Batches, DigitSet
+from mnist_widgets.data.downloads import DataError
+from mnist_widgets.data.loaders import load_bundled_digits, load_mnist
 from mnist_widgets.exercises.hints import read_hints
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.exercises.runner import run_check
