@@ -186,7 +186,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
-        return Snapshot.take(self.model, self.optimizer)
+        return Snapshot(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Restore model and optimizer to `snapshot`, bit for bit, and start a new history.
