@@ -15,9 +15,9 @@ from mnist_widgets.diagnosis.doctor import doctor
 # Where torch, say, is missing or broken, the doctor must be there to say so.
 _fault: Exception | None = None
 try:
+    from mnist_widgets.data.digit_set import DigitSet
+    from mnist_widgets.data.downloads import DataError
     from mnist_widgets.data.loaders import (
-        DataError,
-        DigitSet,
         load_bundled_digits,
         load_digits,
         load_fashion_mnist,

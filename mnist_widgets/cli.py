@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mnist_widgets.data.loaders import DigitSet
+    from mnist_widgets.data.digit_set import DigitSet
     from mnist_widgets.training.history import History
 
 MAX_LEARNING_RATE = 1e37  # Adam multiplies it by 10 in the first step, which must fit in a float32

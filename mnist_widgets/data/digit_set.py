@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_class_names, to_images
+from mnist_widgets.data.tensors import (
+    ArrayLike,
+    check_label_range,
+    to_class_labels,
+    to_class_names,
+    to_images,
+)
 
 
 def to_inputs(images: ArrayLike) -> Tensor:
@@ -145,12 +151,10 @@ class Batches:
         else:
             order = torch.arange(num_stored)
         for start in range(0, self.num_images, self.batch_size):
-            yield self._take(order[start : start + self.batch_size])
-
-    def _take(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        # index_select copies uint8 images three times as fast as images[chosen]
-        images = self.digit_set.images.index_select(0, chosen)
-        return to_inputs(images), self.digit_set.labels.index_select(0, chosen)
+            chosen = order[start : start + self.batch_size]
+            # index_select copies uint8 images three times as fast as images[chosen]
+            images = self.digit_set.images.index_select(0, chosen)
+            yield to_inputs(images), self.digit_set.labels.index_select(0, chosen)
 
     def __repr__(self) -> str:
         order = "shuffled" if self.shuffle else "in order"
@@ -189,9 +193,8 @@ def _find_class_names(source: object) -> tuple[str, ...] | None:
         return source.digit_set.class_names
     if isinstance(source, (DataLoader, Subset)):
         return _find_class_names(source.dataset)
-    if isinstance(source, DigitSet):
-        return source.class_names
-    names = getattr(source, "classes", None)  # of torchvision's data sets
+    # torchvision's data sets call them `classes`
+    names = getattr(source, "class_names", getattr(source, "classes", None))
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
         return tuple(names)
     return None
@@ -238,10 +241,4 @@ def _check_labels(labels: Tensor, num_images: int, num_classes: int) -> None:
         raise ValueError("There are no images; a DigitSet needs at least one.")
     if len(labels) != num_images:
         raise ValueError(f"There are {num_images:,} images but {len(labels):,} labels.")
-    wrong = (labels < 0) | (labels >= num_classes)
-    if wrong.any():
-        position = int(wrong.nonzero()[0])
-        raise ValueError(
-            f"Label {labels[position]} at position {position} is out of range: "
-            f"with {num_classes} class names, labels range from 0 to {num_classes - 1}."
-        )
+    check_label_range(labels, num_classes)

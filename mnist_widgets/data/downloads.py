@@ -132,7 +132,7 @@ def find_answering_mirror(
 
 def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
     """Return why a data set cannot be used, and what the folder holds instead."""
-    if all(file.is_missing for file in files.values()):
+    if not any(file.path for file in files.values()):
         missing = f"{name} is not on this computer"
         try:
             names = [path.name for path in root.iterdir()] if root.is_dir() else []

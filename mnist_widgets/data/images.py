@@ -16,13 +16,12 @@ from mnist_widgets.data.tensors import ArrayLike, to_images
 IMAGE_SHAPES = ((28, 28), (1, 28, 28))
 
 
-def to_png(image: ArrayLike, scale: int = 1, inverted: bool = False) -> bytes:
+def to_png(image: ArrayLike, scale: int = 1) -> bytes:
     """Encode one image as a grey PNG.
 
     Args:
         image: (28, 28) or (1, 28, 28), uint8 in 0..255 or floats in [0, 1].
         scale: edge of each of the image's pixels, in PNG pixels.
-        inverted: whether to draw black on white; stored digits are white on black.
 
     Returns:
         A PNG of 28 * scale by 28 * scale pixels.
@@ -39,8 +38,6 @@ def to_png(image: ArrayLike, scale: int = 1, inverted: bool = False) -> bytes:
     if scale < 1:
         raise ValueError(f"scale is {scale}; it must be a whole number of at least 1.")
     pixels = to_pixels(values).reshape(28, 28)
-    if inverted:
-        pixels = 255 - pixels
     return _encode(pixels.repeat_interleave(scale, 0).repeat_interleave(scale, 1))
 
 

@@ -12,6 +12,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,6 @@ RAW_MD5 = {
         "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     }
 }
-_MISSING = "is missing"
 
 
 class RawFile(NamedTuple):
@@ -46,10 +46,8 @@ class RawFile(NamedTuple):
     content: bytes
     fault: str
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether no file with that name was found."""
-        return self.path is None
+
+_MISSING = RawFile(None, b"", "is missing")
 
 
 def find_raw_files(dataset_class: type[MNIST], root: Path) -> dict[str, RawFile]:
@@ -91,7 +89,7 @@ def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
     except (FileNotFoundError, NotADirectoryError):
-        return RawFile(None, b"", _MISSING)
+        return _MISSING
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         return RawFile(path, b"", f"is damaged: {error}")
     except OSError as error:
@@ -102,16 +100,16 @@ def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
 def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> RawFile:
     """Return the first intact copy of a raw file, else the first damaged one."""
     name = dataset_class.__name__
-    first_damaged = None
-    for folder in _list_folders(root, name):
-        for form in (filename, filename.replace("-idx", ".idx")):
-            for path in (folder / form, folder / f"{form}.gz"):
-                file = check_file(path, name, filename)
-                if not file.fault:
-                    return file
-                if not file.is_missing and first_damaged is None:
-                    first_damaged = file
-    return first_damaged or RawFile(None, b"", _MISSING)
+    forms = (filename, filename.replace("-idx", ".idx"))
+    endings = ("", ".gz")
+    damaged = []
+    for folder, form, ending in product(_list_folders(root, name), forms, endings):
+        file = check_file(folder / f"{form}{ending}", name, filename)
+        if not file.fault:
+            return file
+        if file.path:
+            damaged.append(file)
+    return damaged[0] if damaged else _MISSING
 
 
 def _list_folders(root: Path, name: str) -> Iterator[Path]:

@@ -73,6 +73,21 @@ def to_class_labels(values: object, name: str = "labels") -> Tensor:
     return labels.long()
 
 
+def check_label_range(labels: Tensor, num_classes: int, name: str = "labels") -> None:
+    """Check that labels (N,) are classes.
+
+    Raises:
+        ValueError: A label is below 0 or above `num_classes` - 1.
+    """
+    wrong = ((labels < 0) | (labels >= num_classes)).nonzero()
+    if len(wrong):
+        position = int(wrong[0])
+        raise ValueError(
+            f"Label {labels[position]} at position {position} of the {name} is out of range: for "
+            f"{num_classes} classes, labels range from 0 to {num_classes - 1}."
+        )
+
+
 def to_counts(values: object, num_classes: int | None = None) -> Tensor:
     """Convert confusion counts to int64 (C, C).
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_widgets.data.loaders import DIGIT_NAMES, DigitSet, find_loader
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.loaders import DIGIT_NAMES, find_loader
 from mnist_widgets.runs.settings import LOSSES, OPTIMIZERS, TEST_BATCH_SIZE
 from mnist_widgets.training.trainer import TrainStep
 from mnist_widgets.training.trainer import train_step as usual_train_step

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mnist_widgets.data.loaders import DigitSet
+from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.runs.run_code import write_code
 from mnist_widgets.runs.seeding import SeedRun, seeded
 from mnist_widgets.runs.settings import LOSSES, OPTIMIZERS, SETTINGS, TEST_BATCH_SIZE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Sized
 from numbers import Integral
 from typing import Any
 
@@ -14,49 +14,33 @@ from mnist_widgets.system.interrupts import breakable
 _NO_BATCH = object()
 
 
-class EpochBatches:
-    """The batches of one epoch; their number is the length of `train_batches`.
+def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, None, None]:
+    """Yield the batches of one epoch; their number is the length of `train_batches`.
+
+    Close this generator at the end of the epoch: an error that a finalizer raises would be lost.
 
     Args:
         train_batches: The batches; iterated once.
         epoch: The number of the epoch, for error messages.
 
-    Attributes:
-        num_batches: Number of batches in the epoch.
+    Raises:
+        RuntimeError: There are fewer batches.
     """
-
-    def __init__(self, train_batches: Iterable[Any], epoch: int) -> None:
-        self.num_batches = count_batches(train_batches)
-        self._epoch = epoch
-        self._num_taken = 0
-        self._batches: Iterator[Any] = breakable(iter, train_batches)
-
-    def take(self) -> Any:  # noqa: ANN401 - only train_step knows the type
-        """Return the next batch.
-
-        Raises:
-            RuntimeError: There is none.
-        """
-        batch = breakable(next, self._batches, _NO_BATCH)
-        if batch is _NO_BATCH:
-            raise RuntimeError(
-                f"train_batches gave {self._num_taken} batches in epoch {self._epoch}, but its "
-                f"length is {self.num_batches}. It must give that many in each epoch, as a "
-                "DataLoader, DigitSet.batches or a list does; a generator gives them only once."
-            )
-        self._num_taken += 1
-        return batch
-
-    def finish(self) -> None:
-        """Call `next` once more after the last batch, as `for` does, and ignore what it returns.
-
-        Only then does torch's `RandomSampler` draw the last number from its generator.
-        """
-        breakable(next, self._batches, _NO_BATCH)
-
-    def close(self) -> None:
-        """End the iteration now: an error that a finalizer raises later would be lost."""
-        batches, self._batches = self._batches, iter(())
+    num_batches = count_batches(train_batches)
+    batches = breakable(iter, train_batches)
+    try:
+        for num_taken in range(num_batches):
+            batch = breakable(next, batches, _NO_BATCH)
+            if batch is _NO_BATCH:
+                raise RuntimeError(
+                    f"train_batches gave {num_taken} batches in epoch {epoch}, but its length is "
+                    f"{num_batches}. It must give that many in each epoch, as a DataLoader, "
+                    "DigitSet.batches or a list does; a generator gives them only once."
+                )
+            yield batch
+        # Like `for`: only then does torch's RandomSampler draw the last number of its generator.
+        breakable(next, batches, _NO_BATCH)
+    finally:
         if isinstance(batches, Generator):
             breakable(batches.close)
 

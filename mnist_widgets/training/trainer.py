@@ -18,10 +18,10 @@ from torch.optim import Optimizer
 from mnist_widgets.system.interrupts import breakable, interrupts_stop
 from mnist_widgets.training.devices import device_of, move, move_loss, pick_device
 from mnist_widgets.training.epoch_batches import (
-    EpochBatches,
     check_epochs,
     count_batches,
     find_inputs,
+    iterate_epoch,
 )
 from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
@@ -186,7 +186,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
-        return Snapshot.take(self.model, self.optimizer)
+        return Snapshot(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Restore model and optimizer to `snapshot`, bit for bit, and start a new history.
@@ -238,27 +238,29 @@ class Trainer:
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
         self.model.train()
         self._call("on_epoch_begin", epoch)
+        num_batches = self.num_batches
         began_s = time.perf_counter()
-        with closing(EpochBatches(self.train_batches, epoch)) as batches:
-            num_batches = batches.num_batches
-            for batch_index in range(1, num_batches + 1):
-                batch = batches.take()
-                step, loss, num_images = self._train_on(batch)
+        with closing(iterate_epoch(self.train_batches, epoch)) as batches:
+            for index, batch in enumerate(batches, 1):
+                loss = self._train_on(batch)
+                inputs = find_inputs(batch)
+                num_images = 0 if inputs is None else len(inputs)
+                step = self.history.add_batch(loss)
+                self.num_batches_trained += 1
+                self.num_images_trained += num_images
                 took_s = time.perf_counter() - began_s
-                report = BatchReport(
-                    step, epoch, batch_index, num_batches, loss, num_images, took_s
-                )
+                report = BatchReport(step, epoch, index, num_batches, loss, num_images, took_s)
                 self._call("on_batch_end", report)
-                if batch_index == num_batches and not self.is_stop_requested:
-                    batches.finish()
+                if index == num_batches and not self.is_stop_requested:
+                    next(batches, None)  # ends the iteration before the evaluation
                     yield from self._end_epoch(epoch, num_batches)
                 yield report
                 if self.is_stop_requested:
                     return
                 began_s = time.perf_counter()
 
-    def _train_on(self, batch: object) -> tuple[int, float, int]:
-        """Train one batch; return the number of batches so far, its loss and number of images."""
+    def _train_on(self, batch: object) -> float:
+        """Train one batch and return its loss."""
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch)
         else:
@@ -266,16 +268,10 @@ class Trainer:
             returned = breakable(self.train_step, self.model, batch, *parts)
         self._is_first_batch = False
         try:
-            loss = float(returned)
+            return float(returned)
         except (TypeError, ValueError) as error:
             message = f"train_step must return the loss of its batch as a number, not {returned!r}"
             raise TypeError(message) from error
-        step = self.history.add_batch(loss)
-        inputs = find_inputs(batch)
-        num_images = 0 if inputs is None else len(inputs)
-        self.num_batches_trained += 1
-        self.num_images_trained += num_images
-        return step, loss, num_images
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches

@@ -42,10 +42,6 @@ def test_a_pixel_is_enlarged_to_a_square(image):
             assert torch.equal(enlarged[row::3, column::3], image)
 
 
-def test_inverted_is_black_on_white(image):
-    assert torch.equal(decode(to_png(image, inverted=True)), 255 - image)
-
-
 def test_an_image_that_requires_gradients_is_drawn(image):
     assert to_png((image / 255).requires_grad_()) == to_png(image)
 

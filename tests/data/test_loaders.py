@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mnist_widgets import DataError
 from mnist_widgets.data import loaders
 
 needs_mnist = pytest.mark.skipif(
@@ -124,7 +125,7 @@ def test_without_a_network_one_line_says_so(tmp_path):
     ],
 )
 def test_a_set_that_is_not_there_is_named_with_its_folder(tmp_path, load, name):
-    with pytest.raises(loaders.DataError, match=f"{name} is not on this computer") as caught:
+    with pytest.raises(DataError, match=f"{name} is not on this computer") as caught:
         load(tmp_path, download=False)
     assert str(tmp_path / name / "raw") in str(caught.value)
 
@@ -158,5 +159,5 @@ def test_a_mnist_file_with_a_single_wrong_byte_is_named(tmp_path):
     labels = (source / "t10k-labels-idx1-ubyte").read_bytes()
     (folder / "t10k-labels-idx1-ubyte").unlink()
     (folder / "t10k-labels-idx1-ubyte").write_bytes(labels[:-1] + b"\0")
-    with pytest.raises(loaders.DataError, match="t10k-labels-idx1-ubyte is damaged: its md5 is"):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is damaged: its md5 is"):
         loaders.load_mnist(tmp_path, download=False)

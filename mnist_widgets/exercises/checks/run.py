@@ -13,8 +13,9 @@ from functools import partial
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mnist_widgets.data.digit_set import Batches
-from mnist_widgets.data.loaders import DataError, DigitSet, load_bundled_digits, load_mnist
+from mnist_widgets.data.digit_set import Batches, DigitSet
+from mnist_widgets.data.downloads import DataError
+from mnist_widgets.data.loaders import load_bundled_digits, load_mnist
 from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_counts
+from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels, to_counts
 
 
 def confusion_matrix(
@@ -33,8 +33,8 @@ def confusion_matrix(
             "true and predicted labels must be two tensors of equal length, not of shapes "
             f"{tuple(true.shape)} and {tuple(predicted.shape)}"
         )
-    check_label_range("true", true, num_classes)
-    check_label_range("predicted", predicted, num_classes)
+    check_label_range(true, num_classes, "true labels")
+    check_label_range(predicted, num_classes, "predicted labels")
     pairs = true * num_classes + predicted
     return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
@@ -100,13 +100,3 @@ def normalize_confusion(counts: ArrayLike, by: Literal["true", "predicted"]) -> 
     """
     checked = to_counts(counts).double()
     return checked / checked.sum(dim=1 if by == "true" else 0, keepdim=True)
-
-
-def check_label_range(role: str, labels: Tensor, num_classes: int) -> None:
-    """Raise a `ValueError` that names `role` if a label is outside the classes."""
-    outside = labels[(labels < 0) | (labels >= num_classes)]
-    if len(outside):
-        raise ValueError(
-            f"a {role} label is {outside[0].item()}, but the classes run from 0 to "
-            f"{num_classes - 1}"
-        )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy, deepcopy
-from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
@@ -86,36 +84,29 @@ class _OneModule:
             tensor.__class__ = lazy_class
 
 
-@dataclass(frozen=True)
 class Snapshot:
     """Copies of a model's and an optimizer's state, independent of the originals.
 
     Attributes:
         model: Its state dict, without lazy parameters that have no shape yet.
         optimizer: Its state dict.
-        lazy_modules: The modules of those parameters.
     """
 
-    model: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
-    lazy_modules: ModuleState
-
-    @classmethod
-    def take(cls, model: nn.Module, optimizer: Optimizer) -> Snapshot:
-        """Copy the state of `model` and `optimizer`."""
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         state = model.state_dict()
         for name in [name for name, value in state.items() if is_lazy(value)]:
             del state[name]
+        self.model, self.optimizer = deepcopy(state), deepcopy(optimizer.state_dict())
         lazy = [module for module in model.modules() if any(map(is_lazy, _tensors_of(module)))]
-        return cls(deepcopy(state), deepcopy(optimizer.state_dict()), ModuleState(lazy))
+        self._has_all = not lazy
+        self._lazy_modules = ModuleState(lazy)
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Restore both exactly and clear the gradients."""
-        self.lazy_modules.restore()
-        is_lazy_model = any(map(is_lazy, chain(model.parameters(), model.buffers())))
-        model.load_state_dict(self.model, strict=not is_lazy_model)
+        self._lazy_modules.restore()
+        model.load_state_dict(self.model, strict=self._has_all)
         # a copy, because the optimizer uses the tensors of its state dict and changes them
-        optimizer.load_state_dict(deepcopy(dict(self.optimizer)))
+        optimizer.load_state_dict(deepcopy(self.optimizer))
         optimizer.zero_grad()
 
 
@@ -129,25 +120,14 @@ def _find_tensors(values: Iterable[object]) -> Iterator[int]:
         items: Iterable[object] = value if isinstance(value, (list, tuple, set)) else [value]
         if isinstance(value, dict):
             items = value.values()
-        yield from map(id, filter(_is_tensor, items))
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, (Tensor, nn.Module))
+        yield from (id(item) for item in items if isinstance(item, (Tensor, nn.Module)))
 
 
 def _restore_container(container: _Container, content: _Container) -> None:
-    """Restore the same objects as in `content`; write only what differs."""
+    """Restore the same objects as in `content`; what it has already stays in place."""
     if isinstance(container, list):
         container[:] = content
-    elif isinstance(container, set):
-        if container != content:
-            container.clear()
-            container.update(content)
-    else:
-        before = dict(content)
-        for name in [name for name in container if name not in before]:
-            del container[name]
-        for name, value in before.items():
-            if name not in container or container[name] is not value:
-                container[name] = value
+        return
+    for name in set(container) - set(content):
+        container.discard(name) if isinstance(container, set) else container.pop(name)
+    container.update(content)

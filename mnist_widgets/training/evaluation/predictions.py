@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from mnist_widgets.data.tensors import to_class_labels, to_tensor
-from mnist_widgets.training.evaluation.measures import check_label_range, confusion_matrix
+from mnist_widgets.data.tensors import check_label_range, to_class_labels, to_tensor
+from mnist_widgets.training.evaluation.measures import confusion_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Predictions:
                 "The probabilities must be a tensor of shape (N, C) and the labels one of shape "
                 f"(N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
             )
-        check_label_range("true", labels, probabilities.shape[1])
+        check_label_range(labels, probabilities.shape[1])
         object.__setattr__(self, "probabilities", probabilities)
         object.__setattr__(self, "labels", labels)
 

@@ -38,16 +38,14 @@ def checking_evaluator(
     targets = _find_targets(evaluator)
 
     def check(_model: nn.Module, arguments: tuple[Any, ...], outputs: object) -> None:
-        if _is_call_on(inputs, arguments) and isinstance(outputs, Tensor):
+        shapes = [getattr(argument, "shape", None) for argument in arguments]
+        if inputs is not None and shapes == [inputs.shape] and isinstance(outputs, Tensor):
             hook.remove()
-            if outputs.shape[:1] == arguments[0].shape[:1]:
+            if outputs.shape[:1] == inputs.shape[:1]:
                 _check(evaluator, outputs, targets)
 
-    hook = model.register_forward_hook(check)
-    try:
+    with model.register_forward_hook(check) as hook:
         yield
-    finally:
-        hook.remove()
 
 
 def _find_targets(evaluator: Evaluator) -> Tensor | None:
@@ -57,18 +55,10 @@ def _find_targets(evaluator: Evaluator) -> Tensor | None:
     return None if batch is None else to_tensor(unpack_judged(batch)[1], "labels")
 
 
-def _is_call_on(inputs: Tensor | None, arguments: tuple[Any, ...]) -> bool:
-    """Return whether a model was called with `inputs`, or a copy on a device, as only argument."""
-    if inputs is None or len(arguments) != 1 or not isinstance(arguments[0], Tensor):
-        return False
-    return arguments[0].shape == inputs.shape
-
-
 def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> None:
     try:
         check_outputs(outputs, len(outputs))
-        num_images = 0 if targets is None else min(len(outputs), len(targets))
-        if targets is not None and num_images:
+        if targets is not None and (num_images := min(len(outputs), len(targets))):
             some = outputs.detach()[:num_images]
             _check_shapes(evaluator, some, targets[:num_images].to(some.device))
     except (TypeError, ValueError) as error:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS
 
 from mnist_widgets.data.digit_set import Batches, check_same_classes
 from mnist_widgets.training.epoch_batches import count_batches, find_inputs
@@ -29,7 +29,10 @@ from mnist_widgets.training.preflight.batch_checks import (
 )
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
-from mnist_widgets.training.preflight.loss_checks import LossFunction, checked
+from mnist_widgets.training.preflight.loss_checks import checked
+
+if TYPE_CHECKING:
+    from mnist_widgets.training.trainer import Trainer
 
 _PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
@@ -42,29 +45,7 @@ _PARTS = {  # the method that each part needs, and an example of the part
 }
 
 
-class Parts(Protocol):
-    """The attributes of a `Trainer` that are checked.
-
-    Attributes:
-        warnings: Sentences about possible mistakes; the checks append to them.
-    """
-
-    model: nn.Module
-    loss_fn: LossFunction
-    optimizer: Optimizer
-    train_batches: Iterable[Any]
-    evaluator: Any
-    callbacks: list[Any]
-    train_step: Callable[..., float]
-    device: torch.device
-    warnings: list[str]
-
-    @property
-    def has_usual_step(self) -> bool:
-        """Whether `train_step` is the one of this package."""
-
-
-def check_parts(parts: Parts) -> None:
+def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
@@ -77,26 +58,26 @@ def check_parts(parts: Parts) -> None:
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
     """
-    count_batches(parts.train_batches)
-    check_same_classes(parts.train_batches, getattr(parts.evaluator, "batches", None))
+    count_batches(trainer.train_batches)
+    check_same_classes(trainer.train_batches, getattr(trainer.evaluator, "batches", None))
     for name in ("model", "loss_fn", "optimizer"):
-        _check_part(name, getattr(parts, name))
-    if parts.evaluator is not None:
-        _check_part("evaluator", parts.evaluator)
-    for callback in parts.callbacks:
+        _check_part(name, getattr(trainer, name))
+    if trainer.evaluator is not None:
+        _check_part("evaluator", trainer.evaluator)
+    for callback in trainer.callbacks:
         _check_part("callback", callback)
-    if not parts.has_usual_step:
+    if not trainer.has_usual_step:
         return  # another step may use several optimizers, or reduce the losses itself
-    _check_optimizer(parts)
-    if find_reduction(parts.loss_fn) == "none":
+    _check_optimizer(trainer)
+    if find_reduction(trainer.loss_fn) == "none":
         raise ValueError(
             'loss_fn has reduction="none" and returns one loss for each image, but train_step '
             'needs a single number. Use reduction="mean", or your own train_step.'
         )
 
 
-def train_first_batch(parts: Parts, batch: object) -> float:
-    """Train on the first batch of a run with `parts.train_step`, and check it.
+def train_first_batch(trainer: Trainer, batch: object) -> float:
+    """Train on the first batch of a run with the trainer's `train_step`, and check it.
 
     All checks come before the update of the weights. After an error, buffers, lazy layers and
     random generators are restored.
@@ -111,19 +92,19 @@ def train_first_batch(parts: Parts, batch: object) -> float:
         ValueError: Outputs, targets and loss function do not fit, a batch has too few images for
             batch norm, or the model fails because of its inputs' shape or type.
     """
-    if parts.has_usual_step:
+    if trainer.has_usual_step:
         check_pair(batch)
     inputs = find_inputs(batch)
-    _warn_of_range(parts, inputs)
-    batch_norms = find_batch_norms(parts.model) if parts.has_usual_step else []
+    _warn_of_range(trainer, inputs)
+    batch_norms = find_batch_norms(trainer.model) if trainer.has_usual_step else []
     with (
-        _undone_on_error(parts.model, parts.device),
-        batch_norms_checked(batch_norms, parts.train_batches, inputs),
-        checking_evaluator(parts.evaluator, parts.model, inputs),
-        checked(parts.loss_fn) as loss_fn,
-        explaining(parts.model, inputs),
+        _undone_on_error(trainer.model, trainer.device),
+        batch_norms_checked(batch_norms, trainer.train_batches, inputs),
+        checking_evaluator(trainer.evaluator, trainer.model, inputs),
+        checked(trainer.loss_fn) as loss_fn,
+        explaining(trainer.model, inputs),
     ):
-        return parts.train_step(parts.model, batch, loss_fn, parts.optimizer, parts.device)
+        return trainer.train_step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
@@ -173,16 +154,16 @@ def _check_part(name: str, part: object) -> None:
         )
 
 
-def _check_optimizer(parts: Parts) -> None:
-    if isinstance(parts.optimizer, LBFGS):
+def _check_optimizer(trainer: Trainer) -> None:
+    if isinstance(trainer.optimizer, LBFGS):
         raise ValueError(  # noqa: TRY004 - it is an optimizer, but train_step cannot use it
             "LBFGS computes the loss several times for each update and needs a closure, which "
             "train_step does not pass. Use another optimizer such as torch.optim.Adam, or your own "
             "train_step that calls optimizer.step(closure)."
         )
-    groups = getattr(parts.optimizer, "param_groups", [])
+    groups = getattr(trainer.optimizer, "param_groups", [])
     held = {id(parameter) for group in groups for parameter in group["params"]}
-    parameters = parts.model.named_parameters()
+    parameters = trainer.model.named_parameters()
     trainable = {name: each for name, each in parameters if each.requires_grad}
     missing = [name for name, parameter in trainable.items() if id(parameter) not in held]
     if held and missing and len(missing) == len(trainable):
@@ -193,23 +174,23 @@ def _check_optimizer(parts: Parts) -> None:
     if held and missing:
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         _warn(
-            parts,
+            trainer,
             f"The optimizer does not have {len(missing)} of the model's {len(trainable)} trainable "
             f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
             "requires_grad_(False); otherwise make the optimizer with model.parameters().",
         )
 
 
-def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
+def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
     """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
-    if inputs is None or not isinstance(getattr(parts.evaluator, "batches", None), Batches):
+    if inputs is None or not isinstance(getattr(trainer.evaluator, "batches", None), Batches):
         return
     if inputs.numel() == 0 or inputs.is_complex():
         return
     lowest, highest = (float(value) for value in inputs.aminmax())
     if lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE:
         _warn(
-            parts,
+            trainer,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
             "the panels give the model images in [0, 1]. If the training images are normalized, "
             "the model may look worse than it is: train on images in [0, 1], or make the "
@@ -217,11 +198,11 @@ def _warn_of_range(parts: Parts, inputs: Tensor | None) -> None:
         )
 
 
-def _warn(parts: Parts, sentence: str) -> None:
+def _warn(trainer: Trainer, sentence: str) -> None:
     """Warn once, at the calling line outside this package; panels show the warning as well."""
-    if sentence in parts.warnings:
+    if sentence in trainer.warnings:
         return
-    parts.warnings.append(sentence)
+    trainer.warnings.append(sentence)
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -70,7 +70,9 @@ def test_narrow_integers_are_counted_as_they_are():
 def test_a_label_outside_the_classes_is_named(wrong, role):
     labels = {"true": torch.tensor([0, 1, 2]), "predicted": torch.tensor([0, 1, 2])}
     labels[role][1] = wrong
-    with pytest.raises(ValueError, match=f"a {role} label is {wrong}, .* from 0 to 2"):
+    with pytest.raises(
+        ValueError, match=f"Label {wrong} at position 1 of the {role} labels .* 0 to 2"
+    ):
         confusion_matrix(labels["true"], labels["predicted"], 3)
 
 

@@ -345,7 +345,7 @@ def test_predictions_that_do_not_fit_together_are_refused():
     for probabilities, labels, words in (
         (torch.zeros(2, 3), [0], r"\(2, 3\) and \(1,\)"),
         (torch.zeros(3), [0, 1, 2], r"\(3,\) and \(3,\)"),
-        (torch.zeros(1, 3), [3], "label is 3"),
+        (torch.zeros(1, 3), [3], "Label 3 at position 0"),
     ):
         with pytest.raises(ValueError, match=words):
             Predictions(probabilities, labels)
