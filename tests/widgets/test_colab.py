@@ -46,8 +46,9 @@ def enter_colab(monkeypatch):
 
 @pytest.fixture
 def in_colab(enter_colab):
-    """Make this place look like Colab; requests of earlier tests are drawn."""
-    redraws.scheduler.flush()
+    """Make this place look like Colab, once the thread that draws for earlier tests has ended."""
+    while thread := redraws.scheduler._thread:
+        thread.join(TIMEOUT_S)
     enter_colab(FakeColab())
 
 
