@@ -156,7 +156,7 @@ class Dashboard(Panel):
             gallery=self.panels.get("gallery"),
             prediction=self.panels.get("prediction"),
             confusion=self.panels.get("confusion"),
-            complain=training.show_complaint,
+            show_error=training.show_error_message,
         )
         self._attach_callbacks(trainer)
         super().__init__("mw-dashboard", self._lay_out())

@@ -53,7 +53,7 @@ class LiveInference(Callback):
         prediction: shows the probabilities of the selected image; written only where there is no
             gallery that it follows.
         confusion: shows the counts of all images.
-        complain: shows a sentence where the user is looking.
+        show_error: shows an error message where the user is looking.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class LiveInference(Callback):
         gallery: ImageGallery | None,
         prediction: ProbabilityChart | None,
         confusion: ConfusionChart | None,
-        complain: Callable[[str], None],
+        show_error: Callable[[str], None],
     ) -> None:
         self._session, self._test_set = session, test_set
         self._get_selected = get_selected
         self._gallery, self._prediction, self._confusion = gallery, prediction, confusion
-        self._complain = complain
+        self._show_error = show_error
         self._predicted_s = self._epoch_shown_at_s = -math.inf
         self._is_prediction_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
@@ -134,16 +134,14 @@ class LiveInference(Callback):
             answer = submit()
         except RuntimeError as error:  # closed meanwhile, or no thread can be started
             self._is_prediction_due = False
-            self._complain(str(error))
+            self._show_error(str(error))
         else:
             answer.add_done_callback(self._on_answer)
 
     def _on_answer(self, answer: Future[None]) -> None:
         error = None if answer.cancelled() else answer.exception()
         if error:
-            self._complain(
-                f"What the network makes of the images cannot be shown: {name_error(error)}"
-            )
+            self._show_error(f"The images cannot be predicted: {name_error(error)}")
 
     def _predict_shown_now(self) -> None:
         """Predict the shown images."""

@@ -54,11 +54,11 @@ class RedrawScheduler:
     ) -> None:
         self.interval_s = interval_s
         self._wait = wait
-        # Lock order: `_drawing` before `_asking`, which is held for a moment only. A redraw may
+        # Lock order: `_drawing` before `_requesting`, which is held for a moment only. A redraw may
         # request another one, and may even wait for a job of the training; so a thread that trains
         # must never take `_drawing`.
         self._drawing = threading.RLock()
-        self._asking = threading.Lock()  # guards what follows
+        self._requesting = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
         self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws since the last frame
         self._has_urgent = threading.Event()
@@ -76,7 +76,7 @@ class RedrawScheduler:
             redraw: brings some widgets up to date.
             urgent: whether a person waits for it, as after a click.
         """
-        with self._asking:
+        with self._requesting:
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if not is_in_colab() and self._ensure_thread():
                 if self._is_urgent(redraw):
@@ -126,7 +126,7 @@ class RedrawScheduler:
         if self._thread is None:
             thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
             try:
-                thread.start()  # it waits for `_asking` before it takes a request
+                thread.start()  # it waits for `_requesting` before it takes a request
             except RuntimeError:
                 return False
             self._thread = thread
@@ -142,13 +142,13 @@ class RedrawScheduler:
                 # a frame now would delay the browser's answer to the click
                 calm_s = time.monotonic() + self.interval_s / 2
                 next_frame_s = min(max(next_frame_s, calm_s), latest_s)
-            with self._asking:  # a request after this look starts another thread
+            with self._requesting:  # a request after this look starts another thread
                 if not self._requested:
                     self._thread = None
                     return
 
     def _draw_urgent(self) -> None:
-        with self._asking:
+        with self._requesting:
             due = [redraw for redraw in self._requested if self._is_urgent(redraw)]
             self._num_urgent.update(due)
             self._has_urgent.clear()
@@ -161,7 +161,7 @@ class RedrawScheduler:
     def _draw(self, due: list[Redraw] | None) -> list[Redraw]:
         """Call the requested redraws among `due`, or all of them; return them, the urgent first."""
         with self._drawing:
-            with self._asking:
+            with self._requesting:
                 redraws = sorted(self._requested, key=self._requested.__getitem__, reverse=True)
                 if due is None:
                     self._has_urgent.clear()
@@ -182,9 +182,11 @@ class RedrawScheduler:
                     num_drawn += 1
             finally:
                 self._drawing_thread = before
-                with self._asking:  # after a KeyboardInterrupt the rest is drawn later
+                with self._requesting:  # after a KeyboardInterrupt the rest is drawn later
                     for redraw in redraws[num_drawn:]:
                         self._requested.setdefault(redraw, False)
+                    if redraws[num_drawn:] and not is_in_colab():
+                        self._ensure_thread()
         return redraws
 
 

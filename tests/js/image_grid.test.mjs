@@ -96,8 +96,16 @@ test("bars, sentence, values and class are those of the selected image", () => {
   });
 });
 
-test("without an answer nothing new is shown", () => {
-  for (const selected of [9, 5, -1]) assert.equal(grid.deriveAnswer({ ...STATE, selected }), null);
+test("nothing new is shown while the kernel's message is on its way", () => {
+  assert.equal(grid.deriveAnswer({ ...STATE, selected: 5 }), null);
+});
+
+test("an image without an answer, and no image, have no bars", () => {
+  const noAnswer = grid.deriveAnswer({ ...STATE, selected: 9 });
+  assert.deepEqual([noAnswer.shown_bars, noAnswer.shown_sentence], [[0, 0], "No prediction yet."]);
+  assert.equal(noAnswer.shown_class.length, 1);
+  const noImage = grid.deriveAnswer({ ...STATE, selected: -1 });
+  assert.deepEqual([noImage.shown_bars, noImage.shown_class], [[0, 0], []]);
 });
 
 test("answers that are no numbers have no bars", () => {

@@ -273,7 +273,8 @@ def test_what_a_redraw_of_a_panel_changes_is_written_at_the_end_of_the_cell(shel
     lab.session.start(1)
     lab.session.join(60)
     settle(lab)
-    lab.selected_index = 4
+    if name == "prediction":  # only a selection changes it here: no page is open
+        lab.selected_index = 4
     shell.run_cell("None", store_history=False)
     assert outputs_of(shell)[-1]["data"]["text/plain"].startswith(panel.static_view().text)
     assert outputs_of(shell)[-1]["update"]

@@ -111,7 +111,7 @@ class _Criteria:
         return rule_out(found, {"never_trained": not num_batches})
 
     def check_data(self) -> str:
-        digit_sets = list(_find_digit_sets(self._trainer.train_batches))
+        digit_sets = list(_find_digit_sets(self._trainer.train_batches, set()))
         names = {self.data_name} if self.data_name else {found.name for found in digit_sets}
         words = " and ".join(sorted(names)) or "unknown images"
         if len(names) != 1 or not names <= set(_KNOWN_DATA):
@@ -126,6 +126,8 @@ class _Criteria:
         num_seen = len(test_images & set().union(*map(_rows_of, digit_sets)))
         words = f"{num_seen:,}" if num_seen else "none"
         found = f"{self._name}; found {words} of its {len(self._test_set):,} test images"
+        if not digit_sets:
+            found = f"{self._name}; batches without a DigitSet cannot be searched for test images"
         return rule_out(found, {"trained_on_test_images": num_seen}, num_seen=num_seen)
 
     def check_parameters(self) -> str:
@@ -192,19 +194,22 @@ class _Criteria:
             return math.nan
 
 
-def _find_digit_sets(source: object) -> Iterator[DigitSet]:
+def _find_digit_sets(source: object, visited: set[int]) -> Iterator[DigitSet]:
     """Find the sets behind `DigitSet.batches`, a `DataLoader`, subsets and joined sets.
 
     In a data set or loader that a student wrote, it searches the attributes.
     """
+    if id(source) in visited:
+        return
+    visited.add(id(source))
     if isinstance(source, DigitSet):
         yield source
         return
     for name, part in getattr(source, "__dict__", {}).items():
         if name == "dataset" or isinstance(part, (Batches, DataLoader, Dataset)):
-            yield from _find_digit_sets(part)
+            yield from _find_digit_sets(part, visited)
     for part in getattr(source, "datasets", ()):
-        yield from _find_digit_sets(part)
+        yield from _find_digit_sets(part, visited)
 
 
 def _rows_of(digit_set: DigitSet) -> set[bytes]:

@@ -1,1 +1,1 @@
-"""Judge a model: probabilities, loss, accuracy, confusion counts."""
+"""Evaluate a model: probabilities, loss, accuracy, confusion counts."""

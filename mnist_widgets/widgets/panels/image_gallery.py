@@ -184,18 +184,18 @@ class ImageGallery(Panel, PairSelection, Callback):
             grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
+        self.mark_static_view_stale()
 
     def redraw_selection(self) -> None:
         """Send the page a selection that Python code has made; called by the redraw scheduler.
 
-        After a click the page already shows it, and nothing is written. A click may arrive at the
-        same moment: the later of the two wins, because `_on_selected` and the page's echo make
-        kernel and page agree.
+        After a click the page already shows it, and nothing is written.
         """
         index = self.selected_index
         with self.grid.hold_sync():
             if index is not None and index not in self.grid.image_ids:
                 self._show_images(self.visible_indices)
+            index = self.selected_index  # a click may have come while the images were made
             self.grid.selected = -1 if index is None else index
         self.mark_static_view_stale()
 

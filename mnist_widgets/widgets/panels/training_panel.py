@@ -102,7 +102,7 @@ class TrainingPanel(Panel):
         _open_panels.discard(self)
         super().close()
 
-    def show_complaint(self, words: str) -> None:
+    def show_error_message(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
         self._message = (self.session.state, words)
         self.schedule_redraw()

@@ -66,7 +66,8 @@ class Page {
     // all of it or nothing, so that picture, bars and words are those of one image
     const answer = deriveAnswer(state);
     if (answer === null) return;
-    this.model.set({ ...answer, shown_picture: this.#cutOut(state) });
+    const shown_picture = state.selected < 0 ? "" : this.#cutOut(state);
+    this.model.set({ ...answer, shown_picture });
   }
 
   #cutOut({ image_ids, selected }) {
@@ -181,7 +182,7 @@ function render({ model, el }, page) {
 
   list.addEventListener("click", (event) => {
     const position = options.indexOf(event.target.closest("[role=option]"));
-    if (position < 0) return;
+    if (position < 0 || !page.state) return;
     list.focus({ preventScroll: true });
     moveTo(page.state.page_index * pageSize + position);
     select();

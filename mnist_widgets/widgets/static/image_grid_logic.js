@@ -39,10 +39,19 @@ export function deriveCaption({ selected, image_ids, num_visible, names }) {
   return escapeHtml(names[position] + (position < num_visible ? "" : " (not on this page)"));
 }
 
-// Return what is shown of the answer to the selected image, or null while there is none.
+// Return what is shown of the selected image and the answer to it, or null while the kernel's message
+// about that image is on its way.
 export function deriveAnswer({ selected, image_ids, labels, sentences, probabilities, class_names }) {
   const position = image_ids.indexOf(selected);
-  if (position < 0 || !sentences[position]) return null;
+  if (selected >= 0 && position < 0) return null;
+  if (selected < 0 || !sentences[position]) {
+    return {
+      shown_bars: class_names.map(() => 0),
+      shown_sentence: selected < 0 ? "No image is selected." : "No prediction yet.",
+      shown_values: "",
+      shown_class: selected < 0 ? [] : [class_names[labels[position]]],
+    };
+  }
   // not by a Float32Array: the bytes in a message may begin anywhere
   const begin = 4 * class_names.length * position;
   const shares = class_names.map((_, label) => probabilities.getFloat32(begin + 4 * label, true));
