@@ -1,7 +1,7 @@
-"""A training that is steered from a notebook: start, pause, step, stop, reset, and jobs.
+"""Steer a training from a notebook: start, pause, step, stop, reset, and jobs.
 
-One worker thread does everything that touches the model, one task after the other: commands and
-jobs in the order of their requests, and the batches when no request waits.
+One worker thread does everything that touches the model, one task after the other. Commands and
+jobs run in the order in which they were requested, and batches when no command or job waits.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Result = TypeVar("Result")
 class TrainingSession(WaitingSession):
     """Steers a `Trainer` that works in a thread of its own.
 
-    A request takes effect between two batches, and requests take effect in order. Whether one is
-    accepted depends on the state in which all earlier requests will leave the session. To wait
-    until they have taken effect, wait for a job: `session.between_batches(lambda: None).result()`.
+    A request takes effect between two batches, and requests take effect in order. The session
+    accepts a request if it fits the state after all earlier requests. To wait until they have taken
+    effect, wait for a job: `session.between_batches(lambda: None).result()`.
 
     The evaluation after an epoch can be interrupted between two portions too. A pause interrupts
     it, the next step completes it before it trains its batch, and a stop cancels it: then the epoch
-    does not count as whole.
+    is not counted.
 
     Example:
         ```python
@@ -47,19 +47,19 @@ class TrainingSession(WaitingSession):
         ```
 
     Args:
-        trainer: used by this session alone while a run is open.
-        wait: whether each request of the main thread returns only when nothing is left to do: the
-            training has ended or is paused, and all jobs are done. One interrupt of the kernel
-            stops a training that runs, after its current batch; a second one ends the wait with a
-            KeyboardInterrupt. None waits in Colab, which draws nothing that another thread sends.
+        trainer: nothing else may use it while a run is open.
+        wait: whether a request of the main thread waits until the training has ended or is paused,
+            and all jobs are done. One interrupt of the kernel stops a training that runs, after its
+            current batch; a second one ends the wait with a KeyboardInterrupt. None means True in
+            Colab, which shows only what the main thread sends, and False elsewhere.
         choose_trainer: called in the worker just before each run, takes the present trainer, and
             returns the one to train: the same, or another, which then replaces it.
 
-    A newer session for the same model closes this one: two of them would train one model twice.
+    A newer session for the same model closes this one; otherwise both would train it.
 
     Raises:
-        ActionRefusedError: if something other than a session trains this trainer, or its own
-            callback makes another session.
+        ActionRefusedError: if the trainer is being trained outside a session, or if one of its
+            callbacks makes a session.
 
     Attributes:
         waits: whether requests of the main thread wait.
@@ -154,14 +154,14 @@ class TrainingSession(WaitingSession):
         """End the run; restore weights and optimizer to the session's beginning, bit for bit.
 
         Args:
-            trainer: replaces the present trainer; its present state is the new beginning.
+            trainer: the trainer from now on; later resets restore the state that it has now.
         """
         self._command("reset", lambda: self._run.reset(trainer))
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run `job` in the worker before the next batch; at once if none is trained.
+        """Run `job` in the worker before the next batch; immediately if no training runs.
 
-        Code that reads the model belongs into such a job, so that it never sees half an update. A
+        Read the model only in such a job; otherwise you may see half of an update. A
         callback of the training is between two batches already: its job runs immediately.
 
         Returns:
@@ -187,9 +187,9 @@ class TrainingSession(WaitingSession):
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
         """Run a long `job` before the next batch, in portions: each ends with a `yield`.
 
-        All commands and all jobs of `between_batches` come between two portions, so the job must
-        check after each `yield` whether its work still counts: weights may have changed. Closing
-        the session, or cancelling the future, ends the job after its current portion.
+        Commands and jobs of `between_batches` can run between two portions and may change the
+        weights, so check after each `yield` whether to continue. Closing the session, or cancelling
+        the future, ends the job after its current portion.
 
         Returns:
             A future of what the job returns at its end, or of its error.

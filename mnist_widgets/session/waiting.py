@@ -167,7 +167,9 @@ class WaitingSession(HasListeners):
             self._worker.end_task()
             if self._worker.is_done:
                 self._goal = self._run.state
-        if self._run.num_changes != num_changes:  # a job alone is no news
+        if (
+            self._run.num_changes != num_changes
+        ):  # a job that changed no state needs no notification
             self.call_listeners()
 
     @contextmanager

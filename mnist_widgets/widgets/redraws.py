@@ -1,10 +1,10 @@
 """Rate-limited, serialized widget updates.
 
 A training changes data hundreds of times a second. A browser draws a few dozen updates a second,
-and the Jupyter server drops messages above a thousand. So code that changes data requests a redraw,
-and the scheduler calls the redraws requested meanwhile, a few times a second. No request is lost:
-when a training pauses or ends, the page soon shows its final state. Widgets cannot be written in
-two threads at once either, hence one lock around all redraws.
+and the Jupyter server drops messages above a thousand. So code that changes data requests a redraw.
+A few times a second, the scheduler calls each redraw requested since the last time. No request is
+lost: when a training pauses or ends, the page soon shows its final state. Two threads must not
+write widgets at the same time, so one lock protects all redraws.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ Redraw = Callable[[], None]
 FRAME_INTERVAL_S = 0.25
 """Time from one frame, a call of all scheduled redraws, to the next: a chart then seems to move."""
 FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 0.6
-"""With so many CPUs or fewer, frames are rarer: there the page takes its time from the training."""
+"""With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 MAX_URGENT = 3
-"""How often an urgent redraw is called between two frames: more clicks than a person makes."""
+"""How often an urgent redraw is called between two frames: enough for a person's clicks."""
 
 
 class RedrawScheduler:
     """Calls requested redraws, in a thread that lives while there are any.
 
-    Each interval has one frame, a call of all requested redraws; while clicks come, two intervals
-    have one. An urgent redraw does not wait for it: between two frames it may be called
-    `MAX_URGENT` times. So a click is answered at once, even if its redraw requests another one.
+    A frame is a call of all requested redraws. Normally there is one in each interval; while clicks
+    arrive, a frame can be delayed to two intervals. An urgent redraw does not wait for it: it may
+    be called `MAX_URGENT` times between two frames. So a click is answered at once, even if its
+    redraw requests another one.
 
-    In Colab, which shows nothing that another thread sends, and where no thread can be started, the
-    main thread redraws, and `schedule` returns when that is done. Requests of other threads then
-    wait for the next frame of the main thread. Within a cell, so do requests that are not urgent;
-    a frame is due after each interval and at the end of the cell.
+    In Colab, which shows only what the main thread sends, and where no thread can be started, the
+    main thread redraws, and `schedule` returns after the redraw. Requests of other threads then
+    wait for the main thread's next frame. While a cell runs, requests that are not urgent wait too.
+    A frame is due after each interval and at the end of the cell.
 
     Args:
         interval_s: time in seconds from one frame to the next.
-        wait: waits for an event, but no longer than so many seconds, and returns whether it came;
+        wait: takes an event and a time in seconds, and returns whether the event came in time;
             tests pass their own.
     """
 
@@ -55,8 +56,8 @@ class RedrawScheduler:
         self.interval_s = interval_s
         self._wait = wait
         # Lock order: `_drawing` before `_requesting`, which is held for a moment only. A redraw may
-        # request another one, and may even wait for a job of the training; so a thread that trains
-        # must never take `_drawing`.
+        # request another one, and may wait for a job of the training. So the training thread must
+        # never wait for `_drawing`: both threads would wait for ever.
         self._drawing = threading.RLock()
         self._requesting = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
@@ -110,14 +111,14 @@ class RedrawScheduler:
         elif urgent or time.monotonic() >= self._next_frame_s:
             self.flush()
         elif not self._is_in_cell:
-            # not the others: while a training that a click began runs, requests come all the time
+            # only this one: while a training runs, there is always another request
             self._draw_with_follow_ups([redraw])
 
     def _draw_with_follow_ups(self, due: list[Redraw] | None) -> None:
         while due is None or due:
             drawn = self._draw(due)
-            # not all new requests: those of a training in another thread never end, and neither do
-            # those of a redraw that requests itself
+            # only the follow-ups: a training in another thread, or a redraw that requests itself,
+            # would keep this loop busy for ever
             due, self._follow_ups = self._follow_ups, []
             due = due and [redraw for redraw in due if redraw not in drawn]
 
