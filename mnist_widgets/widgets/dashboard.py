@@ -9,7 +9,7 @@ import torch
 from ipywidgets import HTML, HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
-from traitlets import Int, TraitError, Tuple, link, validate
+from traitlets import Int, Tuple, link
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
@@ -28,6 +28,7 @@ from mnist_widgets.widgets.panels.loss_chart import LossChart
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.run_table import RunTable
 from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
+from mnist_widgets.widgets.parts.choices import IndexSelection
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
 PANELS = {
@@ -96,7 +97,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     return _open_dashboard
 
 
-class Dashboard(Panel):
+class Dashboard(Panel, IndexSelection):
     """The panels of a lab; `dashboard()` makes one.
 
     Args:
@@ -114,7 +115,6 @@ class Dashboard(Panel):
         selected_pair: (true, predicted), the classes of the selected cell, or None; a trait.
     """
 
-    selected_index = Int(0, allow_none=True)
     selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
 
     def __init__(
@@ -132,6 +132,7 @@ class Dashboard(Panel):
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
         self._factory, self._test_set = factory, factory.test_set
+        self._num_images = len(factory.test_set)
         check_panel_epochs(epochs)
         trainer = factory.make_trainer(factory.config)
         # what fails up to here leaves no widget behind
@@ -260,13 +261,6 @@ class Dashboard(Panel):
         if self._settings is not None:
             self._settings.observe(self._on_config, "config")
         self.run_log.add_listener(self._on_runs)
-
-    @validate("selected_index")
-    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
-        index, num_images = proposal["value"], len(self._test_set)
-        if index is not None and not 0 <= index < num_images:
-            raise TraitError(f"selected_index must be from 0 to {num_images - 1:,}, not {index}")
-        return index
 
     def _on_config(self, _change: object) -> None:
         if not self.session.is_closed:

@@ -12,7 +12,7 @@ import torch
 from ipywidgets import HBox, jsdlink
 from torch import Tensor
 from torch.nn import functional
-from traitlets import Instance, Int, TraitError, validate
+from traitlets import Instance
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
@@ -31,7 +31,7 @@ from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter,
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panel import Panel
-from mnist_widgets.widgets.parts.choices import PairSelection, on_choice
+from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection, on_choice
 from mnist_widgets.widgets.parts.controls import ROW
 from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list
 from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
@@ -41,7 +41,7 @@ from mnist_widgets.widgets.redraws import scheduler
 NUM_COLUMNS = 10
 
 
-class ImageGallery(Panel, PairSelection, Callback):
+class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
 
     As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
@@ -70,13 +70,12 @@ class ImageGallery(Panel, PairSelection, Callback):
         grid: the widget that holds the selection and the newest answers.
     """
 
-    selected_index = Int(0, allow_none=True)
     visible_indices = Instance(Tensor, args=(), read_only=True)
 
     def __init__(self, digit_set: DigitSet, images_per_page: int = 50) -> None:
         if images_per_page < 1:
             raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
-        self._digit_set = digit_set
+        self._digit_set, self._num_images = digit_set, len(digit_set)
         self._predictions: Predictions | None = None
         self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._filter = ALL_IMAGES
@@ -249,10 +248,3 @@ class ImageGallery(Panel, PairSelection, Callback):
         if change["new"] is not None:
             self._filter = ALL_IMAGES  # what is shown when the pair is gone
         self._pager.turn_to(0)
-
-    @validate("selected_index")
-    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
-        index, num_images = proposal["value"], len(self._digit_set)
-        if index is not None and not 0 <= index < num_images:
-            raise TraitError(f"selected_index is {index}; it must be from 0 to {num_images - 1:,}.")
-        return index

@@ -54,6 +54,20 @@ def on_choice(
     control.observe(handle, names=name)
 
 
+class IndexSelection(HasTraits):
+    """Adds the trait `selected_index`; a subclass sets `_num_images` before it sets the trait."""
+
+    selected_index = Int(0, allow_none=True)
+    _num_images: int
+
+    @validate("selected_index")
+    def _check_index(self, proposal: dict[str, int | None]) -> int | None:
+        index, size = proposal["value"], self._num_images
+        if index is not None and not 0 <= index < size:
+            raise TraitError(f"selected_index is {index}; it must be from 0 to {size - 1:,}.")
+        return index
+
+
 class PairSelection(HasTraits):
     """Adds the trait `selected_pair`; a subclass sets `_class_names` before it sets the trait."""
 
