@@ -28,7 +28,6 @@ from mnist_widgets.rendering.static_views import (
     render_losses,
     tabulate_epochs,
 )
-from mnist_widgets.rendering.tables import Table
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import format_number
 from mnist_widgets.training.evaluation.evaluator import Evaluator
@@ -172,7 +171,7 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     if isinstance(batches, Batches):
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
-    table = StaticView.of_table(Table(("Setting", "Value"), tuple(settings.items())))
+    table = StaticView.of_table(("Setting", "Value"), tuple(settings.items()))
     if not isinstance(config, RunConfig):
         return table
     data, test_batches = None, getattr(trainer.evaluator, "batches", None)

@@ -1,4 +1,4 @@
-"""Confusion counts as colours, numbers, sentences and a table."""
+"""Confusion counts as colours, numbers and sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
-    MEASURES,
     STRONGEST_MISTAKE,
     color_cells,
     describe_accuracy,
@@ -17,7 +16,6 @@ from mnist_widgets.rendering.confusion_captions import (
     describe_pair,
     find_strongest,
     format_percent,
-    tabulate_measures,
     write_cells,
 )
 
@@ -115,19 +113,6 @@ def test_the_accuracy_is_a_share_and_two_counts():
     words = "".join(describe_accuracy(like_mnist() * 10))
     assert words == "Accuracy 99.4 %: 99,430 of 100,000 right"
     assert DASH in describe_accuracy(None)[0]
-
-
-def test_the_table_has_titles_a_caption_and_dashes():
-    table = tabulate_measures(COUNTS, ["a", "b", "<c>"], "class")
-    assert table.titles == ["Class", "Recall", "Precision"]
-    assert table.rows == [
-        ("a", "75.0 %", "50.0 %"),
-        ("b", "75.0 %", "60.0 %"),
-        ("<c>", "0 %", DASH),
-    ]
-    assert "Recall: the share of a class's images that were recognized." in table.caption
-    assert all(name in table.caption for name in MEASURES)
-    assert tabulate_measures(None, "abc", "class").text.count(DASH) == 6
 
 
 def test_sentences_are_plain_text():

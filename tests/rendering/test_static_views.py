@@ -33,10 +33,12 @@ from mnist_widgets.rendering.static_views import (
     render_losses,
     render_prediction,
     tabulate_epochs,
+    tabulate_measures,
 )
 
 DIGITS = [str(digit) for digit in range(10)]
 FASHION = ["T-shirt/top", "Trouser", "Pullover", *"ABCDEFG"]
+TABLE = (["class", "count"], [("<a>", "1,000"), ("b", "7")], "How many & why")
 
 
 def pixels_of(png: bytes) -> np.ndarray:
@@ -128,6 +130,39 @@ def test_the_table_of_epochs_holds_the_last_ones(history):
         "    2       1.00       3.00        95.00 %",
     ]
     assert table.html.count("<tr>") == 2
+
+
+def test_the_text_of_a_table_is_aligned_below_its_caption():
+    assert StaticView.of_table(*TABLE).text.splitlines() == [
+        "How many & why",
+        "class  count",
+        "  <a>  1,000",
+        "    b      7",
+    ]
+    assert StaticView.of_table(*TABLE[:2]).text.startswith("class")
+
+
+def test_the_html_of_a_table_escapes_its_cells_and_names_rows_and_columns():
+    html = StaticView.of_table(*TABLE).html
+    assert html.startswith("<table><caption>How many &amp; why</caption><thead>")
+    assert '<th scope="row">&lt;a&gt;</th><td>1,000</td>' in html
+    assert html.count('<th scope="col">') == 2
+    assert "<caption>" not in StaticView.of_table(*TABLE[:2]).html
+
+
+def test_the_table_of_measures_has_titles_a_caption_and_dashes():
+    counts = torch.tensor([[6, 2, 0], [1, 3, 0], [5, 0, 0]])
+    view = tabulate_measures(counts, ["a", "b", "<c>"], "class")
+    caption, *lines = view.text.splitlines()
+    assert "Recall: the share of a class's images that were recognized." in caption
+    assert "Precision: " in caption
+    assert lines == [
+        "Class  Recall  Precision",
+        "    a  75.0 %     50.0 %",
+        "    b  75.0 %     60.0 %",
+        "  <c>     0 %          \N{EN DASH}",
+    ]
+    assert tabulate_measures(None, "abc", "class").text.count("\N{EN DASH}") == 6
 
 
 def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):

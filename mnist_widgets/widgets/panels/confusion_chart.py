@@ -15,17 +15,15 @@ from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
-    ColorKey,
     Pair,
     color_cells,
     describe_accuracy,
     describe_colors,
     describe_pair,
-    tabulate_measures,
     write_cells,
 )
 from mnist_widgets.rendering.palette import LIGHT
-from mnist_widgets.rendering.static_views import StaticView, render_confusion
+from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_measures
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
@@ -231,7 +229,7 @@ class ConfusionChart(Panel, PairSelection, Callback):
         self.schedule_redraw(urgent=True)  # half a pair changes only the sentence
 
 
-def _write_key(key: ColorKey) -> str:
+def _write_key(key: tuple[str, str, str]) -> str:
     lowest, highest, diagonal = map(html.escape, key)
     spans = f'<span>{lowest}<i class="mw-ramp"></i>{highest}</span>'
     if diagonal:
