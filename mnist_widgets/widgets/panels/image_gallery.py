@@ -17,13 +17,7 @@ from traitlets import Instance
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.tensors import ArrayLike, to_tensor
-from mnist_widgets.rendering.image_captions import (
-    describe_answers,
-    explain_absence,
-    judge_images,
-    name_filter,
-    name_images,
-)
+from mnist_widgets.rendering.image_captions import describe_images, explain_absence, name_filter
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
@@ -155,10 +149,11 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
     def static_view(self) -> StaticView:
         """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
+        names, verdicts, _ = describe_images(digit_set, self._probabilities, visible)
         return render_images(
             digit_set.images[visible],
-            judge_images(digit_set, self._probabilities, visible),
-            name_images(digit_set, self._probabilities, visible),
+            verdicts,
+            names,
             NUM_COLUMNS,
             f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
         )
@@ -215,9 +210,9 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
             grid.image_ids = ids
             grid.labels = digit_set.labels[positions].tolist()
         grid.num_visible = len(visible)
-        grid.names = name_images(digit_set, probabilities, positions)
-        grid.verdicts = judge_images(digit_set, probabilities, positions)
-        grid.sentences = describe_answers(digit_set, probabilities, positions)
+        grid.names, grid.verdicts, grid.sentences = describe_images(
+            digit_set, probabilities, positions
+        )
         # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 
