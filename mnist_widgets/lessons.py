@@ -65,7 +65,9 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         ModuleNotFoundError: if JupyterLab is not installed.
     """
     if find_spec("jupyterlab") is None:
-        raise ModuleNotFoundError("JupyterLab is not installed.")
+        raise ModuleNotFoundError(
+            'JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"'
+        )
     command = [
         sys.executable,
         *("-m", "jupyterlab"),

@@ -142,23 +142,19 @@ class RunLog(HasListeners):
         If too many are shown then, the oldest of the others is hidden.
         """
         with self._changing:
-            run = self._find(number)
-            if run is not None:
-                run.is_shown = is_shown
-                self._hide_surplus(spared=run)
+            for run in self.runs:
+                if run.number == number and run is not self.current:
+                    run.is_shown = is_shown
+                    self._hide_surplus(spared=run)
         self.call_listeners()
 
     def delete(self, number: int) -> None:
         """Delete a run, unless it is the current one."""
         with self._changing:
-            run = self._find(number)
-            self.runs = tuple(other for other in self.runs if other is not run)
+            self.runs = tuple(
+                run for run in self.runs if run.number != number or run is self.current
+            )
         self.call_listeners()
-
-    def _find(self, number: int) -> Run | None:
-        """Return the run with this number, or None if it is unknown or the current one."""
-        found = (run for run in self.runs if run.number == number and run is not self.current)
-        return next(found, None)
 
     def _hide_surplus(self, spared: Run | None = None) -> None:
         num_surplus = len(self.earlier_shown) - MAX_EARLIER_SHOWN
