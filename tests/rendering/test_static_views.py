@@ -100,7 +100,7 @@ def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, valu
         assert np.median(y[near]) == pytest.approx(bottom - value / 4 * (bottom - top), abs=3)
 
 
-def test_a_logarithmic_loss_picture_leaves_out_what_has_no_place(history):
+def test_a_logarithmic_loss_picture_omits_losses_that_it_cannot_show(history):
     history.add_batch(0.0)
     history.add_batch(math.nan)
     x, _ = in_plot(find_color(draw_losses(LossSeries(history, 0, is_log=True)), "strong"))
@@ -115,7 +115,7 @@ def test_a_diverged_training_still_has_a_picture():
     assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
 
 
-def test_the_loss_static_view_says_the_last_losses(history):
+def test_the_loss_static_view_names_the_last_losses(history):
     view = render_losses(history)
     assert "Batch 10: loss 1.00" in view.text
     assert "Epoch 2: mean 1.00, test loss 3.00." in view.html
@@ -181,7 +181,7 @@ def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
     assert 200 < corner_of_cell(3, 3)[0] < 245
 
 
-def test_long_class_names_have_their_room(counts):
+def test_long_class_names_enlarge_the_picture(counts):
     short = pixels_of(draw_confusion(counts, DIGITS, "digit")).shape
     long = pixels_of(draw_confusion(counts, FASHION, "class")).shape
     assert long[0] > short[0]
@@ -242,12 +242,12 @@ def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
     assert "7 &amp; more" in view.html
 
 
-def test_outputs_that_are_no_numbers_have_a_picture():
+def test_nan_probabilities_have_a_picture():
     image, nans = torch.zeros(28, 28, dtype=torch.uint8), torch.full((10,), math.nan)
     assert len(draw_prediction(image, nans, FASHION, None)) > 1000
 
 
-def test_static_views_hold_nothing_that_github_takes_away(history, counts):
+def test_static_views_hold_nothing_that_github_removes(history, counts):
     curve, matrix = render_losses(history), render_confusion(counts, DIGITS, "digit")
     view = join_views([curve.titled("Loss"), matrix])
     assert not re.search(r"<(?:style|script|svg)|style=|class=", view.html)
