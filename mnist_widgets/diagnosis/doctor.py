@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 
     @property
     def is_ok(self) -> bool:
-        """Whether the lessons run with what was found."""
+        """Whether nothing needs to be fixed."""
         return not self.advice
 
 
@@ -161,7 +161,7 @@ def check_page() -> Finding:
 
 
 def check_host() -> Finding:
-    """Name the host, as far as it is known, and what is special about it."""
+    """Name the host if it is known, and how it differs from others."""
     facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
         facts.append("a request returns when its training has ended")

@@ -1,6 +1,6 @@
 """Confusion counts for a reader: the colours and numbers of cells, and sentences.
 
-Everything is plain text or numbers; the panels and the static views turn it into HTML.
+The results are plain text or numbers; the panels and the static views make HTML of them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Numbers = Literal["counts", "true", "predicted"]
 """What the cells show: counts, or shares of their true or of their predicted class."""
 
 STRONGEST_MISTAKE = 20
-"""Images at which a mistake has the strongest colour, as in the tutorial: 2 % of MNIST's."""
+"""The count at which a mistake has the strongest colour, as in the tutorial."""
 DIAGONAL_STRENGTH = -1.0
-"""The strength of colour of the diagonal while the mistakes are highlighted."""
+"""The value of the diagonal's cells while the mistakes are highlighted."""
 
 _STRONGEST_SHARE = 0.02  # of a class's images: fewer mistakes are enough in a small test set
 _FEWEST_STRONGEST = 3
@@ -35,7 +35,7 @@ def find_strongest(counts: Tensor, numbers: Numbers, highlights_mistakes: bool) 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`, not all 0.
         numbers: what the cells show.
-        highlights_mistakes: whether the scale is made for mistakes alone.
+        highlights_mistakes: whether the scale ends at a number that fits mistakes.
     """
     if not highlights_mistakes:
         return counts.sum(dim=1).max().item() if numbers == "counts" else 1.0
@@ -49,12 +49,12 @@ def find_strongest(counts: Tensor, numbers: Numbers, highlights_mistakes: bool) 
 def color_cells(
     counts: Tensor, numbers: Numbers, highlights_mistakes: bool
 ) -> npt.NDArray[np.float64]:
-    """Return how strongly each cell is coloured: (C, C), 0 to 1, or `DIAGONAL_STRENGTH`.
+    """Return the strength of each cell's colour: (C, C), 0 to 1, or `DIAGONAL_STRENGTH`.
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`, not all 0.
         numbers: what the cells show.
-        highlights_mistakes: whether the diagonal is grey, and the scale made for mistakes.
+        highlights_mistakes: whether the diagonal is grey and the scale fits mistakes.
     """
     strongest = find_strongest(counts, numbers, highlights_mistakes)
     strengths = (_values_of(counts, numbers) / strongest).nan_to_num(0).clamp(0, 1).numpy()

@@ -139,7 +139,7 @@ def _show_confusion(trainer: Trainer) -> StaticView:
     if not isinstance(evaluator, Evaluator):
         words = "This training has no Evaluator, so there is no confusion matrix."
         return StaticView.of_words(words)
-    counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
+    counts = evaluator.confusion if num_epochs else None  # it may be of a run before a reset
     if counts is None:
         return render_confusion(None, (), "")
     names, batches = DIGIT_NAMES, evaluator.batches

@@ -1,7 +1,7 @@
 """Static views of what panels show: plain text, and HTML that needs no kernel, script or style.
 
 A notebook keeps them beside the live panels, and `report_page` is made of them. The HTML holds its
-pictures as PNGs and uses only what GitHub leaves of a notebook's outputs: no style sheets, no SVG.
+pictures as PNGs and uses only what GitHub keeps of a notebook's outputs: no style sheets, no SVG.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class StaticView:
         Args:
             png: drawn on a `Canvas`; it is shown in the size that it was drawn for.
             words: below the picture.
-            alternative: describes the picture to who cannot see it; else `words` do.
+            alternative: describes the picture for screen readers; by default `words`.
         """
         width_px = int.from_bytes(png[16:20], "big") // PIXEL_RATIO  # where a PNG holds its width
         data = base64.b64encode(png).decode()
@@ -101,7 +101,7 @@ class StaticView:
         return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
 
     def titled(self, title: str, level: int = 3) -> StaticView:
-        """Return the same below a heading; in HTML of this level."""
+        """Return the same view below a heading, which has this level in HTML."""
         line = f"{title}\n{'-' * len(title)}\n"
         return StaticView(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
 
@@ -120,7 +120,7 @@ def render_losses(
     """Return the loss chart, and the last losses in words.
 
     Args:
-        history: what to show.
+        history: the history to show.
         smoothing: strength of the smoothed line, from 0 to below 1.
         log_scale: whether the loss is drawn on a logarithmic scale.
     """
@@ -229,7 +229,7 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     """Return a table with the mean loss and the metrics of each whole epoch.
 
     Args:
-        history: what to show.
+        history: the history to show.
         max_epochs: shows only the last ones; None shows all.
     """
     num_epochs = history.num_epochs
