@@ -176,12 +176,11 @@ def check_threads() -> Finding:
     spins = threads.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
     waiting = "spin" if spins else "sleep"
     found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
-    if num_threads > max(1.0, cpus):
-        advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
-        return Finding(found[0], advice)
+    faults = found[:1] if num_threads > max(1.0, cpus) else []
     if threads.IS_TORCH_FIRST:
         found.append("torch was imported first: import mnist_widgets before it to train faster")
-    return Finding(", ".join(found))
+    advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
+    return _report(found, faults, advice)
 
 
 def check_device() -> Finding:

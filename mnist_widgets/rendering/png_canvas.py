@@ -106,10 +106,7 @@ def text_width(text: str) -> float:
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont
 
-    font = ImageFont.load_default(size * PIXEL_RATIO)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise TypeError("Pillow was built without FreeType, so it cannot draw text.")
-    return font
+    return ImageFont.load_default(size * PIXEL_RATIO)
