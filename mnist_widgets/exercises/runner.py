@@ -34,17 +34,16 @@ def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> 
     mistake: Mistake | None = None
     with isolated():
         for claim, check in criteria.items():
-            if mistake is not None:
-                details.append(Detail(claim))
-                continue
             try:
                 details.append(Detail(claim, passed=True, numbers=check()))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: a student's code may raise anything
                 mistake = find_mistake(error)
-                is_tried = mistake.name != "unsolved"  # an unsolved task has not failed
-                details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
+                if mistake.name != "unsolved":  # an unsolved task has not failed
+                    details.append(Detail(claim, False, mistake.found))
+                break
+    details += [Detail(claim) for claim in list(criteria)[len(details) :]]
     if mistake is None:
         reset_hints(exercise)
         return Verdict(passed=True, details=tuple(details), exercise=exercise)

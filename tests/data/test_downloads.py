@@ -125,7 +125,7 @@ def raw_folder(root):
 
 def test_a_whole_download_is_loaded(mirror, root):
     dataset_class = make_dataset_class(mirror.address)
-    train_set, test_set = load_from_torchvision(dataset_class, "tiny", "0123456789", root)
+    train_set, test_set = load_from_torchvision(dataset_class, "tiny", root)
     assert train_set.images.shape == (6, 28, 28)
     assert train_set.labels.tolist() == [0, 1, 2, 3, 4, 5]
     assert test_set.labels.tolist() == [9, 8, 7]
@@ -166,7 +166,7 @@ def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(t
                 stored_name, content = store(filename)
                 (root / below / stored_name).write_bytes(content)
             before = list_files(tmp_path / form)
-            sets = load_from_torchvision(make_dataset_class(), "tiny", "0123456789", root, False)
+            sets = load_from_torchvision(make_dataset_class(), "tiny", root, False)
             labels = [digit_set.labels.tolist() for digit_set in sets]
             assert labels == [[0, 1, 2, 3, 4, 5], [9, 8, 7]], (form, place)
             assert list_files(tmp_path / form) == before, (form, place)
@@ -231,7 +231,7 @@ def test_a_read_only_root_with_whole_files_works(root, raw_folder, dead_address)
     for folder in (root, raw_folder.parent, raw_folder):
         folder.chmod(0o555)
     try:
-        load_from_torchvision(make_dataset_class(dead_address), "tiny", "0123456789", root)
+        load_from_torchvision(make_dataset_class(dead_address), "tiny", root)
     finally:
         for folder in (root, raw_folder.parent, raw_folder):
             folder.chmod(0o755)
@@ -354,9 +354,7 @@ def test_a_mirror_that_falls_silent_during_the_transfer_is_given_up(mirror, root
         threading.Thread(target=server.serve_forever).start()
         try:
             with pytest.raises(DataError, match="timed out"):
-                load_from_torchvision(
-                    make_dataset_class(mirror.address), "tiny", "0123456789", root
-                )
+                load_from_torchvision(make_dataset_class(mirror.address), "tiny", root)
         finally:
             is_over.set()
             server.shutdown()

@@ -130,7 +130,7 @@ class _Criteria:
                 session.join()
                 ends.append(trainer.history.num_epochs)
                 session.reset()
-                evaluator.num_calls = 0
+                evaluator.log.evaluations.clear()
         found = (
             f"patience 2, lowest loss in epoch 3: expected stops after epoch 5 and 5, found after "
             f"{ends[0]} and {ends[1]}"

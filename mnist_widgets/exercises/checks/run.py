@@ -166,9 +166,8 @@ class _Criteria:
         return rule_out(found, {"trained_before": is_low})
 
     def check_accuracy(self) -> str:
-        needed = self.min_accuracy
-        if needed is None:
-            needed = _MIN_ACCURACIES[self._name]
+        default = _MIN_ACCURACIES[self._name]
+        needed = default if self.min_accuracy is None else self.min_accuracy
         run, test_set = self.run, self._test_set
         predict = partial(predict_probabilities, self._trainer.model, test_set.images)
         if isinstance(run, TrainingSession) and run.can("reset"):  # it is not closed
