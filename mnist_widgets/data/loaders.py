@@ -135,7 +135,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
 
 
 def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
-    """Load MNIST if it is available, else the bundled digits, and print which one it is.
+    """Load MNIST, or the bundled digits if it is not available, and print which one was loaded.
 
     Args:
         root: See `data_root`.
@@ -162,24 +162,23 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
 
 
 def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
-    """Return the name of the function of this module that loaded both sets, else None.
+    """Return the name of the function of this module that loaded these two sets.
 
-    A set whose images or labels were changed after loading does not count as loaded.
+    Return None if there is none, or if images or labels were changed after loading.
     """
     return _loaders.get((_identify(train_set), _identify(test_set)))
 
 
-_loaders: dict[tuple[Hashable, Hashable], str] = {}
+_loaders: dict[tuple[Hashable, ...], str] = {}
 
 
 def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
-    train_set, test_set = sets
-    _loaders[_identify(train_set), _identify(test_set)] = loader
+    _loaders[tuple(map(_identify, sets))] = loader
     return sets
 
 
 def _identify(digit_set: DigitSet) -> Hashable:
-    """Return the names of a set and its classes and the checksums of its images and labels.
+    """Return a set's name, its class names, and the checksums of its images and labels.
 
     This takes 20 ms for all of MNIST.
     """

@@ -56,8 +56,8 @@ def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:
     """Return the points for a verdict; the last line of a graded cell.
 
     nbgrader reads the value of this cell; the cell's metadata must contain the same `points`.
-    With `lambda` before the check the cell does not raise, so *Run All* continues even if
-    `SimpleNet` is not defined because the student's cell failed.
+    Write `lambda:` before the check. The cell then raises no error if `SimpleNet` is not defined,
+    and *Run All* continues.
 
     Example:
         ```python

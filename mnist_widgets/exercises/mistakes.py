@@ -92,10 +92,10 @@ def compare(
 
 @contextmanager
 def recognized(errors: Mapping[str, tuple[str, str]]) -> Iterator[None]:
-    """Raise a mistake in place of an error that is known by a part of its message.
+    """Raise a mistake in place of an error whose message contains known words.
 
     Args:
-        errors: by the part of the message, the name of the mistake and what was found.
+        errors: by these words, the name of the mistake and what was found.
     """
     try:
         yield

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.training.devices import device_of
 
-# Three epochs of four batches, the last one smaller: all counts differ.
+# Three epochs of four batches; the last batch is smaller. All counts differ, so that each wrong
+# number of losses or epochs identifies a mistake.
 NUM_EPOCHS, NUM_BATCHES, NUM_INPUTS, BATCH_SIZE = 3, 4, 14, 4
 LEARNING_RATE = 0.5
 _MAX_EPOCHS = 50
@@ -92,7 +93,7 @@ class RecordingNetwork(nn.Module):
 
 
 class ReferenceModel:
-    """A copy of the layers of a network, to train correctly and to compare with the network."""
+    """A copy of a network's layers that is trained correctly, for comparison."""
 
     def __init__(self, layers: nn.Module) -> None:
         self._layers = deepcopy(layers)
@@ -128,7 +129,7 @@ def _are_close(weights: Tensor, others: Tensor) -> bool:
 
 
 class _MetaNetwork(nn.Module):
-    """A network on the `meta` device that can be moved, unlike torch's own."""
+    """A network that can be moved from the `meta` device; torch's modules raise an error."""
 
     def __init__(self, record: Callable[[dict[str, str]], None]) -> None:
         super().__init__()
@@ -151,9 +152,9 @@ class _MetaNetwork(nn.Module):
 
 
 def check_devices(train: Callable[..., object]) -> str:
-    """Check that a batch is on the device of the network, by PyTorch's `meta` device.
+    """Check that the code moves a batch to the device of the network.
 
-    Every machine has this device; it stores no values.
+    The network is on PyTorch's `meta` device, which every machine has; it stores no values.
 
     Args:
         train: called as `train(network, loss_fn, optimizer)`; may move the network.

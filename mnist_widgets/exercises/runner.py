@@ -18,8 +18,8 @@ def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> 
     """Check one criterion after the other, up to the first that fails.
 
     Args:
-        exercise: the name of the check, for the card and for counting hints. After a comma it may
-            name one of several tasks.
+        exercise: the name of the check, for the card and for counting hints. If one check serves
+            several tasks, the task follows after a comma.
         criteria: may call the student's code; every error in it becomes a mistake.
         hints: for each mistake of this exercise; by default those in its file in hints/. The
             common hints are added.
