@@ -146,9 +146,10 @@ def test_what_a_callback_requests_is_done_after_its_batch_and_in_order(make_sess
 
 
 def test_requests_of_other_threads_return_at_once(make_session):
-    may_end = threading.Event()
-    session = make_session(lambda _report: may_end.wait(TIMEOUT_S))
+    begun, may_end = threading.Event(), threading.Event()
+    session = make_session(lambda _report: (begun.set(), may_end.wait(TIMEOUT_S)))
     call_elsewhere(session.start, 1)
+    assert begun.wait(TIMEOUT_S)  # before the first batch, the job would be done at once
     job = call_elsewhere(session.between_batches, lambda: 42)
     call_elsewhere(session.pause)
     assert not job.done()
@@ -281,7 +282,7 @@ def test_an_interrupt_of_a_refused_request_is_not_lost(make_session, monkeypatch
             interrupt()
             return refusals[action]
 
-    monkeypatch.setattr("mnist_widgets.session.waiting.REFUSALS", Interrupting())
+    monkeypatch.setattr("mnist_widgets.session.session.REFUSALS", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         session.start(1)
 
