@@ -1,6 +1,6 @@
 """The exercises as notebooks: one source, nothing leaks, and a teacher can grade them by nbgrader.
 
-What the checks inside them judge is shown in tests/exercises. Both versions of each notebook run
+tests/exercises tests the checks inside them. Both versions of each notebook run
 here, in a kernel and to the end, with the bundled digits.
 """
 
@@ -20,7 +20,7 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for sixteen graded notebooks
+pytestmark = pytest.mark.timeout(900)  # the first test waits for sixteen graded notebooks
 
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = ROOT / "notebooks/solutions"

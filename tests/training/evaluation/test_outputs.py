@@ -41,7 +41,7 @@ def test_sigmoids_of_scores_give_the_probabilities_of_these_scores():
         torch.testing.assert_close(found, SCORES.softmax(1))
 
 
-def test_single_outputs_are_judged_by_the_threshold_of_their_loss():
+def test_the_loss_sets_the_threshold_of_single_outputs():
     outputs = torch.tensor([[-0.2], [0.2], [0.7]])
     bce, with_logits = functional.binary_cross_entropy, functional.binary_cross_entropy_with_logits
     linear = nn.Linear(4, 1)
