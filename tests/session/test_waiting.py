@@ -210,7 +210,7 @@ def test_a_listener_that_submits_a_job_in_each_call_does_not_block_a_request(mak
     ("is_colab", "wait", "waits"),
     [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
 )
-def test_requests_wait_in_colab_unless_wait_is_false(
+def test_the_wait_argument_overrides_the_default_of_the_host(
     make_trainer, monkeypatch, is_colab, wait, waits
 ):
     if is_colab:
