@@ -224,18 +224,18 @@ class Returns(nn.Module):
 def test_outputs_without_a_correct_result_are_refused_with_their_shapes(model, inputs):
     for targets, made_by, loss_fn, words in (
         (LABELS + 1, model, nn.MultiMarginLoss(), "label|Target|target"),
-        (LABELS + 1, model, lambda *_: torch.zeros(()), r"label is 3, .* 3 classes.*\(12,\)"),
+        (LABELS + 1, model, lambda *_: torch.zeros(()), r"Label 3 .*\(12,\).* 3 classes"),
         (LABELS.float() + 0.5, model, lambda *_: torch.zeros(()), r"float32 of shape \(12,\)"),
         (torch.zeros(12, 2), model, lambda *_: torch.zeros(()), r"\(12, 2\)"),
-        (LABELS + 1, model, nn.MSELoss(), r"label is 3, .* 3 classes.*\(12,\)"),
+        (LABELS + 1, model, nn.MSELoss(), r"Label 3 .*\(12,\).* 3 classes"),
         (
             torch.where(LABELS == 1, -100, LABELS),
             model,
             nn.MSELoss(),
-            r"label is -100, .* 3 classes",
+            r"Label -100 .* 3 classes",
         ),
         (torch.zeros(12, 2), model, nn.MSELoss(), r"\(12, 3\).*\(12, 2\)"),
-        (LABELS, nn.Linear(4, 1), nn.MSELoss(), r"label is 2, .* 2 classes.*\(12,\)"),
+        (LABELS, nn.Linear(4, 1), nn.MSELoss(), r"Label 2 .*\(12,\).* 2 classes"),
         (LABELS, nn.Linear(4, 1), nn.BCEWithLogitsLoss(), "from 0 to 1, but one is 2"),
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
