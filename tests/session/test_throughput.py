@@ -1,4 +1,4 @@
-"""How fast a training goes: exact at first, forgetful later."""
+"""The throughput is exact from the first batch on, and follows a change within seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_evaluation_in_each_epoch_counts_with_its_share():
 
 
 def test_a_new_throughput_soon_replaces_the_old_one():
-    throughput = Throughput(memory_s=3)
+    throughput = Throughput()
     for _ in range(1000):
         throughput.add_batch(0.1, 100)
     for _ in range(75):  # 15 seconds at the new throughput
