@@ -14,11 +14,8 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
 from mnist_widgets.training.evaluation.outputs import find_option
-from mnist_widgets.training.preflight.preflight import (
-    check_batch_norm,
-    check_default_dtype,
-    find_batch_norms,
-)
+from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
+from mnist_widgets.training.preflight.preflight import check_default_dtype, find_batch_norms
 from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
 
 
@@ -124,9 +121,11 @@ class TrainerFactory:
             return trainer
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
         batch_size = self.batch_size or config.batch_size
-        leaves_one = bool(find_batch_norms(self.model)) and len(self.train_set) % batch_size == 1
+        batch_norms = find_batch_norms(self.model)
+        if batch_size == 1 and any(layer.training for layer in batch_norms):
+            raise ValueError(SINGLE_IMAGE)
+        leaves_one = bool(batch_norms) and len(self.train_set) % batch_size == 1
         batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
-        check_batch_norm(self.model, batches)
         return Trainer(
             self.model,
             loss_fn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from looked_at_models import MODELS, describe
+from sensitive_models import MODELS, describe
 from settled_lab import settle, shown_probabilities
 from torch import nn
 

@@ -21,6 +21,7 @@ from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.controls import ROW, button
+from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
     "idle": "Ready",
@@ -198,7 +199,7 @@ class TrainingPanel(Panel):
 
     def _on_session_change(self) -> None:
         # a training that is not running was stopped or stepped by a person, who waits to see it
-        self.schedule_redraw(urgent=self.session.state != "running")
+        scheduler.schedule(self.redraw, urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
         session = self.session
