@@ -139,16 +139,21 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
     assert len(shown) == 3  # and for a step once, not for the command and its end
 
 
-def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
+def test_a_prediction_after_a_click_delays_the_next_regular_one(lab, monkeypatch):
     settle(lab)
     monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 10_000)
     lab._inference._predicted_s = -math.inf
-    looks = []
-    monkeypatch.setattr(lab.panels["gallery"], "show_visible", lambda *_: looks.append(1))
+    predicted = []
+
+    def predict(model, images, loss_fn):
+        predicted.append(len(images))
+        return predict_probabilities(model, images, loss_fn)
+
+    monkeypatch.setattr(live_inference, "predict_probabilities", predict)
     lab.panels["gallery"].selected_index = 7
     settle(lab)
     train(lab)
-    assert len(looks) == 2  # for the click, and when all stood still
+    assert len(predicted) == 2  # for the click, and when all stood still
 
 
 def test_a_reset_begins_a_run_with_the_settings_shown(lab):

@@ -141,9 +141,9 @@ def test_a_step_comes_between_two_portions_and_old_predictions_are_not_shown(mak
     # the shown images may have been predicted again
     assert trained.result(TIMEOUT_S) in (num_images, num_images + NUM_SHOWN)
     settle(lab)
-    predicted = predict_probabilities(model, lab._test_set.images).argmax(dim=1)
+    predicted = predict_probabilities(model, lab._factory.test_set.images).argmax(dim=1)
     (counts,) = shown
-    assert int(counts.trace()) == int((predicted == lab._test_set.labels).sum())
+    assert int(counts.trace()) == int((predicted == lab._factory.test_set.labels).sum())
 
 
 def test_a_training_that_goes_on_does_not_wait_for_the_rest(make_lab, gate):
@@ -234,7 +234,7 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
     settle(lab)
     assert lab.session.state == "finished"
     if "prediction" not in names:
-        expected = predict_probabilities(lab.session.trainer.model, lab._test_set.images[3])[0]
+        expected = predict_probabilities(lab.session.trainer.model, lab._factory.test_set.images[3])[0]
         assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-4)
     lab.reset()
     settle(lab)

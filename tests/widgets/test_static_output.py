@@ -238,7 +238,7 @@ def test_a_dashboards_static_view_holds_what_all_its_panels_show(lab):
     assert view.html.count("<img") == 4
     for words in ("Finished. Epoch 1 of 1", "hidden_units=16", "Batch 6:", "Run 1 (adam lr=0.001"):
         assert words in view.text
-    assert f"True {int(lab._test_set.labels[4])}. The network says" in view.text
+    assert f"True {int(lab._factory.test_set.labels[4])}. The network says" in view.text
     assert len(view.html) < 100_000
 
 

@@ -103,9 +103,7 @@ class HyperparameterPanel(Panel):
         """Return the current run's settings as text and code; those shown if there is no run."""
         config, run_config = self.config, self.run_config
         if run_config is not None:
-            live = {setting.name for setting in SETTINGS if setting.is_live}
-            changed: dict[str, Any] = {name: getattr(config, name) for name in live}
-            config = replace(run_config, **changed)
+            config = run_config.with_live_settings(config)
         return StaticView.of_code(
             f"{config.to_string()}, in code; put your number of epochs in:",
             self._write_code(config),
