@@ -187,12 +187,12 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "loss_chart": LossChart,
             "gallery": lambda: ImageGallery(self._factory.test_set),
             "prediction": lambda: ProbabilityChart(classes),
-            "confusion": lambda: ConfusionChart(
-                classes,
-                lambda: self._inference.count_now(),  # noqa: PLW0108 - it is built after the panels
-            ),
+            "confusion": lambda: ConfusionChart(classes, self._count_now),
             "runs": lambda: RunTable(self.run_log),
         }
+
+    def _count_now(self) -> None:
+        self._inference.count_now()  # it is built after the panels
 
     def _lay_out(self) -> list[Widget]:
         def show(**widths: str) -> list[Widget]:

@@ -45,9 +45,9 @@ class LiveInference(Callback):
 
     As a callback of the trainer it shows what the `Evaluator` found after an epoch.
 
-    Only what a panel shows is predicted: the images on the gallery's page, the selected one, and all
-    images for the gallery's filters and the confusion matrix. The panel `prediction` is written only
-    where there is no gallery that it follows.
+    Only what a panel shows is predicted: the images on the gallery's page, the selected one, and
+    all images for the gallery's filters and the confusion matrix. The panel `prediction` is written
+    only where there is no gallery that it follows.
 
     Args:
         session: trains the network.
@@ -79,7 +79,7 @@ class LiveInference(Callback):
             self._gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
         else:
             selection.observe(self._on_selection, "selected_index")
-        if self._needs_all or self._prediction is not None:
+        if not panels.keys().isdisjoint(("gallery", "prediction", "confusion")):
             session.add_listener(self.on_news)
 
     def on_news(self) -> None:
@@ -112,10 +112,6 @@ class LiveInference(Callback):
         self._epoch_shown_at_s = now_s
         if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
             self._show(evaluator.predictions)
-
-    @property
-    def _needs_all(self) -> bool:
-        return self._gallery is not None or self._confusion is not None
 
     def _on_selection(self, _change: object) -> None:
         """Predict the selected image, unless the page shows a prediction that is renewed soon."""
@@ -170,7 +166,8 @@ class LiveInference(Callback):
         """
         step = self._step
         self._predict_shown_now()
-        if not self._needs_all or self._is_newest(self._shown_step):
+        needs_all = self._gallery is not None or self._confusion is not None
+        if not needs_all or self._is_newest(self._shown_step):
             return
         trainer, images = self._session.trainer, self._test_set.images
         predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))

@@ -148,9 +148,8 @@ class TrainerFactory:
         """
         if self.model is None:
             check_default_dtype()
-            trainer = self.config.build(
-                self.train_set, self.test_set, self.callbacks, device=self.device
-            )
+            data = (self.train_set, self.test_set)
+            trainer = self.config.build(*data, self.callbacks, self.device)
             trainer.train_step = self.train_step
             self._newest = trainer
             return trainer

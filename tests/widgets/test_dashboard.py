@@ -295,6 +295,21 @@ def test_settings_that_are_not_changed_keep_the_network_that_was_looked_at(lab):
     assert lab.session.trainer.model is model
 
 
+def test_weights_loaded_by_hand_stay_when_only_the_learning_rate_changes(lab, built):
+    trainer = lab.session.trainer
+    first_bias = torch.full_like(trainer.model.linear2.bias, 3.0)
+    trainer.model.linear2.bias.data.copy_(first_bias)
+    lab.panels["settings"].config = RunConfig(batch_size=32, learning_rate=1e-5)
+    lab.session.step()
+    settle(lab)
+    assert built == []
+    assert lab.session.trainer is trainer
+    assert torch.allclose(trainer.model.linear2.bias, first_bias, atol=1e-3)
+    assert trainer.optimizer.param_groups[0]["lr"] == 1e-5
+    (run,) = lab.run_log.runs
+    assert run.config == trainer.config == lab.panels["settings"].config
+
+
 def test_a_run_that_goes_on_keeps_its_network_whatever_the_settings_show(lab):
     train(lab)
     model = lab.session.trainer.model

@@ -122,7 +122,7 @@ def test_the_shown_images_are_predicted_first_and_the_rest_in_portions(make_lab)
 def test_a_click_comes_between_two_portions(make_lab, gate):
     lab = make_lab()
     model, num_images = begin_to_look(lab, gate)
-    lab.selected_index = 7
+    lab.panels["gallery"].grid.set_state({"selected": 7})  # as the page does
     answered = lab.session.between_batches(lambda: sum(model.passes))
     gate.open()
     assert answered.result(TIMEOUT_S) == num_images + NUM_SHOWN  # for the click, and no others
@@ -234,7 +234,9 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
     settle(lab)
     assert lab.session.state == "finished"
     if "prediction" not in names:
-        expected = predict_probabilities(lab.session.trainer.model, lab._factory.test_set.images[3])[0]
+        expected = predict_probabilities(
+            lab.session.trainer.model, lab._factory.test_set.images[3]
+        )[0]
         assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-4)
     lab.reset()
     settle(lab)

@@ -41,6 +41,8 @@ class Clock:
 class Source:
     """Something with a static view."""
 
+    view_class = "mw-static-test"
+
     def __init__(self) -> None:
         self.words = "first"
 
@@ -64,7 +66,7 @@ class Bench:
         self.scheduler, self.clock = StillScheduler(), Clock()
         self.writer = StaticViewWriter(self.scheduler, self.clock)
         self.source = Source()
-        self.writer.show(self.source, self.source.static_view, "mw-static-test", [self.source])
+        self.writer.show(self.source, [self.source])
 
     def change(self, words: str) -> None:
         self.source.words = words
@@ -133,7 +135,7 @@ def test_redraws_of_others_are_none_of_its_business(shell, bench):
 
 def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
     other = Source()
-    bench.writer.show(other, other.static_view, "mw-static-other", [other])
+    bench.writer.show(other, [other])
     other.words = "other changed"
     bench.change("changed")
     bench.writer.mark_stale(other)
@@ -196,10 +198,10 @@ def test_the_panels_own_style_sheet_hides_its_static_view_and_no_other(shell):
         chart._ipython_display_()
     sheets = [chart.children[0].value for chart in charts]
     for chart, sheet, view in zip(charts, sheets, outputs_of(shell)[1::2], strict=True):
-        assert hide_static_view(chart._view_class) in sheet
-        assert f'class="mw-static {chart._view_class}"' in view["data"]["text/html"]
+        assert hide_static_view(chart.view_class) in sheet
+        assert f'class="mw-static {chart.view_class}"' in view["data"]["text/html"]
         chart.close()
-    assert charts[0]._view_class not in sheets[1]
+    assert charts[0].view_class not in sheets[1]
 
 
 def test_a_closed_panel_can_still_be_looked_at(shell):

@@ -190,6 +190,7 @@ def test_text_and_code_unfold(panel):
     folded = panel.children[panel.children.index(switch) + 1]
     for is_unfolded in (True, False):
         switch.value = is_unfolded
+        scheduler.flush()
         assert (folded.layout.display != "none") == is_unfolded
 
 
