@@ -187,12 +187,10 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "loss_chart": LossChart,
             "gallery": lambda: ImageGallery(self._factory.test_set),
             "prediction": lambda: ProbabilityChart(classes),
-            "confusion": lambda: ConfusionChart(classes, self._count_now),
+            # the inner lambda stays: `_inference` is built after the panels
+            "confusion": lambda: ConfusionChart(classes, lambda: self._inference.count_now()),  # noqa: PLW0108
             "runs": lambda: RunTable(self.run_log),
         }
-
-    def _count_now(self) -> None:
-        self._inference.count_now()  # it is built after the panels
 
     def _lay_out(self) -> list[Widget]:
         def show(**widths: str) -> list[Widget]:
@@ -205,13 +203,11 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         # A cell of the matrix and its images are visible together.
         images = VBox(show(gallery="0 0 auto", prediction="0 0 auto"))
         images.layout.flex = "1 1 440px"
+        side = [images] if images.children else []
         return [
             *show(training="0 0 auto"),
             HBox(show(settings="1 1 330px", loss_chart="2 1 560px"), layout=_ROW),
-            HBox(
-                [*([images] if images.children else []), *show(confusion="1.4 1 600px")],
-                layout=_ROW,
-            ),
+            HBox([*side, *show(confusion="1.4 1 600px")], layout=_ROW),
             *show(runs="0 0 auto"),
         ]
 

@@ -1,4 +1,4 @@
-"""The lab as a whole, without a browser: who hears of what, and what is left when it closes."""
+"""The lab as a whole, without a browser: how panels work together, and what is left at its end."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_confusion_cell_filters_the_gallery_and_back(lab):
     assert lab.panels["confusion"].selected_pair is None
 
 
-def test_every_standstill_counts_all_images_anew(lab):
+def test_all_images_are_counted_whenever_the_training_pauses_or_ends(lab):
     for _ in range(2):
         lab.session.step(epochs=2)
         settle(lab)
@@ -270,7 +270,7 @@ def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make
     settings = lab.panels["settings"]
     for hidden_units in (8, 16, 24):
         settings.config = RunConfig("sgd", 0.5, 32, hidden_units)
-    assert len(built) == 1  # one network to look at; a change of a setting builds none
+    assert len(built) == 1  # the first network; a change of a setting builds none
     assert settings.run_config is None
     if begin == "start":
         train(lab)
@@ -287,7 +287,7 @@ def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make
     assert len(trainer.history.batch_losses) == (1 if begin == "step" else trainer.num_batches)
 
 
-def test_settings_that_are_not_changed_keep_the_network_that_was_looked_at(lab):
+def test_settings_that_are_not_changed_keep_the_first_network(lab):
     model = lab.session.trainer.model
     lab.panels["settings"].config = RunConfig("sgd", 0.5, 32)
     lab.panels["settings"].config = RunConfig(batch_size=32)
@@ -398,7 +398,7 @@ class OnlySingleImages(torch.nn.Module):
         return self.linear(images.flatten(1))
 
 
-def test_an_error_while_looking_at_the_images_is_told(make_lab):
+def test_an_error_while_predicting_the_images_is_shown(make_lab):
     lab = make_lab(model=OnlySingleImages())
     settle(lab)
     assert "the planted error" in lab.panels["training"]._notice.value
@@ -424,7 +424,7 @@ def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
     assert [lab() for lab in labs] == [None, None]
 
 
-def test_a_mistake_in_the_arguments_leaves_the_lab_before_alone(lab):
+def test_wrong_arguments_leave_the_lab_before_unchanged(lab):
     widgets = set(widget_module._instances)
     for mistake in ({"hide": ["galery"]}, {"epochs": 0}, {"settings": "adam lr=100"}):
         with pytest.raises(ValueError, match=r"galery|epochs|Learning rate"):
@@ -444,7 +444,7 @@ def test_data_of_another_kind_is_refused():
         dashboard(data=(train_set, other))
 
 
-def test_what_does_not_go_together_is_named(make_lab):
+def test_parts_that_do_not_go_together_are_refused(make_lab):
     with pytest.raises(ValueError, match="model of your own"):
         make_lab(optimizer=object())
     with pytest.raises(ValueError, match="settings describe"):
@@ -498,13 +498,13 @@ def test_parts_that_do_not_fit_are_refused_where_the_lab_is_made(make_lab):
         make_lab(model=SimpleNet(784, 10).double())
 
 
-def test_a_changed_default_dtype_is_named_where_the_lab_is_made(make_lab, float64_by_default):
+def test_a_changed_default_dtype_is_refused_where_the_lab_is_made(make_lab, float64_by_default):
     for options in ({}, {"model": SimpleNet(784, 10, hidden_units=8)}):
         with pytest.raises(ValueError, match="set_default_dtype"):
             make_lab(**options)
 
 
-def test_outputs_that_do_not_fit_the_loss_are_a_failed_run_that_says_so(make_lab):
+def test_outputs_that_do_not_fit_the_loss_fail_the_run_with_an_error_message(make_lab):
     lab = make_lab(model=SimpleNet(784, 10, hidden_units=8), loss_fn=torch.nn.MSELoss())
     lab.session.start(1)
     with pytest.raises(ValueError, match="one_hot"):

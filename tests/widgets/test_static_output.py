@@ -53,14 +53,14 @@ class Source:
 class StillScheduler(RedrawScheduler):
     """A scheduler whose frames the test makes itself."""
 
-    is_asked = False
+    is_scheduled = False
 
     def schedule(self, redraw, urgent=False) -> None:
-        self.is_asked = True
+        self.is_scheduled = True
 
 
 class Bench:
-    """A writer whose rounds and clock are moved by hand."""
+    """A writer whose frames and clock the test controls."""
 
     def __init__(self) -> None:
         self.scheduler, self.clock = StillScheduler(), Clock()
@@ -74,8 +74,8 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         self.clock.now_s += seconds
-        is_asked, self.scheduler.is_asked = self.scheduler.is_asked, False
-        if is_asked:
+        is_scheduled, self.scheduler.is_scheduled = self.scheduler.is_scheduled, False
+        if is_scheduled:
             self.writer.redraw()
 
 
@@ -94,11 +94,11 @@ def test_in_colab_a_static_view_is_written_with_each_redraw_while_nothing_trains
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     trained = []
 
-    class Looking(Callback):
+    class TextRecorder(Callback):
         def on_train_end(self, trainer):
             trained.extend(texts(shell))
 
-    session = TrainingSession(make_trainer(callbacks=[Looking()]))
+    session = TrainingSession(make_trainer(callbacks=[TextRecorder()]))
     panel = TrainingPanel(session, epochs=1)
     panel._ipython_display_()
     panel._buttons["start"].click()
@@ -126,14 +126,14 @@ def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
     assert texts(shell) == ["first"]
 
 
-def test_redraws_of_others_are_none_of_its_business(shell, bench):
+def test_redraws_of_other_panels_write_nothing(shell, bench):
     bench.source.words = "changed"
     bench.writer.mark_stale(Source())
     bench.writer.write_all()
     assert texts(shell) == ["first"]
 
 
-def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
+def test_one_static_view_at_a_time_is_written_between_two_frames(shell, bench):
     other = Source()
     bench.writer.show(other, [other])
     other.words = "other changed"
@@ -145,7 +145,7 @@ def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
     assert texts(shell)[3:] == ["other changed"]
 
 
-def test_a_panel_that_goes_leaves_its_last_state(shell, bench):
+def test_a_closed_panel_leaves_its_last_state(shell, bench):
     bench.change("the end")
     bench.writer.forget(bench.source)
     bench.change("too late")
@@ -166,7 +166,7 @@ def test_the_end_of_a_cell_does_not_wait_for_rest(shell):
     chart.close()
 
 
-def test_a_fault_in_a_static_view_fails_no_cell(shell, caplog):
+def test_an_error_in_a_static_view_fails_no_cell(shell, caplog):
     class Faulty(Panel):
         is_broken = False
 
@@ -204,7 +204,7 @@ def test_the_panels_own_style_sheet_hides_its_static_view_and_no_other(shell):
     assert charts[0].view_class not in sheets[1]
 
 
-def test_a_closed_panel_can_still_be_looked_at(shell):
+def test_a_closed_panel_can_still_be_displayed(shell):
     chart = LossChart()
     chart.add_batch(0.5)
     chart.close()

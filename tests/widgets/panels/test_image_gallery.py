@@ -236,7 +236,7 @@ def test_a_pair_shows_exactly_its_images_and_the_way_back_shows_all(gallery, pre
     assert gallery._filters.box.options == gallery._filters._options
 
 
-def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
+def test_a_pair_that_is_cleared_shows_all(gallery, predictions):
     show(gallery, predictions)
     choose(gallery, "Mistakes")
     for pair in ((4, 9), (9, 4), None):
@@ -246,7 +246,7 @@ def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
     assert ids(gallery) == list(range(50))
 
 
-def test_another_filter_takes_the_place_of_a_pair(gallery, predictions):
+def test_another_filter_replaces_a_pair(gallery, predictions):
     show(gallery, predictions)
     gallery.selected_pair = (4, 9)
     scheduler.flush()
@@ -359,7 +359,7 @@ def test_a_selected_image_that_no_longer_fits_stays_selected(gallery, digit_set,
     assert gallery.grid.names[1] == "Image 5: true 5, predicted 5 with 100 %"
 
 
-def test_a_page_that_is_no_more_is_replaced_by_the_last(gallery, digit_set):
+def test_a_page_that_no_longer_exists_is_replaced_by_the_last(gallery, digit_set):
     wrong = Predictions(torch.eye(10)[(digit_set.labels + 1) % 10], digit_set.labels)
     show(gallery, wrong)
     choose(gallery, "Mistakes")
@@ -476,7 +476,7 @@ def test_newer_answers_are_shown_before_the_first_evaluation(gallery):
     assert gallery.grid.verdicts[:5] == ["", "", "", "right", ""]
 
 
-def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
+def test_observers_of_the_visible_images_are_called_for_another_page(gallery):
     heard = []
     gallery.observe(lambda change: heard.append(change["new"].tolist()), "visible_indices")
     click(gallery, 3)
@@ -485,7 +485,7 @@ def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
     assert heard == [list(range(100, 130))]
 
 
-def test_as_a_callback_it_shows_what_was_found_after_each_epoch_until_a_reset(gallery, digit_set):
+def test_as_a_callback_it_shows_the_predictions_of_each_epoch_until_a_reset(gallery, digit_set):
     trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=[gallery])
     beginning = trainer.snapshot()
     for _ in range(2):

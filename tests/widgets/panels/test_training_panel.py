@@ -42,7 +42,7 @@ def panel(make_panel):
 
 
 def settle(panel):
-    """Wait until everything asked for has taken effect and is drawn."""
+    """Wait until everything requested has taken effect and is drawn."""
     panel.session.between_batches(lambda: None).result(10)
     scheduler.flush()
 
@@ -132,7 +132,7 @@ def test_why_a_training_was_stopped_is_shown(make_panel):
     assert "loss nan" in panel._status.value
 
 
-def test_parts_that_do_not_fit_are_a_failed_training_that_says_so(make_panel):
+def test_parts_that_do_not_fit_fail_the_training_with_an_error_message(make_panel):
     panel = make_panel(model=torch.nn.Linear(4, 2))  # of three classes
     click(panel, "step")
     assert panel._state.value.count("Failed") == 1
