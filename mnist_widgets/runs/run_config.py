@@ -95,6 +95,13 @@ class RunConfig:
         """Return each setting by its name, as a short label such as `lr 0.001`."""
         return {setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS}
 
+    def with_live_settings(self, other: RunConfig) -> RunConfig:
+        """Return these settings, with those that can change during a run taken from `other`."""
+        live: dict[str, Any] = {
+            setting.name: getattr(other, setting.name) for setting in SETTINGS if setting.is_live
+        }
+        return replace(self, **live)
+
     def to_code(
         self,
         epochs: int = 10,

@@ -28,6 +28,7 @@ from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.figures import build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
+from mnist_widgets.widgets.redraws import scheduler
 
 _KEY = "".join(
     f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
@@ -80,7 +81,7 @@ class LossChart(Panel, Callback):
         """
         number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         self._own_history().add_batch(number)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
         """Draw an epoch of a loop of your own at its last batch.
@@ -91,7 +92,7 @@ class LossChart(Panel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._own_history().add_epoch(float(train_loss), metrics)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
         """Draw the smoothed losses of earlier runs as thin lines beside the present run.
@@ -102,25 +103,25 @@ class LossChart(Panel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
         """Empty the chart; a trainer's history keeps its numbers."""
         self.history, self._is_trainers = History(), False
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
         self.history, self._is_trainers = trainer.history, True
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Draw the batch soon."""
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Draw the epoch soon."""
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""

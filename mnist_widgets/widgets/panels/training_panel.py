@@ -204,7 +204,7 @@ class TrainingPanel(Panel):
     def _describe_progress(self) -> str:
         session = self.session
         report = session.last_report
-        if report is None or (session.state == "running" and session.progress == 0):
+        if report is None:
             return "No batch has been trained yet."
         parts = [
             f"Epoch {report.epoch} of {session.trainer.last_epoch}",
@@ -214,7 +214,7 @@ class TrainingPanel(Panel):
         if speed := session.throughput.images_per_second:
             # two significant digits: the others change with every batch
             parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
-        if session.state in ("running", "paused"):
+        if session.state in ("running", "paused") and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
         return " · ".join(parts)

@@ -22,9 +22,10 @@ def build_controls(setting: Setting) -> list[Widget]:
         "tooltip": setting.tooltip or setting.range.capitalize(),
         "style": STYLE,
     }
-    if setting.choices or setting.suggestions:
-        listed = _list_choices(setting)
-        return [Dropdown(options=listed, layout={"width": "290px"}, **options)]
+    labels = {name: choice.label for name, choice in (setting.choices or {}).items()}
+    listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]
+    if shown := listed or setting.suggestions:
+        return [Dropdown(options=shown, layout={"width": "290px"}, **options)]
     least, greatest = setting.limits
     layout = {"width": "190px"}
     if setting.is_whole:
@@ -67,10 +68,3 @@ def read_value(control: Widget) -> object:
 def trait_of(control: Widget) -> str:
     """Return the name of the trait that holds a control's value."""
     return "number" if isinstance(control, NumberField) else "value"
-
-
-def _list_choices(setting: Setting) -> list[Any]:
-    if setting.choices:
-        labels = {name: choice.label for name, choice in setting.choices.items()}
-        return [(label[0].upper() + label[1:], name) for name, label in labels.items()]
-    return list(setting.suggestions)
