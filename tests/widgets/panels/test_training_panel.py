@@ -196,7 +196,7 @@ def test_a_second_start_shows_the_latest_batch_until_the_next_one(panel):
         panel.redraw()
         assert panel._state.value.endswith("Training</span>")
         assert panel._status.value.startswith("Epoch 1 of 1 · batch")
-        panel.session._run.num_batches_trained = 0  # the worker begins the run
+        panel.session._num_batches_trained = 0  # the worker begins the run
         panel.redraw()
         assert panel._status.value.startswith("Epoch 1 of 1 · batch")
         assert "left" not in panel._status.value
