@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, Checkbox, GridBox, HBox, Layout, Text, VBox, Widget
+from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
 from traitlets import Instance
 
 from mnist_widgets.rendering.static_views import StaticView
@@ -16,19 +16,15 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
+from mnist_widgets.widgets.parts.controls import ROW, disclosure
 from mnist_widgets.widgets.parts.setting_controls import (
-    STYLE,
-    build_controls,
-    read_value,
+    build_control,
     show_value,
-    shows_value,
     trait_of,
 )
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
-
-_COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as fit
 
 
 class HyperparameterPanel(Panel):
@@ -74,23 +70,20 @@ class HyperparameterPanel(Panel):
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
         self._write_code = write_code
         self._text_error = ""  # what is wrong with the text that was typed
-        self._controls: dict[str, list[Widget]] = {}
-        self._explanations: dict[str, HTML] = {}
         self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
-        layout = Layout()  # one for all: a page with fewer models opens faster
-        settings = [self._build_setting(setting, layout) for setting in self._shown]
-        self._effect = text_line("mw-caption", flex="0 1 auto")
-        self._difference = text_line("mw-difference", flex="1 1 300px")
+        self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
+        self._help = HTML()
+        self._difference = text_line("mw-difference", flex="1 1 90px")
         text = self._build_text()
-        super().__init__(
-            "mw-hyperparameter-panel",
-            [
-                GridBox(settings, layout={"grid_template_columns": _COLUMNS}),
-                HBox([self._effect, self._difference], layout={"flex_flow": "row wrap"}),
-                *(text if "text" not in hidden else []),
-            ],
-        )
-        self._parts_off_page = text
+        common = [self._controls[setting.name] for setting in self._shown if not setting.is_rare]
+        rare = [self._controls[setting.name] for setting in self._shown if setting.is_rare]
+        folded: list[Widget] = [HBox(rare, layout=ROW)] if rare else []
+        folded += text if "text" not in hidden else []
+        more = VBox(folded)
+        button = disclosure("More settings", "Fewer settings", more, width_px=112)
+        row = [*common, *([button] if folded else []), self._help, self._difference]
+        super().__init__("mw-settings", [HBox(row, layout=ROW), more])
+        self._parts_off_page = [button, *text]
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
@@ -114,11 +107,7 @@ class HyperparameterPanel(Panel):
     def redraw(self) -> None:
         """Update the texts from the settings; called by the redraw scheduler."""
         config = self.config
-        for setting in self._shown:
-            explanation = setting.explain(getattr(config, setting.name))
-            is_fixed = setting.name in self._fixed
-            self._explanations[setting.name].value = explanation + " Locked." * is_fixed
-        self._effect.value = self._describe_effect()
+        self._help.value = self._write_help()
         self._difference.value = self._describe_difference()
         alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
         self._notice.value = alert if self._text_error else ""
@@ -129,41 +118,47 @@ class HyperparameterPanel(Panel):
             )
         self.mark_static_view_stale()
 
-    def _build_setting(self, setting: Setting, layout: Layout) -> VBox:
-        """Return the controls of one setting above the line that explains it."""
-        controls = self._controls[setting.name] = build_controls(setting)
-        for control in controls:
-            control.disabled = setting.name in self._fixed
-            on_choice(control, partial(self._on_control, setting), trait_of(control))
-        explanation = HTML(layout=layout).add_class("mw-explanation")
-        self._explanations[setting.name] = explanation
-        row = controls[0] if len(controls) == 1 else HBox(controls)
-        css_class = f"mw-{setting.name.replace('_', '-')}"
-        return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
+    def _build_control(self, setting: Setting) -> Widget:
+        control = build_control(setting)
+        control.disabled = setting.name in self._fixed
+        on_choice(control, partial(self._on_control, setting), trait_of(control))
+        return control.add_class(f"mw-{setting.name.replace('_', '-')}")
 
     def _build_text(self) -> list[Widget]:
-        """Return the checkbox that shows text and code, and the part that it shows."""
-        self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
+        """Return the field of the text, the checkbox that shows the code, and the code."""
+        self._switch = Checkbox(description="Show the settings as code", indent=False)
         self._text = Text(
             description="Text",
             tooltip="Copy it, or paste another and press Enter",
             continuous_update=False,
             disabled="text" in self._fixed,
-            style=STYLE,
+            style={"description_width": "96px"},
             layout={"width": "auto", "max_width": "640px"},
         )
         self._notice = text_line("mw-notice")
-        self._code = HTML()
-        self._folded = VBox([self._text, self._notice, self._code], layout={"display": "none"})
-        return [self._switch, self._folded]
+        self._code = HTML(layout={"display": "none"})
+        return [self._text, self._notice, self._switch, self._code]
 
     def _show_config(self) -> None:
         """Set the controls to the settings, in the thread that changed the settings."""
         for setting in self._shown:
-            for control in self._controls[setting.name]:
-                show_value(control, setting, getattr(self.config, setting.name))
+            value = getattr(self.config, setting.name)
+            show_value(self._controls[setting.name], setting, value)
         with written_by_code(self._text):
             self._text.value = self.config.to_string()
+
+    def _write_help(self) -> str:
+        """Return a question mark that opens what each setting means."""
+        entries = [
+            f"<dt>{html.escape(setting.label)}</dt>"
+            f"<dd>{html.escape(setting.explain(getattr(self.config, setting.name)))}"
+            f"{' Locked.' * (setting.name in self._fixed)}</dd>"
+            for setting in self._shown
+        ]
+        return (
+            '<details class="mw-help"><summary aria-label="About the settings">?</summary>'
+            f"<div><p>{self._describe_effect()}</p><dl>{''.join(entries)}</dl></div></details>"
+        )
 
     def _describe_effect(self) -> str:
         free = [setting for setting in self._shown if setting.name not in self._fixed]
@@ -186,16 +181,13 @@ class HyperparameterPanel(Panel):
         ]
         if not waiting:
             return ""
-        return (
-            '<span role="status">Press Reset to begin a run with these settings: '
-            f"{html.escape(', '.join(waiting))}. The current run goes on without them.</span>"
-        )
+        names = waiting[0] if len(waiting) == 1 else f"these {len(waiting)} settings"
+        listed = html.escape(", ".join(waiting))
+        return f'<span role="status" title="{listed}">Press Reset to use {names}.</span>'
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
-        control = change["owner"]
-        if not shows_value(control, getattr(self.config, setting.name)):
-            value: dict[str, Any] = {setting.name: read_value(control)}
-            self.config = replace(self.config, **value)
+        value: dict[str, Any] = {setting.name: change["new"]}
+        self.config = replace(self.config, **value)
 
     def _on_text(self, change: dict[str, Any]) -> None:
         self._text_error = ""
@@ -216,7 +208,7 @@ class HyperparameterPanel(Panel):
         return config
 
     def _on_switch(self, change: dict[str, bool]) -> None:
-        self._folded.layout.display = None if change["new"] else "none"
+        self._code.layout.display = None if change["new"] else "none"
         self.schedule_redraw(urgent=True)
 
     def _on_config(self, _change: object) -> None:

@@ -82,11 +82,7 @@ class TrainingPanel(Panel):
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
         super().__init__(
             "mw-training-panel",
-            [
-                HBox(controls, layout=ROW),
-                HBox([self._state, self._status], layout=ROW),
-                self._notice,
-            ],
+            [HBox([*controls, self._state, self._status], layout=ROW)],
         )
         session.add_listener(self._on_session_change)
         for panel in tuple(_open_panels):
@@ -130,8 +126,7 @@ class TrainingPanel(Panel):
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
         words = _STATE_WORDS[session.state]
         self._state.value = f'<span class="mw-state" role="status">{words}</span>'
-        self._status.value = self._describe_progress()
-        self._show_notice()
+        self._show_status()
         self.mark_static_view_stale()
 
     @property
@@ -168,15 +163,14 @@ class TrainingPanel(Panel):
             description="Epochs",
             tooltip="How many times Start goes through all training images",
             style={"description_width": "52px"},
-            layout={"width": "130px"},
+            layout={"width": "112px"},
         )
         self._bar = FloatProgress(
-            min=0, max=1, tooltip="How much of this training is done", layout={"width": "200px"}
+            min=0, max=1, tooltip="How much of this training is done", layout={"width": "96px"}
         )
-        self._percent = text_line("mw-percent", width="48px")
-        self._state = text_line("mw-state-line", width="80px")
-        self._status = text_line("mw-status", flex="1 1 400px")
-        self._notice = text_line("mw-notice")
+        self._percent = text_line("mw-percent", width="42px")
+        self._state = text_line("mw-state-line", width="68px")
+        self._status = text_line("mw-status", flex="1 1 190px")
 
     def _pause_or_resume(self) -> None:
         if self._buttons["pause"].description == "Pause":
@@ -218,13 +212,14 @@ class TrainingPanel(Panel):
             parts.append(f"{format_duration(left_s)} left")
         return " · ".join(parts)
 
-    def _show_notice(self) -> None:
+    def _show_status(self) -> None:
+        """Show the progress, or in its place a notice or an error."""
         error = self.session.error
         if error is None:
-            self._notice.value = self._write_notice()
+            self._status.value = self._write_notice() or self._describe_progress()
             self.remove_class("mw-failed")
         elif error is not self._described_error:  # each raise of an error lengthens its traceback
-            self._notice.value = describe_error(error)
+            self._status.value = describe_error(error)
             self.add_class("mw-failed")
         self._described_error = error
 

@@ -19,7 +19,7 @@ _ORDERS: list[tuple[str, Order]] = [
     ("Least confident first", "least confident"),
     ("Most confident first", "most confident"),
 ]
-_WIDTHS = {"label_px": 44, "width_px": 216}
+_WIDTHS = {"label_px": 40, "width_px": 172}
 
 
 def build_order_list() -> Dropdown:
@@ -79,9 +79,9 @@ class Pager(HBox):
     def __init__(self, page_size: int, on_turn: Callable[[], None]) -> None:
         self._page_size, self._on_turn = page_size, on_turn
         self._requested_index, self.num_pages = 0, 1
-        self._previous = button("Previous", "Turn one page back", lambda: self._turn_by(-1))
+        self._previous = button("Previous", "Turn one page back", lambda: self._turn_by(-1), width_px=76)
         self._next = button("Next", "Turn to the next page", lambda: self._turn_by(+1))
-        self._text = text_line("mw-page", flex="1 1 200px", height="40px")
+        self._text = text_line("mw-page", flex="1 1 200px")
         super().__init__([self._previous, self._next, self._text], layout=ROW)
 
     @property
@@ -107,7 +107,7 @@ class Pager(HBox):
         self.num_pages = max(1, math.ceil(num_images / self._page_size))
         images = "1 image" if num_images == 1 else f"{num_images:,} images"
         page = f"Page {self.page_index + 1:,} of {self.num_pages:,} · {images}"
-        self._text.value = f"<div>{page}</div><div>{note}</div>" if note else page
+        self._text.value = f"{page} · {note}" if note else page
         self._previous.disabled = self.page_index == 0
         self._next.disabled = self.page_index == self.num_pages - 1
         begin = self.page_index * self._page_size

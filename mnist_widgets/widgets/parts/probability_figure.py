@@ -72,9 +72,9 @@ class ProbabilityFigure:
             [self.frame, self.bars, self.frame_title, columns],
             [axis, share_axis],
             {"top": 22, "bottom": bottom, "left": 66, "right": 12},
-            188 + bottom,
+            118 + bottom,
         )
-        self.figure.layout.flex = "1 1 230px"
+        self.figure.layout.flex, self.figure.layout.min_width = "1 1 200px", "0"
 
     def show(self, answer: Answer | None) -> None:
         """Show the probabilities, with a frame around a known true class; no bars for None."""

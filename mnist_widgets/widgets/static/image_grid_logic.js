@@ -31,12 +31,12 @@ export function settleCursor({ cursor, awaitedPage, page, pageSize, numImages })
   return { cursor: settled, awaitedPage: isAwaited ? awaitedPage : null, hasArrived };
 }
 
-// Return the selected image's caption as HTML, or null while its name is not there yet.
-export function deriveCaption({ selected, image_ids, num_visible, names }) {
-  if (selected < 0) return "No image is selected.";
+// Return what the page shows and the selected image's name, or null while that is not there yet.
+export function deriveCaption({ selected, summary, image_ids, num_visible, names }) {
+  if (selected < 0) return `${summary} No image is selected.`;
   const position = image_ids.indexOf(selected);
   if (position < 0) return null;
-  return escapeHtml(names[position] + (position < num_visible ? "" : " (not on this page)"));
+  return `${summary} ${names[position]}${position < num_visible ? "." : " (not on this page)."}`;
 }
 
 // Return what is shown of the selected image and the answer to it, or null while the kernel's message
@@ -57,7 +57,7 @@ export function deriveAnswer({ selected, image_ids, labels, sentences, probabili
   const shares = class_names.map((_, label) => probabilities.getFloat32(begin + 4 * label, true));
   return {
     shown_bars: shares.map(roundForTheEye),
-    shown_sentence: escapeHtml(sentences[position]),
+    shown_sentence: sentences[position],
     shown_values: formatValues(class_names, shares),
     shown_class: [class_names[labels[position]]],
   };

@@ -1,0 +1,96 @@
+"""The numbers behind each chart as a pandas table, for files and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.training.evaluation.measures import precision, recall
+from mnist_widgets.training.history import History
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ROWS = 40
+"""Rows of a table on the page. Of a longer one the page shows the first and the last rows."""
+
+
+def tabulate_losses(history: History) -> pd.DataFrame:
+    """Return a row for each batch: its loss, and the epoch's metrics at the epoch's last batch."""
+    batches, epochs = history.to_dataframe("batch"), history.to_dataframe("epoch")
+    epochs = epochs.rename(columns={"train": "mean loss of the epoch"})
+    epochs.insert(0, "epoch", epochs.index)
+    # a training may have grown the history since
+    epochs.index = history.epoch_ends[: len(epochs)]
+    return batches.join(epochs)
+
+
+def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each true class: its counts, its recall and its precision.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
+        class_names: in the order of the counts.
+    """
+    import pandas as pd
+
+    columns = [f"predicted {name}" for name in class_names]
+    index = pd.Index(class_names, name="true")
+    if counts is None:
+        return pd.DataFrame(columns=[*columns, "recall", "precision"], index=index[:0])
+    table = pd.DataFrame(counts.numpy(), index, columns)
+    return table.assign(recall=recall(counts).numpy(), precision=precision(counts).numpy())
+
+
+def tabulate_prediction(probabilities: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return the probability of each class.
+
+    Args:
+        probabilities: (C,); None without an image.
+        class_names: in the order of the probabilities.
+    """
+    import pandas as pd
+
+    shares = [] if probabilities is None else probabilities.tolist()
+    index = pd.Index(class_names[: len(shares)], name="class")
+    return pd.DataFrame({"probability": shares}, index)
+
+
+def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> pd.DataFrame:
+    """Return a row for each image: its classes, and the probability of the predicted one.
+
+    Args:
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), for all images of the set; zeros before a prediction.
+        indices: int64 (M,), the positions of the images.
+    """
+    import pandas as pd
+
+    names = digit_set.class_names
+    shares, predicted = probabilities[indices].max(dim=1)
+    has_answer = (shares != 0).tolist()  # NaN, from a network that has diverged, is an answer
+    labels = digit_set.labels[indices]
+    table = pd.DataFrame(
+        {
+            "true": [names[label] for label in labels.tolist()],
+            "predicted": [names[label] for label in predicted.tolist()],
+            "probability": shares.numpy(),
+            "right": (labels == predicted).tolist(),
+        },
+        pd.Index(indices.tolist(), name="image"),
+    )
+    answers = ["predicted", "probability", "right"]
+    table[answers] = table[answers].astype(object).where(pd.Series(has_answer, table.index), None)
+    return table
+
+
+def write_html(table: pd.DataFrame) -> str:
+    """Return a table as HTML, with at most `MAX_ROWS` rows."""
+    if table.empty:
+        return "<p>There are no numbers yet.</p>"
+    return table.reset_index().to_html(
+        index=False, border=0, max_rows=MAX_ROWS, na_rep="", float_format="{:.4g}".format
+    )
