@@ -64,10 +64,10 @@ class PairLists(HBox):
     """
 
     def __init__(self, class_names: Sequence[str], handler: Callable[[object], None]) -> None:
-        options = [("choose", _NONE), *((name, label) for label, name in enumerate(class_names))]
-        tooltip, name_px = "Selects a cell, like a click on it", max(widest_px(class_names), 60)
+        options = [("\N{EN DASH}", _NONE), *((name, label) for label, name in enumerate(class_names))]
+        tooltip, name_px = "Selects a cell, like a click on it", widest_px(class_names)
         self.true_label, self.predicted_label = (
-            dropdown(name, tooltip, options, label_px=label_px, width_px=label_px + name_px + 32)
+            dropdown(name, tooltip, options, label_px=label_px, width_px=label_px + name_px + 40)
             for name, label_px in (("Cell: true", 64), ("predicted", 64))
         )
         super().__init__([self.true_label, self.predicted_label], layout=ROW)
