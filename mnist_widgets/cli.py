@@ -10,8 +10,13 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import mnist_widgets
+from mnist_widgets.lessons import copy_lessons, open_lab
+from mnist_widgets.system.interrupts import interrupts_wait
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,8 +65,6 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     """Copy the lessons and open JupyterLab; all arguments but a leading folder go to JupyterLab."""
-    from mnist_widgets.lessons import copy_lessons, open_lab
-
     has_folder = bool(arguments) and not arguments[0].startswith("-")
     folder = Path(arguments.pop(0) if has_folder else LESSONS_FOLDER).expanduser().absolute()
     try:
@@ -72,10 +75,7 @@ def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     for verb, files in ("copied", copied), ("kept as they are", kept):
         if files:
             print(f"  {verb}: {', '.join(map(str, files))}")
-    try:
-        open_lab(folder, arguments)
-    except ModuleNotFoundError:
-        return _fail('JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"')
+    return open_lab(folder, arguments)
 
 
 def _train(options: argparse.Namespace, _: list[str]) -> int | None:
@@ -84,30 +84,18 @@ def _train(options: argparse.Namespace, _: list[str]) -> int | None:
     Raises:
         KeyboardInterrupt: at the end, after Ctrl-C.
     """
-    # from the package itself, whose error message says why it cannot be loaded
-    from mnist_widgets import (
-        DivergenceGuard,
-        Evaluator,
-        ProgressBar,
-        SimpleNet,
-        Trainer,
-        accuracy,
-        confusion_matrix,
-        predict_probabilities,
-    )
-    from mnist_widgets.system.interrupts import interrupts_wait
-    import torch  # isort: skip
-
     train_set, test_set = _load(options.dataset)
+    import torch  # after `_load`, whose error message says why torch does not load
+
     torch.manual_seed(options.seed)
-    model = SimpleNet(28 * 28, len(train_set.class_names))
-    trainer = Trainer(
+    model = mnist_widgets.SimpleNet(28 * 28, len(train_set.class_names))
+    trainer = mnist_widgets.Trainer(
         model,
         torch.nn.CrossEntropyLoss(),
         torch.optim.Adam(model.parameters(), lr=options.lr),
         train_set.batches(options.batch_size, shuffle=True),
-        evaluator=Evaluator(test_set.batches(512)),
-        callbacks=[ProgressBar(), DivergenceGuard()],
+        evaluator=mnist_widgets.Evaluator(test_set.batches(512)),
+        callbacks=[mnist_widgets.ProgressBar(), mnist_widgets.DivergenceGuard()],
     )
     with interrupts_wait():  # a second Ctrl-C must not cut off the results
         try:
@@ -119,9 +107,9 @@ def _train(options: argparse.Namespace, _: list[str]) -> int | None:
             print(trainer.history.to_dataframe().to_string(float_format="{:.4f}".format))
         if reason := trainer.stop_reason or _describe_divergence(trainer.history):
             return _fail(reason)
-        predicted_labels = predict_probabilities(model, test_set.images).argmax(dim=1)
-        counts = confusion_matrix(test_set.labels, predicted_labels)
-        print(f"\nAccuracy: {100 * accuracy(counts):.2f} %")
+        probabilities = mnist_widgets.predict_probabilities(model, test_set.images)
+        counts = mnist_widgets.confusion_matrix(test_set.labels, probabilities.argmax(dim=1))
+        print(f"\nAccuracy: {100 * mnist_widgets.accuracy(counts):.2f} %")
         _print_counts(counts, test_set.class_names)
     return None
 
@@ -146,16 +134,12 @@ def _fetch(options: argparse.Namespace, _: list[str]) -> None:
 
 def _examine(*_: object) -> int:
     """Print what the doctor found; fail if something is wrong."""
-    from mnist_widgets.diagnosis.doctor import doctor
-
-    diagnosis = doctor()
+    diagnosis = mnist_widgets.doctor()
     print(diagnosis)
     return 0 if all(finding.is_ok for finding in diagnosis.findings.values()) else 1
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
-    import mnist_widgets
-
     try:
         train_set, test_set = getattr(mnist_widgets, LOADERS[dataset])(**where)
     except mnist_widgets.DataError as error:
@@ -182,10 +166,9 @@ def _fail(message: str) -> int:
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    from mnist_widgets import __version__
-
     parser = argparse.ArgumentParser(prog="mnist-widgets", description=__doc__.splitlines()[0])
-    parser.add_argument("--version", action="version", version=f"mnist_widgets {__version__}")
+    version = f"mnist_widgets {mnist_widgets.__version__}"
+    parser.add_argument("--version", action="version", version=version)
     parser.set_defaults(run=lambda *_: parser.print_help())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -202,8 +185,10 @@ def _build_parser() -> argparse.ArgumentParser:
     defaults = argparse.ArgumentDefaultsHelpFormatter
     help_text = "train the network in this terminal"
     train = commands.add_parser("train", help=help_text, formatter_class=defaults)
-    count = _number(int, 1, math.inf, "a whole number of at least 1")
-    rate = _number(float, math.ulp(0), MAX_LEARNING_RATE, "a number above 0 and up to 1e37")
+    count = partial(_read_number, int, 1, math.inf, "a whole number of at least 1")
+    rate = partial(
+        _read_number, float, math.ulp(0), MAX_LEARNING_RATE, "a number above 0 and up to 1e37"
+    )
     train.add_argument("--epochs", type=count, default=10, help="passes through the data")
     train.add_argument("--batch-size", type=count, default=512, help="images per update")
     train.add_argument("--lr", type=rate, default=0.001, help="learning rate of Adam")
@@ -223,21 +208,17 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(
-    read: Callable[[str], float], low: float, high: float, words: str
-) -> Callable[[str], float]:
-    """Return a function that reads an option's number, from `low` to `high`."""
-
-    def read_number(text: str) -> float:
-        try:
-            number = read(text)
-        except ValueError:
-            number = math.nan
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"must be {words}, not {text}")
-        return number
-
-    return read_number
+def _read_number(
+    read: Callable[[str], float], low: float, high: float, words: str, text: str
+) -> float:
+    """Return the number that an option's text stands for, if it is from `low` to `high`."""
+    try:
+        number = read(text)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"must be {words}, not {text}")
+    return number
 
 
 def _seed(text: str) -> float:
@@ -245,4 +226,4 @@ def _seed(text: str) -> float:
     from mnist_widgets.runs.settings import SETTINGS
 
     low, high = next(setting.limits for setting in SETTINGS if setting.name == "seed")
-    return _number(int, low, high, f"a whole number from {low} to {high}")(text)
+    return _read_number(int, low, high, f"a whole number from {low} to {high}", text)

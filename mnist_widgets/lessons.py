@@ -65,7 +65,9 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         ModuleNotFoundError: if JupyterLab is not installed.
     """
     if find_spec("jupyterlab") is None:
-        raise ModuleNotFoundError("JupyterLab is not installed.")
+        raise ModuleNotFoundError(
+            'JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"'
+        )
     command = [
         sys.executable,
         *("-m", "jupyterlab"),
@@ -76,7 +78,7 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         *arguments,
     ]
     _make_data_root_absolute()
-    if sys.platform == "win32":  # after its exec the terminal would not wait
+    if sys.platform == "win32":  # there a terminal does not wait for a program started by exec
         sys.exit(subprocess.run(command, check=False).returncode)
     sys.stdout.flush()
     os.execv(sys.executable, command)  # a parent process would keep torch's memory

@@ -245,7 +245,7 @@ def interrupt_waits(num_interrupts: int) -> None:
         sender.join()
         assert session.state == "stopped", session.state
         assert trainer.ending == "stopped"
-        assert ask_elsewhere(session) == 42, "a lock is taken"
+        assert run_job_elsewhere(session) == 42, "a lock is taken"
         check(trainer, aiming)
         session.close()
 
@@ -278,17 +278,17 @@ def command_until_interrupted(session, sender) -> None:
         gc.enable()
 
 
-def ask_elsewhere(session) -> int | None:
-    """Return what a job gives that another thread asks for; None if it never runs."""
-    answers = []
+def run_job_elsewhere(session) -> int | None:
+    """Return the result of a job that another thread requests; None if it never runs."""
+    results = []
 
-    def ask() -> None:
-        answers.append(session.between_batches(lambda: 42).result(TIMEOUT_S))
+    def request() -> None:
+        results.append(session.between_batches(lambda: 42).result(TIMEOUT_S))
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(TIMEOUT_S)
-    return answers[0] if answers else None
+    requesting = threading.Thread(target=request, daemon=True)
+    requesting.start()
+    requesting.join(TIMEOUT_S)
+    return results[0] if results else None
 
 
 def main() -> None:

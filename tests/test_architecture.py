@@ -196,7 +196,7 @@ def test_importing_the_package_loads_no_front_end_and_nothing_slow():
     assert not unwanted & set(loaded.split())
 
 
-def test_the_exercises_load_only_when_asked_for_and_without_a_front_end():
+def test_the_exercises_load_only_when_they_are_used_and_without_a_front_end():
     code = (
         "import sys, mnist_widgets; before = set(sys.modules); import mnist_widgets.exercises; "
         "print(*{name.partition('.')[0] for name in sys.modules}, *before)"

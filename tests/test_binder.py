@@ -106,11 +106,11 @@ def test_no_local_path_is_in_the_environment():
         assert not requirement.startswith(".")
 
 
-def test_the_environment_holds_all_that_pyproject_asks_for():
+def test_the_environment_holds_all_requirements_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["lab"]]
+    required = [*project["dependencies"], *project["optional-dependencies"]["lab"]]
     given = dict(map(_split, _environment()))
-    for requirement in map(Requirement, asked):
+    for requirement in map(Requirement, required):
         name = CONDA_NAMES.get(requirement.name, requirement.name)
         assert name in given, f"binder/environment.yml lacks {name}"
         if name != "ipykernel":

@@ -28,7 +28,7 @@ def no_jupyterlab(monkeypatch):
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
 
 
-def test_the_installed_command_says_its_version():
+def test_the_installed_command_prints_its_version():
     answer = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout == f"mnist_widgets {version('mnist_widgets')}\n"
 
@@ -40,7 +40,7 @@ def test_without_arguments_the_help_is_printed(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ("train --epochs 0", "--epochs: must be a whole number of at least 1, not 0"),
         ("train --epochs many", "--epochs: must be a whole number of at least 1, not many"),
@@ -56,11 +56,11 @@ def test_without_arguments_the_help_is_printed(capsys):
         ("tarin", "invalid choice: 'tarin'"),
     ],
 )
-def test_a_bad_argument_is_named_and_ends_with_status_2(capsys, arguments, complaint):
+def test_a_bad_argument_is_named_and_ends_with_status_2(capsys, arguments, message):
     with pytest.raises(SystemExit) as ending:
         main(arguments.split())
     assert ending.value.code == 2
-    assert complaint in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 class TestTrain:
@@ -159,7 +159,7 @@ class TestData:
 
 
 class TestLab:
-    def test_keeps_what_is_there_and_says_so(self, tmp_path, no_jupyterlab, capsys):
+    def test_existing_files_are_kept_and_listed(self, tmp_path, no_jupyterlab, capsys):
         main(["lab", str(tmp_path)])
         lesson = next(tmp_path.glob("01_*.ipynb"))
         assert lesson.name in capsys.readouterr().out.partition("copied: ")[2]
@@ -170,7 +170,7 @@ class TestLab:
         assert main(["lab", str(tmp_path)]) == 1
         assert 'pip install "mnist_widgets[lab]"' in capsys.readouterr().err
 
-    def test_a_folder_that_is_a_file_is_a_clear_error(self, tmp_path, capsys):
+    def test_a_folder_that_is_a_file_is_named(self, tmp_path, capsys):
         folder = tmp_path / "file"
         folder.touch()
         assert main(["lab", str(folder)]) == 1

@@ -1,7 +1,7 @@
-"""The exercises as notebooks: one source, nothing leaks, and a teacher can grade them by nbgrader.
+"""The exercises as notebooks: one source, no leaked solutions, and grading by nbgrader.
 
-What the checks inside them judge is shown in tests/exercises. Both versions of each notebook run
-here, in a kernel and to the end, with the bundled digits.
+tests/exercises tests their checks. Here both versions of each notebook run in a kernel, from top to
+bottom, with the bundled digits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for sixteen graded notebooks
+pytestmark = pytest.mark.timeout(900)  # the first test waits for sixteen graded notebooks
 
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = ROOT / "notebooks/solutions"
@@ -29,9 +29,9 @@ TEACHERS_PAGE = ROOT / "notebooks/README.md"
 NAMES = sorted(path.stem for path in SOLUTIONS.glob("*.ipynb"))
 each_exercise = pytest.mark.parametrize("name", NAMES)
 POINTS = 10
-"""What each exercise is worth."""
+"""The points for each exercise."""
 WITH_COPIES = "02_write_the_training_step"
-"""The exercise whose cells one student copied."""
+"""The exercise in which one student copied cells."""
 
 
 def load_script(name: str):
@@ -53,7 +53,7 @@ def source_of(cell: dict) -> str:
 
 
 def marks_of(cell: dict) -> dict:
-    """Return what nbgrader knows of a cell; an ordinary cell is of no kind."""
+    """Return nbgrader's metadata of a cell; an ordinary cell has none."""
     return cell["metadata"].get("nbgrader", {"grade": False, "solution": False, "locked": False})
 
 
@@ -70,11 +70,11 @@ print(json.dumps(scores))
 
 
 class Graded(NamedTuple):
-    """What came of a student's exercises: the score and the points of each graded cell, by name."""
+    """A student's graded exercises: by name, the score and the points of each graded cell."""
 
     course: Path
     student: str
-    handed_in: Path
+    submission: Path
     scores: dict[str, list[list[float]]]
 
     def notebook(self, name: str) -> Path:
@@ -87,7 +87,7 @@ class Graded(NamedTuple):
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    """A course with the assignment released; nobody has handed in anything."""
+    """A course with a released assignment and no submissions."""
     folder = tmp_path_factory.mktemp("course")
     make_exercises.release(folder)
     return folder
@@ -95,24 +95,24 @@ def course(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def graded(course, tmp_path_factory) -> dict[str, Graded]:
-    """What came of a student who solved everything, and of one who touched nothing.
+    """The graded exercises of a student who solved everything and of one who changed nothing.
 
-    Each has a gradebook of his own, so that both are graded at the same time.
+    Each has their own gradebook, so that both are graded at the same time.
     """
-    handed_in = {
+    submissions = {
         "solved": copy_cells(SOLUTIONS, tmp_path_factory.mktemp("with_copies")),
         "untouched": EXERCISES,
     }
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as at_the_same_time:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
         patch.setenv("MNIST_WIDGETS_DATA", str(tmp_path_factory.mktemp("no_data")))
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             patch.setenv(name, "http://127.0.0.1:9")
         patch.setenv("no_proxy", "127.0.0.1,localhost")
         gradings = {
-            student: at_the_same_time.submit(
+            student: pool.submit(
                 grade, course, tmp_path_factory.mktemp(student) / "course", student, notebooks
             )
-            for student, notebooks in handed_in.items()
+            for student, notebooks in submissions.items()
         }
         return {student: grading.result() for student, grading in gradings.items()}
 
@@ -132,7 +132,7 @@ def copy_cells(notebooks: Path, folder: Path) -> Path:
 
 
 def grade(released: Path, course: Path, student: str, notebooks: Path) -> Graded:
-    """Do what a teacher does with what a student handed in."""
+    """Collect and grade a student's notebooks, as a teacher does."""
     shutil.copytree(released, course)
     archive = course / "downloaded/exercises/archive"
     archive.mkdir(parents=True)
@@ -160,14 +160,14 @@ def test_the_exercises_are_eight_and_in_order():
     assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(1, 9)]
 
 
-def test_the_students_versions_are_made_from_the_sources_of_now(course):
+def test_the_students_versions_match_their_sources(course):
     made = {path.name: make_exercises.read(path) for path in course.glob("release/exercises/*")}
     committed = {path.name: make_exercises.read(path) for path in EXERCISES.glob("*.ipynb")}
     assert made == committed, "run: make exercises"
 
 
 @each_exercise
-def test_no_solution_and_no_hidden_test_is_in_a_students_hands(name):
+def test_a_students_version_contains_no_solution_and_no_hidden_test(name):
     secret = set()
     for cell in read_cells(SOLUTIONS / f"{name}.ipynb"):
         regions = re.findall(
@@ -186,7 +186,7 @@ def test_no_solution_and_no_hidden_test_is_in_a_students_hands(name):
 
 
 @each_exercise
-def test_every_task_is_worth_some_of_ten_points(name):
+def test_the_tasks_share_ten_points(name):
     cells = [marks_of(cell) for cell in read_cells(SOLUTIONS / f"{name}.ipynb")]
     points = [cell["points"] for cell in cells if cell["grade"]]
     assert sum(points) == POINTS
@@ -204,7 +204,7 @@ def test_graded_cells_award_the_points_that_nbgrader_expects(name):
 
 
 @each_exercise
-def test_the_teachers_table_says_what_stands_in_the_exercise(name):
+def test_the_teachers_table_matches_the_exercise(name):
     introduction = source_of(read_cells(EXERCISES / f"{name}.ipynb")[0])
     number, title = re.match(r"# Exercise (\d): (.+)", introduction).groups()
     minutes = re.search(r"about (\d+) minutes", introduction)[1]
@@ -216,10 +216,10 @@ def test_the_teachers_table_says_what_stands_in_the_exercise(name):
 
 @each_exercise
 @pytest.mark.parametrize("student", ["solved", "untouched"])
-def test_what_was_handed_in_is_collected(graded, name, student):
-    handed_in = graded[student].handed_in / f"{name}.ipynb"
-    collected = graded[student].course / "submitted" / student / "exercises" / handed_in.name
-    assert make_exercises.read(collected) == make_exercises.read(handed_in)
+def test_submissions_are_collected(graded, name, student):
+    submission = graded[student].submission / f"{name}.ipynb"
+    collected = graded[student].course / "submitted" / student / "exercises" / submission.name
+    assert make_exercises.read(collected) == make_exercises.read(submission)
 
 
 @each_exercise
@@ -229,8 +229,8 @@ def test_a_solved_exercise_gets_full_marks(graded, name):
     assert sum(score for score, _ in scores) == POINTS
 
 
-def test_solution_cells_that_a_student_copied_cost_nothing(graded):
-    cells = map(marks_of, read_cells(graded["solved"].handed_in / f"{WITH_COPIES}.ipynb"))
+def test_copied_solution_cells_lose_no_marks(graded):
+    cells = map(marks_of, read_cells(graded["solved"].submission / f"{WITH_COPIES}.ipynb"))
     ids = [cell["grade_id"] for cell in cells if cell["solution"]]
     assert len(ids) == 2 * len(set(ids)) > 2
     scores = graded["solved"].scores[WITH_COPIES]
@@ -247,7 +247,7 @@ def test_an_untouched_exercise_gets_none(graded, name):
 
 @each_exercise
 @pytest.mark.parametrize("student", ["solved", "untouched"])
-def test_run_all_gets_to_the_end(graded, name, student):
+def test_run_all_passes(graded, name, student):
     for cell in read_cells(graded[student].notebook(name)):
         if cell["cell_type"] == "code":
             assert cell["execution_count"], "never run"
@@ -260,7 +260,7 @@ def test_run_all_gets_to_the_end(graded, name, student):
 
 
 @each_exercise
-def test_what_is_unsolved_says_so(graded, name):
+def test_an_unsolved_task_says_so(graded, name):
     shown = graded["untouched"].notebook(name).read_text(encoding="utf-8")
     assert "This cell needs your" in shown
     assert "This task is not solved yet" in shown

@@ -19,7 +19,7 @@ def test_every_lesson_is_copied_as_it_is(tmp_path):
         assert (tmp_path / lesson).read_bytes() == (lessons.lessons_folder() / lesson).read_bytes()
 
 
-def test_what_is_there_is_never_overwritten(tmp_path):
+def test_existing_files_are_never_overwritten(tmp_path):
     first, *others = lessons.find_lessons()
     (tmp_path / first).write_text("my own notes")
     assert lessons.copy_lessons(tmp_path) == (others, [first])

@@ -9,8 +9,7 @@ from __future__ import annotations
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -82,10 +81,14 @@ def ensure_raw_files(
     if mirror is None:
         raise DataError(f"{problem} and there is no network", remedy)
     mirrors = [mirror, *(other for other in dataset_class.mirrors if other != mirror)]
+    usual_timeout_s = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(LONGEST_SILENCE_S)  # torchvision sets none
     try:
         _fetch_files(dataset_class, faults, mirrors, folder)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{problem} and the download failed ({error})", remedy) from error
+    finally:
+        socket.setdefaulttimeout(usual_timeout_s)
     return find_raw_files(dataset_class, root)
 
 
@@ -106,19 +109,19 @@ def find_answering_mirror(
     """
     answers: SimpleQueue[str | None] = SimpleQueue()
 
-    def ask(mirror: str) -> None:
-        request = Request(f"{mirror}{filename}", method="HEAD")  # noqa: S310 - torchvision's URL
+    def request(mirror: str) -> None:
+        head = Request(f"{mirror}{filename}", method="HEAD")  # noqa: S310 - torchvision's URL
+        answer: str | None = mirror
         try:
-            with urlopen(request, timeout=timeout_s):  # noqa: S310
-                answers.put(mirror)
+            urlopen(head, timeout=timeout_s).close()  # noqa: S310
         except HTTPError as error:
             error.close()
-            answers.put(mirror)
         except (OSError, HTTPException):
-            answers.put(None)
+            answer = None
+        answers.put(answer)
 
     for mirror in mirrors:  # in threads, because the timeout does not apply to a DNS lookup
-        Thread(target=ask, args=(mirror,), daemon=True).start()
+        Thread(target=request, args=(mirror,), daemon=True).start()
     deadline = time.monotonic() + timeout_s
     for _ in mirrors:
         try:
@@ -176,23 +179,11 @@ def _fetch_archive(archive: str, md5: str, mirrors: Sequence[str], folder: Path)
     failures = []
     for mirror in mirrors:
         try:
-            with _connection_timeout():
-                download_and_extract_archive(
-                    f"{mirror}{archive}", str(folder), filename=archive, md5=md5
-                )
+            download_and_extract_archive(
+                f"{mirror}{archive}", str(folder), filename=archive, md5=md5
+            )
         except (OSError, RuntimeError, HTTPException) as error:
             failures.append(f"{mirror}{archive}: {error}")
         else:
             return
     raise RuntimeError("; ".join(failures))
-
-
-@contextmanager
-def _connection_timeout() -> Iterator[None]:
-    """Set a timeout for new connections within this context, since torchvision sets none."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(LONGEST_SILENCE_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def load_mnist(root: str | Path | None = None, download: bool = True) -> tuple[D
     """
     from torchvision.datasets import MNIST
 
-    sets = load_from_torchvision(MNIST, "MNIST", DIGIT_NAMES, root, download)
+    sets = load_from_torchvision(MNIST, "MNIST", root, download)
     return _remember(load_mnist.__name__, sets)
 
 
@@ -72,9 +72,7 @@ def load_fashion_mnist(
     """
     from torchvision.datasets import FashionMNIST
 
-    sets = load_from_torchvision(
-        FashionMNIST, "Fashion-MNIST", FashionMNIST.classes, root, download
-    )
+    sets = load_from_torchvision(FashionMNIST, "Fashion-MNIST", root, download)
     return _remember(load_fashion_mnist.__name__, sets)
 
 
@@ -85,23 +83,18 @@ def load_kmnist(root: str | Path | None = None, download: bool = True) -> tuple[
     """
     from torchvision.datasets import KMNIST
 
-    sets = load_from_torchvision(KMNIST, "KMNIST", KMNIST.classes, root, download)
+    sets = load_from_torchvision(KMNIST, "KMNIST", root, download)
     return _remember(load_kmnist.__name__, sets)
 
 
 def load_from_torchvision(
-    dataset_class: type[MNIST],
-    name: str,
-    class_names: Sequence[str],
-    root: str | Path | None = None,
-    download: bool = True,
+    dataset_class: type[MNIST], name: str, root: str | Path | None = None, download: bool = True
 ) -> tuple[DigitSet, DigitSet]:
     """Load a data set that torchvision provides in MNIST's format.
 
     Args:
         dataset_class: `torchvision.datasets.MNIST` or a subclass of it.
         name: The name of the set on screen.
-        class_names: The meaning of the labels.
         root: See `data_root`.
         download: Whether to download missing or damaged files.
 
@@ -112,11 +105,10 @@ def load_from_torchvision(
         DataError: Files are missing or damaged, and the download failed or is switched off.
     """
     files = ensure_raw_files(dataset_class, data_root(root), download)
-    arrays = [decode_idx(file.content) for file in files.values()]
-    return (
-        DigitSet(arrays[0], arrays[1], class_names, name),
-        DigitSet(arrays[2], arrays[3], class_names, name),
-    )
+    images, labels, test_images, test_labels = (decode_idx(each.content) for each in files.values())
+    class_names = [each.partition(" - ")[0] for each in dataset_class.classes]  # of "0 - zero"
+    train_set = DigitSet(images, labels, class_names, name)
+    return train_set, DigitSet(test_images, test_labels, class_names, name)
 
 
 def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
@@ -143,7 +135,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
 
 
 def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[DigitSet, DigitSet]:
-    """Load MNIST if it is available, else the bundled digits, and print which one it is.
+    """Load MNIST, or the bundled digits if it is not available, and print which one was loaded.
 
     Args:
         root: See `data_root`.
@@ -170,24 +162,23 @@ def load_digits(root: str | Path | None = None, download: bool = True) -> tuple[
 
 
 def find_loader(train_set: DigitSet, test_set: DigitSet) -> str | None:
-    """Return the name of the function of this module that loaded both sets, else None.
+    """Return the name of the function of this module that loaded these two sets.
 
-    A set whose images or labels were changed after loading does not count as loaded.
+    Return None if there is none, or if images or labels were changed after loading.
     """
     return _loaders.get((_identify(train_set), _identify(test_set)))
 
 
-_loaders: dict[tuple[Hashable, Hashable], str] = {}
+_loaders: dict[tuple[Hashable, ...], str] = {}
 
 
 def _remember(loader: str, sets: tuple[DigitSet, DigitSet]) -> tuple[DigitSet, DigitSet]:
-    train_set, test_set = sets
-    _loaders[_identify(train_set), _identify(test_set)] = loader
+    _loaders[tuple(map(_identify, sets))] = loader
     return sets
 
 
 def _identify(digit_set: DigitSet) -> Hashable:
-    """Return the names of a set and its classes and the checksums of its images and labels.
+    """Return a set's name, its class names, and the checksums of its images and labels.
 
     This takes 20 ms for all of MNIST.
     """

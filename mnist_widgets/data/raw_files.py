@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
 # Computed from intact files: torchvision only has the checksums of the archives.
-RAW_MD5 = {
-    "MNIST": {
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    }
+_MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
 
@@ -39,7 +37,7 @@ class RawFile(NamedTuple):
     Attributes:
         path: Its path; None if it was not found.
         content: Its bytes, decompressed.
-        fault: Why it cannot be used, to follow its name ("is missing"); empty if it is intact.
+        fault: What is wrong, in words that follow its name ("is missing"); empty if it is intact.
     """
 
     path: Path | None
@@ -94,11 +92,12 @@ def check_file(path: Path, dataset_name: str, filename: str) -> RawFile:
         return RawFile(path, b"", f"is damaged: {error}")
     except OSError as error:
         return RawFile(path, b"", f"cannot be read: {error.strerror}")
-    return RawFile(path, content, _find_fault(content, RAW_MD5.get(dataset_name, {}).get(filename)))
+    md5 = _MNIST_MD5[filename] if dataset_name == "MNIST" else None
+    return RawFile(path, content, _find_fault(content, md5))
 
 
 def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> RawFile:
-    """Return the first intact copy of a raw file, else the first damaged one."""
+    """Return the first intact copy of a raw file, otherwise the first damaged one."""
     name = dataset_class.__name__
     forms = (filename, filename.replace("-idx", ".idx"))
     endings = ("", ".gz")
@@ -115,19 +114,19 @@ def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> Raw
 def _list_folders(root: Path, name: str) -> Iterator[Path]:
     """Yield the folders that may hold the raw files.
 
-    All these data sets use MNIST's file names. So a folder that is not named after the data set is
-    searched only for MNIST, whose checksums are known.
+    All these data sets use the same file names, and only MNIST's checksums are known. So only MNIST
+    is searched in folders that are not named after the data set.
     """
     yield root / name / "raw"
     yield root / name
-    if root.name == name or name in RAW_MD5:
+    if name in (root.name, "MNIST"):
         yield root / "raw"
-    if root.name == name or root.parts[-2:] == (name, "raw") or name in RAW_MD5:
+    if name in (root.name, "MNIST") or root.parts[-2:] == (name, "raw"):
         yield root
 
 
 def _find_fault(content: bytes, md5: str | None) -> str:
-    """Return what is wrong with the content of an idx file, judged by its header and checksum."""
+    """Return what is wrong with the content of an idx file, by its header and checksum."""
     num_dimensions = int.from_bytes(content[3:4], "big")
     if not content.startswith(b"\0\0\x08") or len(content) < 4 + 4 * max(num_dimensions, 1):
         return "is damaged: it does not start with the header of an idx file"

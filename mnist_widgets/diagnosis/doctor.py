@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 
     @property
     def is_ok(self) -> bool:
-        """Whether the lessons run with what was found."""
+        """Whether nothing needs to be fixed."""
         return not self.advice
 
 
@@ -161,7 +161,7 @@ def check_page() -> Finding:
 
 
 def check_host() -> Finding:
-    """Name the host, as far as it is known, and what is special about it."""
+    """Name the host if it is known, and how it differs from others."""
     facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
         facts.append("a request returns when its training has ended")
@@ -176,12 +176,11 @@ def check_threads() -> Finding:
     spins = threads.IS_TORCH_FIRST or os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE"
     waiting = "spin" if spins else "sleep"
     found = [f"torch threads: {num_threads}, available CPUs: {cpus:g}, idle threads {waiting}"]
-    if num_threads > max(1.0, cpus):
-        advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
-        return Finding(found[0], advice)
+    faults = found[:1] if num_threads > max(1.0, cpus) else []
     if threads.IS_TORCH_FIRST:
         found.append("torch was imported first: import mnist_widgets before it to train faster")
-    return Finding(", ".join(found))
+    advice = "Unset OMP_NUM_THREADS and MKL_NUM_THREADS; do not call torch.set_num_threads."
+    return _report(found, faults, advice)
 
 
 def check_device() -> Finding:

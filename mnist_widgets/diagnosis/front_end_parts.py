@@ -20,7 +20,7 @@ FRONT_END_PARTS = {
 }
 """The parts that JupyterLab and Notebook 7 load: folder of the extension, Python package."""
 
-# Major version of ipywidgets to that of the manager with the same widget protocol.
+# For each major version of ipywidgets: that of the manager with the same widget protocol.
 MANAGERS = {"7": "3", "8": "5"}
 
 

@@ -56,8 +56,8 @@ def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:
     """Return the points for a verdict; the last line of a graded cell.
 
     nbgrader reads the value of this cell; the cell's metadata must contain the same `points`.
-    With `lambda` before the check the cell does not raise, so *Run All* continues even if
-    `SimpleNet` is not defined because the student's cell failed.
+    Write `lambda:` before the check. The cell then raises no error if `SimpleNet` is not defined,
+    and *Run All* continues.
 
     Example:
         ```python
@@ -85,25 +85,23 @@ def _run(check: Callable[[], Verdict]) -> Verdict:
 def _name(check: Callable[[], Verdict]) -> str:
     """Return a name for counting the hints of a task.
 
-    For a `lambda` it lists the names it uses, such as "check_network, SimpleNet".
+    For a `lambda` these are the names that it uses, such as "check_network, SimpleNet".
     """
-    code = getattr(check, "__code__", None)
-    if code is None:
-        return "Your code"
-    return ", ".join(code.co_names) if code.co_name == "<lambda>" else str(code.co_name)
+    name = str(getattr(check, "__name__", "Your code"))
+    return ", ".join(check.__code__.co_names) if name == "<lambda>" else name
 
 
+@dataclass(frozen=True, repr=False)
 class Note:
     """A sentence for the student, in a muted colour."""
 
-    def __init__(self, sentence: str) -> None:
-        self._sentence = sentence
+    sentence: str
 
     def __repr__(self) -> str:
-        return self._sentence
+        return self.sentence
 
     def _repr_html_(self) -> str:
-        return f'<p style="{_NOTE}">{escape(self._sentence)}</p>'
+        return f'<p style="{_NOTE}">{escape(self.sentence)}</p>'
 
 
 @contextmanager
@@ -126,11 +124,8 @@ def once_solved() -> Iterator[None]:
             raise
         from IPython.display import display
 
-        display(
-            Note(
-                f"This cell needs your {_name_unsolved(error)}. Write it, then run this cell again."
-            )
-        )
+        name = _name_unsolved(error)
+        display(Note(f"This cell needs your {name}. Write it, then run this cell again."))
 
 
 def _name_unsolved(error: NotImplementedError) -> str:

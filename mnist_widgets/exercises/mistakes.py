@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -13,7 +13,7 @@ from torch import Tensor
 Hints: TypeAlias = Mapping[str, Sequence[str]]
 """The hints for each mistake, from the first question to the solution."""
 
-_counts: Counter[tuple[str, str, str]] = Counter()
+_counts: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
 
 
 class Mistake(Exception):  # noqa: N818 - it is the student's mistake, not an error of the program
@@ -92,10 +92,10 @@ def compare(
 
 @contextmanager
 def recognized(errors: Mapping[str, tuple[str, str]]) -> Iterator[None]:
-    """Raise a mistake in place of an error that is known by a part of its message.
+    """Raise a mistake in place of an error whose message contains known words.
 
     Args:
-        errors: by the part of the message, the name of the mistake and what was found.
+        errors: by these words, the name of the mistake and what was found.
     """
     try:
         yield
@@ -113,16 +113,15 @@ def choose_hint(exercise: str, mistake: Mistake, hints: Hints) -> tuple[str, int
     Python errors count as different mistakes.
     """
     own_hints = hints[mistake.name]
-    key = (exercise, mistake.name, mistake.found if mistake.name == "raises" else "")
-    _counts[key] += 1
-    number = min(_counts[key], len(own_hints))
+    key = (mistake.name, mistake.found if mistake.name == "raises" else "")
+    _counts[exercise][key] += 1
+    number = min(_counts[exercise][key], len(own_hints))
     return own_hints[number - 1].format(**mistake.values), number, len(own_hints)
 
 
 def reset_hints(exercise: str) -> None:
     """Start again with the first hint of each mistake in one exercise."""
-    for key in [key for key in _counts if key[0] == exercise]:
-        del _counts[key]
+    _counts.pop(exercise, None)
 
 
 def start_over() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any, TypeAlias
 
 import torch
@@ -16,7 +15,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from mnist_widgets.exercises.mistakes import Mistake, rule_out
 from mnist_widgets.training.devices import device_of
 
-# Three epochs of four batches, the last one smaller: all counts differ.
+# Three epochs of four batches; the last batch is smaller. All counts differ, so that each wrong
+# number of losses or epochs identifies a mistake.
 NUM_EPOCHS, NUM_BATCHES, NUM_INPUTS, BATCH_SIZE = 3, 4, 14, 4
 LEARNING_RATE = 0.5
 _MAX_EPOCHS = 50
@@ -29,34 +29,29 @@ Call: TypeAlias = tuple[bool, Tensor]
 
 @dataclass
 class Log:
-    """The events while the student's function ran."""
+    """What happened while the student's function ran.
 
-    events: list[str] = field(default_factory=list)
+    Attributes:
+        num_epochs: how often the loader was iterated.
+        losses: the values that the loss function returned.
+        evaluations: for each evaluation, how many losses were computed before it.
+        modes: by epoch, whether the network was in training mode in each call.
+    """
+
+    num_epochs: int = 0
     losses: list[float] = field(default_factory=list)
+    evaluations: list[int] = field(default_factory=list)
     modes: dict[int, bool] = field(default_factory=dict)
 
-    @property
-    def num_epochs(self) -> int:
-        """How often the loader was iterated."""
-        return self.events.count("epoch")
-
     def record_call(self, call: Call) -> None:
-        """Record whether the network was in training mode during the whole epoch."""
-        epoch = self.num_epochs
-        self.modes[epoch] = self.modes.get(epoch, True) and call[0]
+        """Record whether the network was in training mode."""
+        self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and call[0]
 
     def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy and record its value."""
         loss = functional.cross_entropy(scores, targets)
-        self.events.append("loss")
         self.losses.append(loss.item())
         return loss
-
-    def count_losses_between_evaluations(self) -> list[int]:
-        """Return how many losses were computed up to each evaluation."""
-        counts = accumulate(int(event == "loss") for event in self.events)
-        pairs = zip(self.events, counts, strict=True)
-        return [count for event, count in pairs if event == "evaluation"]
 
 
 class RecordingLoader(DataLoader[Any]):
@@ -71,7 +66,7 @@ class RecordingLoader(DataLoader[Any]):
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override] # a generator is one
         """Start an epoch."""
-        self._log.events.append("epoch")
+        self._log.num_epochs += 1
         if self._log.num_epochs > _MAX_EPOCHS:
             raise Mistake("never_ends", f"found more than {_MAX_EPOCHS} epochs")
         return super().__iter__()
@@ -98,7 +93,7 @@ class RecordingNetwork(nn.Module):
 
 
 class ReferenceModel:
-    """A copy of the layers of a network, to train correctly and to compare with the network."""
+    """A copy of a network's layers that is trained correctly, for comparison."""
 
     def __init__(self, layers: nn.Module) -> None:
         self._layers = deepcopy(layers)
@@ -134,7 +129,7 @@ def _are_close(weights: Tensor, others: Tensor) -> bool:
 
 
 class _MetaNetwork(nn.Module):
-    """A network on the `meta` device that can be moved, unlike torch's own."""
+    """A network that can be moved from the `meta` device; torch's modules raise an error."""
 
     def __init__(self, record: Callable[[dict[str, str]], None]) -> None:
         super().__init__()
@@ -157,9 +152,9 @@ class _MetaNetwork(nn.Module):
 
 
 def check_devices(train: Callable[..., object]) -> str:
-    """Check that a batch is on the device of the network, by PyTorch's `meta` device.
+    """Check that the code moves a batch to the device of the network.
 
-    Every machine has this device; it stores no values.
+    The network is on PyTorch's `meta` device, which every machine has; it stores no values.
 
     Args:
         train: called as `train(network, loss_fn, optimizer)`; may move the network.
@@ -185,16 +180,12 @@ class ScriptedEvaluator:
 
     Args:
         metrics: by name, the values of each call; after the last one it repeats.
-        log: records each call.
-
-    Attributes:
-        num_calls: the number of calls; set it to 0 to start again with the first values.
+        log: records each call; clear its `evaluations` to start again with the first values.
     """
 
     def __init__(self, metrics: Mapping[str, Sequence[float]], log: Log | None = None) -> None:
         self._metrics = metrics
-        self._log = log or Log()
-        self.num_calls = 0
+        self.log = log or Log()
 
     def __call__(self, *_: object) -> None:
         """Recognize a call without `.evaluate`."""
@@ -204,11 +195,10 @@ class ScriptedEvaluator:
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return the metrics of this call and record it."""
-        self._log.events.append("evaluation")
+        index = len(self.log.evaluations)
+        self.log.evaluations.append(len(self.log.losses))
         found = f"expected {device_of(model)}, where the network is, found {device}"
         is_elsewhere = torch.device(device).type != device_of(model).type
         rule_out(found, {"evaluated_on_another_device": is_elsewhere})
         model.eval()
-        index = self.num_calls
-        self.num_calls += 1
         return {name: values[min(index, len(values) - 1)] for name, values in self._metrics.items()}

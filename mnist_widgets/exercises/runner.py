@@ -18,8 +18,8 @@ def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> 
     """Check one criterion after the other, up to the first that fails.
 
     Args:
-        exercise: the name of the check, for the card and for counting hints. After a comma it may
-            name one of several tasks.
+        exercise: the name of the check, for the card and for counting hints. If one check serves
+            several tasks, the task follows after a comma.
         criteria: may call the student's code; every error in it becomes a mistake.
         hints: for each mistake of this exercise; by default those in its file in hints/. The
             common hints are added.
@@ -34,17 +34,16 @@ def run_check(exercise: str, criteria: Criteria, hints: Hints | None = None) -> 
     mistake: Mistake | None = None
     with isolated():
         for claim, check in criteria.items():
-            if mistake is not None:
-                details.append(Detail(claim))
-                continue
             try:
                 details.append(Detail(claim, passed=True, numbers=check()))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: a student's code may raise anything
                 mistake = find_mistake(error)
-                is_tried = mistake.name != "unsolved"  # an unsolved task has not failed
-                details.append(Detail(claim, False, mistake.found) if is_tried else Detail(claim))
+                if mistake.name != "unsolved":  # an unsolved task has not failed
+                    details.append(Detail(claim, False, mistake.found))
+                break
+    details += [Detail(claim) for claim in list(criteria)[len(details) :]]
     if mistake is None:
         reset_hints(exercise)
         return Verdict(passed=True, details=tuple(details), exercise=exercise)

@@ -78,8 +78,8 @@ def isolated() -> Iterator[None]:
     """Run code without effects outside this context.
 
     The random numbers of torch, numpy and Python start at the same seed each time, and their state
-    is restored. Output and warnings are discarded: a check calls a student's function often, and
-    the verdict should be the first thing to read. Gradients are enabled, even if the notebook has
+    is restored. Output and warnings are discarded, because a check calls a student's function many
+    times and the output would hide the verdict. Gradients are enabled, even if the notebook has
     disabled them. Other threads print as before.
     """
     output, errors = _MutedOutput(sys.stdout), _MutedOutput(sys.stderr)
@@ -105,11 +105,11 @@ def isolated() -> Iterator[None]:
 def find_mistake(error: BaseException) -> Mistake:
     """Return the mistake for an error raised by a student's code.
 
-    If the traceback contains no line of the student, the code's result caused the error.
+    If the traceback contains no line of the student's code, its result caused the error.
     """
     words = describe_error(error)
     frames = _student_frames(error)
-    # lambdas and comprehensions in a cell with a check have names such as "<lambda>"
+    # the frames of a cell itself are named "<module>", "<lambda>" or "<listcomp>"
     is_before_any_function = all(frame.f_code.co_name.startswith("<") for frame, _ in frames)
     if isinstance(error, Mistake):
         mistake = error
@@ -125,9 +125,8 @@ def find_mistake(error: BaseException) -> Mistake:
         frame, line_number = frames[-1]
         [line] = traceback.StackSummary.extract([(frame, line_number)])
         where = f"line {line_number}" + (f", `{line.line}`" if line.line else "")
-        name = next(
-            (name for part, name in _KNOWN_ERRORS.items() if re.search(part, words)), "raises"
-        )
+        known = [name for part, name in _KNOWN_ERRORS.items() if re.search(part, words)]
+        name = known[0] if known else "raises"
         mistake = Mistake(name, f"{words} (in {where})", error=words, where=where)
     elif isinstance(error, TypeError) and "argument" in words:
         mistake = Mistake("wrong_arguments", words, error=words)

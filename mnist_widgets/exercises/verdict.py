@@ -9,9 +9,12 @@ from html import escape
 
 _WIDTH = 88
 # The words carry the meaning. Symbols, which screen readers skip, and colours only add to them.
-_WORDS = {True: ("passed", "✓"), False: ("not passed", "✗"), None: ("not reached", "·")}
-# Okabe and Ito's green and vermilion: safe for colour-blind people, visible on light and dark
-_ACCENTS = {True: "#009e73", False: "#d55e00", None: "var(--jp-border-color1, #9e9e9e)"}
+# Okabe and Ito's green and vermilion: safe for colour-blind people, visible on light and dark.
+_STATES = {
+    True: ("passed", "✓", "#009e73"),
+    False: ("not passed", "✗", "#d55e00"),
+    None: ("not reached", "·", "var(--jp-border-color1, #9e9e9e)"),
+}
 _FAINT = "color:var(--jp-content-font-color2, inherit)"
 _ITEM = "margin:0.2em 0 0 1.5em;text-indent:-1.5em"  # the lines after the first are indented
 _CARD = (
@@ -38,13 +41,13 @@ class Detail:
 
     def __str__(self) -> str:
         """The line for a terminal, with a hanging indent."""
-        word = f"{_WORDS[self.passed][0]:12s}"
+        word = f"{_STATES[self.passed][0]:12s}"
         text = f"{self.criterion}: {self.numbers}" if self.numbers else self.criterion
         return textwrap.fill(f"{word}{text}", _WIDTH, subsequent_indent=" " * 12)
 
     def to_html(self) -> str:
         """The item in the list of the card."""
-        word, symbol = _WORDS[self.passed]
+        word, symbol, _ = _STATES[self.passed]
         mark = f'<span aria-hidden="true">{symbol}</span> <strong>{word}</strong>'
         item = f"{mark}: {_mark_code(self.criterion)}"
         if self.numbers:
@@ -81,15 +84,15 @@ class Verdict:
 
     def __str__(self) -> str:
         """The verdict for a terminal."""
-        hint = [f"{self._hint_title} {self.hint}"] if self.hint else []
-        wrapped = [textwrap.fill(line, _WIDTH) for text in hint for line in text.splitlines()]
+        hint = f"{self._hint_title} {self.hint}" if self.hint else ""
+        wrapped = [textwrap.fill(line, _WIDTH) for line in hint.splitlines()]
         return "\n".join([self._title, *map(str, self.details), *wrapped])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         state = None if self.mistake == "unsolved" else self.passed
-        symbol = _WORDS[state][1]
+        _, symbol, accent = _STATES[state]
         title = f'<span aria-hidden="true">{symbol}</span> {escape(self._title)}'
         items = "".join(detail.to_html() for detail in self.details)
         hint = (
@@ -100,7 +103,7 @@ class Verdict:
         )
         return (
             f'<div role="group" aria-label="{escape(self._title)}" '
-            f'style="{_CARD.format(accent=_ACCENTS[state])}">'
+            f'style="{_CARD.format(accent=accent)}">'
             f'<p style="margin:0 0 0.4em;font-size:1.1em"><strong>{title}</strong></p>'
             f'<ul role="list" style="list-style:none;margin:0;padding:0">{items}</ul>{hint}</div>'
         )

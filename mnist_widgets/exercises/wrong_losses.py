@@ -39,10 +39,9 @@ def name_misfit(choice: Choice, scores: Tensor) -> str:
     except Exception:
         return "does_not_fit"
     if choice.problem == "regression":
-        return _name_bad_output(choice) or "classification_loss"
+        return _name_regression_mistake(choice)
     if choice.problem == "many classes":
-        name = _name_elementwise_loss(choice)
-        return "does_not_fit" if name == "other_choice" else name
+        return _name_elementwise_loss(choice, "does_not_fit")
     is_binary = _accepts(choice.loss_fn, torch.full((8, 1), 0.5), torch.ones(8, 1))
     return "needs_probabilities" if is_binary else "loss_of_many_classes"
 
@@ -51,7 +50,7 @@ def name_wrong_gradient(choice: Choice, scores: Tensor, targets: Tensor) -> str:
     """Name the mistake of a choice whose gradient of these scores is wrong."""
     with torch.no_grad():
         if choice.problem == "regression":
-            return _name_bad_output(choice) or "classification_loss"
+            return _name_regression_mistake(choice)
         answers = choice.output(scores)
         if scores.shape[1] == 1 and answers.std() < _SMALL:
             return "softmax_of_one_score"
@@ -82,22 +81,22 @@ def _accepts(function: TensorFunction, *arguments: Tensor) -> bool:
     return True
 
 
-def _name_elementwise_loss(choice: Choice) -> str:
-    """Name a loss that compares numbers one by one: a distance or a binary loss."""
+def _name_elementwise_loss(choice: Choice, otherwise: str = "other_choice") -> str:
+    """Name the mistake of a loss that compares numbers one by one: a distance or a binary loss."""
     targets = torch.full((8, 4), 0.3)
     try:
         at_target = float(choice.loss_fn(targets, targets))
         off_target = float(choice.loss_fn(targets + 0.3, targets))
     except Exception:
-        return "other_choice"
+        return otherwise
     if abs(at_target) < _SMALL < off_target:
         return "distance_for_classes"
-    return "other_choice" if choice.problem == "two classes" else "binary_loss_for_many"
+    return otherwise if choice.problem == "two classes" else "binary_loss_for_many"
 
 
-def _name_bad_output(choice: Choice) -> str:
-    """Return the mistake that limits the range of the output, or an empty text."""
+def _name_regression_mistake(choice: Choice) -> str:
+    """Name the mistake of a choice for regression: an output of limited range, or the loss."""
     answers = choice.output(torch.linspace(-500, 500, 9).unsqueeze(1))
     if answers.max() - answers.min() < 10:
         return "output_is_limited"
-    return "output_is_never_negative" if answers.min() > -10 else ""
+    return "output_is_never_negative" if answers.min() > -10 else "classification_loss"

@@ -23,8 +23,8 @@ def describe_losses(history: History, smoothed: Numbers) -> str:
     """Return the last losses of a training in words.
 
     Args:
-        history: of the training.
-        smoothed: (N,), its smoothed losses, as far as the chart draws them.
+        history: the training's history.
+        smoothed: (N,), the smoothed losses that the chart draws.
     """
     losses = history.batch_losses
     if not losses:
@@ -41,7 +41,7 @@ def describe_losses(history: History, smoothed: Numbers) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the units that matter: `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Return a duration in its two largest units: `12 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, whole_seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -50,7 +50,7 @@ def format_duration(seconds: float) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error as an alert in HTML: type and message, and its folded traceback."""
+    """Return an error as an alert in HTML: its type, its message, and a folded traceback."""
     message = html.escape(str(error) or "no further message")
     lines = html.escape("".join(traceback.format_exception(error)))
     return (

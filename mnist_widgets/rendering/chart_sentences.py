@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from mnist_widgets.rendering.captions import format_loss
-from mnist_widgets.rendering.confusion_captions import describe_accuracy, format_percent
+from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
 from mnist_widgets.rendering.series import Points
 from mnist_widgets.training.evaluation.measures import recall
 from mnist_widgets.training.history import History
@@ -72,7 +72,7 @@ def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: 
     return (
         f"{sentence} Most common mistake: {class_names[true]} taken for {class_names[predicted]}, "
         f"{times}. Hardest {noun}: {class_names[worst]}, "
-        f"{format_percent(recalls[worst].item())} % recognized."
+        f"{write_share(recalls[worst].item())} recognized."
     )
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from operator import itemgetter
 
-import numpy as np
 from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
@@ -14,56 +13,37 @@ from mnist_widgets.rendering.captions import format_share
 from mnist_widgets.training.evaluation.selection import ImageFilter
 
 
-def name_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
-    """Return for each image a name such as `Image 1,234: true 4, predicted 9 with 61 %`.
+def describe_images(
+    digit_set: DigitSet, probabilities: Tensor, indices: Tensor
+) -> tuple[list[str], list[str], list[str]]:
+    """Return three lists of words about images: names, verdicts and sentences.
 
     Args:
         digit_set: the images and their labels.
         probabilities: float32 (N, C), for all images of the set; zeros before a prediction, and NaN
             from a network that has diverged.
-        indices: int64 (M,), the positions of the images.
+        indices: int64 (M,), the positions of the images to describe.
+
+    Returns:
+        Names such as `Image 1,234: true 4, predicted 9 with 61 %`; verdicts: `"right"`, `"wrong"`,
+        or `""` without a prediction; and sentences as `describe_answer` writes them, `""` before a
+        prediction.
     """
     class_names = digit_set.class_names
     shares, predicted = probabilities[indices].max(dim=1)
     columns = (indices, digit_set.labels[indices], predicted, shares)
-    names = []
-    for index, label, answer, share in zip(*(column.tolist() for column in columns), strict=True):
-        name = f"Image {index:,}: true {class_names[label]}"
+    names, verdicts, sentences = [], [], []
+    for index, label, guess, share in zip(*(column.tolist() for column in columns), strict=True):
+        name, verdict = f"Image {index:,}: true {class_names[label]}", ""
         if share > 0:
-            name += f", predicted {class_names[answer]} with {format_share(share)}"
+            name += f", predicted {class_names[guess]} with {format_share(share)}"
+            verdict = "right" if guess == label else "wrong"
         elif math.isnan(share):
             name += ", the network's outputs are no numbers (nan)"
         names.append(name)
-    return names
-
-
-def judge_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
-    """Return for each image `"right"`, `"wrong"`, or `""` before a prediction.
-
-    Args:
-        digit_set: the images and their labels.
-        probabilities: float32 (N, C), as for `name_images`.
-        indices: int64 (M,), the positions of the images.
-    """
-    shares, predicted = probabilities[indices].max(dim=1)
-    words = np.where(predicted == digit_set.labels[indices], "right", "wrong")
-    verdicts: list[str] = np.where(shares > 0, words, "").tolist()
-    return verdicts
-
-
-def describe_answers(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> list[str]:
-    """Return for each image the network's answer in a sentence, or `""` while there is none.
-
-    Args:
-        digit_set: as for `name_images`, as all others.
-        probabilities: float32 (N, C).
-        indices: int64 (M,).
-    """
-    labels = digit_set.labels[indices].tolist()
-    return [
-        describe_answer(answer, digit_set.class_names, label) if answer.any() else ""
-        for answer, label in zip(probabilities[indices], labels, strict=True)
-    ]
+        verdicts.append(verdict)
+        sentences.append(describe_answer(probabilities[index], class_names, label) if share else "")
+    return names, verdicts, sentences
 
 
 def describe_answer(

@@ -11,18 +11,18 @@ LIGHT = {
     "faint": "#9fd2f1",  # between a blue and the background
     "mean": "#d55e00",
     "test": "#009e73",
-    # frames of images, which are black in both themes
+    # frames of images; an image is black and white in both themes
     "right": "#009e73",
     "wrong": "#d55e00",
-    # The page shines through the cells of a confusion matrix, so that they serve both themes. They
-    # are light enough for one colour of numbers on all of them.
+    # The cells of a confusion matrix are translucent, so the same colours work in both themes. They
+    # are light enough for numbers of one colour.
     "cell": "rgba(30, 136, 210, 0.62)",  # the strongest
     "no-cell": "rgba(30, 136, 210, 0)",
     "diagonal": "rgba(128, 128, 128, 0.22)",  # while the mistakes are highlighted
 }
 """Colours on light pages, as CSS writes them."""
 DARK = {"strong": "#56b4e9", "faint": "#1f6d9d", "mean": "#e69f00", "test": "#cc79a7"}
-"""Those that are different on dark pages."""
+"""The colours that differ on dark pages."""
 
 LOSS_KEY = {
     "faint": "each batch",

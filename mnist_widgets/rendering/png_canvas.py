@@ -1,6 +1,6 @@
-"""A white sheet to draw charts on, turned into PNG bytes without a browser.
+"""Draw charts with Pillow and return them as PNG bytes, without a browser.
 
-It is dark on white, so that it can be read on any background. Pillow draws it.
+They are dark on white, so that they can be read on any background.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ class Canvas:
     def text(
         self, position: Position, text: str, anchor: str = "mm", color: str = INK, size: int = 12
     ) -> None:
-        """Write; `anchor` is Pillow's: which point of the text lies at `position`."""
+        """Write text; `anchor` is the point of it that lies at `position`, in Pillow's terms."""
         fine = (position[0] * PIXEL_RATIO, position[1] * PIXEL_RATIO)
         self._pen.text(fine, text, fill=color, font=_font(size), anchor=anchor)
 
     def text_upwards(self, position: Position, text: str, anchor: str = "mm") -> None:
-        """Write upwards; its middle lies at `position`, or its end with the anchor `r`."""
+        """Write text upwards; its middle, or with the anchor `r` its end, lies at `position`."""
         from PIL import Image
 
         width, height = math.ceil(text_width(text) * PIXEL_RATIO), 20 * PIXEL_RATIO
@@ -93,8 +93,8 @@ class Canvas:
         self.image.paste(image.resize(size, Image.Resampling.NEAREST), (x, y))
 
     def to_png(self) -> bytes:
-        """Return the picture."""
-        # 48 colours look the same and take a third of the bytes
+        """Return the picture as PNG bytes."""
+        # with 48 colours a chart looks the same and has a third of the bytes
         buffer = io.BytesIO()
         self.image.quantize(48, _OCTREE).save(buffer, "PNG")
         return buffer.getvalue()
@@ -106,10 +106,7 @@ def text_width(text: str) -> float:
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont
 
-    font = ImageFont.load_default(size * PIXEL_RATIO)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise TypeError("Pillow was built without FreeType, so it cannot draw text.")
-    return font
+    return ImageFont.load_default(size * PIXEL_RATIO)

@@ -19,10 +19,11 @@ PLOT = (58, 34, 622, 258)
 CELL_PX, TILE_PX = 40, 36
 """Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
 
+# For each verdict: the colour and the width of an image's frame.
 _FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
 
-
-# of the loss chart: the width of a line, 0 for none, and the corners of its dots, 0 for round ones
+# For each line of the loss chart: its width, 0 for no line; and the number of corners of its dots,
+# 0 for round dots, None for no dots.
 _STYLES = {"faint": (1, None), "strong": (2, None), "test": (2, 4), "mean": (0, 0)}
 
 

@@ -28,7 +28,6 @@ from mnist_widgets.rendering.static_views import (
     render_losses,
     tabulate_epochs,
 )
-from mnist_widgets.rendering.tables import Table
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import format_number
 from mnist_widgets.training.evaluation.evaluator import Evaluator
@@ -140,7 +139,7 @@ def _show_confusion(trainer: Trainer) -> StaticView:
     if not isinstance(evaluator, Evaluator):
         words = "This training has no Evaluator, so there is no confusion matrix."
         return StaticView.of_words(words)
-    counts = evaluator.confusion if num_epochs else None  # or else of a run before a reset
+    counts = evaluator.confusion if num_epochs else None  # it may be of a run before a reset
     if counts is None:
         return render_confusion(None, (), "")
     names, batches = DIGIT_NAMES, evaluator.batches
@@ -172,7 +171,7 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     if isinstance(batches, Batches):
         settings["Batch size"] = str(batches.batch_size)
         settings["Training images"] = f"{batches.num_images:,} of {batches.digit_set.name}"
-    table = StaticView.of_table(Table(("Setting", "Value"), tuple(settings.items())))
+    table = StaticView.of_table(("Setting", "Value"), tuple(settings.items()))
     if not isinstance(config, RunConfig):
         return table
     data, test_batches = None, getattr(trainer.evaluator, "batches", None)

@@ -35,10 +35,10 @@ class Series:
     The smoothed line is an exponential moving average. It is corrected for its start as in
     TensorBoard: the first average is the first value.
 
-    Each `extend` costs as much as its own values, however many there were before. Beyond
-    `max_points` the values are cut into stretches, and only the least and the greatest value of
-    each stretch are kept, at their positions; when there are too many stretches, every two are
-    merged. No peak is lost, and the last value is always kept.
+    The time that `extend` takes depends only on the number of new values. Beyond `max_points` the
+    values are divided into stretches of equal length. Only the least and the greatest value of each
+    stretch are kept, at their positions. When there are too many stretches, every two are merged.
+    So no peak is lost, and the last value is always kept.
 
     Args:
         max_points: of each line; at least 16.
@@ -52,7 +52,7 @@ class Series:
         if not 0 <= smoothing < 1:
             raise ValueError(f"smoothing must be at least 0 and below 1, not {smoothing!r}")
         self._smoothing = smoothing
-        self._average = 0.0  # the last one before the correction, which begins at zero
+        self._average = 0.0  # the last one, not corrected for its start
         self._num_values = 0
         self._max_stretches = (max_points - _MOST_OTHER_POINTS) // 4 * 2  # even, of 2 points each
         self._stretch_length = 2  # both points of a stretch of 2 stay: nothing is lost yet
@@ -80,7 +80,7 @@ class Series:
                 self._stretch_length *= 2
 
     def _smooth(self, values: Numbers) -> Numbers:
-        """Return the averages (K,) that belong to the next values (K,)."""
+        """Return the averages (K,) of the next values (K,)."""
         if not self._smoothing:
             return values
         import pandas as pd  # a second to import, and training alone draws nothing
@@ -120,7 +120,7 @@ def _keep_extremes(points: Numbers, length: int) -> Numbers:
     """
     stretches = points.reshape(*points.shape[:2], -1, length)
     values = stretches[1]
-    # the first of equal values and the last: of two points both stay
+    # the first of several least values, the last of several greatest: two equal points both stay
     least = values.argmin(axis=2)
     greatest = length - 1 - values[..., ::-1].argmax(axis=2)
     chosen = np.sort(np.stack([least, greatest], axis=2), axis=2)
@@ -145,7 +145,7 @@ def downsample(points: Points, max_points: int = MAX_POINTS, smoothing: float = 
 def pick_drawable(positions: Numbers, values: Sequence[float], is_log: bool) -> Points:
     """Return the points that a scale can show: finite ones, above 0 on a logarithmic scale.
 
-    A list may be longer than the other, when a training has grown one of them meanwhile.
+    The lists may differ in length: a training may append to one of them at the same time.
     """
     num_points = min(len(positions), len(values))
     positions, numbers = positions[:num_points], np.array(values[:num_points], dtype=float)
@@ -154,17 +154,17 @@ def pick_drawable(positions: Numbers, values: Sequence[float], is_log: bool) -> 
 
 
 class LossSeries:
-    """What a loss chart draws of a history, read only as far as it is new.
+    """The points that a loss chart draws of a history; an update reads only the new batches.
 
     Args:
-        history: may grow meanwhile in another thread.
+        history: another thread may append to it.
         smoothing: strength, from 0 to below 1.
         is_log: whether the losses are drawn on a logarithmic scale.
         max_points: of each line.
 
     Attributes:
-        history: what was read last.
-        num_batches: read so far.
+        history: the history read last.
+        num_batches: the number of batches read so far.
         means: the mean loss of each epoch, at its last batch.
         test_losses: the test loss of each epoch, at its last batch.
     """
@@ -181,13 +181,13 @@ class LossSeries:
         self.update(history, smoothing, is_log)
 
     def update(self, history: History, smoothing: float, is_log: bool) -> None:
-        """Read what the history has gained; all of it if it is another one or has shrunk."""
+        """Read the new batches; read all if history or settings are new, or the history shrank."""
         settings = (smoothing, is_log)
         is_known = self._settings == settings and self.history is history
         if not is_known or len(history.batch_losses) < self.num_batches:
             self.history, self._settings = history, settings
             self._batches, self.num_batches = Series(self._max_points, smoothing), 0
-        epoch_ends = np.array(history.epoch_ends, dtype=float)  # first: it is the last to grow
+        epoch_ends = np.array(history.epoch_ends, dtype=float)  # read first: written last
         new = history.batch_losses[self.num_batches :]
         positions = np.arange(self.num_batches + 1.0, self.num_batches + len(new) + 1)
         self._batches.extend(*pick_drawable(positions, new, is_log))
@@ -235,7 +235,7 @@ class AxisRange(NamedTuple):
     is_log: bool = False
 
     def locate(self, values: Numbers) -> Numbers:
-        """Return where values of any shape lie: 0 is the axis' start, 1 its end."""
+        """Return the positions of values of any shape: 0 is the axis' start, 1 its end."""
         low, high = self.low, self.high
         if self.is_log:
             values, low, high = np.log(values), math.log(low), math.log(high)
@@ -256,14 +256,15 @@ class AxisRange(NamedTuple):
 
 
 def nice_limit(value: float, *, upwards: bool = True) -> float:
-    """Return a round number to end an axis with, at or above `value`, or else at or below it.
+    """Return a round number for an axis to end at.
 
-    It has at most two digits, so that the axis of a growing series seldom moves.
+    It is at or above `value`, or with `upwards=False` at or below it. It has at most two digits, so
+    that the axis of a growing series seldom moves.
     """
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    # the tolerance is for what a division adds to a number that is round already
+    # the tolerance keeps a number that is round already, in spite of rounding errors
     if upwards:
         return power * next(step for step in _STEPS if value <= step * power * (1 + 1e-9))
     return power * max(step for step in _STEPS if step * power <= value * (1 + 1e-9))

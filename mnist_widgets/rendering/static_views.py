@@ -1,7 +1,7 @@
 """Static views of what panels show: plain text, and HTML that needs no kernel, script or style.
 
 A notebook keeps them beside the live panels, and `report_page` is made of them. The HTML holds its
-pictures as PNGs and uses only what GitHub leaves of a notebook's outputs: no style sheets, no SVG.
+pictures as PNGs and uses only what GitHub keeps of a notebook's outputs: no style sheets, no SVG.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from mnist_widgets.rendering.captions import describe_losses, format_loss
-from mnist_widgets.rendering.confusion_captions import describe_accuracy, tabulate_measures
+from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
 from mnist_widgets.rendering.png_charts import (
     draw_confusion,
@@ -23,7 +24,7 @@ from mnist_widgets.rendering.png_charts import (
     draw_prediction,
 )
 from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries
-from mnist_widgets.rendering.tables import Table
+from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
 
 
@@ -53,9 +54,34 @@ class StaticView:
         )
 
     @classmethod
-    def of_table(cls, table: Table) -> StaticView:
-        """Return a view of a table."""
-        return cls(table.text, table.html)
+    def of_table(
+        cls, titles: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+    ) -> StaticView:
+        """Return a view of a table: aligned columns, and HTML with headers for screen readers.
+
+        Args:
+            titles: of the columns.
+            rows: each as long as the titles; its first cell names it.
+            caption: explains the table.
+        """
+        lines = [titles, *rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in lines
+        ]
+        head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(first)}</th>'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            + "</tr>"
+            for first, *cells in rows
+        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        if caption:
+            text.insert(0, caption)
+            table = f"<caption>{html.escape(caption)}</caption>{table}"
+        return cls("\n".join(text), f"<table>{table}</table>")
 
     @classmethod
     def of_picture(cls, png: bytes, words: str, alternative: str = "") -> StaticView:
@@ -64,7 +90,7 @@ class StaticView:
         Args:
             png: drawn on a `Canvas`; it is shown in the size that it was drawn for.
             words: below the picture.
-            alternative: describes the picture to who cannot see it; else `words` do.
+            alternative: describes the picture for screen readers; by default `words`.
         """
         width_px = int.from_bytes(png[16:20], "big") // PIXEL_RATIO  # where a PNG holds its width
         data = base64.b64encode(png).decode()
@@ -75,7 +101,7 @@ class StaticView:
         return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
 
     def titled(self, title: str, level: int = 3) -> StaticView:
-        """Return the same below a heading; in HTML of this level."""
+        """Return the same view below a heading, which has this level in HTML."""
         line = f"{title}\n{'-' * len(title)}\n"
         return StaticView(line + self.text, f"<h{level}>{html.escape(title)}</h{level}>{self.html}")
 
@@ -94,7 +120,7 @@ def render_losses(
     """Return the loss chart, and the last losses in words.
 
     Args:
-        history: what to show.
+        history: the history to show.
         smoothing: strength of the smoothed line, from 0 to below 1.
         log_scale: whether the loss is drawn on a logarithmic scale.
     """
@@ -120,7 +146,7 @@ def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: st
     words = "".join(describe_accuracy(counts)) + "."
     layout = f"a row for each true {noun}, a column for each predicted one"
     picture = draw_confusion(counts, class_names, noun)
-    matrix = Table(
+    matrix = StaticView.of_table(
         ["", *class_names],
         [[name, *map(str, row)] for name, row in zip(class_names, counts.tolist(), strict=True)],
         f"{layout.capitalize()}:",
@@ -130,6 +156,25 @@ def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: st
     return StaticView(
         f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html
     )
+
+
+def tabulate_measures(counts: Tensor | None, class_names: Sequence[str], noun: str) -> StaticView:
+    """Return a table of each class's recall and precision, with a dash where one is undefined.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`; None before the first evaluation.
+        class_names: in the order of the counts.
+        noun: what a class is: `digit` or `class`.
+    """
+    if counts is None:
+        counts = torch.zeros(len(class_names), len(class_names), dtype=torch.int64)
+    columns = [map(write_share, measure(counts).tolist()) for measure in (recall, precision)]
+    caption = (
+        f"Recall: the share of a {noun}'s images that were recognized. "
+        "Precision: the share of a prediction that is right."
+    )
+    rows = list(zip(class_names, *columns, strict=True))
+    return StaticView.of_table([noun.title(), "Recall", "Precision"], rows, caption)
 
 
 def render_prediction(
@@ -184,7 +229,7 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     """Return a table with the mean loss and the metrics of each whole epoch.
 
     Args:
-        history: what to show.
+        history: the history to show.
         max_epochs: shows only the last ones; None shows all.
     """
     num_epochs = history.num_epochs
@@ -198,7 +243,7 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
         for epoch in range(first, num_epochs)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
-    return StaticView.of_table(Table(["epoch", *titles], rows, caption))
+    return StaticView.of_table(["epoch", *titles], rows, caption)
 
 
 def format_metric(name: str, value: float) -> str:

@@ -1,4 +1,4 @@
-"""Write Python code that repeats a run, with marked lines for what the code cannot know."""
+"""Write Python code that repeats a run; lines for the user's own parts are marked FILL IN."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_code(
         settings: the values of all settings, by their names in `settings.SETTINGS`.
         epochs: how many to train.
         data: the training set and the test set; None stands for those of `load_digits()`.
-        train_step: the run's.
+        train_step: the run's training step.
     """
     loader = "load_digits" if data is None else find_loader(*data)
     num_classes = len(DIGIT_NAMES if data is None else data[0].class_names)

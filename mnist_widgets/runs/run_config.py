@@ -40,7 +40,7 @@ class RunConfig:
         seed: of the weights, of the order of the images, and of what the training draws.
 
     Raises:
-        ValueError: if a setting is not allowed; the message names it and what is.
+        ValueError: if a setting is not allowed; the message names it and the allowed values.
     """
 
     optimizer: str = "adam"
@@ -61,7 +61,7 @@ class RunConfig:
 
         Args:
             text: its words in any order; some or all of them may be missing.
-            defaults: the settings that are missing; by default `RunConfig()`.
+            defaults: supplies the settings that are missing; by default `RunConfig()`.
 
         Raises:
             ValueError: if a word is unknown or repeats a setting, or if a value is not allowed.
@@ -95,6 +95,13 @@ class RunConfig:
         """Return each setting by its name, as a short label such as `lr 0.001`."""
         return {setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS}
 
+    def with_live_settings(self, other: RunConfig) -> RunConfig:
+        """Return these settings, with those that can change during a run taken from `other`."""
+        live: dict[str, Any] = {
+            setting.name: getattr(other, setting.name) for setting in SETTINGS if setting.is_live
+        }
+        return replace(self, **live)
+
     def to_code(
         self,
         epochs: int = 10,
@@ -108,7 +115,7 @@ class RunConfig:
         Args:
             epochs: how many to train.
             data: the run's training set and test set; None stands for those of `load_digits()`.
-            train_step: the run's.
+            train_step: the run's training step.
         """
         return write_code(vars(self), epochs, data, train_step)
 

@@ -16,7 +16,7 @@ from mnist_widgets.training.trainer import Callback, Trainer
 MAX_RUNS = 8
 """Runs that a log keeps; a new one replaces the oldest."""
 MAX_EARLIER_SHOWN = 4
-"""Runs beside the current one that can be told apart in one chart."""
+"""Runs that a chart can show beside the current one, so that their lines stay distinct."""
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class Run:
         config: the settings that it began with; None for the user's own parts.
         history: its losses and metrics.
         duration_s: seconds of training, without evaluations and pauses.
-        learning_rates: each that it was trained with, in order; several if it was changed.
+        learning_rates: those of its batches, in order; several if the rate was changed.
         is_shown: whether the chart shows it.
     """
 
@@ -57,7 +57,8 @@ def describe_runs(runs: Sequence[Run]) -> list[str]:
     """Name each of several runs by the settings that differ, such as `lr 0.1`.
 
     Returns:
-        A label for each, no two alike: where the settings are, a number such as `run 2` is added.
+        A label for each run, all different: runs with equal settings also get a number, such as
+        `run 2`.
     """
     words = [run.to_words() for run in runs]
     names = [setting.name for setting in SETTINGS]
@@ -139,26 +140,22 @@ class RunLog(HasListeners):
     def show(self, number: int, is_shown: bool = True) -> None:
         """Show or hide a run; the current one stays shown.
 
-        If too many are shown then, the oldest of the others is hidden.
+        If too many runs are shown then, this hides the oldest of the others.
         """
         with self._changing:
-            run = self._find(number)
-            if run is not None:
-                run.is_shown = is_shown
-                self._hide_surplus(spared=run)
+            for run in self.runs:
+                if run.number == number and run is not self.current:
+                    run.is_shown = is_shown
+                    self._hide_surplus(spared=run)
         self.call_listeners()
 
     def delete(self, number: int) -> None:
         """Delete a run, unless it is the current one."""
         with self._changing:
-            run = self._find(number)
-            self.runs = tuple(other for other in self.runs if other is not run)
+            self.runs = tuple(
+                run for run in self.runs if run.number != number or run is self.current
+            )
         self.call_listeners()
-
-    def _find(self, number: int) -> Run | None:
-        """Return the run with this number, or None if it is unknown or the current one."""
-        found = (run for run in self.runs if run.number == number and run is not self.current)
-        return next(found, None)
 
     def _hide_surplus(self, spared: Run | None = None) -> None:
         num_surplus = len(self.earlier_shown) - MAX_EARLIER_SHOWN
@@ -188,11 +185,11 @@ class _Recorder(Callback):
             self._log.call_listeners()
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Announce the epoch's numbers."""
+        """Call the listeners: the run has new losses and metrics."""
         self._log.call_listeners()
 
     def on_train_end(self, trainer: Trainer) -> None:
-        """Announce the time of the last batches."""
+        """Call the listeners: the run's time has changed since the last epoch."""
         self._log.call_listeners()
 
     def on_reset(self, trainer: Trainer) -> None:

@@ -136,7 +136,7 @@ class Setting:
         label: its name on screen, at the start of a sentence.
         choices: the values, by their names in text; empty for a number.
         limits: the smallest and the largest number; two `int` if it must be a whole number.
-        words: a short label of a number, which takes the place of `{}`.
+        words: the template of a number's short label, with `{}` for the number.
         explanation: a sentence about a number; a choice has its own.
         tooltip: of its control; by default the range of the numbers.
         suggestions: numbers that the control offers in a list; without them it is a field.
@@ -231,7 +231,7 @@ SETTINGS = (
         label="Batch size",
         limits=(1, 10_000),
         words="batch size {}",
-        explanation="Images to look at before each update.",
+        explanation="Images in each update of the weights.",
         tooltip="How many images each update learns from",
         suggestions=(16, 32, 64, 128, 256, 512, 1024),
     ),
@@ -261,7 +261,7 @@ SETTINGS = (
         is_rare=True,
     ),
 )
-"""All settings, in the order in which they are read; the text of the first one needs no key."""
+"""All settings, in the order of the text and the panel; as text, the first one needs no key."""
 
 
 def format_number(number: float) -> str:

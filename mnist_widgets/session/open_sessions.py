@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import sys
-import warnings
 import weakref
-from traceback import walk_stack
 from typing import TYPE_CHECKING
 
 from torch import nn
 
 from mnist_widgets.session.states import OPEN, ActionRefusedError
+from mnist_widgets.system.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from mnist_widgets.session.session import TrainingSession
@@ -41,10 +39,9 @@ def close_sessions_of(model: nn.Module) -> None:
         session.close()
         open_sessions.discard(session)
     if was_training:
-        warnings.warn(
+        warn_user(
             "An older session was training this model. Its training has ended, and what the model "
-            "learned stays.",
-            stacklevel=_find_caller(),
+            "learned stays."
         )
 
 
@@ -53,13 +50,6 @@ def _close_all() -> None:
     """End all trainings before the interpreter ends: torch aborts when a thread is killed."""
     for session in tuple(open_sessions):
         session.close()
-
-
-def _find_caller() -> int:
-    """Return the `stacklevel` of the first frame outside the package: the notebook's cell."""
-    frames = (str(frame.f_globals.get("__name__")) for frame, _ in walk_stack(sys._getframe(1)))  # noqa: SLF001
-    package = __name__.partition(".")[0]
-    return next((level for level, name in enumerate(frames, 1) if not name.startswith(package)), 1)
 
 
 def _share(model: nn.Module, other: nn.Module) -> bool:

@@ -6,18 +6,20 @@ jobs run in the order in which they were requested, and batches when no command 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
-from mnist_widgets.session.states import LEADS_TO, OPEN, Action, ActionRefusedError
-from mnist_widgets.session.stepped_run import SteppedRun
-from mnist_widgets.session.throughput import Throughput
+from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
+from mnist_widgets.session.worker import Item, Task
+from mnist_widgets.system.hosts import is_in_colab
 from mnist_widgets.system.interrupts import interrupts_wait
 from mnist_widgets.training.evaluation.portions import LongJob
-from mnist_widgets.training.reports import BatchReport
 from mnist_widgets.training.trainer import Trainer, check_epochs
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ class TrainingSession(WaitingSession):
             callbacks makes a session.
 
     Attributes:
+        trainer, error, last_report, throughput: see `Worker`.
         waits: whether requests of the main thread wait.
+        is_closed: whether the session was closed, for good.
     """
 
     def __init__(
@@ -74,23 +78,11 @@ class TrainingSession(WaitingSession):
         close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
-        super().__init__(SteppedRun(trainer, choose_trainer), wait)
+        super().__init__(trainer, choose_trainer)
+        self.waits = is_in_colab() if wait is None else wait
+        self.is_closed = False
+        self._is_in_request = False  # the main thread, which waits for the request's end
         open_sessions.add(self)
-
-    @property
-    def trainer(self) -> Trainer:
-        """The trainer; another one after `reset(trainer)`."""
-        return self._run.trainer
-
-    @property
-    def last_report(self) -> BatchReport | None:
-        """The latest batch; None before the first and after a reset."""
-        return self._run.last_report
-
-    @property
-    def throughput(self) -> Throughput:
-        """How fast the current or last run is."""
-        return self._run.throughput
 
     @property
     def num_batches_left(self) -> int:
@@ -104,7 +96,7 @@ class TrainingSession(WaitingSession):
     @property
     def progress(self) -> float:
         """The trained share of the current or last run, 0 to 1."""
-        trained = self._run.num_batches_trained
+        trained = self._num_batches_trained
         return trained / (trained + self.num_batches_left) if trained else 0.0
 
     def can(self, action: Action) -> bool:
@@ -119,7 +111,7 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: while running or paused.
         """
         check_epochs(epochs)
-        self._command("start", lambda: self._run.open(epochs, "running"))
+        self._command("start", lambda: self._open_run(epochs, "running"))
 
     def pause(self) -> None:
         """Pause after the current batch.
@@ -127,7 +119,7 @@ class TrainingSession(WaitingSession):
         Raises:
             ActionRefusedError: if no run is open.
         """
-        self._command("pause", lambda: self._run.change("running", "paused"))
+        self._command("pause", self._pause_run)
 
     def resume(self) -> None:
         """Continue after a pause.
@@ -135,7 +127,7 @@ class TrainingSession(WaitingSession):
         Raises:
             ActionRefusedError: if no run is open.
         """
-        self._command("resume", lambda: self._run.change("paused", "running"))
+        self._command("resume", self._resume_run)
 
     def step(self, epochs: int = 1) -> None:
         """Train exactly one batch, then pause.
@@ -148,7 +140,11 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: while running.
         """
         check_epochs(epochs)
-        self._command("step", lambda: self._run.step(epochs))
+        self._command("step", lambda: self._train_single_batch(epochs))
+
+    def stop(self) -> None:
+        """End the run after the current batch; the model keeps what it has learned."""
+        self._command("stop", self._end_run)
 
     def reset(self, trainer: Trainer | None = None) -> None:
         """End the run; restore weights and optimizer to the session's beginning, bit for bit.
@@ -156,7 +152,7 @@ class TrainingSession(WaitingSession):
         Args:
             trainer: the trainer from now on; later resets restore the state that it has now.
         """
-        self._command("reset", lambda: self._run.reset(trainer))
+        self._command("reset", lambda: self._restore(trainer))
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker before the next batch; immediately if no training runs.
@@ -181,7 +177,7 @@ class TrainingSession(WaitingSession):
             self._refuse_if_closed()
             single_job.do_portion()
         else:
-            self._submit(lambda: self._worker.submit(single_job.do_portion))
+            self._submit(self._tasks, single_job.do_portion)
         return single_job.future
 
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
@@ -205,7 +201,7 @@ class TrainingSession(WaitingSession):
                 long_job.future.cancel()
             return long_job.do_portion()
 
-        self._submit(lambda: self._worker.submit_long_job(do_portion))
+        self._submit(self._long_jobs, do_portion)
         return long_job.future
 
     def report(self, path: str | os.PathLike[str] | None = None) -> ReportPage:
@@ -227,7 +223,62 @@ class TrainingSession(WaitingSession):
         with interrupts_wait(), self._changed:
             self.is_closed = True
             if self._goal in OPEN:
-                self._worker.submit(self._run.end)
+                self._append(self._tasks, self._end_run)
                 self._goal = "stopped"
-        self._worker.join()
+            worker = self._thread
+        if worker is not None and not self.is_worker_here:
+            worker.join()
         self.call_listeners()
+
+    def _command(self, action: Action, task: Task) -> None:
+        with self._request():
+            # The goal and the queue change together, or other threads would see one without the
+            # other. No listener is called with the lock held.
+            with interrupts_wait(), self._changed:
+                self._refuse_if_closed()
+                goal = LEADS_TO[action].get(self._goal)
+                if goal is None:
+                    raise ActionRefusedError(REFUSALS[action])
+                self._append(self._tasks, task)
+                self._goal = goal
+            self.call_listeners()
+
+    def _submit(self, queue: deque[Item], job: Item) -> None:
+        with self._request(), interrupts_wait(), self._changed:
+            self._refuse_if_closed()
+            self._append(queue, job)
+
+    def _refuse_if_closed(self) -> None:
+        if self.is_closed:
+            raise ActionRefusedError(
+                "This session is closed: close() was called, or a newer session trains its model. "
+                "Use that one, or make a new TrainingSession."
+            )
+
+    @contextmanager
+    def _request(self) -> Iterator[None]:
+        """Make a request; the context ends when nothing is left to do, if the session waits.
+
+        Only the main thread waits, and only for its outermost request: a callback runs in the
+        worker, which would wait for itself, and a listener runs within the wait.
+
+        An interrupt stops a training that runs. If none runs, as during a single step or a job, the
+        interrupt is raised when that has ended, so that a loop of steps ends too.
+
+        Raises:
+            KeyboardInterrupt: after an interrupt that stopped no training, or after a second one.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not self.waits or self._is_in_request or not is_main:
+            yield
+            return
+        interrupts: list[bool] = []
+        self._is_in_request = True
+        try:
+            with self._noting_interrupts() as interrupts:
+                yield
+                self._wait_until_idle(interrupts)
+        finally:  # a request that was refused must not swallow an interrupt
+            self._is_in_request = False
+            if interrupts == [False]:
+                raise KeyboardInterrupt

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 
+MEMORY_S = 3.0
+"""Seconds after which a batch counts about a third of a fresh one."""
+
 
 class Throughput:
-    """Time and images for each batch, over about the last `memory_s` seconds of training.
+    """Time and images for each batch, over about the last `MEMORY_S` seconds of training."""
 
-    Args:
-        memory_s: seconds after which a batch counts about a third of a fresh one.
-    """
-
-    def __init__(self, memory_s: float = 3.0) -> None:
-        self._memory_s = memory_s
+    def __init__(self) -> None:
         # sums over the batches so far, with decaying weights
         self._seconds = self._batches = self._images = 0.0
 
     def add_batch(self, duration_s: float, num_images: int) -> None:
         """Count one batch."""
-        decay = math.exp(-duration_s / self._memory_s)
+        decay = math.exp(-duration_s / MEMORY_S)
         self._seconds = self._seconds * decay + duration_s
         self._batches = self._batches * decay + 1
         self._images = self._images * decay + num_images

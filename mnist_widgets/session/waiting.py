@@ -1,29 +1,19 @@
-"""Submit a session's requests to its worker, and wait for them without losing an interrupt."""
+"""Wait for a session's worker without losing an interrupt."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from mnist_widgets.session.states import (
-    AT_REST,
-    LEADS_TO,
-    OPEN,
-    REFUSALS,
-    Action,
-    ActionRefusedError,
-    State,
-)
-from mnist_widgets.session.stepped_run import SteppedRun
-from mnist_widgets.session.worker import Task, Worker
+from mnist_widgets.session.states import AT_REST, OPEN, ActionRefusedError, State
+from mnist_widgets.session.worker import Worker
 from mnist_widgets.system.hosts import is_in_colab
-from mnist_widgets.system.interrupts import interrupts_call, interrupts_wait
-from mnist_widgets.system.listeners import HasListeners
+from mnist_widgets.system.interrupts import interrupts_call
 
 LISTENER_INTERVAL_S = 0.1
 """Time between two calls of the listeners, and two checks for an interrupt, in a thread that waits.
@@ -33,8 +23,8 @@ _MAX_ROUNDS = 3
 Predicate = Callable[[], bool]
 
 
-class WaitingSession(HasListeners):
-    """The part of a session that submits tasks and waits for them.
+class WaitingSession(Worker, ABC):
+    """The part of a session that waits for its worker.
 
     The session calls its listeners after each batch and each change of its state. A thread that
     waits calls them ten times a second. In Colab this is what redraws the panels: there only the
@@ -43,44 +33,11 @@ class WaitingSession(HasListeners):
     An interrupt of the kernel is a signal, which reaches the main thread alone. While that thread
     waits, the signal's handler only notes the interrupt, because it may run between any two
     instructions; the wait reacts to the note within `LISTENER_INTERVAL_S`.
-
-    Args:
-        run: the run of the session's trainer.
-        wait: see `TrainingSession`.
-
-    Attributes:
-        waits: whether requests of the main thread wait.
-        is_closed: whether the session was closed, for good.
     """
 
-    def __init__(self, run: SteppedRun, wait: bool | None) -> None:
-        super().__init__()
-        self.waits = is_in_colab() if wait is None else wait
-        self.is_closed = False
-        self._run = run
-        self._goal: State = "idle"  # the state after all tasks submitted so far
-        self._changed = threading.Condition()  # guards the goal and the worker's queues
-        self._worker = Worker(self._changed, run, self._run_task)
-        self._is_in_request = False  # the main thread, which waits for the request's end
-
-    @property
-    def state(self) -> State:
-        """What the training does; `paused` only once no batch is trained any more."""
-        return "running" if self._goal == "running" else self._run.state
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the last run in the state `failed`, else None."""
-        return self._run.error
-
-    @property
-    def is_worker_here(self) -> bool:
-        """Whether the calling thread is the one that trains, as in a callback."""
-        return self._worker.is_current_thread
-
+    @abstractmethod
     def stop(self) -> None:
-        """End the run after the current batch; the model keeps what it has learned."""
-        self._command("stop", self._run.end)
+        """End the run after the current batch."""
 
     def join(self, timeout: float | None = None) -> None:
         """Wait, without live buttons, until the run has ended.
@@ -136,70 +93,6 @@ class WaitingSession(HasListeners):
         if self.error is not None:
             raise self.error
 
-    def _command(self, action: Action, task: Task) -> None:
-        def submit() -> None:
-            goal = LEADS_TO[action].get(self._goal)
-            if goal is None:
-                raise ActionRefusedError(REFUSALS[action])
-            self._worker.submit(task)
-            self._goal = goal
-
-        self._submit(submit, is_news=True)
-
-    def _submit(self, submit: Callable[[], None], *, is_news: bool = False) -> None:
-        with self._request():
-            # the goal and the queue change together, or other threads would see one without the
-            # other; no listener is called with the lock held
-            with interrupts_wait(), self._changed:
-                self._refuse_if_closed()
-                submit()
-            if is_news:
-                self.call_listeners()
-
-    def _run_task(self, task: Task) -> None:
-        """Run a task and end it; called by the worker."""
-        num_changes = self._run.num_changes
-        try:
-            task()
-        except BaseException as error:  # kept, shown, and raised by join()
-            self._run.settle("failed", error)
-        with self._changed:
-            self._worker.end_task()
-            if self._worker.is_done:
-                self._goal = self._run.state
-        if (
-            self._run.num_changes != num_changes
-        ):  # a job that changed no state needs no notification
-            self.call_listeners()
-
-    @contextmanager
-    def _request(self) -> Iterator[None]:
-        """Make a request; the context ends when nothing is left to do, if the session waits.
-
-        Only the main thread waits, and only for its outermost request: a callback runs in the
-        worker, which would wait for itself, and a listener runs within the wait.
-
-        An interrupt stops a training that runs. If none runs, as during a single step or a job, the
-        interrupt is raised when that has ended, so that a loop of steps ends too.
-
-        Raises:
-            KeyboardInterrupt: after an interrupt that stopped no training, or after a second one.
-        """
-        is_main = threading.current_thread() is threading.main_thread()
-        if not self.waits or self._is_in_request or not is_main:
-            yield
-            return
-        interrupts: list[bool] = []
-        self._is_in_request = True
-        try:
-            with self._noting_interrupts() as interrupts:
-                yield
-                self._wait_until_idle(interrupts)
-        finally:  # a request that was refused must not swallow an interrupt
-            self._is_in_request = False
-            if interrupts == [False]:
-                raise KeyboardInterrupt
-
     def _wait_until_idle(self, interrupts: list[bool]) -> None:
         """Wait until nothing is left to do, or until a second interrupt.
 
@@ -208,10 +101,10 @@ class WaitingSession(HasListeners):
         must not keep the main thread here for ever.
         """
         for _ in range(_MAX_ROUNDS):
-            while not self._is_over(lambda: self._worker.is_idle, interrupts, stops_step=False):
+            while not self._is_over(lambda: self._is_idle, interrupts, stops_step=False):
                 pass
             self.call_listeners()
-            if self._is_soon(lambda: self._worker.is_idle, 0):
+            if self._is_soon(lambda: self._is_idle, 0):
                 return
 
     @contextmanager
@@ -260,11 +153,4 @@ class WaitingSession(HasListeners):
             return self._changed.wait_for(is_true, timeout_s)
 
     def _has_reached(self, *states: State) -> bool:
-        return self._goal in states and self._worker.is_done
-
-    def _refuse_if_closed(self) -> None:
-        if self.is_closed:
-            raise ActionRefusedError(
-                "This session is closed: close() was called, or a newer session trains its model. "
-                "Use that one, or make a new TrainingSession."
-            )
+        return self._goal in states and self._is_done

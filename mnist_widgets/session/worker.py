@@ -1,92 +1,109 @@
-"""Run a session's tasks in a worker thread, one after the other."""
+"""Train in a worker thread, one batch at a time, and run tasks between two batches."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
 
-from mnist_widgets.session.stepped_run import SteppedRun
+from mnist_widgets.session.states import State
+from mnist_widgets.session.throughput import Throughput
+from mnist_widgets.system.listeners import HasListeners
+from mnist_widgets.training.reports import BatchReport
+from mnist_widgets.training.trainer import Trainer
 
 Task: TypeAlias = Callable[[], object]
 Item = TypeVar("Item")
 
 
-class Worker:
-    """A thread that runs tasks in the order in which they were submitted.
+class Worker(HasListeners):
+    """The part of a session that runs in its thread.
 
-    Without a task it runs the next portion of a long job; without one of these, the batch that is
-    due. The thread starts with the first task and ends when there is nothing left to do. During a
-    pause it stays: the batches of the open run may come from something bound to one thread.
+    The thread runs tasks in the order in which they were submitted. Without a task it runs the next
+    portion of a long job; without one of these, it trains the batch that is due. It starts with the
+    first task and ends when there is nothing left to do. During a pause it stays: the batches of
+    the open run may come from something bound to one thread.
+
+    Only this thread writes the attributes; other threads may read them at any time. It calls the
+    listeners when one of them has changed.
 
     Args:
-        changed: guards the queues; notified whenever one of the properties below changes.
-        run: the run whose batches it trains. Its properties take no lock.
-        run_task: runs a task and raises nothing; calls `end_task` when the task has ended.
+        trainer: its present state is what a reset restores.
+        choose_trainer: see `TrainingSession`.
+
+    Attributes:
+        trainer: the trainer; another one after `reset(trainer)`.
+        error: the exception that ended the last run, if its state is `failed`; else None.
+        last_report: the latest batch; None before the first and after a reset.
+        throughput: how fast the current or last run is.
     """
 
-    def __init__(
-        self, changed: threading.Condition, run: SteppedRun, run_task: Callable[[Task], None]
-    ) -> None:
-        self._changed, self._run, self._run_task = changed, run, run_task
+    def __init__(self, trainer: Trainer, choose_trainer: Callable[[Trainer], Trainer]) -> None:
+        super().__init__()
+        self.trainer = trainer
+        self.last_report: BatchReport | None = None
+        self._choose_trainer = choose_trainer
+        self._beginning = trainer.snapshot()
+        self._batches: Generator[BatchReport | None, None, None] | None = None  # of the open run
+        self._forget_last_run()
+        self._state: State = "idle"  # whether the run trains, is paused, or how it ended
+        self._goal: State = "idle"  # the state after all tasks submitted so far
+        self._has_news = False  # for the listeners
+        self._num_steps_due = 0
+        self._is_evaluating = False  # the latest batch is trained, but not yet reported
+        # guards the goal and the queues; notified when a wait for them may be over
+        self._changed = threading.Condition()
         self._tasks: deque[Task] = deque()
-        self._long_jobs: deque[Callable[[], bool]] = deque()
+        self._long_jobs: deque[Callable[[], bool]] = deque()  # each returns whether more is left
         self._is_in_task = False  # in one that is no portion of a long job
         self._is_asleep = False
         self._thread: threading.Thread | None = None
 
+    def _forget_last_run(self) -> None:
+        self._num_batches_trained = 0  # first: then `progress` reads nothing else
+        self._batch_s = 0.0  # spent on the latest batch so far
+        self.throughput = Throughput()
+        self.error: BaseException | None = None
+
     @property
-    def is_current_thread(self) -> bool:
-        """Whether the calling thread is the worker thread."""
+    def state(self) -> State:
+        """What the training does; `paused` only once no batch is trained any more."""
+        return "running" if self._goal == "running" else self._state
+
+    @property
+    def is_worker_here(self) -> bool:
+        """Whether the calling thread is the one that trains, as in a callback."""
         return threading.current_thread() is self._thread
 
     @property
-    def is_done(self) -> bool:
-        """Whether all tasks have ended and no batch is due; long jobs do not count."""
-        return not (self._tasks or self._is_in_task or self._run.is_batch_due)
+    def _is_batch_due(self) -> bool:
+        """Whether the thread trains the next batch without another request."""
+        return self._state == "running" or self._num_steps_due > 0
 
     @property
-    def is_idle(self) -> bool:
+    def _is_done(self) -> bool:
+        """Whether all tasks have ended and no batch is due; long jobs do not count."""
+        return not (self._tasks or self._is_in_task or self._is_batch_due)
+
+    @property
+    def _is_idle(self) -> bool:
         """Whether nothing runs or waits to run, long jobs included."""
         has_work = self._tasks or self._long_jobs
         return not has_work and (self._thread is None or self._is_asleep)
 
-    def submit(self, task: Task) -> None:
-        """Run `task` after all tasks submitted before.
-
-        Raises:
-            RuntimeError: if no thread can be started; then nothing has changed.
-        """
-        self._append(self._tasks, task)
-
-    def submit_long_job(self, do_portion: Callable[[], bool]) -> None:
-        """Call `do_portion` until it returns False, after all long jobs submitted before.
-
-        Raises:
-            RuntimeError: if no thread can be started; then nothing has changed.
-        """
-        self._append(self._long_jobs, do_portion)
-
-    def end_task(self) -> None:
-        """Count the current task as ended, before its consequences are announced."""
-        with self._changed:
-            self._is_in_task = False
-            self._changed.notify_all()
-
-    def join(self) -> None:
-        """Wait until the thread has ended, unless this is the thread."""
-        with self._changed:
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
     def _append(self, queue: deque[Item], item: Item) -> None:
+        """Append a task or a long job to its queue, and start the thread if there is none.
+
+        Raises:
+            RuntimeError: if no thread can be started; then nothing has changed.
+        """
         with self._changed:
             if self._thread is None:
                 thread = threading.Thread(target=self._loop, name="training", daemon=True)
                 try:
-                    thread.start()  # it waits for `changed`
+                    thread.start()  # it waits for `_changed`
                 except RuntimeError as error:
                     raise RuntimeError(
                         f"No thread could be started for this training ({error}). Close other "
@@ -96,9 +113,22 @@ class Worker:
             queue.append(item)
             self._changed.notify_all()
 
+    # What follows runs in the worker thread.
+
     def _loop(self) -> None:
         while (task := self._wait_for_task()) is not None:
-            self._run_task(task)
+            self._has_news = False
+            try:
+                task()
+            except BaseException as error:  # kept, shown, and raised by join()
+                self._settle("failed", error)
+            with self._changed:  # before the listeners are called, which read the state
+                self._is_in_task = False
+                if self._is_done:
+                    self._goal = self._state
+                self._changed.notify_all()
+            if self._has_news:  # a job that changed nothing needs no notification
+                self.call_listeners()
 
     def _wait_for_task(self) -> Task | None:
         """Return the next task; None if the thread must end.
@@ -107,7 +137,7 @@ class Worker:
         find a thread that is about to end, and never run.
         """
         with self._changed:
-            while (task := self._take_task()) is None and self._run.state == "paused":
+            while (task := self._take_task()) is None and self._state == "paused":
                 self._is_asleep = True
                 self._changed.notify_all()
                 self._changed.wait()
@@ -120,8 +150,8 @@ class Worker:
     def _take_task(self) -> Task | None:
         if not self._tasks and self._long_jobs:
             return self._do_portion
-        if not self._tasks and self._run.is_batch_due:
-            self._tasks.append(self._run.train_batch)
+        if not self._tasks and self._is_batch_due:
+            self._tasks.append(self._train_batch)
         self._is_in_task = bool(self._tasks)
         return self._tasks.popleft() if self._tasks else None
 
@@ -131,3 +161,85 @@ class Worker:
         if not do_portion():  # it stays first meanwhile: others are appended behind it
             with self._changed:
                 self._long_jobs.popleft()
+
+    def _open_run(self, epochs: int, state: State) -> None:
+        """Begin a run; its first batch is trained later."""
+        trainer = self._choose_trainer(self.trainer)
+        if trainer is not self.trainer:
+            self._restore(trainer)
+        self._forget_last_run()
+        self._batches = self.trainer.iterate_in_portions(epochs)
+        self._change_to(state)
+
+    def _pause_run(self) -> None:
+        self._num_steps_due = 0
+        if self._state == "running":
+            self._change_to("paused")
+
+    def _resume_run(self) -> None:
+        self._num_steps_due = 0
+        if self._state == "paused":
+            self._change_to("running")
+
+    def _train_single_batch(self, epochs: int) -> None:
+        """Train one batch, and open a run of `epochs` for it if none is open."""
+        if self._state != "paused":
+            self._open_run(epochs, "paused")
+        # an evaluation that a pause interrupted belongs to the batch before
+        self._num_steps_due += 2 if self._is_evaluating and not self._num_steps_due else 1
+        self._train_batch()
+
+    def _train_batch(self) -> None:
+        """Train the next batch, or the next portion of the evaluation after the latest one."""
+        if self._batches is None:
+            return
+        began_s = time.perf_counter()
+        try:
+            report = next(self._batches)
+        except StopIteration:
+            self._settle("stopped" if self.trainer.ending == "stopped" else "finished")
+        else:
+            self._batch_s += time.perf_counter() - began_s
+            self._is_evaluating = report is None
+            if report is not None:
+                self._count(report)
+
+    def _count(self, report: BatchReport) -> None:
+        self.throughput.add_batch(self._batch_s, report.num_images)
+        self._batch_s = 0.0
+        self._num_steps_due = max(0, self._num_steps_due - 1)
+        self._num_batches_trained += 1
+        self.last_report = report
+        self._has_news = True
+        is_last = report.batch == report.num_batches and report.epoch == self.trainer.last_epoch
+        if is_last or self.trainer.is_stop_requested:
+            self._train_batch()  # there is none: this lets the run end
+
+    def _end_run(self) -> None:
+        """End the run, if one is open."""
+        if self._batches is not None:
+            self.trainer.request_stop()
+            self._train_batch()  # trains nothing: the trainer honours the request first
+
+    def _restore(self, trainer: Trainer | None = None) -> None:
+        """End the run, and put the trainer back to its beginning, or take another one."""
+        try:
+            self._end_run()
+        finally:
+            self._forget_last_run()
+            self.last_report = None
+            if trainer is not None:
+                self.trainer, self._beginning = trainer, trainer.snapshot()
+            self.trainer.restore(self._beginning)
+        self._change_to("idle")
+
+    def _settle(self, state: State, error: BaseException | None = None) -> None:
+        """Note that the run has ended in `state`, with an error if that is `failed`."""
+        self._batches = None
+        self._is_evaluating, self._num_steps_due = False, 0
+        self.error = error
+        self._change_to(state)
+
+    def _change_to(self, state: State) -> None:
+        self._state = state
+        self._has_news = True

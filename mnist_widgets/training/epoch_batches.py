@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sized
+from collections.abc import Generator, Iterable
 from numbers import Integral
 from typing import Any
 
@@ -51,7 +51,7 @@ def check_epochs(epochs: object) -> None:
         raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
 
 
-def count_batches(train_batches: Iterable[Any]) -> int:
+def count_batches(train_batches: Any) -> int:  # noqa: ANN401 - perhaps without a length
     """Return the number of batches in an epoch.
 
     Raises:
@@ -59,19 +59,17 @@ def count_batches(train_batches: Iterable[Any]) -> int:
         ValueError: It is empty.
     """
     try:
-        num_batches = len(train_batches) if isinstance(train_batches, Sized) else None
-    except TypeError:  # a DataLoader has a length only if its dataset has one
-        num_batches = None
-    if num_batches == 0:
-        raise ValueError("train_batches is empty: there is no batch to train on.")
-    if num_batches is None:
+        num_batches = len(train_batches)
+    except TypeError as error:  # a DataLoader has a length only if its dataset has one
         kind = type(train_batches).__name__
         if isinstance(train_batches, DataLoader):
             kind += f" over a {type(train_batches.dataset).__name__}"
         raise TypeError(
             f"train_batches has no length: it is a {kind}. Use a DataLoader over a dataset with a "
             "length, DigitSet.batches(...) or a list of batches."
-        )
+        ) from error
+    if num_batches == 0:
+        raise ValueError("train_batches is empty: there is no batch to train on.")
     return num_batches
 
 

@@ -1,7 +1,7 @@
 """The training loop: one batch, one epoch, a whole run.
 
-It uses no threads, widgets or files. Observe training with a `Callback`; control when each batch
-is trained with `Trainer.iterate`.
+It uses no threads, widgets or files. Observe a training with a `Callback`. Use `Trainer.iterate` to
+decide when each batch is trained.
 """
 
 from __future__ import annotations
@@ -49,37 +49,37 @@ class Trainer:
     | `closed`   | the iterator was closed or deleted           | complete epochs | `on_train_end` |
     | `failed`   | step, evaluator or callback raised an error  | complete epochs | `on_train_end` |
 
-    An epoch whose evaluation was cancelled by a stop is not complete. `history` contains every
-    batch, however the run ends, and a later run continues from there. The model returns to its
-    previous device.
+    If a stop cancels the evaluation of an epoch, that epoch is not complete. With each ending,
+    `history` contains every trained batch, and the model is back on its previous device. A later
+    run continues from there.
 
     Args:
         model: maps inputs (B, ...) to outputs (B, ...).
         loss_fn: takes outputs and targets, returns one number.
         optimizer: has the model's parameters.
-        train_batches: an iterable with a length that returns the batches of an epoch each time
-            (`DigitSet.batches`, a `DataLoader`, a list).
+        train_batches: the batches of an epoch, such as `DigitSet.batches`, a `DataLoader` or a
+            list. They have a length and are iterated once in each epoch.
         evaluator: evaluates the model after each epoch.
-        callbacks: called in this order.
+        callbacks: their hooks are called in this order.
         train_step: trains one batch; by default `train_step` of this package.
         device: the device for training; by default `pick_device()`.
 
     Raises:
-        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. Errors
-            that only a batch reveals are raised before the first update of a run.
+        ValueError, TypeError: if parts do not fit together; see `preflight.check_parts`. Some
+            checks need a batch: a run makes these before its first update.
 
     Attributes:
         history: the losses and metrics so far; each `restore` starts a new one.
         num_batches_trained, num_images_trained, num_epochs_trained: batches, images and complete
             epochs since the start of the history.
-        last_epoch: the last epoch of the current or last run; 0 before the first.
-        ending: how the last run ended; None before that.
-        is_running: whether a run has started and not yet ended; it may be paused.
-        is_stop_requested: whether a stop of the current or last run was requested.
-        stop_reason: the reason given to `request_stop`, or None.
-        warnings: about parts that may not fit together; each is also a Python warning.
-        config: the settings that the trainer was built from, such as a `RunConfig`; None for a
-            trainer made of your own parts.
+        last_epoch: the number of the last epoch of the latest run; 0 before the first run.
+        ending: how the latest run ended; None before that.
+        is_running: whether a run has started and has not ended; it may be paused.
+        is_stop_requested: whether `request_stop` was called during the latest run.
+        stop_reason: the reason passed to `request_stop`, or None.
+        warnings: messages about parts that may not fit together; each was also a Python warning.
+        config: the settings that the trainer was built from, such as a `RunConfig`; None if you
+            made the trainer from your own parts.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class Trainer:
     def fit(self, epochs: int) -> History:
         """Train `epochs` more epochs in this thread and return the history.
 
-        An interrupt (Ctrl-C, or a notebook's interrupt button) ends the run after the current
-        batch, with the ending `stopped`; then KeyboardInterrupt is raised. A second interrupt
-        raises it at once, with the ending `failed`. Both leave the history complete and the model
-        on the device it came from.
+        An interrupt (Ctrl-C or a notebook's interrupt button) ends the run after the current batch:
+        the ending is `stopped`, and `fit` raises KeyboardInterrupt. A second interrupt raises it
+        immediately: the ending is `failed`. In both cases the history contains every trained batch,
+        and the model is back on its previous device.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -136,8 +136,8 @@ class Trainer:
     def iterate(self, epochs: int) -> Generator[BatchReport, None, None]:
         """Return an iterator that trains one batch for each `next()` and yields its report.
 
-        The last batch of an epoch includes its evaluation and `on_epoch_end`, so nothing is
-        incomplete when a caller stops calling `next()`.
+        The `next()` that trains the last batch of an epoch also evaluates the model and calls
+        `on_epoch_end`. So the epoch is complete even if `next()` is never called again.
 
         Raises:
             ValueError, RuntimeError: see `fit`.
@@ -152,10 +152,11 @@ class Trainer:
         return leave_out_portions()
 
     def iterate_in_portions(self, epochs: int) -> Generator[BatchReport | None, None, None]:
-        """Return an iterator as `iterate` does that also yields None within a long evaluation.
+        """Return an iterator like `iterate`, but yield None between two portions of an evaluation.
 
-        This needs an evaluator with `evaluate_in_portions`, such as `Evaluator`. `request_stop`
-        then ends the evaluation between two portions, and its epoch is not complete.
+        Only an evaluator with `evaluate_in_portions`, such as `Evaluator`, works in portions.
+        `request_stop` cancels the evaluation before its next portion; then the epoch is not
+        complete.
         """
         check_epochs(epochs)
         if self.is_running:
@@ -169,7 +170,7 @@ class Trainer:
         """End the run after the current batch; callable from any thread.
 
         Args:
-            reason: a sentence to show; if there are several, the first one is used.
+            reason: a sentence that explains the stop. The first reason of a run is kept.
         """
         self.stop_reason = self.stop_reason or reason
         self.is_stop_requested = True
@@ -189,7 +190,7 @@ class Trainer:
         return Snapshot(self.model, self.optimizer)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Restore model and optimizer to `snapshot`, bit for bit, and start a new history.
+        """Restore the model and the optimizer exactly, and start a new history.
 
         Raises:
             RuntimeError: while training.
@@ -252,7 +253,7 @@ class Trainer:
                 report = BatchReport(step, epoch, index, num_batches, loss, num_images, took_s)
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
-                    next(batches, None)  # ends the iteration before the evaluation
+                    next(batches, None)  # let the iteration end before the evaluation begins
                     yield from self._end_epoch(epoch, num_batches)
                 yield report
                 if self.is_stop_requested:
@@ -279,7 +280,7 @@ class Trainer:
             self.evaluator, self.model, self.device, self._is_evaluation_cancelled
         )
         if found is None:
-            return  # stopped: an epoch without metrics is not complete
+            return  # a stop cancelled the evaluation, so the epoch is not complete
         metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1

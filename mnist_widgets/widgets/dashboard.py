@@ -9,7 +9,7 @@ import torch
 from ipywidgets import HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
-from traitlets import Int, Tuple, link
+from traitlets import link
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
@@ -18,7 +18,7 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
-from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
@@ -28,7 +28,7 @@ from mnist_widgets.widgets.panels.loss_chart import LossChart
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.run_table import RunTable
 from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
-from mnist_widgets.widgets.parts.choices import IndexSelection
+from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
 PANELS = {
@@ -97,7 +97,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     return _open_dashboard
 
 
-class Dashboard(Panel, IndexSelection):
+class Dashboard(Panel, IndexSelection, PairSelection):
     """The panels of a lab; `dashboard()` makes one.
 
     Args:
@@ -115,8 +115,6 @@ class Dashboard(Panel, IndexSelection):
         selected_pair: (true, predicted), the classes of the selected cell, or None; a trait.
     """
 
-    selected_pair: Any = Tuple(Int(), Int(), default_value=None, allow_none=True)
-
     def __init__(
         self,
         factory: TrainerFactory,
@@ -131,12 +129,12 @@ class Dashboard(Panel, IndexSelection):
         panels = set(PANELS) if has_settings else set(PANELS) - {"settings"}
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
-        self._factory, self._test_set = factory, factory.test_set
-        self._num_images = len(factory.test_set)
+        self._factory, test_set = factory, factory.test_set
+        self._num_images, self._class_names = len(test_set), test_set.class_names
         check_panel_epochs(epochs)
-        trainer = factory.make_trainer(factory.config)
+        trainer = factory.make_trainer()
         # what fails up to here leaves no widget behind
-        self.session = TrainingSession(trainer, wait, self._choose_trainer)
+        self.session = TrainingSession(trainer, wait, factory.choose_trainer)
         self.run_log = RunLog()
         training = LabTrainingPanel(
             self.session,
@@ -150,16 +148,11 @@ class Dashboard(Panel, IndexSelection):
         self.panels |= {name: builders[name]() for name in PANELS if name in panels - hidden}
         self._settings = self.panels.get("settings")
         self._loss_chart = self.panels.get("loss_chart")
-        self._inference = LiveInference(
-            self.session,
-            self._test_set,
-            get_selected=lambda: self.selected_index,
-            gallery=self.panels.get("gallery"),
-            prediction=self.panels.get("prediction"),
-            confusion=self.panels.get("confusion"),
-            show_error=training.show_error_message,
-        )
-        self._attach_callbacks(trainer)
+        selection = self.panels.get("gallery", self)
+        self._inference = LiveInference(self.session, test_set, self.panels, selection)
+        charts = [] if self._loss_chart is None else [self._loss_chart]
+        factory.callbacks = [*charts, DivergenceGuard(), self.run_log.record(), self._inference]
+        trainer.callbacks += factory.callbacks
         super().__init__("mw-dashboard", self._lay_out())
         self._connect()
         self._inference.on_news()
@@ -178,16 +171,12 @@ class Dashboard(Panel, IndexSelection):
 
     def reset(self) -> None:
         """Stop the run, and return to an untrained network: a new one with the settings shown."""
-        self.session.reset(self._make_trainer() if self._factory.model is None else None)
-
-    @property
-    def _config(self) -> RunConfig:
-        """The settings shown, or the first ones if no settings are shown."""
-        return self._factory.config if self._settings is None else self._settings.config
+        factory = self._factory
+        self.session.reset(factory.make_trainer() if factory.model is None else None)
 
     def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
         """Return a function for each panel of `PANELS`, which builds it."""
-        classes, controls = self._test_set.class_names, set(CONTROLS)
+        classes, controls = self._class_names, set(CONTROLS)
         return {
             "settings": lambda: HyperparameterPanel(
                 self._factory.config,
@@ -196,34 +185,12 @@ class Dashboard(Panel, IndexSelection):
                 write_code=self._factory.write_code,
             ),
             "loss_chart": LossChart,
-            "gallery": lambda: ImageGallery(self._test_set),
+            "gallery": lambda: ImageGallery(self._factory.test_set),
             "prediction": lambda: ProbabilityChart(classes),
-            "confusion": lambda: ConfusionChart(classes, count=self._count_now),
+            # the inner lambda stays: `_inference` is built after the panels
+            "confusion": lambda: ConfusionChart(classes, lambda: self._inference.count_now()),  # noqa: PLW0108
             "runs": lambda: RunTable(self.run_log),
         }
-
-    def _make_trainer(self) -> Trainer:
-        trainer = self._factory.make_trainer(self._config)
-        self._attach_callbacks(trainer)
-        return trainer
-
-    def _choose_trainer(self, trainer: Trainer) -> Trainer:
-        """Return a trainer of the settings shown if an untrained one of the lab has others.
-
-        Building a network takes too long for each change of a setting, so it waits for a run.
-        """
-        is_of_lab = self._inference in trainer.callbacks and self._factory.model is None
-        is_untrained = not trainer.history.batch_losses
-        is_old = is_of_lab and is_untrained and trainer.config != self._config
-        return self._make_trainer() if is_old else trainer
-
-    def _count_now(self) -> None:
-        self._inference.count_now()  # it is built after the panels
-
-    def _attach_callbacks(self, trainer: Trainer) -> None:
-        """Attach the lab's callbacks to the next run's trainer."""
-        charts = [] if self._loss_chart is None else [self._loss_chart]
-        trainer.callbacks += [*charts, DivergenceGuard(), self.run_log.record(), self._inference]
 
     def _lay_out(self) -> list[Widget]:
         def show(**widths: str) -> list[Widget]:
@@ -256,19 +223,15 @@ class Dashboard(Panel, IndexSelection):
                 prediction.follow(gallery)
         if confusion is not None:
             link((confusion, "selected_pair"), (self, "selected_pair"))
-        self.observe(lambda _change: self._inference.on_selection(), "selected_index")
         if self._settings is not None:
-            self._settings.observe(self._on_config, "config")
+            self._settings.observe(self._factory.on_config, "config")
+            self._settings.observe(self._follow_learning_rate, "config")
         self.run_log.add_listener(self._on_runs)
 
-    def _on_config(self, _change: object) -> None:
-        if not self.session.is_closed:
-            self.session.between_batches(self._follow_learning_rate)
-
-    def _follow_learning_rate(self) -> None:
-        """Train on with the learning rate shown; called between two batches."""
-        for group in self.session.trainer.optimizer.param_groups:
-            group["lr"] = self._config.learning_rate
+    def _follow_learning_rate(self, _change: object) -> None:
+        session, follow = self.session, self._factory.set_learning_rate
+        if not session.is_closed:
+            session.between_batches(lambda: follow(session.trainer))
 
     def _on_runs(self) -> None:
         current = self.run_log.current
@@ -281,4 +244,3 @@ class Dashboard(Panel, IndexSelection):
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",
         )
-

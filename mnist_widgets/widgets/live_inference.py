@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
+from mnist_widgets.widgets.parts.choices import IndexSelection
 from mnist_widgets.widgets.redraws import scheduler
 
 FRAMES_PER_PREDICTION = 2
@@ -43,41 +45,41 @@ class LiveInference(Callback):
 
     As a callback of the trainer it shows what the `Evaluator` found after an epoch.
 
-    Only what one of these panels shows is predicted; each of them may be missing.
+    Only what a panel shows is predicted: the images on the gallery's page, the selected one, and
+    all images for the gallery's filters and the confusion matrix. The panel `prediction` is written
+    only where there is no gallery that it follows.
 
     Args:
         session: trains the network.
         test_set: the images.
-        get_selected: returns the position of the selected image, or None.
-        gallery: says which images are shown, and shows their predictions.
-        prediction: shows the probabilities of the selected image; written only where there is no
-            gallery that it follows.
-        confusion: shows the counts of all images.
-        show_error: shows an error message where the user is looking.
+        panels: of the lab, by name: `training`, which shows error messages, and, each of them if it
+            is shown, `gallery`, `prediction` and `confusion`.
+        selection: the gallery, or the lab if it has none; its `selected_index` is the position of
+            the selected image, or None.
     """
 
     def __init__(
         self,
         session: TrainingSession,
         test_set: DigitSet,
-        *,
-        get_selected: Callable[[], int | None],
-        gallery: ImageGallery | None,
-        prediction: ProbabilityChart | None,
-        confusion: ConfusionChart | None,
-        show_error: Callable[[str], None],
+        panels: Mapping[str, Any],
+        selection: IndexSelection,
     ) -> None:
-        self._session, self._test_set = session, test_set
-        self._get_selected = get_selected
-        self._gallery, self._prediction, self._confusion = gallery, prediction, confusion
-        self._show_error = show_error
+        self._session, self._test_set, self._selection = session, test_set, selection
+        self._gallery: ImageGallery | None = panels.get("gallery")
+        self._prediction: ProbabilityChart | None = panels.get("prediction")
+        self._confusion: ConfusionChart | None = panels.get("confusion")
+        self._show_error: Callable[[str], None] = panels["training"].show_error_message
         self._predicted_s = self._epoch_shown_at_s = -math.inf
-        self._is_prediction_due = False
         self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
         self._predicted_step: tuple[History, int] | None = None  # at the latest standstill
-        if gallery is not None:
-            gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
-        if self._needs_all or prediction is not None:
+        if self._gallery is not None:
+            # the page's own trait: a click takes the shortest way
+            self._gallery.grid.observe(self._on_selection, "selected")
+            self._gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
+        else:
+            selection.observe(self._on_selection, "selected_index")
+        if not panels.keys().isdisjoint(("gallery", "prediction", "confusion")):
             session.add_listener(self.on_news)
 
     def on_news(self) -> None:
@@ -87,15 +89,10 @@ class LiveInference(Callback):
         waits.
         """
         if self._session.state != "running":
-            if not self._is_prediction_due and not self._is_newest(self._predicted_step):
-                self._is_prediction_due = True
+            if not self._is_newest(self._predicted_step):
+                self._predicted_step = self._step
                 self._predict_all()
         elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
-            self._predict_shown()
-
-    def on_selection(self) -> None:
-        """Predict the selected image, unless the page shows a prediction that is renewed soon."""
-        if self._gallery is None or self._session.state != "running":
             self._predict_shown()
 
     def count_now(self) -> None:
@@ -116,9 +113,10 @@ class LiveInference(Callback):
         if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
             self._show(evaluator.predictions)
 
-    @property
-    def _needs_all(self) -> bool:
-        return self._gallery is not None or self._confusion is not None
+    def _on_selection(self, _change: object) -> None:
+        """Predict the selected image, unless the page shows a prediction that is renewed soon."""
+        if self._gallery is None or self._session.state != "running":
+            self._predict_shown()
 
     def _predict_shown(self) -> None:
         self._submit(lambda: self._session.between_batches(self._predict_shown_now))
@@ -133,7 +131,7 @@ class LiveInference(Callback):
         try:
             answer = submit()
         except RuntimeError as error:  # closed meanwhile, or no thread can be started
-            self._is_prediction_due = False
+            self._predicted_step = None
             self._show_error(str(error))
         else:
             answer.add_done_callback(self._on_answer)
@@ -146,30 +144,30 @@ class LiveInference(Callback):
     def _predict_shown_now(self) -> None:
         """Predict the shown images."""
         self._predicted_s = time.monotonic()  # a prediction after a click counts too
-        index = self._get_selected()
+        index = self._selection.selected_index
+        gallery, prediction, test_set = self._gallery, self._prediction, self._test_set
         shown = torch.tensor([] if index is None else [index], dtype=torch.int64)
-        if self._gallery is not None:
-            shown = torch.cat([self._gallery.visible_indices, shown])
-        if len(shown) == 0 or (self._gallery is None and self._prediction is None):
+        if gallery is not None:
+            shown = torch.cat([gallery.visible_indices, shown])
+        if len(shown) == 0 or (gallery is None and prediction is None):
             return
-        trainer = self._session.trainer
-        images = self._test_set.images[shown]
+        trainer, images = self._session.trainer, test_set.images[shown]
         answers = predict_probabilities(trainer.model, images, trainer.loss_fn)
-        if self._gallery is not None:
-            self._gallery.show_visible(shown, answers)
-        elif self._prediction is not None and index is not None:
-            label = int(self._test_set.labels[index])
-            self._prediction.show_prediction(images[-1], answers[-1], label)
+        if gallery is not None:
+            gallery.answers = gallery.answers.index_copy(0, shown, answers)
+            scheduler.schedule(gallery.redraw)
+        elif prediction is not None:
+            prediction.show_prediction(images[-1], answers[-1], int(test_set.labels[shown[-1]]))
 
     def _predict_all_now(self, *, is_counting: bool) -> Generator[None, None, None]:
         """Predict the shown images, then all images.
 
         It stops when the weights change or the training continues.
         """
-        self._is_prediction_due = False
-        step = self._predicted_step = self._step
+        step = self._step
         self._predict_shown_now()
-        if not self._needs_all or self._is_newest(self._shown_step):
+        needs_all = self._gallery is not None or self._confusion is not None
+        if not needs_all or self._is_newest(self._shown_step):
             return
         trainer, images = self._session.trainer, self._test_set.images
         predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))

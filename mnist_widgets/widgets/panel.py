@@ -25,13 +25,16 @@ class Panel(VBox):
     Args:
         css_class: names the panel's root for style sheets and tests.
         children: from top to bottom.
+
+    Attributes:
+        view_class: a CSS class of this panel's static view alone.
     """
 
     _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
-        self._view_class = f"mw-static-{uuid.uuid4().hex[:12]}"  # like no other
-        super().__init__(children=[style_sheet(hide_static_view(self._view_class)), *children])
+        self.view_class = f"mw-static-{uuid.uuid4().hex[:12]}"  # like no other
+        super().__init__(children=[style_sheet(hide_static_view(self.view_class)), *children])
         self.add_class("mw-panel").add_class(css_class)
 
     def close(self) -> None:
@@ -68,13 +71,13 @@ class Panel(VBox):
     def _ipython_display_(self) -> None:
         """Show the panel and its static view; IPython calls this method to display the panel."""
         if self.comm is None:  # closed
-            display(to_bundle(self.static_view(), self._view_class), raw=True)
+            display(to_bundle(self.static_view(), self.view_class), raw=True)
             return
         bundle = dict(self._repr_mimebundle_())
         bundle["text/plain"] = f"{type(self).__name__}, live while its kernel runs. It showed:"
         display(bundle, raw=True)
         panels = [part for part in self._parts() if isinstance(part, Panel)]
-        static_view_writer.show(self, self.static_view, self._view_class, panels)
+        static_view_writer.show(self, panels)
 
     def _parts(self) -> set[Widget]:
         parts: set[Widget] = set()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from IPython import get_ipython
 from IPython.display import display, update_display
@@ -23,6 +24,9 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.open_sessions import is_training
 from mnist_widgets.system.hosts import is_in_colab
 from mnist_widgets.widgets.redraws import RedrawScheduler, scheduler
+
+if TYPE_CHECKING:
+    from mnist_widgets.widgets.panel import Panel
 
 CALM_S = 1.0
 """Seconds without a redraw after which a panel counts as at rest."""
@@ -46,15 +50,13 @@ class _Output:
     """A static view in the notebook.
 
     Attributes:
-        make: returns the current static view.
-        view_class: its CSS class, which is also the display id of the output.
-        sources: the panels that it shows.
+        panel: returns the current static view. Its `view_class` is also the output's display id.
+        sources: the panels that the view shows.
         last: the static view in the notebook.
         changed_s: the time of the latest redraw of a source; None if the view was written since.
     """
 
-    make: Callable[[], StaticView]
-    view_class: str
+    panel: Panel
     sources: frozenset[object]
     last: StaticView
     changed_s: float | None = None
@@ -76,26 +78,19 @@ class StaticViewWriter:
         self._writing = threading.RLock()
         self._shell: object = None  # it calls this writer at the end of each cell
 
-    def show(
-        self,
-        panel: object,
-        make: Callable[[], StaticView],
-        view_class: str,
-        sources: Iterable[object],
-    ) -> None:
+    def show(self, panel: Panel, sources: Iterable[object]) -> None:
         """Write a panel's static view into the cell that runs, and keep it up to date from now on.
 
         Args:
             panel: the panel of the static view.
-            make: returns the current static view; called in any thread.
-            view_class: a CSS class of this panel alone.
             sources: the panels whose redraws change what the static view shows.
         """
         self._listen()
         with self._writing:
-            output = _Output(make, view_class, frozenset(sources), make())
+            output = _Output(panel, frozenset(sources), panel.static_view())
             self._outputs[panel] = output
-            display(to_bundle(output.last, view_class), raw=True, display_id=view_class)
+            bundle = to_bundle(output.last, panel.view_class)
+            display(bundle, raw=True, display_id=panel.view_class)
 
     def forget(self, panel: object) -> None:
         """Write a panel's static view for the last time."""
@@ -140,11 +135,10 @@ class StaticViewWriter:
 
     def _write(self, output: _Output) -> None:
         output.changed_s = None  # first: what changes meanwhile makes it stale again
-        view = output.make()
+        view, view_class = output.panel.static_view(), output.panel.view_class
         if view != output.last:
             output.last = view
-            bundle = to_bundle(view, output.view_class)
-            update_display(bundle, raw=True, display_id=output.view_class)
+            update_display(to_bundle(view, view_class), raw=True, display_id=view_class)
 
     def _listen(self) -> None:
         """Write at the end of each cell."""

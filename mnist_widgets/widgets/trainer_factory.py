@@ -14,11 +14,9 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
 from mnist_widgets.training.evaluation.outputs import find_option
-from mnist_widgets.training.preflight.preflight import (
-    check_batch_norm,
-    check_default_dtype,
-    find_batch_norms,
-)
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
+from mnist_widgets.training.preflight.preflight import check_default_dtype, find_batch_norms
 from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
 
 
@@ -42,7 +40,8 @@ class TrainerFactory:
         ValueError: if parts do not go together, or a setting is out of range.
 
     Attributes:
-        config: the settings of the lab's first network.
+        config: the settings of the next network.
+        callbacks: those of each trainer.
     """
 
     train_set: DigitSet
@@ -55,6 +54,7 @@ class TrainerFactory:
     batch_size: int | None = None
     device: torch.device | str | None = None
     config: RunConfig = field(init=False)
+    callbacks: list[Callback] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         own = (self.loss_fn, self.optimizer, self.batch_size)
@@ -72,6 +72,7 @@ class TrainerFactory:
             self._check_model(self.model)
             self._check_ignored()
         self.config = self._read_settings()
+        self._newest: Trainer | None = None  # of its own networks
         check_device(self.device)
 
     def _read_settings(self) -> RunConfig:
@@ -111,22 +112,51 @@ class TrainerFactory:
                 "which the panels show and count. Leave these images out of the data instead."
             )
 
-    def make_trainer(self, config: RunConfig) -> Trainer:
-        """Return a trainer: with a new network of these settings, or with the user's own parts.
+    def on_config(self, change: dict[str, RunConfig]) -> None:
+        """Use other settings from now on; a handler for `observe`."""
+        self.config = change["new"]
+
+    def choose_trainer(self, trainer: Trainer) -> Trainer:
+        """Return the trainer of a run that begins: a new one if the settings require it.
+
+        Only an untrained network of the lab is replaced, and only when a run begins: to build one
+        for each change of a setting would take too long.
+        """
+        built = trainer.config
+        is_untrained = trainer is self._newest and not trainer.history.batch_losses
+        if not is_untrained or not isinstance(built, RunConfig):
+            return trainer
+        if built.with_live_settings(self.config) != self.config:
+            return self.make_trainer()
+        trainer.config = self.config
+        self.set_learning_rate(trainer)
+        return trainer
+
+    def set_learning_rate(self, trainer: Trainer) -> None:
+        """Train on with the learning rate of the settings."""
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate
+
+    def make_trainer(self) -> Trainer:
+        """Return a trainer: with a new network of the settings, or with the user's own parts.
 
         Raises:
             TypeError, ValueError: if the parts do not fit together; see `preflight`.
         """
         if self.model is None:
             check_default_dtype()
-            trainer = config.build(self.train_set, self.test_set, device=self.device)
+            data = (self.train_set, self.test_set)
+            trainer = self.config.build(*data, self.callbacks, self.device)
             trainer.train_step = self.train_step
+            self._newest = trainer
             return trainer
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
-        batch_size = self.batch_size or config.batch_size
-        leaves_one = bool(find_batch_norms(self.model)) and len(self.train_set) % batch_size == 1
+        batch_size = self.batch_size or self.config.batch_size
+        batch_norms = find_batch_norms(self.model)
+        if batch_size == 1 and any(layer.training for layer in batch_norms):
+            raise ValueError(SINGLE_IMAGE)
+        leaves_one = bool(batch_norms) and len(self.train_set) % batch_size == 1
         batches = self.train_set.batches(batch_size, shuffle=True, drop_last=leaves_one)
-        check_batch_norm(self.model, batches)
         return Trainer(
             self.model,
             loss_fn,

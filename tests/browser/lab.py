@@ -30,7 +30,7 @@ from watched_page import WatchedPage
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 
-# A proxy that refuses at once: whoever wants out of this machine fails within milliseconds.
+# A proxy that refuses at once: a request to another machine fails within milliseconds.
 NO_WAY_OUT = "http://127.0.0.1:9"
 
 SETTINGS = {

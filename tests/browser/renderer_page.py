@@ -25,7 +25,7 @@ class RendererPage(WatchedPage):
     """A page that shows the widgets of cells, but not the cells.
 
     Args:
-        page: a fresh page; whoever made it closes it.
+        page: a fresh page; its maker closes it.
         server: a running JupyterLab, which lends the page its connection to a kernel.
         screenshots: the folder for `screenshot`.
     """

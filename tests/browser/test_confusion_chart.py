@@ -101,7 +101,7 @@ def test_with_swapped_axes_a_click_still_gives_the_true_class_first(chart):
     chart.expect_pair(None, outlined=None)
 
 
-def test_the_keyboard_picks_the_same_pair_by_two_lists(chart):
+def test_the_keyboard_selects_the_same_pair_in_two_lists(chart):
     keyboard = chart.lab.page.keyboard
     chart.setting("Or pick: true").focus()
     keyboard.press("4")

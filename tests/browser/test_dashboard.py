@@ -106,7 +106,7 @@ def dashboard(lab):
 
 
 @pytest.mark.both_front_ends
-def test_an_image_that_is_clicked_shows_what_the_network_makes_of_it(dashboard):
+def test_a_clicked_image_shows_its_prediction(dashboard):
     dashboard.train(2)
     expect(dashboard.state).to_have_text("Finished")
     predicted, confidences, labels = dashboard.look()
@@ -148,7 +148,7 @@ def test_the_bars_follow_the_training(dashboard):
     expect(dashboard.state).to_have_text("Stopped")
 
 
-def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
+def test_images_can_be_selected_while_the_kernel_is_busy(lab):
     lab.open_notebook([*CELLS, "lab.session.start(100_000)\ninput()"])
     lab.start_all()
     dashboard, question = Dashboard(lab), lab.page.locator("input.jp-Stdin-input")
@@ -179,7 +179,7 @@ def test_a_busy_kernel_keeps_nobody_from_looking_at_images(lab):
     expect(dashboard.sentence).to_contain_text(f"says {predicted[12]} with {share}, then")
 
 
-def test_two_views_of_a_busy_lab_show_the_newest_pick(lab):
+def test_two_views_of_a_busy_lab_show_the_newest_selection(lab):
     lab.open_notebook([*CELLS, "lab.panels['gallery']", "input()"])
     lab.start_all()
     dashboard, question = Dashboard(lab), lab.page.locator("input.jp-Stdin-input")
@@ -237,7 +237,7 @@ def test_a_second_view_of_a_lab_shows_the_same_and_code_selects_in_both(lab):
     expect_shown(60)
 
 
-def test_what_the_kernel_decides_stands_in_the_end(dashboard):
+def test_the_kernels_selection_is_shown_in_the_end(dashboard):
     dashboard.lab.run_cell(
         "def refuse(change):\n"
         "    if change['new'] == 12:\n"

@@ -11,7 +11,7 @@ LESSON = Path(__file__).parents[2] / "notebooks" / "02_experiments.ipynb"
 LAB, CHART, KEY = ".mw-dashboard", ".mw-loss-chart", ".mw-key-of-runs span"
 
 
-def test_runs_made_by_code_and_in_the_lab_lie_over_each_other(lab):
+def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     lab.open_notebook(LESSON)
     lab.run_all()
     page = lab.page

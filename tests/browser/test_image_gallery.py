@@ -239,8 +239,8 @@ def test_live_predictions_change_frames_and_leave_selection_and_focus_alone(gall
         "    torch.manual_seed(seed)\n"
         "    probabilities = predict_probabilities(SimpleNet(28 * 28, 10), test_set.images)\n"
         "    gallery.show_predictions(Predictions(probabilities, test_set.labels))\n"
-        "right = torch.eye(10)[test_set.labels]\n"
-        "gallery.show_visible(gallery.visible_indices, right[gallery.visible_indices])"
+        "gallery.answers = torch.eye(10)[test_set.labels]\n"
+        "gallery.schedule_redraw()"
     )
     expect(gallery.root.locator("[data-verdict=right]")).to_have_count(50)
     gallery.expect_selected(12)

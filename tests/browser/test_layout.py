@@ -17,6 +17,7 @@ SHOWN_AT_ONCE = [
 ]
 NUM_IMAGES = 30
 
+
 @pytest.fixture
 def trained(lab):
     """A lab after three epochs, with a selected image, and the file list beside the notebook."""

@@ -138,7 +138,7 @@ def test_clicks_lead_from_the_confusion_matrix_to_images_and_to_probabilities(le
     expect(lesson.images(1)).to_have_count(30)
 
 
-def test_what_the_network_makes_of_the_images_follows_the_training(lesson):
+def test_the_predictions_follow_the_training(lesson):
     matrix = lesson.lab.page.locator(".mw-confusion-chart")
     counted = matrix.locator(".mw-accuracy").inner_text()
     lesson.epochs.fill("2000")
@@ -242,7 +242,7 @@ def test_a_crash_in_the_training_turns_the_panel_red_and_join_raises_it(lesson):
         lesson.lab.run_cell("session.join()")
 
 
-def test_the_log_switch_and_the_smoothing_redraw_a_chart_that_stands_still(lesson):
+def test_the_log_switch_and_the_smoothing_redraw_a_chart_without_a_training(lesson):
     line = lesson.drawn()
     lesson.lab.page.get_by_label("Logarithmic scale").check()
     labels = lesson.lab.page.locator(f"{CHART} .axis text")

@@ -102,7 +102,7 @@ def test_the_controls_change_the_settings(runs):
     assert f"lr={rate:g} " in runs.text()
 
 
-def test_a_text_is_pasted_and_a_bad_one_is_answered_in_place(runs):
+def test_a_text_is_pasted_and_a_bad_one_gets_an_error_message_below_it(runs):
     page, panel = runs.lab.page, runs.panel
     page.get_by_label("Show the settings as text and as code").check()
     field = page.get_by_label("Text", exact=True)
@@ -123,7 +123,7 @@ def test_a_text_is_pasted_and_a_bad_one_is_answered_in_place(runs):
     runs.lab.screenshot("settings-as-code", PANEL)
 
 
-def test_what_waits_for_a_reset_is_said(runs):
+def test_settings_that_wait_for_a_reset_are_named(runs):
     runs.train("", epochs=1)
     difference = runs.panel.locator(".mw-difference")
     expect(difference).to_have_text("")
@@ -146,7 +146,7 @@ def test_locked_controls_cannot_be_changed(lab):
     lab.screenshot("settings-locked", PANEL)
 
 
-def test_runs_lie_over_each_other_named_by_what_differs(runs):
+def test_runs_share_one_chart_and_are_named_by_what_differs(runs):
     runs.train("lr=0.001")
     expect(runs.key).to_have_count(0)
     runs.train("lr=0.01")

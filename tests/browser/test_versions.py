@@ -26,7 +26,7 @@ print(json.dumps(misfits))
 """
 
 
-def test_page_kernel_and_tests_go_by_the_same_packages(lab):
+def test_page_kernel_and_tests_use_the_same_packages(lab):
     lab.open_notebook(["1 + 1"])
     imported = json.loads(lab.run_cell(IMPORTED))
     assert imported == {name: version(name) for name in imported}
@@ -35,7 +35,7 @@ def test_page_kernel_and_tests_go_by_the_same_packages(lab):
     assert not any(misfits.values()), misfits
 
 
-def test_the_kernel_knows_whose_server_started_it(lab):
+def test_the_kernel_knows_which_server_started_it(lab):
     lab.open_notebook(["1 + 1"])
     words = lab.run_cell("print(__import__('mnist_widgets').doctor())")
     assert "JupyterLab's server" in words

@@ -13,7 +13,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
 LABELS = load_bundled_digits()[1].labels.tolist()
 
 
-def test_a_visitor_sees_no_code_trains_asks_about_an_image_and_stops(voila):
+def test_a_visitor_sees_no_code_trains_selects_an_image_and_stops(voila):
     page = voila.page
     voila.open_notebook(NOTEBOOK)
     sentence = page.locator(".mw-probability-chart .mw-caption")

@@ -27,7 +27,7 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     expect(page.locator(".mw-training-panel .mw-notice")).to_contain_text("interrupt the kernel")
     expect(pause).to_be_disabled()
     expect(stop).to_be_disabled()
-    expect(caption).to_contain_text("Epoch 2")  # nobody waits for the end to draw
+    expect(caption).to_contain_text("Epoch 2")  # drawn before the end
     lab.screenshot("waiting-training")
     images, label = page.locator(".mw-image-gallery [role=option]"), DIGITS.labels[12]
     images.nth(12).click()  # the kernel will hear of it when the training ends

@@ -29,7 +29,7 @@ class VoilaPage(WatchedPage):
     """A page that Voila makes of a notebook.
 
     Args:
-        page: a fresh page; whoever made it closes it.
+        page: a fresh page; its maker closes it.
         server: a running server.
         screenshots: the folder for `screenshot`.
     """

@@ -1,4 +1,4 @@
-"""A digit set is a proper `Dataset`, and its batches hold every image once."""
+"""A digit set is a `Dataset`, and its batches contain every image once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_inputs_equal_torchvisions_bit_for_bit():
     assert (inputs.min(), inputs.max()) == (0, 1)
 
 
-def test_inputs_leave_the_images_as_they_were(digit_set):
+def test_inputs_do_not_change_the_images(digit_set):
     before = digit_set.images.clone()
     to_inputs(digit_set.images)
     assert torch.equal(digit_set.images, before)
@@ -50,7 +50,7 @@ def test_a_single_image_becomes_a_batch_of_one(digit_set):
 @pytest.mark.parametrize(
     "images", [torch.zeros(5, 28, 28), torch.zeros(5, 1, 28, 28, dtype=torch.uint8), torch.zeros(3)]
 )
-def test_inputs_are_made_of_uint8_images_only(images):
+def test_only_uint8_images_become_inputs(images):
     with pytest.raises(ValueError, match=r"torch\.uint8 of shape \(N, 28, 28\)"):
         to_inputs(images)
 
@@ -111,7 +111,7 @@ def test_a_data_loader_gives_what_batches_gives(digit_set):
         assert (inputs.dtype, labels.dtype) == (torch.float32, torch.int64)
 
 
-def test_batches_know_their_numbers(digit_set):
+def test_batches_report_their_numbers(digit_set):
     batches = digit_set.batches(10, shuffle=True)
     assert (len(batches), batches.num_images, batches.batch_size) == (3, 25, 10)
     assert [len(labels) for _, labels in batches] == [10, 10, 5]
@@ -119,7 +119,7 @@ def test_batches_know_their_numbers(digit_set):
     assert [len(labels) for _, labels in digit_set.batches(100)] == [25]
 
 
-def test_batches_are_made_in_the_thread_that_takes_them(digit_set, monkeypatch):
+def test_batches_are_made_in_the_thread_that_iterates(digit_set, monkeypatch):
     def refuse(thread):
         raise AssertionError(f"{thread} was started")
 
@@ -146,7 +146,7 @@ def test_each_epoch_is_shuffled_anew_and_a_seed_repeats_it(digit_set):
     assert list_epochs() == [first, second]
 
 
-def test_a_generator_of_its_own_leaves_the_global_one_alone(digit_set):
+def test_a_given_generator_does_not_change_the_global_one(digit_set):
     state = torch.get_rng_state()
     epochs = [
         collect(digit_set.batches(4, shuffle=True, generator=torch.Generator().manual_seed(7)))[1]
@@ -181,7 +181,7 @@ def test_a_batch_size_below_one_is_named(digit_set, batch_size):
         (torch.zeros(2, 28, 28, dtype=torch.uint8), [-1, 0], "Label -1 at position 0 .* 0 to 9"),
     ],
 )
-def test_what_does_not_fit_is_named(images, labels, message):
+def test_images_and_labels_that_do_not_fit_are_named(images, labels, message):
     with pytest.raises(ValueError, match=message):
         DigitSet(images, torch.tensor(labels), DIGITS, "wrong")
 
@@ -222,7 +222,7 @@ def test_arrays_and_tensors_are_shared_not_copied(digit_set):
     assert shared.labels is digit_set.labels
 
 
-def test_what_is_no_tensor_of_images_or_labels_is_named(digit_set):
+def test_values_that_are_no_images_or_labels_are_named(digit_set):
     images, labels = digit_set.images, digit_set.labels
     for wrong_images, wrong_labels, words in (
         (
@@ -240,7 +240,7 @@ def test_what_is_no_tensor_of_images_or_labels_is_named(digit_set):
             DigitSet(wrong_images, wrong_labels, DIGITS, "wrong")
 
 
-def test_class_names_are_whatever_str_makes_names_of(digit_set):
+def test_class_names_are_converted_by_str(digit_set):
     for names in (range(10), list(range(10)), np.arange(10), torch.arange(10), np.array([*DIGITS])):
         made = DigitSet(digit_set.images, digit_set.labels, names, "digits")
         assert made.class_names == tuple(DIGITS)

@@ -42,7 +42,7 @@ ARCHIVES = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in R
 
 @dataclass
 class Mirror:
-    """A server of archives on this machine; what lies in `folder` may be changed by a test."""
+    """A server of the archives in `folder`, on this machine; a test may change them."""
 
     folder: Path
     requests: list[str] = field(default_factory=list)
@@ -81,14 +81,14 @@ def no_proxy(monkeypatch):
 
 @pytest.fixture
 def silent_address():
-    """Where a server accepts connections and never says a word."""
+    """The address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 @pytest.fixture
 def dead_address():
-    """Where nobody listens."""
+    """An address without a server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}/"
@@ -115,7 +115,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def raw_folder(root):
-    """A folder that holds all four files whole."""
+    """A folder with all four files, intact."""
     folder = root / "TinyMNIST" / "raw"
     folder.mkdir(parents=True)
     for name, content in RAW_FILES.items():
@@ -123,9 +123,9 @@ def raw_folder(root):
     return folder
 
 
-def test_a_whole_download_is_loaded(mirror, root):
+def test_a_complete_download_is_loaded(mirror, root):
     dataset_class = make_dataset_class(mirror.address)
-    train_set, test_set = load_from_torchvision(dataset_class, "tiny", "0123456789", root)
+    train_set, test_set = load_from_torchvision(dataset_class, "tiny", root)
     assert train_set.images.shape == (6, 28, 28)
     assert train_set.labels.tolist() == [0, 1, 2, 3, 4, 5]
     assert test_set.labels.tolist() == [9, 8, 7]
@@ -134,19 +134,19 @@ def test_a_whole_download_is_loaded(mirror, root):
     assert [path.name for path in (root / "TinyMNIST").iterdir()] == ["raw"]
 
 
-def test_whole_files_are_neither_fetched_nor_written(mirror, root, raw_folder):
+def test_intact_files_are_neither_downloaded_nor_written(mirror, root, raw_folder):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     ensure_raw_files(make_dataset_class(mirror.address), root)
     assert mirror.requests == []
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(tmp_path):
+def test_files_are_found_in_each_form_and_folder(tmp_path):
     forms = {
         "as torchvision has them": lambda name: (name, RAW_FILES[name]),
-        "packed": lambda name: (f"{name}.gz", ARCHIVES[f"{name}.gz"]),
+        "compressed": lambda name: (f"{name}.gz", ARCHIVES[f"{name}.gz"]),
         "dotted": lambda name: (name.replace("-idx", ".idx"), RAW_FILES[name]),
-        "dotted and packed": lambda name: (
+        "dotted and compressed": lambda name: (
             f"{name.replace('-idx', '.idx')}.gz",
             ARCHIVES[f"{name}.gz"],
         ),
@@ -166,7 +166,7 @@ def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(t
                 stored_name, content = store(filename)
                 (root / below / stored_name).write_bytes(content)
             before = list_files(tmp_path / form)
-            sets = load_from_torchvision(make_dataset_class(), "tiny", "0123456789", root, False)
+            sets = load_from_torchvision(make_dataset_class(), "tiny", root, False)
             labels = [digit_set.labels.tolist() for digit_set in sets]
             assert labels == [[0, 1, 2, 3, 4, 5], [9, 8, 7]], (form, place)
             assert list_files(tmp_path / form) == before, (form, place)
@@ -175,7 +175,7 @@ def test_files_are_used_whatever_form_they_are_in_and_wherever_the_root_points(t
 @pytest.mark.parametrize(
     ("load", "name"), [(load_fashion_mnist, "FashionMNIST"), (load_kmnist, "KMNIST")]
 )
-def test_the_code_of_a_run_names_what_loaded_its_data(tmp_path, load, name):
+def test_the_code_of_a_run_names_the_loader_of_its_data(tmp_path, load, name):
     folder = tmp_path / name / "raw"
     folder.mkdir(parents=True)
     for filename, content in RAW_FILES.items():
@@ -185,20 +185,20 @@ def test_the_code_of_a_run_names_what_loaded_its_data(tmp_path, load, name):
     assert f"import Evaluator, SimpleNet, Trainer, {load.__name__}\n" in code
 
 
-def test_a_whole_packed_file_serves_where_the_unpacked_one_is_damaged(root, raw_folder):
+def test_an_intact_compressed_file_replaces_a_damaged_one(root, raw_folder):
     (raw_folder / TRAIN_LABELS).write_bytes(b"damaged")
     (raw_folder / f"{TRAIN_LABELS}.gz").write_bytes(ARCHIVES[f"{TRAIN_LABELS}.gz"])
     ensure_raw_files(make_dataset_class(), root, download=False)
 
 
-def test_a_damaged_packed_file_is_named(root, raw_folder):
+def test_a_damaged_compressed_file_is_named(root, raw_folder):
     (raw_folder / TRAIN_LABELS).unlink()
     (raw_folder / f"{TRAIN_LABELS}.gz").write_bytes(ARCHIVES[f"{TRAIN_LABELS}.gz"][:-9])
     with pytest.raises(DataError, match=f"is damaged: .*found as .*{TRAIN_LABELS}.gz"):
         ensure_raw_files(make_dataset_class(), root, download=False)
 
 
-def test_files_of_another_set_that_bear_the_same_names_are_not_taken(tmp_path, raw_folder):
+def test_files_of_another_set_with_the_same_names_are_not_used(tmp_path, raw_folder):
     class OtherMNIST(make_dataset_class()):
         pass
 
@@ -207,7 +207,7 @@ def test_files_of_another_set_that_bear_the_same_names_are_not_taken(tmp_path, r
             ensure_raw_files(OtherMNIST, root, download=False)
 
 
-def test_what_a_folder_holds_instead_is_named(tmp_path):
+def test_the_error_lists_what_the_folder_holds_instead(tmp_path):
     (tmp_path / "mnist.npz").touch()
     with pytest.raises(DataError, match=r"TinyMNIST is not .* \(.* holds mnist.npz\)"):
         ensure_raw_files(make_dataset_class(), tmp_path, download=False)
@@ -227,11 +227,11 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 @pytest.mark.skipif(
     os.name == "nt" or os.geteuid() == 0, reason="neither Windows nor root heeds a folder's mode"
 )
-def test_a_read_only_root_with_whole_files_works(root, raw_folder, dead_address):
+def test_a_read_only_root_with_intact_files_works(root, raw_folder, dead_address):
     for folder in (root, raw_folder.parent, raw_folder):
         folder.chmod(0o555)
     try:
-        load_from_torchvision(make_dataset_class(dead_address), "tiny", "0123456789", root)
+        load_from_torchvision(make_dataset_class(dead_address), "tiny", root)
     finally:
         for folder in (root, raw_folder.parent, raw_folder):
             folder.chmod(0o755)
@@ -248,7 +248,7 @@ def test_a_read_only_root_with_whole_files_works(root, raw_folder, dead_address)
         (RAW_FILES[TRAIN_LABELS] + b"x", "has 15 bytes, not 14"),
     ],
 )
-def test_a_bad_file_alone_is_fetched_again(mirror, root, raw_folder, content, fault):
+def test_only_the_damaged_file_is_downloaded_again(mirror, root, raw_folder, content, fault):
     bad_file = raw_folder / TRAIN_LABELS
     bad_file.unlink()
     if content is not None:
@@ -261,7 +261,7 @@ def test_a_bad_file_alone_is_fetched_again(mirror, root, raw_folder, content, fa
     assert {request.split()[1] for request in mirror.requests} == {f"/{TRAIN_LABELS}.gz"}
 
 
-def test_a_file_of_the_right_length_with_the_wrong_sum_is_damaged(tmp_path):
+def test_a_file_with_the_right_length_and_a_wrong_checksum_is_damaged(tmp_path):
     for name, content in RAW_FILES.items():
         (tmp_path / name).write_bytes(content)
     faults = find_faults(find_raw_files(MNIST, tmp_path))
@@ -269,7 +269,7 @@ def test_a_file_of_the_right_length_with_the_wrong_sum_is_damaged(tmp_path):
     assert all("md5" in fault for fault in faults.values())
 
 
-def test_a_folder_in_a_files_place_is_named(root, raw_folder, mirror):
+def test_a_folder_with_the_name_of_a_file_is_named(root, raw_folder, mirror):
     (raw_folder / TRAIN_LABELS).unlink()
     (raw_folder / TRAIN_LABELS).mkdir()
     with pytest.raises(DataError, match=f"{TRAIN_LABELS} cannot be read"):
@@ -288,7 +288,7 @@ def test_a_truncated_download_leaves_nothing_behind(mirror, root):
     assert list_files(root) == RAW_FILES
 
 
-def test_the_next_mirror_serves_what_one_lacks(mirror, root):
+def test_a_file_that_one_mirror_lacks_comes_from_the_next(mirror, root):
     dataset_class = make_dataset_class(f"{mirror.address}empty/", mirror.address)
     ensure_raw_files(dataset_class, root)
     assert list_files(root) == RAW_FILES
@@ -311,20 +311,20 @@ def test_without_a_network_a_damaged_file_is_named_and_kept(root, raw_folder, de
     assert (raw_folder / TRAIN_LABELS).read_bytes() == b"damaged"
 
 
-def test_with_download_off_nobody_is_asked(mirror, root):
+def test_with_download_off_no_mirror_gets_a_request(mirror, root):
     with pytest.raises(DataError, match="downloading is switched off"):
         ensure_raw_files(make_dataset_class(mirror.address), root, download=False)
     assert mirror.requests == []
     assert not root.exists()
 
 
-def test_a_root_that_cannot_be_written_is_named(mirror, root):
+def test_a_root_that_is_not_writable_is_named(mirror, root):
     root.write_text("a file, not a folder")
     with pytest.raises(DataError, match=f"the download failed .*{root.name}"):
         ensure_raw_files(make_dataset_class(mirror.address), root)
 
 
-def test_several_at_once_do_not_disturb_each_other(mirror, root):
+def test_concurrent_downloads_do_not_disturb_each_other(mirror, root):
     dataset_class = make_dataset_class(mirror.address)
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(ensure_raw_files, dataset_class, root) for _ in range(4)]:
@@ -333,8 +333,8 @@ def test_several_at_once_do_not_disturb_each_other(mirror, root):
     assert [path.name for path in (root / "TinyMNIST").iterdir()] == ["raw"]
 
 
-# In these two nothing but the wait itself would notice a wait that never ends: pytest's timeout.
-def test_a_mirror_that_is_silent_is_given_up_in_time(silent_address):
+# If the function waits too long in the next two tests, pytest's timeout ends them.
+def test_a_silent_mirror_is_abandoned_in_time(silent_address):
     assert find_answering_mirror([silent_address], "file.gz", timeout_s=0.2) is None
 
 
@@ -342,7 +342,7 @@ def test_without_a_network_the_answer_comes_before_the_timeout(dead_address):
     assert find_answering_mirror([dead_address], "file.gz", timeout_s=3600.0) is None
 
 
-def test_a_mirror_that_falls_silent_during_the_transfer_is_given_up(mirror, root, monkeypatch):
+def test_a_mirror_that_stops_sending_is_abandoned(mirror, root, monkeypatch):
     monkeypatch.setattr("mnist_widgets.data.downloads.LONGEST_SILENCE_S", 0.2)
     is_over = threading.Event()
 
@@ -354,16 +354,14 @@ def test_a_mirror_that_falls_silent_during_the_transfer_is_given_up(mirror, root
         threading.Thread(target=server.serve_forever).start()
         try:
             with pytest.raises(DataError, match="timed out"):
-                load_from_torchvision(
-                    make_dataset_class(mirror.address), "tiny", "0123456789", root
-                )
+                load_from_torchvision(make_dataset_class(mirror.address), "tiny", root)
         finally:
             is_over.set()
             server.shutdown()
     assert list_files(root) == {}
 
 
-def test_the_mirror_that_answers_is_taken(mirror, silent_address, dead_address):
+def test_the_mirror_that_answers_is_used(mirror, silent_address, dead_address):
     mirrors = [silent_address, dead_address, mirror.address]
     assert find_answering_mirror(mirrors, "train-labels-idx1-ubyte.gz") == mirror.address
 

@@ -1,4 +1,4 @@
-"""What a PNG shows is what the tensor holds, pixel for pixel."""
+"""A PNG shows the tensor, pixel for pixel."""
 
 from __future__ import annotations
 

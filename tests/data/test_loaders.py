@@ -1,4 +1,4 @@
-"""The bundled digits are always there; MNIST is used where it is, and never silently replaced."""
+"""The bundled digits are always available; a message says if they replace MNIST."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_script_makes_the_bundled_file():
             assert array.dtype == np.uint8
 
 
-def test_without_mnist_one_line_says_that_the_bundled_digits_serve(tmp_path, capsys, bundled):
+def test_without_mnist_one_line_says_that_the_bundled_digits_are_used(tmp_path, capsys, bundled):
     train_set, test_set = loaders.load_digits(tmp_path, download=False)
     assert torch.equal(train_set.images, bundled[0].images)
     assert torch.equal(test_set.labels, bundled[1].labels)
@@ -102,7 +102,7 @@ def test_without_mnist_one_line_says_that_the_bundled_digits_serve(tmp_path, cap
 
 
 def test_without_a_network_one_line_says_so(tmp_path):
-    nowhere = "http://127.0.0.1:9"  # the discard port: nobody listens there
+    nowhere = "http://127.0.0.1:9"  # the discard port: no server uses it
     environ = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
     environ |= {"http_proxy": nowhere, "https_proxy": nowhere, "MNIST_WIDGETS_DATA": str(tmp_path)}
     code = "from mnist_widgets import load_digits; load_digits()"
@@ -124,14 +124,14 @@ def test_without_a_network_one_line_says_so(tmp_path):
         (loaders.load_kmnist, "KMNIST"),
     ],
 )
-def test_a_set_that_is_not_there_is_named_with_its_folder(tmp_path, load, name):
+def test_a_missing_set_is_named_with_its_folder(tmp_path, load, name):
     with pytest.raises(DataError, match=f"{name} is not on this computer") as caught:
         load(tmp_path, download=False)
     assert str(tmp_path / name / "raw") in str(caught.value)
 
 
 @needs_mnist
-def test_mnist_is_whole(capsys):
+def test_mnist_is_complete(capsys):
     train_set, test_set = loaders.load_digits(download=False)
     assert capsys.readouterr().out == "Data: MNIST, 60,000 training and 10,000 test images.\n"
     assert (train_set.images.shape, test_set.images.shape) == ((60000, 28, 28), (10000, 28, 28))
@@ -141,7 +141,7 @@ def test_mnist_is_whole(capsys):
 
 
 @needs_mnist
-def test_mnist_is_found_where_the_variable_names_its_own_folder(monkeypatch):
+def test_mnist_is_found_if_the_variable_names_its_own_folder(monkeypatch):
     root = loaders.data_root()
     for folder in (root / "MNIST", root / "MNIST" / "raw"):
         monkeypatch.setenv("MNIST_WIDGETS_DATA", f" {folder} ")

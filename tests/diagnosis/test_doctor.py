@@ -30,7 +30,7 @@ from mnist_widgets.system.hosts import find_front_end, find_hosts
 from mnist_widgets.training import devices
 
 TOPICS = ["versions", "imports", "page", "host", "threads", "device", "data", "network"]
-ASK_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
+RUN_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def no_parts_of_the_user(tmp_path_factory, monkeypatch):
 
 def run_doctor(**environ: object) -> subprocess.CompletedProcess[str]:
     """Run `mnist-widgets doctor` in a subprocess."""
-    return run_python(ASK_DOCTOR, **environ)
+    return run_python(RUN_DOCTOR, **environ)
 
 
 def run_python(code: str, **environ: object) -> subprocess.CompletedProcess[str]:
@@ -121,7 +121,7 @@ class TestAll:
 
 
 class TestVersions:
-    def test_what_is_missing_or_too_old_is_named(self, tmp_path, monkeypatch):
+    def test_packages_that_are_missing_or_too_old_are_named(self, tmp_path, monkeypatch):
         wanted = ["no-such-charts>=1", "bqplot<0.13", "torch>=2.4", "other; extra == 'lab'"]
         add_package(tmp_path, "mnist_widgets", "9.9", wanted)
         add_package(tmp_path, "bqplot", "0.14.1")
@@ -130,7 +130,7 @@ class TestVersions:
         assert finding.message == "no-such-charts is missing; bqplot 0.14.1 is not <0.13"
         assert "pip install" in finding.advice
 
-    def test_what_cannot_be_imported_is_named_with_its_error(self, tmp_path, monkeypatch):
+    def test_a_package_that_cannot_be_imported_is_named_with_its_error(self, tmp_path, monkeypatch):
         (tmp_path / "anywidget.py").write_text("raise ImportError('two\\nlines')")
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "anywidget", raising=False)

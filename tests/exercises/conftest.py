@@ -1,4 +1,4 @@
-"""What the tests of the checks share: no hint is remembered from one test to the next."""
+"""Shared by the tests of the checks: each test starts with the first hint of every mistake."""
 
 from __future__ import annotations
 

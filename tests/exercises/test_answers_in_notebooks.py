@@ -1,7 +1,7 @@
-"""Students' answers where they stand: in the cells of their notebook, and in those that follow.
+"""Students' answers in their notebook, and in the cells that follow.
 
-A notebook is run solved, in a namespace of its own; then an answer takes the place of a solution.
-What nbgrader makes of the notebooks is shown in tests/test_exercise_notebooks.py.
+Each test runs a solved notebook, then replaces one solution by an answer.
+tests/test_exercise_notebooks.py tests the notebooks with nbgrader.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SOLUTIONS = Path(__file__).parents[2] / "notebooks/solutions"
 
 
 class Notebook:
-    """A solved notebook; `names` holds what its cells have defined."""
+    """A solved notebook; `names` are the variables that its cells have defined."""
 
     def __init__(self, number: int) -> None:
         [path] = SOLUTIONS.glob(f"{number:02}_*.ipynb")
@@ -38,9 +38,10 @@ class Notebook:
         ]
 
     def run(self, *, after: str = "", until: str = "") -> list[Verdict]:
-        """Run its cells, after one's solution and until another's check, and return the verdicts.
+        """Run cells, and return the verdicts of their checks.
 
-        The solutions in between are left out: what stands in their place is not replaced.
+        They begin after the solution of one task and end with the check of another. The solutions
+        between them are skipped, because an answer may have replaced one.
         """
         ids = [marks["grade_id"] for _, marks in self._cells]
         begin = ids.index(after) + 1 if after else 0
@@ -55,7 +56,7 @@ class Notebook:
         return verdicts
 
     def check(self, task: str) -> Verdict:
-        """Return the verdict on what is now in the place of a task's solution."""
+        """Return the verdict on the current answer to a task."""
         [verdict] = self.run(after=task, until=task)
         return verdict
 
@@ -71,13 +72,13 @@ def run_cell(source: str, names: dict):
 @cache
 def solve(number: int) -> Notebook:
     notebook = Notebook(number)
-    # what follows in exercise 7 waits for a training, as only a kernel can
+    # the later cells of exercise 7 wait for a training, which needs a kernel
     assert all(notebook.run(until="stop_early" if number == 7 else ""))
     return notebook
 
 
 def convert(form):
-    """Make of a solution one that gives the same in another form."""
+    """Return a function that converts a solution to one with results of another form."""
 
     def wrap(solution):
         return lambda *arguments, **options: form(solution(*arguments, **options))
@@ -112,7 +113,7 @@ SAME_IN_OTHER_FORMS = [
 
 
 @pytest.mark.parametrize(("number", "task", "form"), SAME_IN_OTHER_FORMS)
-def test_what_passes_serves_the_cells_that_follow(monkeypatch, number, task, form):
+def test_an_answer_that_passes_works_in_the_cells_that_follow(monkeypatch, number, task, form):
     notebook = solve(number)
     monkeypatch.setitem(notebook.names, task, convert(form)(notebook.names[task]))
     assert all(notebook.run(after=task))
@@ -141,8 +142,8 @@ TASKS = [
     (6, "find_most_frequent_mistake"),
 ]
 each_task = pytest.mark.parametrize(("number", "task"), TASKS)
-# the others are called once; the check looks at the network or at their choice
-ASKED_TWICE = [
+# the others are called once; their check uses the network or the choice that they made
+CALLED_TWICE = [
     (number, task)
     for number, task in TASKS
     if not task.startswith(("choose", "memorize", "predict", "train_epoch", "measure"))
@@ -150,15 +151,15 @@ ASKED_TWICE = [
 
 
 @each_task
-def test_a_forgotten_return_is_told_apart(monkeypatch, number, task):
+def test_a_forgotten_return_is_recognized(monkeypatch, number, task):
     notebook = solve(number)
     monkeypatch.setitem(notebook.names, task, convert(lambda _result: None)(notebook.names[task]))
     verdict = notebook.check(task)
     assert verdict.mistake == "returns_none", verdict
 
 
-@pytest.mark.parametrize(("number", "task"), ASKED_TWICE)
-def test_no_answer_can_be_written_down_that_was_right_once(monkeypatch, number, task):
+@pytest.mark.parametrize(("number", "task"), CALLED_TWICE)
+def test_a_constant_answer_does_not_pass(monkeypatch, number, task):
     notebook = solve(number)
     solution, results = notebook.names[task], []
 
@@ -171,14 +172,14 @@ def test_no_answer_can_be_written_down_that_was_right_once(monkeypatch, number, 
     assert not notebook.check(task)
 
 
-# where a task is named otherwise than what it is about
+# by task: the name of its class, if it has another one
 CLASSES = {"simple_net": "SimpleNet", "patience": "Patience", "stop_early": "StopEarly"}
 
 
 @pytest.mark.parametrize(
     ("number", "task"), [(1, "simple_net"), (7, "patience"), (7, "stop_early"), *TASKS]
 )
-def test_a_cell_that_ended_in_an_error_costs_the_marks_and_nothing_else(monkeypatch, number, task):
+def test_a_cell_that_fails_loses_only_its_own_marks(monkeypatch, number, task):
     notebook = solve(number)
     name = CLASSES.get(task, task)
     monkeypatch.delitem(notebook.names, name)
@@ -207,7 +208,7 @@ def walk_with_old_gradients(start, learning_rate, num_steps):
 
 
 def train_epoch(combine, prepare=nn.Module.train):
-    """Make a student's `train_epoch` that does something else with the losses, or with the mode."""
+    """Return a student's `train_epoch` with another use of the losses or another mode."""
 
     def train(model, loader, loss_fn, optimizer, device):
         prepare(model)
@@ -217,7 +218,7 @@ def train_epoch(combine, prepare=nn.Module.train):
 
 
 def measure_accuracy(combine, prepare=nn.Module.eval, dim=1):
-    """Make a student's `measure_accuracy` that counts otherwise, or in another mode."""
+    """Return a student's `measure_accuracy` with another way to count or another mode."""
 
     def measure(model, batches, device):
         prepare(model)
@@ -292,7 +293,7 @@ class PatienceOfTwo(Patience):
 
 
 class PatienceOfItsOwn(Patience):
-    """Right, and written otherwise."""
+    """A right answer, written in another way."""
 
     def __init__(self, limit):
         self.limit, self.values = limit, []
@@ -352,7 +353,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("number", "task", "answer", "words"), WRONG)
-def test_a_likely_mistake_is_met_by_the_hint_that_fits_it(monkeypatch, number, task, answer, words):
+def test_a_likely_mistake_gets_the_hint_that_fits_it(monkeypatch, number, task, answer, words):
     notebook = solve(number)
     monkeypatch.setitem(notebook.names, CLASSES.get(task, task), answer)
     start_over()
@@ -374,7 +375,7 @@ def read_with_methods(model, images):
         return model.forward(images).argmax(dim=1)
 
 
-def test_a_network_that_a_check_hands_over_can_do_what_networks_can(monkeypatch):
+def test_a_network_passed_by_a_check_has_the_usual_methods(monkeypatch):
     notebook = solve(1)
     monkeypatch.setitem(notebook.names, "read_digits", read_with_methods)
     assert notebook.check("read_digits")
@@ -414,7 +415,7 @@ def check_goal(task, answer, run=None) -> Verdict:
         (lambda _most: None, "returned nothing"),
     ],
 )
-def test_a_likely_number_of_hidden_units_is_met_by_the_hint_that_fits_it(answer, words):
+def test_a_likely_number_of_hidden_units_gets_the_hint_that_fits_it(answer, words):
     start_over()
     assert words in check_goal("find_most_hidden_units", answer).hint
 
@@ -454,9 +455,9 @@ def test_the_card_lists_the_changes_that_were_made_and_those_that_were_named():
     assert shown == "expected changes {'batch size'}, found changes {'loss'}"
 
 
-def test_changes_without_a_run_wait_for_it():
+def test_changes_without_a_run_are_unsolved():
     assert check_changes({"loss"}, None).mistake == "unsolved"
 
 
-def test_changes_that_are_not_returned_are_told_apart():
+def test_changes_that_are_not_returned_are_recognized():
     assert check_changes(None, build_run()).mistake == "returns_none"

@@ -1,4 +1,4 @@
-"""What holds for every check, whatever a student hands it."""
+"""Claims about every check, for any answer of a student."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def returns(value):
 
 
 class Nasty:
-    """Raises whatever is asked of it."""
+    """Raises an error in every use."""
 
     def __getattr__(self, name):
         raise RuntimeError(name)
@@ -145,7 +145,7 @@ def check_odd(check, name, answer) -> Verdict:
 
 
 @each_check
-def test_a_right_answer_passes_quietly_and_the_same_each_time(check, capfd):
+def test_a_right_answer_passes_without_output_and_the_same_each_time(check, capfd):
     verdicts = [check(RIGHT[check]) for _ in range(2)]
     assert verdicts[0].passed, verdicts[0]
     assert verdicts[0] == verdicts[1]
@@ -179,7 +179,7 @@ def test_an_interrupt_passes_through(check):
 
 
 @each_check
-def test_a_check_works_where_gradients_are_turned_off(check):
+def test_a_check_works_when_gradients_are_disabled(check):
     with torch.no_grad():
         assert check(RIGHT[check]).passed
 
@@ -188,13 +188,13 @@ def test_criteria_after_the_first_that_fails_are_not_checked():
     reached = []
 
     def make_criterion(number):
-        def look():
+        def check():
             reached.append(number)
             if number == 2:
                 raise ZeroDivisionError
             return f"number {number}"
 
-        return look
+        return check
 
     verdict = run_check(
         "odd", {f"Claim {number}": make_criterion(number) for number in (1, 2, 3)}, {}
@@ -204,7 +204,7 @@ def test_criteria_after_the_first_that_fails_are_not_checked():
     assert [bool(detail.numbers) for detail in verdict.details] == [True, True, False]
 
 
-def test_what_is_unsolved_is_not_reached_rather_than_failed():
+def test_an_unsolved_task_is_not_reached_rather_than_failed():
     verdict = exercises.check_train_step(returns(...))
     assert {detail.passed for detail in verdict.details} == {None}
     assert verdict.mistake == "unsolved"

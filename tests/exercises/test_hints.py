@@ -47,7 +47,7 @@ def test_another_error_of_python_is_another_mistake_but_other_numbers_are_not():
         assert [choose_hint("bus", mistake, hints)[1] for mistake in mistakes] == numbers
 
 
-def test_forgetting_concerns_one_exercise():
+def test_resetting_hints_affects_one_exercise():
     for exercise in ("bus", "train"):
         choose_hint(exercise, Mistake("late", ""), LADDER)
     reset_hints("bus")
@@ -95,7 +95,7 @@ def parse_sources(name: str) -> list[ast.AST]:
 
 
 def find_named_mistakes(name: str) -> set[str]:
-    """Find the strings that look like the names of mistakes and are used as such."""
+    """Find the strings that have the form of a mistake's name."""
     strings = {
         node.value
         for node in parse_sources(name)
@@ -139,7 +139,7 @@ def test_every_mistake_that_is_raised_has_its_hints(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_hints_are_sentences_and_no_two_of_a_mistake_are_alike(name):
+def test_hints_are_sentences_and_the_hints_of_a_mistake_differ(name):
     for mistake, ladder in read_hints(name).items():
         assert ladder, mistake
         assert len(set(ladder)) == len(ladder), mistake
@@ -149,7 +149,7 @@ def test_hints_are_sentences_and_no_two_of_a_mistake_are_alike(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_known_values_are_filled_in(name):
+def test_hints_contain_only_known_placeholders(name):
     known = {"found", "error", "where", "name", "part", "row", "score", "most", "least"}
     known |= {"shape", "expected", "num_found", "num_layers", "num_hidden", "num_seen"}
     for ladder in read_hints(name).values():
@@ -161,6 +161,6 @@ LONELY = {"unsolved", "exits", "unknown_problem", "not_a_run", "not_ended", "nev
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_has_a_second_hint_for_those_who_need_it(name):
+def test_most_mistakes_have_a_second_hint(name):
     short = {mistake for mistake, ladder in read_hints(name).items() if len(ladder) < 2}
     assert short <= LONELY

@@ -1,4 +1,4 @@
-"""Marks that nbgrader reads and students see, and cells that wait for a solution."""
+"""Marks that nbgrader reads and students see, and cells that need a solution."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_student_sees_the_card_and_the_marks():
     assert str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, if all criteria above are met"
 
 
-def test_a_check_may_be_called_late():
+def test_a_check_may_be_passed_as_a_function():
     assert award(lambda: PASSED, points=2).verdict is PASSED
 
 
@@ -51,13 +51,13 @@ def test_a_check_may_be_called_late():
     ("check", "mistake"),
     [(unsolved, "unsolved"), (lambda: int("x"), "raises"), (lambda: unknown, "not_defined")],  # noqa: F821
 )
-def test_an_error_on_the_way_to_a_check_costs_the_marks_and_is_not_raised(check, mistake):
+def test_an_error_before_a_check_gives_no_marks_and_is_not_raised(check, mistake):
     marks = award(check, points=2)
     assert repr(marks) == "0"
     assert marks.verdict.mistake == mistake
 
 
-def test_what_is_missing_in_one_task_does_not_use_up_the_hints_of_another():
+def test_an_undefined_name_in_one_task_uses_no_hints_of_another():
     first = award(lambda: check_network(SimpleNet), points=2).verdict  # noqa: F821
     other = award(lambda: check_train_step(train_step), points=2).verdict  # noqa: F821
     again = award(lambda: check_network(SimpleNet), points=2).verdict  # noqa: F821
@@ -77,20 +77,20 @@ def write_later():
     ("function", "name"),
     [(write_later, "write_later"), (unsolved, "unsolved"), (Unsolved, "Unsolved")],
 )
-def test_a_cell_waits_for_what_is_unsolved_and_names_it(capsys, function, name):
+def test_a_cell_names_the_unsolved_function_that_it_needs(capsys, function, name):
     with once_solved():
         function()
-        pytest.fail("the lines after it are not run")
+        pytest.fail("the lines after it must not run")
     assert f"This cell needs your {name}. " in capsys.readouterr().out
 
 
-def test_solved_cells_run_as_if_nothing_were_around_them(capsys):
+def test_solved_cells_run_normally(capsys):
     with once_solved():
         print("solved")
     assert capsys.readouterr().out == "solved\n"
 
 
-def test_other_errors_are_the_students_to_see():
+def test_other_errors_are_raised():
     with pytest.raises(ZeroDivisionError), once_solved():
         1 / 0  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""Running a student's code: no trace outside, and whatever happens gets a name."""
+"""Running a student's code: no effects outside, and a named mistake for each error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw() -> list[float]:
     return [torch.rand(1).item(), random.random(), np.random.rand()]  # noqa: NPY002 - students may
 
 
-def test_random_numbers_outside_go_on_as_if_nothing_had_been_drawn():
+def test_random_numbers_outside_continue_as_if_none_had_been_drawn():
     torch.manual_seed(7)
     random.seed(7)
     np.random.seed(7)  # noqa: NPY002
@@ -57,7 +57,7 @@ def test_a_student_who_seeds_changes_nothing_outside():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_output_and_warnings_are_swallowed(capfd):
+def test_output_and_warnings_are_discarded(capfd):
     with isolated():
         print("hello")
         print("hello", file=sys.stderr)
@@ -68,9 +68,7 @@ def test_output_and_warnings_are_swallowed(capfd):
     assert capfd.readouterr() == ("after\n", "")
 
 
-def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_not(
-    capsys, make_trainer
-):
+def test_a_background_training_still_prints_and_a_students_thread_does_not(capsys, make_trainer):
     class Prints(Callback):
         def on_batch_end(self, trainer, report):
             print("x" * 30_000)  # more in all than a student's code may print
@@ -78,7 +76,7 @@ def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_
 
     session = TrainingSession(make_trainer(callbacks=[Prints()]), wait=False)
     try:
-        session.step(epochs=1)  # so that its thread runs already
+        session.step(epochs=1)  # starts its thread before the check
         session.between_batches(lambda: None).result(30)
         capsys.readouterr()
         with isolated():
@@ -96,7 +94,7 @@ def test_a_training_in_the_background_prints_as_ever_and_a_students_thread_does_
     assert "student" not in output
 
 
-def test_gradients_are_computed_even_where_they_are_turned_off():
+def test_gradients_are_computed_even_if_they_are_disabled_outside():
     with torch.no_grad():
         with isolated():
             assert torch.is_grad_enabled()
@@ -184,11 +182,11 @@ def raises_the_unspeakable():
         (raises_the_unspeakable, "raises"),
     ],
 )
-def test_whatever_is_raised_gets_a_name(function, name):
+def test_every_error_becomes_a_named_mistake(function, name):
     assert catch(function).name == name
 
 
-def test_an_error_is_told_with_the_students_line():
+def test_an_error_is_shown_with_the_students_line():
     mistake = catch(divides_by_zero)
     assert mistake.values["error"] == "ZeroDivisionError: division by zero"
     assert mistake.values["where"].endswith("`return 1 / 0`")
@@ -227,7 +225,7 @@ def test_a_name_that_a_students_function_does_not_find_is_one(function):
     assert catch(function).name == "unknown_name"
 
 
-def hands_over_a_layer():
+def passes_a_layer_to_relu():
     torch.relu(torch.nn.Linear(2, 2))
 
 
@@ -235,7 +233,7 @@ def calls_a_layer_with_a_layer():
     torch.nn.Linear(2, 2)(torch.nn.ReLU())
 
 
-def brings_a_batch_over():
+def moves_a_whole_batch():
     (torch.zeros(1), torch.zeros(1)).to("cpu")
 
 
@@ -256,24 +254,24 @@ def adds_up_nothing():
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        (hands_over_a_layer, "layer_for_numbers"),
+        (passes_a_layer_to_relu, "layer_for_numbers"),
         (calls_a_layer_with_a_layer, "layer_for_numbers"),
-        (brings_a_batch_over, "batch_for_a_tensor"),
+        (moves_a_whole_batch, "batch_for_a_tensor"),
         (moves_the_weight, "moved_by_hand"),
         (multiplies_no_gradient, "moved_by_hand"),
         (adds_up_nothing, "raises"),
     ],
 )
-def test_the_usual_errors_are_told_apart_by_their_words(function, name):
+def test_common_errors_are_recognized_by_their_messages(function, name):
     assert catch(function).name == name
 
 
-def test_a_mistake_stays_what_it_is():
+def test_a_mistake_is_returned_unchanged():
     mistake = Mistake("transposed", "rows and columns")
     assert find_mistake(mistake) is mistake
 
 
-def test_long_messages_are_cut_and_addresses_left_out():
+def test_long_messages_are_shortened_and_addresses_removed():
     error = ValueError("x" * 10_000)
     assert len(find_mistake(error).found) < 400
     assert find_mistake(ValueError(f"bad {object()!r}")).found == "ValueError: bad <object object>"
@@ -287,7 +285,7 @@ def forgets_return(argument):
     argument + 1
 
 
-def test_nothing_returned_is_unsolved_only_if_nothing_was_written():
+def test_none_means_unsolved_only_if_the_function_is_empty():
     for function, name in ((is_empty, "unsolved"), (forgets_return, "returns_none")):
         with pytest.raises(Mistake) as caught:
             require_result(None, function)
@@ -325,7 +323,7 @@ def test_values_are_described_in_a_few_words():
     assert len(describe(list(range(10_000)))) < 100
 
 
-def test_who_keeps_the_quiet_output_for_longer_is_not_stopped():
+def test_output_after_the_check_has_no_limit():
     with isolated():
         kept = sys.stdout
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""How a verdict shows: the same in a terminal and on a card, and safe whatever a student wrote."""
+"""A verdict shows the same in a terminal and on a card, and escapes a student's text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read(verdict) -> Reader:
     return reader
 
 
-def test_in_a_condition_it_is_what_it_says():
+def test_a_verdict_is_true_if_it_passed():
     assert PASSED
     assert not FAILED
 
@@ -72,7 +72,7 @@ def test_long_lines_are_wrapped_in_a_terminal():
     assert max(map(len, str(verdict).splitlines())) <= 88
 
 
-def test_what_is_not_ascii_would_fail_in_some_terminals():
+def test_a_verdict_in_a_terminal_is_ascii():
     assert str(FAILED).isascii()
 
 
@@ -87,7 +87,7 @@ def test_the_card_says_the_same_in_words(verdict):
     assert ("not passed yet" in spoken) != verdict.passed
 
 
-def test_what_is_not_solved_yet_is_no_failure():
+def test_an_unsolved_task_is_no_failure():
     verdict = Verdict(False, "Go on.", (Detail("It runs"),), "check_scores", "unsolved", 1, 1)
     assert str(verdict).splitlines() == [
         "check_scores: not solved yet, 0 of 1 criteria met",
@@ -97,7 +97,7 @@ def test_what_is_not_solved_yet_is_no_failure():
     assert "✗" not in verdict._repr_html_()
 
 
-def test_symbols_and_colours_stand_beside_words():
+def test_symbols_and_colours_only_add_to_words():
     reader = read(FAILED)
     html = FAILED._repr_html_()
     assert all(symbol in html for symbol in "✓✗")
@@ -105,7 +105,7 @@ def test_symbols_and_colours_stand_beside_words():
     assert "not passed: The weights move" in "".join(reader.spoken).replace("  ", " ")
 
 
-def test_colours_follow_the_theme_and_have_something_to_fall_back_on():
+def test_colours_follow_the_theme_and_have_a_default():
     styles = " ".join(attrs.get("style", "") for attrs in read(FAILED).attributes)
     assert "var(--jp-content-font-color1, inherit)" in styles
     assert styles.count("var(--") == styles.count(", inherit)") + styles.count(
@@ -113,7 +113,7 @@ def test_colours_follow_the_theme_and_have_something_to_fall_back_on():
     ) + styles.count(", sans-serif)") + styles.count(", 13px)")
 
 
-def test_what_a_student_wrote_is_escaped():
+def test_students_text_is_escaped():
     nasty = "<script>alert('boo')</script> & \"quotes\""
     verdict = Verdict(False, nasty, (Detail(nasty, False, nasty),), nasty, "raises", 1, 1)
     reader = read(verdict)

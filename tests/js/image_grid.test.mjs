@@ -80,15 +80,16 @@ const STATE = {
 };
 
 test("the caption names the selected image and says if it is not on the page", () => {
-  const caption = (selected) => grid.deriveCaption({ ...STATE, selected });
+  const caption = (selected) => grid.deriveShown({ ...STATE, selected })?.shown_caption;
   assert.equal(caption(4), "Image 4: true a&lt;b");
   assert.equal(caption(7), "Image 7: true cat (not on this page)");
   assert.equal(caption(-1), "No image is selected.");
-  assert.equal(caption(5), null);
+  assert.equal(caption(5), undefined);
 });
 
-test("bars, sentence, values and class are those of the selected image", () => {
-  assert.deepEqual(grid.deriveAnswer({ ...STATE, selected: 4 }), {
+test("caption, bars, sentence, values and class are those of the selected image", () => {
+  assert.deepEqual(grid.deriveShown({ ...STATE, selected: 4 }), {
+    shown_caption: "Image 4: true a&lt;b",
     shown_bars: [0.75, 0.25],
     shown_sentence: "True a&lt;b. The network says a&lt;b.",
     shown_values: '<pre class="mw-values">a&lt;b  75.00 %\ncat  25.00 %</pre>',
@@ -97,26 +98,26 @@ test("bars, sentence, values and class are those of the selected image", () => {
 });
 
 test("nothing new is shown while the kernel's message is on its way", () => {
-  assert.equal(grid.deriveAnswer({ ...STATE, selected: 5 }), null);
+  assert.equal(grid.deriveShown({ ...STATE, selected: 5 }), null);
 });
 
 test("an image without an answer, and no image, have no bars", () => {
-  const noAnswer = grid.deriveAnswer({ ...STATE, selected: 9 });
+  const noAnswer = grid.deriveShown({ ...STATE, selected: 9 });
   assert.deepEqual([noAnswer.shown_bars, noAnswer.shown_sentence], [[0, 0], "No prediction yet."]);
   assert.equal(noAnswer.shown_class.length, 1);
-  const noImage = grid.deriveAnswer({ ...STATE, selected: -1 });
+  const noImage = grid.deriveShown({ ...STATE, selected: -1 });
   assert.deepEqual([noImage.shown_bars, noImage.shown_class], [[0, 0], []]);
 });
 
 test("answers that are no numbers have no bars", () => {
-  const { shown_bars: bars, shown_values: values } = grid.deriveAnswer({ ...STATE, selected: 7 });
+  const { shown_bars: bars, shown_values: values } = grid.deriveShown({ ...STATE, selected: 7 });
   assert.deepEqual(bars, [0, 0]);
   assert.match(values, /cat    nan %/);
 });
 
 test("bars are rounded to what can be seen, values are not", () => {
   const probabilities = answersOf([0.123046875, 0.876953125]); // exact in float32
-  const answer = grid.deriveAnswer({ ...STATE, probabilities, selected: 4 });
+  const answer = grid.deriveShown({ ...STATE, probabilities, selected: 4 });
   assert.deepEqual(answer.shown_bars, [0.123, 0.877]);
   assert.match(answer.shown_values, /a&lt;b {2}12\.30 %\ncat {2}87\.70 %/);
 });

@@ -1,4 +1,4 @@
-"""Confusion counts as colours, numbers, sentences and a table."""
+"""Confusion counts as colours, numbers and sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
-    MEASURES,
     STRONGEST_MISTAKE,
     color_cells,
     describe_accuracy,
@@ -17,7 +16,6 @@ from mnist_widgets.rendering.confusion_captions import (
     describe_pair,
     find_strongest,
     format_percent,
-    tabulate_measures,
     write_cells,
 )
 
@@ -61,14 +59,14 @@ def test_one_mistake_of_a_small_set_shows_and_differs_from_several():
 
 
 @pytest.mark.parametrize(("numbers", "strongest"), [("counts", 8), ("true", 1), ("predicted", 1)])
-def test_otherwise_the_strongest_colour_is_all_of_a_class(numbers, strongest):
+def test_without_highlights_the_strongest_colour_is_a_whole_class(numbers, strongest):
     assert find_strongest(COUNTS, numbers, highlights_mistakes=False) == strongest
     strengths = color_cells(COUNTS, numbers, highlights_mistakes=False)
     assert strengths.min() == 0
     assert 0.5 <= strengths[0, 0] <= 1
 
 
-def test_what_is_undefined_is_a_dash_without_colour():
+def test_an_undefined_share_is_a_dash_without_colour():
     shares = write_cells(COUNTS, "predicted")
     assert shares.tolist() == [["50.0", "40.0", DASH], ["8.3", "60.0", DASH], ["41.7", "0", DASH]]
     strengths = color_cells(COUNTS, "predicted", highlights_mistakes=False)
@@ -104,7 +102,7 @@ def test_a_pair_reads_true_first():
     assert describe_pair(COUNTS, (1, 0), "counts", "abc", "class").endswith(": 1 image")
 
 
-def test_a_share_says_of_what():
+def test_a_share_names_its_whole():
     of_true = describe_pair(COUNTS, (0, 1), "true", "abc", "class")
     of_predicted = describe_pair(COUNTS, (0, 1), "predicted", "abc", "class")
     assert of_true == "True a, predicted b: 2 images, 25.0 % of the images of that class"
@@ -117,26 +115,13 @@ def test_the_accuracy_is_a_share_and_two_counts():
     assert DASH in describe_accuracy(None)[0]
 
 
-def test_the_table_has_titles_a_caption_and_dashes():
-    table = tabulate_measures(COUNTS, ["a", "b", "<c>"], "class")
-    assert table.titles == ["Class", "Recall", "Precision"]
-    assert table.rows == [
-        ("a", "75.0 %", "50.0 %"),
-        ("b", "75.0 %", "60.0 %"),
-        ("<c>", "0 %", DASH),
-    ]
-    assert "Recall: the share of a class's images that were recognized." in table.caption
-    assert all(name in table.caption for name in MEASURES)
-    assert tabulate_measures(None, "abc", "class").text.count(DASH) == 6
-
-
 def test_sentences_are_plain_text():
     assert describe_pair(COUNTS, (0, 1), "counts", ["<a>", "&", "c"], "class").startswith(
         "True <a>, predicted &:"
     )
 
 
-def test_the_key_says_where_the_colours_end():
+def test_the_key_names_both_ends_of_the_colours():
     counts = like_mnist()
     for numbers, highlights, expected in (
         ("counts", True, ("0", "20 or more")),

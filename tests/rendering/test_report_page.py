@@ -37,7 +37,7 @@ def session(data):
 
 
 class Tags(HTMLParser):
-    """Keeps what a page is made of, and asks for an end to each tag."""
+    """Collects the tags of a page, and checks that each is closed."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ def test_a_network_of_other_classes_and_an_unused_lazy_layer_have_a_page_too(dat
     assert '<th scope="row">11</th>' in page
 
 
-def test_settings_put_together_by_hand_are_read_off_the_trainer(make_trainer, batches):
+def test_without_a_config_the_settings_come_from_the_trainer(make_trainer, batches):
     trainer = make_trainer(evaluator=Evaluator(batches))
     trainer.fit(1)
     page = TrainingSession(trainer).report().html
@@ -187,7 +187,7 @@ def test_a_training_without_an_evaluator_has_no_matrix(make_trainer):
     assert "This training has no Evaluator" in TrainingSession(trainer).report().html
 
 
-def test_the_code_repeats_the_learning_rate_of_now(session):
+def test_the_code_has_the_present_learning_rate(session):
     for group in session.trainer.optimizer.param_groups:
         group["lr"] = 0.5
     page = session.report().html

@@ -36,7 +36,7 @@ def test_smoothing_is_the_average_corrected_for_its_start():
     assert smooth(values, strength) == pytest.approx(expected)
 
 
-def test_nothing_can_be_smoothed_and_downsampled():
+def test_an_empty_series_can_be_smoothed_and_downsampled():
     assert len(smooth(np.zeros(0), 0.5)) == 0
     assert len(downsample((np.zeros(0), np.zeros(0)), 16)[0]) == 0
 
@@ -66,7 +66,7 @@ def test_equally_long_lines_stay_equally_long():
     assert len(downsample((positions, flat))[0]) == len(downsample((positions, noisy))[0])
 
 
-def test_smoothing_goes_on_where_it_stopped():
+def test_smoothing_continues_where_it_stopped():
     values = np.random.default_rng(0).normal(size=100)
     for strength in (0, 0.5, 0.99):
         series = Series(smoothing=strength)
@@ -114,7 +114,7 @@ def test_an_axis_ends_at_a_round_number(value, end):
     assert nice_limit(value) == pytest.approx(end)
 
 
-def test_an_axis_that_follows_a_growing_row_seldom_moves():
+def test_the_axis_of_a_growing_series_seldom_moves():
     ends = {nice_limit(num_batches) for num_batches in range(1, 1001)}
     assert len(ends) < 40
     assert all(nice_limit(n) >= n for n in range(1, 1001))
@@ -142,7 +142,7 @@ def test_equal_ratios_are_equal_distances_on_a_logarithmic_axis():
     assert shares == pytest.approx([0, 0.5, 1])
 
 
-def test_an_axis_may_end_at_or_below_a_number():
+def test_an_axis_may_begin_at_or_below_a_number():
     for value in (0.0123, 1.0, 0.0999, 37.0, 1e-300):
         limit = nice_limit(value, upwards=False)
         assert value / 2 < limit <= value * (1 + 1e-9)

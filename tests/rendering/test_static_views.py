@@ -33,10 +33,12 @@ from mnist_widgets.rendering.static_views import (
     render_losses,
     render_prediction,
     tabulate_epochs,
+    tabulate_measures,
 )
 
 DIGITS = [str(digit) for digit in range(10)]
 FASHION = ["T-shirt/top", "Trouser", "Pullover", *"ABCDEFG"]
+TABLE = (["class", "count"], [("<a>", "1,000"), ("b", "7")], "How many & why")
 
 
 def pixels_of(png: bytes) -> np.ndarray:
@@ -98,7 +100,7 @@ def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, valu
         assert np.median(y[near]) == pytest.approx(bottom - value / 4 * (bottom - top), abs=3)
 
 
-def test_a_logarithmic_loss_picture_leaves_out_what_has_no_place(history):
+def test_a_logarithmic_loss_picture_omits_losses_that_it_cannot_show(history):
     history.add_batch(0.0)
     history.add_batch(math.nan)
     x, _ = in_plot(find_color(draw_losses(LossSeries(history, 0, is_log=True)), "strong"))
@@ -113,7 +115,7 @@ def test_a_diverged_training_still_has_a_picture():
     assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
 
 
-def test_the_loss_static_view_says_the_last_losses(history):
+def test_the_loss_static_view_names_the_last_losses(history):
     view = render_losses(history)
     assert "Batch 10: loss 1.00" in view.text
     assert "Epoch 2: mean 1.00, test loss 3.00." in view.html
@@ -128,6 +130,39 @@ def test_the_table_of_epochs_holds_the_last_ones(history):
         "    2       1.00       3.00        95.00 %",
     ]
     assert table.html.count("<tr>") == 2
+
+
+def test_the_text_of_a_table_is_aligned_below_its_caption():
+    assert StaticView.of_table(*TABLE).text.splitlines() == [
+        "How many & why",
+        "class  count",
+        "  <a>  1,000",
+        "    b      7",
+    ]
+    assert StaticView.of_table(*TABLE[:2]).text.startswith("class")
+
+
+def test_the_html_of_a_table_escapes_its_cells_and_names_rows_and_columns():
+    html = StaticView.of_table(*TABLE).html
+    assert html.startswith("<table><caption>How many &amp; why</caption><thead>")
+    assert '<th scope="row">&lt;a&gt;</th><td>1,000</td>' in html
+    assert html.count('<th scope="col">') == 2
+    assert "<caption>" not in StaticView.of_table(*TABLE[:2]).html
+
+
+def test_the_table_of_measures_has_titles_a_caption_and_dashes():
+    counts = torch.tensor([[6, 2, 0], [1, 3, 0], [5, 0, 0]])
+    view = tabulate_measures(counts, ["a", "b", "<c>"], "class")
+    caption, *lines = view.text.splitlines()
+    assert "Recall: the share of a class's images that were recognized." in caption
+    assert "Precision: " in caption
+    assert lines == [
+        "Class  Recall  Precision",
+        "    a  75.0 %     50.0 %",
+        "    b  75.0 %     60.0 %",
+        "  <c>     0 %          \N{EN DASH}",
+    ]
+    assert tabulate_measures(None, "abc", "class").text.count("\N{EN DASH}") == 6
 
 
 def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
@@ -146,7 +181,7 @@ def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
     assert 200 < corner_of_cell(3, 3)[0] < 245
 
 
-def test_long_class_names_have_their_room(counts):
+def test_long_class_names_enlarge_the_picture(counts):
     short = pixels_of(draw_confusion(counts, DIGITS, "digit")).shape
     long = pixels_of(draw_confusion(counts, FASHION, "class")).shape
     assert long[0] > short[0]
@@ -207,12 +242,12 @@ def test_the_bars_of_a_prediction_are_as_high_as_its_probabilities():
     assert "7 &amp; more" in view.html
 
 
-def test_outputs_that_are_no_numbers_have_a_picture():
+def test_nan_probabilities_have_a_picture():
     image, nans = torch.zeros(28, 28, dtype=torch.uint8), torch.full((10,), math.nan)
     assert len(draw_prediction(image, nans, FASHION, None)) > 1000
 
 
-def test_static_views_hold_nothing_that_github_takes_away(history, counts):
+def test_static_views_hold_nothing_that_github_removes(history, counts):
     curve, matrix = render_losses(history), render_confusion(counts, DIGITS, "digit")
     view = join_views([curve.titled("Loss"), matrix])
     assert not re.search(r"<(?:style|script|svg)|style=|class=", view.html)

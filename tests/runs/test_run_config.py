@@ -70,7 +70,7 @@ def test_the_text_is_short_and_readable():
 
 @pytest.mark.parametrize("learning_rate", [1e-5, 0.1 + 0.2, 1 / 3, 10, 0.0012589254117941675])
 @pytest.mark.parametrize("config", CONFIGS)
-def test_the_text_says_everything_exactly(config, learning_rate):
+def test_the_text_holds_every_setting_exactly(config, learning_rate):
     config = replace(config, learning_rate=learning_rate, hidden_units=33)
     assert RunConfig.from_string(config.to_string()) == config
     assert "e-" not in config.to_string()
@@ -94,7 +94,7 @@ def test_a_text_may_leave_out_and_reorder(text, settings):
     assert RunConfig.from_string(text) == RunConfig(**settings)
 
 
-def test_what_a_text_leaves_out_can_be_taken_from_elsewhere():
+def test_defaults_supply_what_a_text_leaves_out():
     before = RunConfig(seed=5, batch_size=64)
     assert RunConfig.from_string("lr=0.1", before) == replace(before, learning_rate=0.1)
 
@@ -116,7 +116,7 @@ def test_what_a_text_leaves_out_can_be_taken_from_elsewhere():
         ("adam sgd", "Optimizer is set twice, the second time by 'sgd'"),
     ],
 )
-def test_what_is_wrong_with_a_text_is_said(text, message):
+def test_an_error_in_a_text_is_named(text, message):
     with pytest.raises(ValueError, match=message):
         RunConfig.from_string(text)
 
@@ -143,8 +143,8 @@ def test_the_same_seed_gives_the_same_run_whatever_else_draws_random_numbers(dig
     assert not torch.equal(weights_of(first), weights_of(other))
 
 
-def test_building_a_run_changes_nothing_that_is_global(digits):
-    def look():
+def test_building_a_run_changes_no_global_state(digits):
+    def read_global_state():
         numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
         return (
             *(torch.get_rng_state().tolist(), random.getstate(), numpy_state),
@@ -152,9 +152,9 @@ def test_building_a_run_changes_nothing_that_is_global(digits):
             socket.getdefaulttimeout(),
         )
 
-    before = look()
+    before = read_global_state()
     RunConfig(seed=3).build(*digits)
-    assert look() == before
+    assert read_global_state() == before
 
 
 class Draws(Callback):
@@ -167,7 +167,7 @@ class Draws(Callback):
         self.drawn.append(torch.rand(1).item())
 
 
-def test_what_a_run_draws_begins_with_its_seed_just_before_the_first_batch(digits):
+def test_a_run_seeds_torch_just_before_its_first_batch(digits):
     drawn = []
     for seed in (3, 3, 4):
         draws = Draws()
@@ -178,7 +178,7 @@ def test_what_a_run_draws_begins_with_its_seed_just_before_the_first_batch(digit
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_a_run_that_goes_on_does_not_draw_the_same_again(digits):
+def test_a_run_that_continues_is_not_seeded_again(digits):
     draws = Draws()
     trainer = RunConfig(batch_size=256).build(*digits, [draws])
     trainer.fit(1)

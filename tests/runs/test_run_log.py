@@ -105,7 +105,7 @@ def test_a_run_without_a_batch_is_none(log, make_recorded):
     assert len(log.runs) == 1
 
 
-def test_going_on_extends_the_run_and_a_reset_begins_another(log, make_recorded):
+def test_continuing_extends_the_run_and_a_reset_begins_another(log, make_recorded):
     trainer = make_recorded()
     beginning = trainer.snapshot()
     trainer.fit(1)
@@ -123,7 +123,7 @@ def test_a_run_without_an_evaluator_has_no_accuracy(log, train):
     assert log.runs[0].best_accuracy is None
 
 
-def test_the_time_is_that_of_the_batches_and_of_no_pause(log, make_recorded):
+def test_the_duration_counts_batches_and_no_pauses(log, make_recorded):
     trainer = make_recorded()
     reports, pauses_s = [], 0.0
     began_s = time.perf_counter()
@@ -144,7 +144,7 @@ def test_a_run_has_the_learning_rate_of_its_first_batch(log, make_recorded):
     assert describe_runs(log.runs) == ["run 1"]
 
 
-def test_runs_without_settings_are_told_apart_by_their_numbers(log, make_recorded):
+def test_runs_without_settings_differ_by_their_numbers(log, make_recorded):
     for _ in range(2):
         make_recorded(None).fit(1)
     assert describe_runs(log.runs) == ["run 1", "run 2"]
@@ -169,7 +169,7 @@ def test_the_log_keeps_the_last_runs_and_never_gives_a_number_twice(log, train):
     assert log.runs[-1].number == MAX_RUNS + 3
 
 
-def test_the_last_runs_are_shown_and_room_is_made_for_those_asked_for(log, train):
+def test_the_last_runs_are_shown_and_showing_another_hides_the_oldest(log, train):
     for _ in range(MAX_EARLIER_SHOWN + 2):
         train()
     assert shown(log) == [2, 3, 4, 5]
@@ -192,7 +192,7 @@ def test_the_current_run_can_be_neither_hidden_nor_deleted(log, train):
     assert log.runs == ()
 
 
-def test_listeners_hear_of_runs_and_epochs_but_not_of_every_batch(log, train):
+def test_listeners_are_called_for_runs_and_epochs_but_not_for_every_batch(log, train):
     calls = []
     listener = lambda: calls.append(len(log.runs))  # noqa: E731
     log.add_listener(listener)

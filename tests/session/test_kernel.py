@@ -128,7 +128,7 @@ def test_a_training_is_drawn_by_the_cell_that_waits_for_it(colab):
     _, client = colab
     drawn = []
 
-    def collect(message) -> None:  # hears of what this cell's own messages led to, as Colab does
+    def collect(message) -> None:  # gets the messages that this cell sends, as Colab does
         if message["msg_type"] == "comm_msg":
             drawn.append(message["content"]["data"].get("state", {}).get("value"))
 
@@ -158,7 +158,7 @@ may_go_on = threading.Event()
 def hang_at_last(*arguments):
     if len(trainer.history.batch_losses) == 3:
         print("now", flush=True)
-        while waiting.can("pause"):  # the first interrupt has asked for a stop by then
+        while waiting.can("pause"):  # the first interrupt has requested a stop by then
             pass
         if {num_interrupts} == 2:
             print("now", flush=True)
@@ -184,13 +184,13 @@ def test_a_training_that_a_click_began_is_stopped_by_an_interrupt(colab):
     click = {"comm_id": start, "data": {"method": "custom", "content": {"event": "click"}}}
     message = client.session.msg("comm_msg", click)
     client.shell_channel.send(message)
-    told = []
-    while told[-1:] != ["idle"]:
-        heard = client.get_iopub_msg(timeout=TIMEOUT_S)
-        if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+    states = []
+    while states[-1:] != ["idle"]:
+        answer = client.get_iopub_msg(timeout=TIMEOUT_S)
+        if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
             continue
-        if "interrupt the kernel" in str(heard["content"]):
+        if "interrupt the kernel" in str(answer["content"]):
             manager.interrupt_kernel()
-        told.append(heard["content"].get("execution_state"))
+        states.append(answer["content"].get("execution_state"))
     assert run(client, "print(waiting.state, trainer.ending)") == "stopped stopped"
     assert "Stopped" in run(client, "print(panel._state.value)")

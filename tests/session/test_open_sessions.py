@@ -39,7 +39,7 @@ def older(request, make_session, make_trainer):
     return session
 
 
-def test_a_newer_session_of_the_same_trainer_ends_the_older_one_and_says_so(make_session, older):
+def test_a_newer_session_of_the_same_trainer_ends_the_older_one_with_a_warning(make_session, older):
     with pytest.warns(UserWarning, match="older session") as caught:
         newer = make_session(older.trainer)
     assert len(caught) == 1
@@ -82,7 +82,7 @@ def test_sessions_of_other_models_are_left_alone(make_session, make_trainer, old
     assert older.state == state
 
 
-def test_an_older_session_at_rest_is_closed_without_a_word(make_session, make_trainer):
+def test_an_older_session_at_rest_is_closed_without_a_warning(make_session, make_trainer):
     older = make_session(make_trainer())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -100,7 +100,7 @@ def test_a_trainer_that_another_loop_drives_gets_no_session(make_session, make_t
 
 
 def test_a_session_that_is_refused_in_a_callback_ends_no_other(make_session, make_trainer):
-    class Asking(Callback):
+    class SessionMaker(Callback):
         error = None
 
         def on_batch_end(self, trainer, report):
@@ -108,9 +108,9 @@ def test_a_session_that_is_refused_in_a_callback_ends_no_other(make_session, mak
                 with pytest.raises(ActionRefusedError, match="callback") as self.error:
                     make_session(trainer)
 
-    asking = Asking()
-    session = make_session(make_trainer(callbacks=[asking]))
+    maker = SessionMaker()
+    session = make_session(make_trainer(callbacks=[maker]))
     session.start(1)
     session.join(TIMEOUT_S)
-    assert asking.error is not None
+    assert maker.error is not None
     assert (session.state, session.is_closed) == ("finished", False)

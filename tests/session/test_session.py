@@ -47,7 +47,7 @@ def session(make_session):
 
 
 def settle(session) -> None:
-    """Wait until everything asked for so far has taken effect."""
+    """Wait until all requests so far have taken effect."""
     session.between_batches(lambda: None).result(TIMEOUT_S)
 
 
@@ -102,7 +102,7 @@ ACTIONS = ("start", "pause", "resume", "step", "stop", "reset")
 
 
 @pytest.mark.parametrize(("action", "state"), [*product(ACTIONS, (*AT_REST, "running", "paused"))])
-def test_every_action_in_every_state_is_legal_or_politely_refused(session, action, state):
+def test_every_action_in_every_state_is_accepted_or_refused_with_a_message(session, action, state):
     bring_to(session, state)
     arguments = (FOREVER,) if action == "start" else ()
     outcome = OUTCOMES.get((action, state))
@@ -157,7 +157,7 @@ def test_a_step_trains_exactly_one_batch(session):
         assert session.state == "paused"
 
 
-def test_steps_asked_for_in_a_row_are_all_trained(session):
+def test_several_steps_in_a_row_are_all_trained(session):
     for _ in range(4):
         session.step(epochs=1)
     settle(session)
@@ -179,7 +179,7 @@ def test_a_step_out_of_a_run_can_be_resumed_to_its_end(session):
     assert len(session.trainer.history.batch_losses) == 10
 
 
-def test_stop_then_start_in_one_breath_opens_a_second_run(session):
+def test_a_start_directly_after_a_stop_opens_a_second_run(session):
     session.start(FOREVER)
     session.stop()
     session.start(1)
@@ -262,8 +262,8 @@ def test_join_keeps_its_timeout_in_every_state(session, state):
         begun.set()
         may_end.wait(2 * TIMEOUT_S)
 
-    asking = threading.Thread(target=session.between_batches, args=(linger,), daemon=True)
-    asking.start()
+    requesting = threading.Thread(target=session.between_batches, args=(linger,), daemon=True)
+    requesting.start()
     assert begun.wait(TIMEOUT_S)
     began_s = time.monotonic()
     try:
@@ -271,7 +271,7 @@ def test_join_keeps_its_timeout_in_every_state(session, state):
             session.join(timeout=0.05)
     finally:
         may_end.set()
-        asking.join(TIMEOUT_S)
+        requesting.join(TIMEOUT_S)
     assert time.monotonic() - began_s < TIMEOUT_S, "it waited for the job"
 
 
@@ -320,22 +320,22 @@ def test_a_closed_session_has_no_worker_and_refuses_everything(session, state):
     session.close()
 
 
-def test_hooks_fire_in_the_worker_and_the_end_is_told_when_stopped(make_session):
-    heard = []
+def test_hooks_run_in_the_worker_and_on_train_end_sees_the_ending(make_session):
+    seen = []
 
-    class Listener(Callback):
+    class Recorder(Callback):
         def on_train_begin(self, trainer):
-            heard.append(threading.current_thread().name)
+            seen.append(threading.current_thread().name)
 
         def on_train_end(self, trainer):
-            heard.append(trainer.ending)
+            seen.append(trainer.ending)
 
-    session = make_session(callbacks=[Listener()])
+    session = make_session(callbacks=[Recorder()])
     bring_to(session, "stopped")
-    assert heard == ["training", "stopped"]
+    assert seen == ["training", "stopped"]
 
 
-def test_a_listener_hears_of_every_standstill(session):
+def test_listeners_are_called_at_every_pause_and_end(session):
     states = []
     session.add_listener(lambda: states.append(session.state))
     bring_to(session, "paused")
@@ -392,7 +392,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="os.kill sends no SIG
 
 
 @needs_signals
-def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
+def test_an_interrupt_while_joining_stops_after_the_batch(session, send_interrupts):
     session.start(FOREVER)
     send_interrupts()
     session.join(TIMEOUT_S)
@@ -400,7 +400,7 @@ def test_an_interrupt_while_joining_stops_politely(session, send_interrupts):
 
 
 @needs_signals
-def test_an_interrupt_while_awaiting_stops_politely(session, send_interrupts):
+def test_an_interrupt_while_awaiting_stops_after_the_batch(session, send_interrupts):
     session.start(FOREVER)
     send_interrupts()
     asyncio.run(session.finished())
@@ -420,7 +420,7 @@ def test_a_second_interrupt_ends_the_wait_and_the_run_its_batch(
 
     session = make_session(train_step=hanging_step)
     session.start(FOREVER)
-    send_interrupts(lambda: not session.can("pause"))  # the first has asked for a stop by then
+    send_interrupts(lambda: not session.can("pause"))  # the first has requested a stop by then
     try:
         if wait == "join":
             with pytest.raises(KeyboardInterrupt):
@@ -442,7 +442,7 @@ def test_a_wait_that_is_cancelled_lets_the_training_go_on(session):
     assert session.state == "running"
 
 
-def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
+def test_a_wait_ends_after_the_last_job(session):
     bring_to(session, "paused")
     waits, stopping, working, done = (threading.Event() for _ in range(4))
 
@@ -457,7 +457,7 @@ def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
     async def wait_through_the_job() -> None:
         waiting = asyncio.create_task(session.finished())
         await asyncio.sleep(0)  # it looks, and sees a training under way
-        asking = asyncio.create_task(asyncio.to_thread(session.between_batches, wait_to_stop))
+        requesting = asyncio.create_task(asyncio.to_thread(session.between_batches, wait_to_stop))
         await asyncio.to_thread(waits.wait, TIMEOUT_S)
         session.stop()
         session.between_batches(work)
@@ -467,14 +467,14 @@ def test_a_wait_ends_when_a_job_is_all_that_was_left_to_do(session):
             await asyncio.sleep(0)  # it looks again, and sees the job
         assert not waiting.done()
         done.set()
-        await asyncio.wait_for(asyncio.gather(waiting, asking), TIMEOUT_S)
+        await asyncio.wait_for(asyncio.gather(waiting, requesting), TIMEOUT_S)
 
     asyncio.run(wait_through_the_job())
     assert session.state == "stopped"
 
 
 @needs_signals
-def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was(
+def test_an_interrupt_reaches_all_overlapping_waits_and_the_handler_is_restored(
     make_session, send_interrupts
 ):
     before = signal.getsignal(signal.SIGINT)
@@ -491,7 +491,7 @@ def test_overlapping_waits_all_hear_an_interrupt_and_leave_the_handler_as_it_was
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_session_closed_by_a_callback_lets_its_waiters_go(make_session):
+def test_a_session_closed_by_a_callback_ends_all_waits(make_session):
     class Closing(Callback):
         def on_batch_end(self, trainer, report):
             if report.step == 3:
@@ -503,22 +503,22 @@ def test_a_session_closed_by_a_callback_lets_its_waiters_go(make_session):
     assert session.state == "stopped"
 
 
-def test_a_callback_may_ask_for_a_job_and_is_refused_to_wait(make_session):
-    heard = []
+def test_a_callback_may_submit_a_job_but_not_wait(make_session):
+    seen = []
 
-    class Asking(Callback):
+    class Requesting(Callback):
         def on_epoch_end(self, trainer, report):
-            heard.append(session.between_batches(lambda: 42).result(1))
+            seen.append(session.between_batches(lambda: 42).result(1))
             with pytest.raises(ActionRefusedError, match="callback"):
                 session.join()
 
-    session = make_session(callbacks=[Asking()])
+    session = make_session(callbacks=[Requesting()])
     session.start(1)
     session.join(TIMEOUT_S)
-    assert heard == [42]
+    assert seen == [42]
 
 
-def test_a_job_alone_is_no_news_to_the_listeners(session):
+def test_a_job_alone_calls_no_listener(session):
     news = []
     session.add_listener(lambda: news.append(1))
     for _ in range(10):

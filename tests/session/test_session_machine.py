@@ -36,10 +36,10 @@ OUTCOMES = {
 
 
 class Problem(Callback):
-    """A small training that counts what happens in it, and fails where it is told to.
+    """A small training that counts what happens in it, and fails where a test plants a fault.
 
     Attributes:
-        fault: where the next failure is planted: in the "step", the "callback" or the "evaluator".
+        fault: where the next failure is planted: the "step", the "callback" or the "evaluator".
         num_trained: batches since the last reset.
         position: batches of the present epoch.
         is_epoch_over: whether it was evaluated.
@@ -76,7 +76,7 @@ class Problem(Callback):
         return loss
 
     def evaluate(self, model, device):
-        raise AssertionError("its portions are what a trainer asks for")
+        raise AssertionError("a trainer calls evaluate_in_portions")
 
     def evaluate_in_portions(self, model, device):
         yield
@@ -123,25 +123,25 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def start(self):
         fault = self.problem.fault
-        if self.ask("start", lambda: self.session.start(FOREVER)):
+        if self.request("start", lambda: self.session.start(FOREVER)):
             self.num_batches_left = None
             self.expect_failure(fault)
 
     @rule()
     def train_a_short_run(self):
         fault, num_trained = self.problem.fault, self.problem.num_trained
-        if self.ask("start", lambda: self.session.start(1)):
+        if self.request("start", lambda: self.session.start(1)):
             self.join_to_the_end(fault)
             assert fault or self.problem.num_trained == num_trained + BATCHES_PER_EPOCH
 
     @rule()
     def pause(self):
-        self.ask("pause", self.session.pause)
+        self.request("pause", self.session.pause)
 
     @rule()
     def resume(self):
         fault = self.problem.fault
-        if self.ask("resume", self.session.resume):
+        if self.request("resume", self.session.resume):
             if self.num_batches_left is None:
                 self.expect_failure(fault)
             else:
@@ -158,7 +158,7 @@ class SessionMachine(RuleBasedStateMachine):
             and not problem.is_epoch_over
         )
         position = 0 if before != "paused" or problem.is_epoch_over else problem.position
-        if not self.ask("step", lambda: self.session.step(epochs=2)):
+        if not self.request("step", lambda: self.session.step(epochs=2)):
             return
         self.await_end_of_step()
         if before != "paused":
@@ -177,16 +177,16 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def stop(self):
-        self.ask("stop", self.session.stop)
+        self.request("stop", self.session.stop)
 
     @rule()
     def reset(self):
-        if self.ask("reset", self.session.reset):
+        if self.request("reset", self.session.reset):
             assert self.problem.num_trained == 0
             assert self.session.trainer.history.batch_losses == []
 
     @rule()
-    def ask_for_a_job(self):
+    def submit_a_job(self):
         if self.is_closed:
             with pytest.raises(ActionRefusedError, match="closed"):
                 self.session.between_batches(lambda: None)
@@ -194,7 +194,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.jobs.append(self.session.between_batches(lambda: self.problem.num_trained))
 
     @rule()
-    def ask_for_a_long_job(self):
+    def submit_a_long_job(self):
         def work():
             for _ in range(3):
                 yield
@@ -239,7 +239,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.state, self.is_closed = "idle", False
 
     @invariant()
-    def all_is_as_it_should_be(self):
+    def state_and_counts_are_right(self):
         if not self.is_closed:
             self.session.between_batches(self.check_counts).result(TIMEOUT_S)
         self.check_counts()
@@ -258,8 +258,8 @@ class SessionMachine(RuleBasedStateMachine):
             is_open = self.state in OPEN
             assert problem.begun - problem.ended in ({0, 1} if is_open else {0})
 
-    def ask(self, action, call) -> bool:
-        """Ask for an action, and return whether it was done."""
+    def request(self, action, call) -> bool:
+        """Request an action, and return whether it was accepted."""
         outcome = None if self.is_closed else OUTCOMES[action].get(self.state)
         assert self.session.can(action) == (outcome is not None)
         if outcome is None:
@@ -294,7 +294,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.session.join(TIMEOUT_S)
 
 
-def test_a_session_keeps_its_promises_under_random_requests():
+def test_random_requests_leave_a_session_in_the_expected_state():
     run_state_machine_as_test(
         SessionMachine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""How fast a training goes: exact at first, forgetful later."""
+"""The throughput is exact from the first batch on, and follows a change within seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_before_the_first_batch_everything_is_zero():
     assert throughput.seconds_per_batch == throughput.images_per_second == 0
 
 
-def test_equal_batches_give_their_own_pace_from_the_first_on():
+def test_equal_batches_give_the_right_throughput_from_the_first_on():
     throughput = Throughput()
     for _ in range(500):
         throughput.add_batch(0.1, 64)
@@ -30,8 +30,8 @@ def test_an_evaluation_in_each_epoch_counts_with_its_share():
     assert throughput.images_per_second == pytest.approx(512 / true_mean, rel=0.15)
 
 
-def test_a_new_pace_is_soon_the_only_one_that_counts():
-    throughput = Throughput(memory_s=3)
+def test_a_new_throughput_soon_replaces_the_old_one():
+    throughput = Throughput()
     for _ in range(1000):
         throughput.add_batch(0.1, 100)
     for _ in range(75):  # 15 seconds at the new throughput
@@ -39,7 +39,7 @@ def test_a_new_pace_is_soon_the_only_one_that_counts():
     assert throughput.seconds_per_batch == pytest.approx(0.2, rel=0.02)
 
 
-def test_batches_too_quick_for_the_clock_do_no_harm():
+def test_batches_that_take_no_measurable_time_are_no_error():
     throughput = Throughput()
     throughput.add_batch(0.0, 8)
     assert throughput.images_per_second == 0

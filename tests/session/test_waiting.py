@@ -131,24 +131,25 @@ def test_a_run_is_paused_by_a_callback_and_resumed_by_a_cell(make_session):
 def test_what_a_callback_requests_is_done_after_its_batch_and_in_order(make_session):
     done = []
 
-    def ask(report) -> None:
+    def request(report) -> None:
         if report.step == 2:
             session.stop()
             session.start(1)
             assert session.state == "running"
-            done.append(f"asked in step {report.step}")
+            done.append(f"requested in step {report.step}")
 
-    session = make_session(ask)
+    session = make_session(request)
     session.add_listener(lambda: done.append((session.state, steps_of(session))))
     session.start(FOREVER)
-    assert done.index("asked in step 2") < done.index(("running", 3))
+    assert done.index("requested in step 2") < done.index(("running", 3))
     assert (session.state, steps_of(session)) == ("finished", 7)
 
 
 def test_requests_of_other_threads_return_at_once(make_session):
-    may_end = threading.Event()
-    session = make_session(lambda _report: may_end.wait(TIMEOUT_S))
+    begun, may_end = threading.Event(), threading.Event()
+    session = make_session(lambda _report: (begun.set(), may_end.wait(TIMEOUT_S)))
     call_elsewhere(session.start, 1)
+    assert begun.wait(TIMEOUT_S)  # before the first batch, the job would be done at once
     job = call_elsewhere(session.between_batches, lambda: 42)
     call_elsewhere(session.pause)
     assert not job.done()
@@ -198,7 +199,7 @@ def test_a_listener_may_request_jobs_and_sees_them_done(make_session):
     assert [job.done() for job in jobs] == [True, True]
 
 
-def test_a_listener_that_requests_a_job_in_each_call_keeps_no_request_waiting(make_session):
+def test_a_listener_that_submits_a_job_in_each_call_does_not_block_a_request(make_session):
     session = make_session()
     session.add_listener(lambda: session.is_closed or session.between_batches(lambda: None))
     session.start(1)
@@ -209,7 +210,7 @@ def test_a_listener_that_requests_a_job_in_each_call_keeps_no_request_waiting(ma
     ("is_colab", "wait", "waits"),
     [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
 )
-def test_requests_wait_in_colab_unless_they_are_told_otherwise(
+def test_the_wait_argument_overrides_the_default_of_the_host(
     make_trainer, monkeypatch, is_colab, wait, waits
 ):
     if is_colab:
@@ -281,7 +282,7 @@ def test_an_interrupt_of_a_refused_request_is_not_lost(make_session, monkeypatch
             interrupt()
             return refusals[action]
 
-    monkeypatch.setattr("mnist_widgets.session.waiting.REFUSALS", Interrupting())
+    monkeypatch.setattr("mnist_widgets.session.session.REFUSALS", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         session.start(1)
 
@@ -311,7 +312,7 @@ from mnist_widgets import train_step
 
 release = threading.Event()
 
-class Watching(Callback):
+class Printing(Callback):
     def on_batch_end(self, trainer, report):
         print(f"batch {report.step}", flush=True)
     def on_train_end(self, trainer):
@@ -331,7 +332,7 @@ model = SimpleNet(28 * 28, 10)
 before = model.linear1.weight.detach().clone()
 trainer = Trainer(
     model, torch.nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters()),
-    train_set.batches(64), callbacks=[Watching()], train_step=STEP,
+    train_set.batches(64), callbacks=[Printing()], train_step=STEP,
 )
 session = TrainingSession(trainer, wait=True)
 try:

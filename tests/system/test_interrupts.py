@@ -92,7 +92,7 @@ class Loader:
                 yield batch
 
 
-class Judge:
+class InterruptedEvaluator:
     """An evaluator that calls a function in its second epoch."""
 
     def __init__(self, react) -> None:
@@ -124,7 +124,7 @@ def react_at(place: str, react, batches) -> dict:
         "before a batch": {"train_batches": Loader(batches, 2, react)},
         "after the last batch": {"train_batches": Loader(batches, 5, react)},
         "train_step": {"train_step": step_that_reacts(react)},
-        "evaluator": {"evaluator": Judge(react)},
+        "evaluator": {"evaluator": InterruptedEvaluator(react)},
     }.get(place, {"callbacks": [Reacting(place, react)]})
 
 

@@ -42,8 +42,8 @@ session.close()
 {after}
 """
 
-ASK = """
-for ask in (
+REQUEST = """
+for request in (
     lambda: session.start(1),
     session.step,
     session.reset,
@@ -51,7 +51,7 @@ for ask in (
     lambda: session.in_portions(lambda: iter(())),
 ):
     try:
-        ask()
+        request()
     except RuntimeError as error:
         assert "thread" in str(error)
     else:
@@ -84,7 +84,7 @@ def run_limited(**parts) -> None:
 
 @linux_only
 def test_every_request_fails_in_place_and_the_session_stays_usable():
-    run_limited(limited=ASK)
+    run_limited(limited=REQUEST)
 
 
 @linux_only

@@ -102,22 +102,22 @@ def test_every_callback_survives_every_ending_and_changes_nothing(
 ):
     # dropout reveals a callback that draws random numbers or changes the mode
     model = nn.Sequential(nn.Dropout(0.3), nn.Linear(4, 3))
-    watched = make_trainer(model=model, evaluator=Evaluator(batches))
-    steady = torch.optim.lr_scheduler.LambdaLR(watched.optimizer, lambda _: 1.0)
+    observed = make_trainer(model=model, evaluator=Evaluator(batches))
+    steady = torch.optim.lr_scheduler.LambdaLR(observed.optimizer, lambda _: 1.0)
     needed = {"path": tmp_path / "written", "scheduler": steady}
     wanted = inspect.signature(callback_class).parameters
-    watched.callbacks.append(
+    observed.callbacks.append(
         callback_class(**{name: value for name, value in needed.items() if name in wanted})
     )
-    twin = nn.Sequential(nn.Dropout(0.3), nn.Linear(4, 3))
-    twin.load_state_dict(model.state_dict())
-    alone = make_trainer(model=twin, evaluator=Evaluator(batches))
+    reference = nn.Sequential(nn.Dropout(0.3), nn.Linear(4, 3))
+    reference.load_state_dict(model.state_dict())
+    alone = make_trainer(model=reference, evaluator=Evaluator(batches))
 
     expected = go_through_every_ending(alone)
     names = [ending for ending, _ in expected[0]]
     assert names == ["finished", "stopped", "closed", "failed", "finished", "finished"]
-    assert go_through_every_ending(watched) == expected
-    for name, value in twin.state_dict().items():
+    assert go_through_every_ending(observed) == expected
+    for name, value in reference.state_dict().items():
         assert torch.equal(model.state_dict()[name], value)
 
 
@@ -197,7 +197,7 @@ def test_early_stopping_counts_an_accuracy_upwards(make_trainer):
     assert trainer.fit(5).num_epochs == 4
 
 
-def test_early_stopping_can_watch_the_training_loss(make_trainer):
+def test_early_stopping_can_observe_the_training_loss(make_trainer):
     trainer = make_trainer(
         train_step=lambda *_: 1.0, callbacks=[EarlyStopping("train", patience=2)]
     )
@@ -383,7 +383,7 @@ def test_early_stopping_waits_in_the_direction_of_its_mode(make_trainer):
         assert trainer.fit(3).num_epochs == num_epochs, options
 
 
-def test_a_metric_of_unknown_direction_asks_for_the_mode(tmp_path):
+def test_a_metric_of_unknown_direction_needs_a_mode(tmp_path):
     for make in (EarlyStopping, lambda *args, **options: Checkpoint(tmp_path, *args, **options)):
         for name in ("perplexity", "kappa", "accuracy_std", "loss_ratio"):
             with pytest.raises(ValueError, match=f"{name}.*mode='min' or mode='max'"):

@@ -1,4 +1,4 @@
-"""The loop: what is trained, what is told, and how a run ends."""
+"""The loop: which batches it trains, which hooks it calls, and how a run ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
 
 class Recorder(Callback):
-    """Notes every hook by name, and ends the run at a chosen one if asked."""
+    """Records the names of the hooks; one of them may end the run."""
 
     def __init__(self, at: str | None = None, do=None) -> None:
         self.calls: list[str] = []
@@ -97,13 +97,13 @@ def test_counters_add_up_over_runs_and_start_again_with_the_history(make_trainer
     assert count(trainer) == (0, 0, 0)
     trainer.fit(2)
     for _ in zip(range(3), trainer.iterate(1), strict=False):
-        pass  # the last batch is not asked for: the epoch is not whole
+        pass  # the last batch is not trained: the epoch is not complete
     assert count(trainer) == (13, 104, 2)
     trainer.restore(beginning)
     assert count(trainer) == (0, 0, 0)
 
 
-def test_every_callback_hears_the_end_even_if_one_of_them_raises(make_trainer):
+def test_on_train_end_is_called_for_every_callback_even_if_one_raises(make_trainer):
     last = Recorder()
     trainer = make_trainer(callbacks=[Recorder("train_end finished", fail), last])
     with pytest.raises(ZeroDivisionError):
@@ -115,16 +115,16 @@ def test_every_callback_hears_the_end_even_if_one_of_them_raises(make_trainer):
 
 
 def test_history_equals_a_hand_written_loop(batches):
-    model, twin = nn.Linear(4, 3), nn.Linear(4, 3)
-    twin.load_state_dict(model.state_dict())
+    model, reference = nn.Linear(4, 3), nn.Linear(4, 3)
+    reference.load_state_dict(model.state_dict())
     loss_fn = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(reference.parameters(), lr=0.1)
     expected = []
     for _ in range(3):
         losses = []
         for inputs, targets in batches:
             optimizer.zero_grad()
-            loss = loss_fn(twin(inputs), targets)
+            loss = loss_fn(reference(inputs), targets)
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
@@ -134,7 +134,7 @@ def test_history_equals_a_hand_written_loop(batches):
     history = Trainer(model, loss_fn, optimizer, batches, device="cpu").fit(3)
     assert history["train"] == pytest.approx(expected, abs=1e-6)
     assert all(
-        torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True)
+        torch.equal(a, b) for a, b in zip(model.parameters(), reference.parameters(), strict=True)
     )
 
 
@@ -264,11 +264,11 @@ def test_an_epochs_batches_are_taken_to_their_end_or_closed(make_trainer, batche
     loader = ClosedLoader(batches)
     ends_before_train_end = []
 
-    class Looking(Callback):
+    class EndRecorder(Callback):
         def on_train_end(self, trainer):
             ends_before_train_end.extend(loader.ends)
 
-    trainer = make_trainer(train_batches=loader, callbacks=[Recorder(at, do), Looking()])
+    trainer = make_trainer(train_batches=loader, callbacks=[Recorder(at, do), EndRecorder()])
     with contextlib.suppress(ZeroDivisionError):
         trainer.fit(2)
     assert ends_before_train_end == loader.ends == ends
@@ -285,11 +285,12 @@ def test_a_closed_iteration_of_a_run_closes_its_batches(make_trainer, batches):
 def test_the_loader_is_exhausted_before_the_epoch_is_evaluated(make_trainer, batches):
     loader = ClosedLoader(batches)
 
-    class Judge:
+    class CountingEvaluator:
         def evaluate(self, model, device):
             return {"ends": float(len(loader.ends))}
 
-    assert make_trainer(train_batches=loader, evaluator=Judge()).fit(2)["ends"] == [1, 2]
+    trainer = make_trainer(train_batches=loader, evaluator=CountingEvaluator())
+    assert trainer.fit(2)["ends"] == [1, 2]
 
 
 def test_two_runs_at_once_are_refused(make_trainer):
@@ -324,12 +325,12 @@ def test_a_failed_batch_leaves_no_gradients_for_the_next_run(make_trainer, batch
         loss_fn(model(batch[0]), batch[1]).backward()
         raise ZeroDivisionError
 
-    trainer, twin = make_trainer(train_step=failing_step), make_trainer()
-    twin.model.load_state_dict(trainer.model.state_dict())
+    trainer, reference = make_trainer(train_step=failing_step), make_trainer()
+    reference.model.load_state_dict(trainer.model.state_dict())
     with pytest.raises(ZeroDivisionError):
         trainer.fit(1)
     trainer.train_step = train_step
-    assert trainer.fit(1)["train"] == twin.fit(1)["train"]
+    assert trainer.fit(1)["train"] == reference.fit(1)["train"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")

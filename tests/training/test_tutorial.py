@@ -191,11 +191,11 @@ def test_any_loader_gives_the_tutorials_history(problem, digits, num_workers):
         if "batch_sampler" not in options:
             options = {"batch_size": 64, **options}
         loader = DataLoader(digits[0], num_workers=num_workers, **options)
-        judge = StudentsEvaluator(
+        evaluator = StudentsEvaluator(
             DataLoader(digits[1], 64, shuffle=True, generator=options.get("generator"))
         )
         model, _, loss_fn, optimizer, epochs = problem()
-        return train_it(model, loader, loss_fn, optimizer, epochs, judge), model.state_dict()
+        return train_it(model, loader, loss_fn, optimizer, epochs, evaluator), model.state_dict()
 
     # starting workers takes long: with them, only what they could change
     names = ["the global generator", "a generator", "drop_last"] if num_workers else LOADERS
@@ -215,7 +215,7 @@ def test_every_argument_goes_by_name_too(problem):
     assert len(history["train"]) == 1
 
 
-def test_the_evaluator_is_asked_after_each_epoch_where_the_model_trains(problem, digits):
+def test_the_model_is_evaluated_after_each_epoch_on_the_training_device(problem, digits):
     evaluator = StudentsEvaluator(DataLoader(digits[1], batch_size=64))
     trainer(*problem(epochs=2), evaluator)
     device_type = pick_device().type
@@ -236,19 +236,19 @@ def test_a_students_train_step_is_the_one_that_trains(problem):
     assert history == {"train": [2.0, 5.0]}
 
 
-def test_callbacks_are_told_and_may_stop_the_training(problem):
-    heard = []
+def test_hooks_are_called_and_may_stop_the_training(problem):
+    epochs = []
 
-    class Listener(Callback):
+    class Recorder(Callback):
         def on_epoch_end(self, trainer, report):
-            heard.append(report.epoch)
+            epochs.append(report.epoch)
 
     history = trainer(
         *problem(epochs=9),
         train_step=lambda *_: 1.0,
-        callbacks=[Listener(), EarlyStopping("train", patience=2)],
+        callbacks=[Recorder(), EarlyStopping("train", patience=2)],
     )
-    assert heard == [1, 2, 3]
+    assert epochs == [1, 2, 3]
     assert history == {"train": [1.0] * 3}
 
 

@@ -46,7 +46,7 @@ def enter_colab(monkeypatch):
 
 @pytest.fixture
 def in_colab(enter_colab):
-    """Make this place look like Colab, once the thread that draws for earlier tests has ended."""
+    """Make this host look like Colab, once the thread that draws for earlier tests has ended."""
     while thread := redraws.scheduler._thread:
         thread.join(TIMEOUT_S)
     enter_colab(FakeColab())
@@ -178,7 +178,7 @@ def test_a_loop_in_a_cell_is_drawn_once_an_interval_and_at_its_end(in_colab):
     assert drawn[1:] == [numbers]
 
 
-def test_an_interrupted_redraw_is_made_up_for(in_colab):
+def test_an_interrupted_redraw_is_repeated(in_colab):
     scheduler, drawn, errors = RedrawScheduler(AN_HOUR_S), [], [KeyboardInterrupt()]
 
     def redraw() -> None:
@@ -224,7 +224,7 @@ def test_a_click_on_step_trains_one_batch_and_leaves_it_to_be_resumed(panel):
     assert "Epoch 2 of 2 · batch 5 of 5" in panel._status.value
 
 
-def test_a_panel_of_a_session_that_does_not_wait_says_nothing_of_interrupts(make_trainer):
+def test_a_panel_of_a_session_that_does_not_wait_does_not_mention_interrupts(make_trainer):
     session = TrainingSession(make_trainer())
     panel = TrainingPanel(session)
     session.start(10_000)
@@ -288,7 +288,7 @@ def test_colabs_widget_manager_is_switched_on_there_alone(enter_colab):
     assert output.num_calls == 1
 
 
-def test_a_widget_manager_that_fails_is_told_of_and_no_obstacle(enter_colab, caplog):
+def test_a_widget_manager_that_fails_is_only_a_warning(enter_colab, caplog):
     enter_colab(FakeColab(RuntimeError("planted")))
     colab.prepare()
     assert "may stay blank" in caplog.text

@@ -1,4 +1,4 @@
-"""The lab as a whole, without a browser: who hears of what, and what is left when it closes."""
+"""The lab as a whole, without a browser: how panels work together, and what is left at its end."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_confusion_cell_filters_the_gallery_and_back(lab):
     assert lab.panels["confusion"].selected_pair is None
 
 
-def test_every_standstill_counts_all_images_anew(lab):
+def test_all_images_are_counted_whenever_the_training_pauses_or_ends(lab):
     for _ in range(2):
         lab.session.step(epochs=2)
         settle(lab)
@@ -139,16 +139,21 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
     assert len(shown) == 3  # and for a step once, not for the command and its end
 
 
-def test_a_look_after_a_click_puts_off_the_next_regular_one(lab, monkeypatch):
+def test_a_prediction_after_a_click_delays_the_next_regular_one(lab, monkeypatch):
     settle(lab)
     monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 10_000)
     lab._inference._predicted_s = -math.inf
-    looks = []
-    monkeypatch.setattr(lab.panels["gallery"], "show_visible", lambda *_: looks.append(1))
+    predicted = []
+
+    def predict(model, images, loss_fn):
+        predicted.append(len(images))
+        return predict_probabilities(model, images, loss_fn)
+
+    monkeypatch.setattr(live_inference, "predict_probabilities", predict)
     lab.panels["gallery"].selected_index = 7
     settle(lab)
     train(lab)
-    assert len(looks) == 2  # for the click, and when all stood still
+    assert len(predicted) == 2  # for the click, and when all stood still
 
 
 def test_a_reset_begins_a_run_with_the_settings_shown(lab):
@@ -265,7 +270,7 @@ def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make
     settings = lab.panels["settings"]
     for hidden_units in (8, 16, 24):
         settings.config = RunConfig("sgd", 0.5, 32, hidden_units)
-    assert len(built) == 1  # one network to look at; a change of a setting builds none
+    assert len(built) == 1  # the first network; a change of a setting builds none
     assert settings.run_config is None
     if begin == "start":
         train(lab)
@@ -282,12 +287,27 @@ def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make
     assert len(trainer.history.batch_losses) == (1 if begin == "step" else trainer.num_batches)
 
 
-def test_settings_that_are_not_changed_keep_the_network_that_was_looked_at(lab):
+def test_settings_that_are_not_changed_keep_the_first_network(lab):
     model = lab.session.trainer.model
     lab.panels["settings"].config = RunConfig("sgd", 0.5, 32)
     lab.panels["settings"].config = RunConfig(batch_size=32)
     train(lab)
     assert lab.session.trainer.model is model
+
+
+def test_weights_loaded_by_hand_stay_when_only_the_learning_rate_changes(lab, built):
+    trainer = lab.session.trainer
+    first_bias = torch.full_like(trainer.model.linear2.bias, 3.0)
+    trainer.model.linear2.bias.data.copy_(first_bias)
+    lab.panels["settings"].config = RunConfig(batch_size=32, learning_rate=1e-5)
+    lab.session.step()
+    settle(lab)
+    assert built == []
+    assert lab.session.trainer is trainer
+    assert torch.allclose(trainer.model.linear2.bias, first_bias, atol=1e-3)
+    assert trainer.optimizer.param_groups[0]["lr"] == 1e-5
+    (run,) = lab.run_log.runs
+    assert run.config == trainer.config == lab.panels["settings"].config
 
 
 def test_a_run_that_goes_on_keeps_its_network_whatever_the_settings_show(lab):
@@ -378,7 +398,7 @@ class OnlySingleImages(torch.nn.Module):
         return self.linear(images.flatten(1))
 
 
-def test_an_error_while_looking_at_the_images_is_told(make_lab):
+def test_an_error_while_predicting_the_images_is_shown(make_lab):
     lab = make_lab(model=OnlySingleImages())
     settle(lab)
     assert "the planted error" in lab.panels["training"]._notice.value
@@ -404,7 +424,7 @@ def test_a_lab_that_is_closed_leaves_nothing_in_memory(make_lab):
     assert [lab() for lab in labs] == [None, None]
 
 
-def test_a_mistake_in_the_arguments_leaves_the_lab_before_alone(lab):
+def test_wrong_arguments_leave_the_lab_before_unchanged(lab):
     widgets = set(widget_module._instances)
     for mistake in ({"hide": ["galery"]}, {"epochs": 0}, {"settings": "adam lr=100"}):
         with pytest.raises(ValueError, match=r"galery|epochs|Learning rate"):
@@ -424,7 +444,7 @@ def test_data_of_another_kind_is_refused():
         dashboard(data=(train_set, other))
 
 
-def test_what_does_not_go_together_is_named(make_lab):
+def test_parts_that_do_not_go_together_are_refused(make_lab):
     with pytest.raises(ValueError, match="model of your own"):
         make_lab(optimizer=object())
     with pytest.raises(ValueError, match="settings describe"):
@@ -478,13 +498,13 @@ def test_parts_that_do_not_fit_are_refused_where_the_lab_is_made(make_lab):
         make_lab(model=SimpleNet(784, 10).double())
 
 
-def test_a_changed_default_dtype_is_named_where_the_lab_is_made(make_lab, float64_by_default):
+def test_a_changed_default_dtype_is_refused_where_the_lab_is_made(make_lab, float64_by_default):
     for options in ({}, {"model": SimpleNet(784, 10, hidden_units=8)}):
         with pytest.raises(ValueError, match="set_default_dtype"):
             make_lab(**options)
 
 
-def test_outputs_that_do_not_fit_the_loss_are_a_failed_run_that_says_so(make_lab):
+def test_outputs_that_do_not_fit_the_loss_fail_the_run_with_an_error_message(make_lab):
     lab = make_lab(model=SimpleNet(784, 10, hidden_units=8), loss_fn=torch.nn.MSELoss())
     lab.session.start(1)
     with pytest.raises(ValueError, match="one_hot"):

@@ -1,4 +1,4 @@
-"""When a lab predicts which images: the shown ones first, the rest in portions, nothing in vain."""
+"""When a lab predicts which images: the shown ones first, the rest in portions."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def make_set(num_images: int) -> DigitSet:
     return DigitSet(images, labels, tuple("0123456789"), "noise")
 
 
-class WatchedNetwork(nn.Module):
-    """A linear network that tells the number of images of its passes in evaluation mode."""
+class RecordingNetwork(nn.Module):
+    """A linear network that records the number of images of its passes in evaluation mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def make_lab():
     labs = []
 
     def make(**options):
-        options = {"model": WatchedNetwork(), "batch_size": 32, **options}
+        options = {"model": RecordingNetwork(), "batch_size": 32, **options}
         labs.append(dashboard(data=(make_set(64), make_set(400)), **options))
         return labs[-1]
 
@@ -95,8 +95,8 @@ def gate():
     may_go_on.set()
 
 
-def begin_to_look(lab, gate) -> tuple[WatchedNetwork, int]:
-    """Let a lab begin to predict all images, and wait in one pass of those.
+def begin_prediction(lab, gate) -> tuple[RecordingNetwork, int]:
+    """Begin to predict all images, and wait in one pass of those.
 
     Returns:
         The network, and the number of images that it has predicted.
@@ -121,8 +121,8 @@ def test_the_shown_images_are_predicted_first_and_the_rest_in_portions(make_lab)
 
 def test_a_click_comes_between_two_portions(make_lab, gate):
     lab = make_lab()
-    model, num_images = begin_to_look(lab, gate)
-    lab.selected_index = 7
+    model, num_images = begin_prediction(lab, gate)
+    lab.panels["gallery"].grid.set_state({"selected": 7})  # as the page does
     answered = lab.session.between_batches(lambda: sum(model.passes))
     gate.open()
     assert answered.result(TIMEOUT_S) == num_images + NUM_SHOWN  # for the click, and no others
@@ -132,7 +132,7 @@ def test_a_click_comes_between_two_portions(make_lab, gate):
 
 def test_a_step_comes_between_two_portions_and_old_predictions_are_not_shown(make_lab, gate):
     lab = make_lab()
-    model, num_images = begin_to_look(lab, gate)
+    model, num_images = begin_prediction(lab, gate)
     shown = []
     lab.panels["confusion"].show_counts = shown.append
     lab.session.step()
@@ -141,12 +141,12 @@ def test_a_step_comes_between_two_portions_and_old_predictions_are_not_shown(mak
     # the shown images may have been predicted again
     assert trained.result(TIMEOUT_S) in (num_images, num_images + NUM_SHOWN)
     settle(lab)
-    predicted = predict_probabilities(model, lab._test_set.images).argmax(dim=1)
+    predicted = predict_probabilities(model, lab._factory.test_set.images).argmax(dim=1)
     (counts,) = shown
-    assert int(counts.trace()) == int((predicted == lab._test_set.labels).sum())
+    assert int(counts.trace()) == int((predicted == lab._factory.test_set.labels).sum())
 
 
-def test_a_training_that_goes_on_does_not_wait_for_the_rest(make_lab, gate):
+def test_a_resumed_training_does_not_wait_for_the_rest(make_lab, gate):
     has_trained = threading.Event()
 
     def step(*arguments):
@@ -167,7 +167,7 @@ def test_a_training_that_goes_on_does_not_wait_for_the_rest(make_lab, gate):
     assert sum(model.passes) < 400
 
 
-def test_counting_during_a_training_is_answered_by_a_stop(make_lab, gate):
+def test_a_stop_ends_counting_during_a_training(make_lab, gate):
     lab = make_lab()
     settle(lab)
     lab.session.start(FOREVER)
@@ -193,9 +193,9 @@ def test_counting_during_a_training_is_answered_by_a_stop(make_lab, gate):
     assert num_images_then <= num_images + NUM_SHOWN
 
 
-def test_closing_a_lab_drops_what_is_left_to_predict(make_lab, gate):
+def test_closing_a_lab_ends_the_prediction_of_all_images(make_lab, gate):
     lab = make_lab()
-    model, num_images = begin_to_look(lab, gate)
+    model, num_images = begin_prediction(lab, gate)
     closing = threading.Thread(target=lab.close)
     closing.start()
     while not lab.session.is_closed:
@@ -234,7 +234,9 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
     settle(lab)
     assert lab.session.state == "finished"
     if "prediction" not in names:
-        expected = predict_probabilities(lab.session.trainer.model, lab._test_set.images[3])[0]
+        expected = predict_probabilities(
+            lab.session.trainer.model, lab._factory.test_set.images[3]
+        )[0]
         assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-4)
     lab.reset()
     settle(lab)

@@ -13,7 +13,7 @@ TIMEOUT_S = 10
 
 
 class Clock:
-    """Stands still until it is told to go on; a `wait` for schedulers."""
+    """A `wait` for schedulers that blocks until the test releases it."""
 
     def __init__(self) -> None:
         self.asleep, self._may_wake = threading.Semaphore(0), threading.Semaphore(0)
@@ -105,7 +105,7 @@ def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval():
     scheduler.schedule(urgent.set, urgent=True)
     assert urgent.wait(TIMEOUT_S)
     is_early = time.monotonic() - began < scheduler.interval_s
-    assert drawn == [] or not is_early  # a slow machine may have come to the next round
+    assert drawn == [] or not is_early  # a slow machine may have come to the next frame
     scheduler.flush()
     assert drawn == ["patient"]
 
@@ -134,7 +134,7 @@ def test_several_clicks_within_an_interval_are_each_answered_at_once():
         assert drawn.acquire(timeout=TIMEOUT_S / 2)
 
 
-def test_an_urgent_request_is_drawn_in_the_midst_of_a_round(scheduler, clock):
+def test_an_urgent_request_is_drawn_within_a_frame(scheduler, clock):
     scheduler.schedule(lambda: None)
     clock.wait_until_asleep()
     order = []

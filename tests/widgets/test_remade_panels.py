@@ -109,7 +109,7 @@ def test_a_panel_beside_a_lab_does_not_close_the_labs_own():
     lab.close()
 
 
-def test_a_panel_whose_session_was_closed_says_so(session):
+def test_a_panel_shows_that_its_session_was_closed(session):
     panel = TrainingPanel(session)
     session.close()
     scheduler.flush()

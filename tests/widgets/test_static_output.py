@@ -41,6 +41,8 @@ class Clock:
 class Source:
     """Something with a static view."""
 
+    view_class = "mw-static-test"
+
     def __init__(self) -> None:
         self.words = "first"
 
@@ -51,20 +53,20 @@ class Source:
 class StillScheduler(RedrawScheduler):
     """A scheduler whose frames the test makes itself."""
 
-    is_asked = False
+    is_scheduled = False
 
     def schedule(self, redraw, urgent=False) -> None:
-        self.is_asked = True
+        self.is_scheduled = True
 
 
 class Bench:
-    """A writer whose rounds and clock are moved by hand."""
+    """A writer whose frames and clock the test controls."""
 
     def __init__(self) -> None:
         self.scheduler, self.clock = StillScheduler(), Clock()
         self.writer = StaticViewWriter(self.scheduler, self.clock)
         self.source = Source()
-        self.writer.show(self.source, self.source.static_view, "mw-static-test", [self.source])
+        self.writer.show(self.source, [self.source])
 
     def change(self, words: str) -> None:
         self.source.words = words
@@ -72,8 +74,8 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         self.clock.now_s += seconds
-        is_asked, self.scheduler.is_asked = self.scheduler.is_asked, False
-        if is_asked:
+        is_scheduled, self.scheduler.is_scheduled = self.scheduler.is_scheduled, False
+        if is_scheduled:
             self.writer.redraw()
 
 
@@ -92,11 +94,11 @@ def test_in_colab_a_static_view_is_written_with_each_redraw_while_nothing_trains
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     trained = []
 
-    class Looking(Callback):
+    class TextRecorder(Callback):
         def on_train_end(self, trainer):
             trained.extend(texts(shell))
 
-    session = TrainingSession(make_trainer(callbacks=[Looking()]))
+    session = TrainingSession(make_trainer(callbacks=[TextRecorder()]))
     panel = TrainingPanel(session, epochs=1)
     panel._ipython_display_()
     panel._buttons["start"].click()
@@ -124,16 +126,16 @@ def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
     assert texts(shell) == ["first"]
 
 
-def test_redraws_of_others_are_none_of_its_business(shell, bench):
+def test_redraws_of_other_panels_write_nothing(shell, bench):
     bench.source.words = "changed"
     bench.writer.mark_stale(Source())
     bench.writer.write_all()
     assert texts(shell) == ["first"]
 
 
-def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
+def test_one_static_view_at_a_time_is_written_between_two_frames(shell, bench):
     other = Source()
-    bench.writer.show(other, other.static_view, "mw-static-other", [other])
+    bench.writer.show(other, [other])
     other.words = "other changed"
     bench.change("changed")
     bench.writer.mark_stale(other)
@@ -143,7 +145,7 @@ def test_one_static_view_at_a_time_is_written_between_two_rounds(shell, bench):
     assert texts(shell)[3:] == ["other changed"]
 
 
-def test_a_panel_that_goes_leaves_its_last_state(shell, bench):
+def test_a_closed_panel_leaves_its_last_state(shell, bench):
     bench.change("the end")
     bench.writer.forget(bench.source)
     bench.change("too late")
@@ -164,7 +166,7 @@ def test_the_end_of_a_cell_does_not_wait_for_rest(shell):
     chart.close()
 
 
-def test_a_fault_in_a_static_view_fails_no_cell(shell, caplog):
+def test_an_error_in_a_static_view_fails_no_cell(shell, caplog):
     class Faulty(Panel):
         is_broken = False
 
@@ -196,13 +198,13 @@ def test_the_panels_own_style_sheet_hides_its_static_view_and_no_other(shell):
         chart._ipython_display_()
     sheets = [chart.children[0].value for chart in charts]
     for chart, sheet, view in zip(charts, sheets, outputs_of(shell)[1::2], strict=True):
-        assert hide_static_view(chart._view_class) in sheet
-        assert f'class="mw-static {chart._view_class}"' in view["data"]["text/html"]
+        assert hide_static_view(chart.view_class) in sheet
+        assert f'class="mw-static {chart.view_class}"' in view["data"]["text/html"]
         chart.close()
-    assert charts[0]._view_class not in sheets[1]
+    assert charts[0].view_class not in sheets[1]
 
 
-def test_a_closed_panel_can_still_be_looked_at(shell):
+def test_a_closed_panel_can_still_be_displayed(shell):
     chart = LossChart()
     chart.add_batch(0.5)
     chart.close()
@@ -238,7 +240,7 @@ def test_a_dashboards_static_view_holds_what_all_its_panels_show(lab):
     assert view.html.count("<img") == 4
     for words in ("Finished. Epoch 1 of 1", "hidden_units=16", "Batch 6:", "Run 1 (adam lr=0.001"):
         assert words in view.text
-    assert f"True {int(lab._test_set.labels[4])}. The network says" in view.text
+    assert f"True {int(lab._factory.test_set.labels[4])}. The network says" in view.text
     assert len(view.html) < 100_000
 
 

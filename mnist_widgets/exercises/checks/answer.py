@@ -75,14 +75,14 @@ def check_answer(
         )
         return rule_out(words, {"not_a_tensor": is_other_type, "other_answer": True})
 
-    texts = {name: [hint] for name, hint in recognized.items()}
-    texts["other_answer"] = list(hints) or [_NO_HINT]
-    # `str.format` fills in hints, but these contain no placeholders
-    as_they_are = {
-        name: [hint.replace("{", "{{").replace("}", "}}") for hint in each]
-        for name, each in texts.items()
-    }
-    return run_check(task, {claim: compare}, as_they_are)
+    all_hints = {name: [_escape(hint)] for name, hint in recognized.items()}
+    all_hints["other_answer"] = [*map(_escape, hints)] or [_NO_HINT]
+    return run_check(task, {claim: compare}, all_hints)
+
+
+def _escape(hint: str) -> str:
+    """Keep the braces of a hint without placeholders through `str.format`."""
+    return hint.replace("{", "{{").replace("}", "}}")
 
 
 def _is_equal(found: object, expected: object, tolerance: float) -> bool:
@@ -97,11 +97,8 @@ def _pair_up(found: Any, expected: Any) -> Iterator[tuple[object, object]]:  # n
     are_dicts = isinstance(expected, Mapping) and isinstance(found, Mapping)
     if are_dicts and found.keys() == expected.keys():
         found, expected = [found[key] for key in expected], [*expected.values()]
-    if (
-        isinstance(expected, (list, tuple))
-        and isinstance(found, (list, tuple))
-        and len(found) == len(expected)
-    ):
+    are_lists = all(isinstance(each, (list, tuple)) for each in (found, expected))
+    if are_lists and len(found) == len(expected):
         for pair in zip(found, expected, strict=True):
             yield from _pair_up(*pair)
     else:

@@ -31,7 +31,7 @@ _BEST_IN_EPOCH_3 = [1.0, 0.9, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1
 _UP_AND_DOWN = [1.0, 0.9, 0.95, 0.8, 0.85, 0.7, 0.75, 0.6]
 _NEVER_AS_GOOD_AGAIN = [1.0, 0.5, 0.9, 0.8, 0.7, 0.6, 0.58, 0.55]
 _CONSTANT = [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
-# By claim: the patience, the test losses, the last epoch, and the mistake if it is another one
+# By claim: the patience, the test losses, the expected last epoch, and the mistake if it differs
 _ENDS = {
     "Another patience stops it at another epoch": (1, _BEST_IN_EPOCH_3, 4, "ignores_patience"),
     "An improvement resets the count": (2, _UP_AND_DOWN, 8, "count_not_reset"),
@@ -85,7 +85,7 @@ class _Criteria:
         return rule_out(found, {"not_a_callback": is_other})
 
     def check_falling(self) -> str:
-        """The training loss rises meanwhile, to recognize a callback that uses it."""
+        """Let the test loss fall and the training loss rise, to recognize which one it watches."""
         num_epochs = self._train(2, _FALLING, train_losses=_RISING)
         found = f"patience 2: expected all 8 epochs, found {num_epochs}"
         if num_epochs == len(_FALLING):
@@ -130,7 +130,7 @@ class _Criteria:
                 session.join()
                 ends.append(trainer.history.num_epochs)
                 session.reset()
-                evaluator.num_calls = 0
+                evaluator.log.evaluations.clear()
         found = (
             f"patience 2, lowest loss in epoch 3: expected stops after epoch 5 and 5, found after "
             f"{ends[0]} and {ends[1]}"
@@ -194,8 +194,8 @@ def _make_trainer(
 
 
 def _is_meant_as_stop(error: BaseException) -> bool:
-    """Whether an error seems to be raised on purpose."""
-    if isinstance(error, KeyboardInterrupt):  # Ctrl-C rarely interrupts a `raise`
+    """Whether the callback seems to raise an error in order to stop the training."""
+    if isinstance(error, KeyboardInterrupt):  # Ctrl-C rarely arrives in a line with `raise`
         return (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise")
     module = type(error).__module__.partition(".")[0]
     own = module not in {"builtins", "torch", "mnist_widgets"}

@@ -65,7 +65,7 @@ def check_train_step(train_step: TrainStep) -> Verdict:
 
 
 class _Criteria:
-    """Two calls with a network, loss function and optimizer that record what happens."""
+    """Call the step twice, with a network, loss function and optimizer that record their use."""
 
     def __init__(self, train_step: TrainStep) -> None:
         self._train_step = train_step
@@ -169,7 +169,7 @@ class _Criteria:
     def _returned_accuracies(self) -> bool:
         """Whether both results are accuracies: shares, percentages or counts.
 
-        A single accuracy may equal a rounded loss.
+        Two results are compared, because a single accuracy may equal a rounded loss.
         """
         return any(
             all(

@@ -122,7 +122,7 @@ class _Criteria:
         return rule_out(found, mistakes)
 
     def check_evaluations(self) -> str:
-        counts = self.log.count_losses_between_evaluations()
+        counts = self.log.evaluations
         expected = [NUM_BATCHES * epoch for epoch in range(1, NUM_EPOCHS + 1)]
         words = ", ".join(map(str, counts)) or "never"
         found = f"expected calls after 4, 8, 12 batches, found {words}"

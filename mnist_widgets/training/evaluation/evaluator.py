@@ -31,7 +31,7 @@ from mnist_widgets.training.evaluation.outputs import (
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
-from mnist_widgets.training.preflight.batch_checks import unpack_judged
+from mnist_widgets.training.preflight.batch_checks import unpack_pair
 from mnist_widgets.training.preflight.explanations import explaining
 from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
 
@@ -115,7 +115,7 @@ class Evaluator:
         all_outputs, all_targets = [], []
         cuts = ImageCuts()
         for batch in _iterate_unseen(self.batches):
-            inputs, targets = unpack_judged(batch)
+            inputs, targets = unpack_pair(batch)
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
             all_targets.append(to_tensor(targets, "labels"))

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_widgets.data.tensors import check_label_range
+
 
 class LossKind(NamedTuple):
     """A loss of `torch.nn`, and what it takes.
@@ -170,12 +172,7 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
             f"labels from 0 to {num_classes - 1}."
         )
     counts = labels.ne(find_option(loss_fn, "ignore_index", -100))
-    outside = labels[counts & ((labels < 0) | (labels >= num_classes))]
-    if len(outside):
-        raise ValueError(
-            f"A label is {outside[0].item()}, but the model has outputs for {num_classes} classes, "
-            f"0 to {num_classes - 1}; the targets have the shape {shape}."
-        )
+    check_label_range(labels.where(counts, 0), num_classes, f"targets of shape {shape}")
     return labels, counts
 
 
@@ -198,11 +195,8 @@ def to_loss_targets(loss_fn: object, outputs: Tensor, targets: Tensor) -> Tensor
         return targets
     if outputs.numel() == len(outputs):
         return targets.reshape(outputs.shape).to(outputs.dtype)
-    labels, counts = to_labels(targets, outputs.shape[1])
-    if not counts.all():
-        raise ValueError(
-            f"A label is {int(labels.min())}, which is none of the {outputs.shape[1]} classes."
-        )
+    labels, _ = to_labels(targets, outputs.shape[1])
+    check_label_range(labels, outputs.shape[1])  # none is ignored
     return functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
 
 

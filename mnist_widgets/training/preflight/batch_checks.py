@@ -26,33 +26,33 @@ def check_pair(batch: object) -> None:
     Raises:
         TypeError: The batch is not a pair of tensors.
     """
-    parts = batch if isinstance(batch, (tuple, list)) else ()
-    if len(parts) == 2 and all(hasattr(part, "to") for part in parts):
-        return
-    if len(parts) == 2 and isinstance(parts[0], Tensor) and isinstance(parts[1], Number):
-        raise TypeError(
-            "train_batches is a data set: it gives single images and their labels. Cut it into "
-            "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
-        )
-    raise TypeError(
-        "A batch must be a pair of tensors, (inputs, targets), but train_batches gave "
-        f"{_describe(batch)}. Make it give pairs, or pass a train_step of your own for such "
-        "batches."
-    )
+    match batch:
+        case [Tensor(), Number()]:
+            raise TypeError(
+                "train_batches is a data set: it gives single images and their labels. Cut it into "
+                "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
+            )
+        case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
+            return
+    raise _no_pair(batch, "train_batches gave", "a train_step")
 
 
-def unpack_judged(batch: object) -> tuple[object, object]:
+def unpack_pair(batch: object) -> tuple[object, object]:
     """Return the inputs and targets of an evaluator's batch.
 
     Raises:
         TypeError: The batch is not a pair.
     """
-    if isinstance(batch, (tuple, list)) and len(batch) == 2:
-        inputs, targets = batch
-        return inputs, targets
-    raise TypeError(
-        "A batch must be a pair of tensors, (inputs, targets), but the evaluator's batches gave "
-        f"{_describe(batch)}. Make them give pairs, or pass your own evaluator for such batches."
+    match batch:
+        case [inputs, targets]:
+            return inputs, targets
+    raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
+
+
+def _no_pair(batch: object, source: str, part: str) -> TypeError:
+    return TypeError(
+        f"A batch must be a pair of tensors, (inputs, targets), but {source} {_describe(batch)}. "
+        f"Use batches of pairs, or pass {part} of your own for such batches."
     )
 
 

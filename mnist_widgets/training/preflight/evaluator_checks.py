@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mnist_widgets.data.tensors import to_tensor
 from mnist_widgets.training.evaluation.evaluator import Evaluator, is_without_draws, read_targets
 from mnist_widgets.training.evaluation.outputs import check_outputs
-from mnist_widgets.training.preflight.batch_checks import unpack_judged
+from mnist_widgets.training.preflight.batch_checks import unpack_pair
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def _find_targets(evaluator: Evaluator) -> Tensor | None:
     """Return the targets of the evaluator's first batch if loading it draws no random numbers."""
     batches = evaluator.batches
     batch = next(iter(batches), None) if is_without_draws(batches) else None
-    return None if batch is None else to_tensor(unpack_judged(batch)[1], "labels")
+    return None if batch is None else to_tensor(unpack_pair(batch)[1], "labels")
 
 
 def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> None:

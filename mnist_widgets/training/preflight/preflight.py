@@ -7,26 +7,20 @@ add no forward pass, which a model that prints, counts or draws random numbers w
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from mnist_widgets.data.digit_set import Batches, check_same_classes
+from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.epoch_batches import count_batches, find_inputs
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
-from mnist_widgets.training.preflight.batch_checks import (
-    SINGLE_IMAGE,
-    batch_norms_checked,
-    check_pair,
-    count_last_images,
-)
+from mnist_widgets.training.preflight.batch_checks import batch_norms_checked, check_pair
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
@@ -34,7 +28,6 @@ from mnist_widgets.training.preflight.loss_checks import checked
 if TYPE_CHECKING:
     from mnist_widgets.training.trainer import Trainer
 
-_PACKAGE = __name__.partition(".")[0]
 _UNIT_RANGE_TOLERANCE = 1e-3
 _PARTS = {  # the method that each part needs, and an example of the part
     "model": ("__call__", "SimpleNet(28 * 28, 10)"),
@@ -116,17 +109,6 @@ def find_batch_norms(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, kinds)]
 
 
-def check_batch_norm(model: nn.Module, train_batches: Iterable[Any]) -> None:
-    """Check that the last batch has more than one image if the model has batch norm.
-
-    Raises:
-        ValueError: The last batch of each epoch has a single image.
-    """
-    is_training = any(module.training for module in find_batch_norms(model))
-    if is_training and count_last_images(train_batches) == 1:
-        raise ValueError(SINGLE_IMAGE)
-
-
 def check_default_dtype() -> None:
     """Check that new networks fit the images of the package, which are float32.
 
@@ -200,13 +182,9 @@ def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
 
 def _warn(trainer: Trainer, sentence: str) -> None:
     """Warn once, at the calling line outside this package; panels show the warning as well."""
-    if sentence in trainer.warnings:
-        return
-    trainer.warnings.append(sentence)
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, stacklevel=level)
+    if sentence not in trainer.warnings:
+        trainer.warnings.append(sentence)
+        warn_user(sentence)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from mnist_widgets.rendering.chart_data import tabulate_confusion
 from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
-    ColorKey,
     Pair,
     color_cells,
     describe_colors,
@@ -244,7 +243,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self.schedule_redraw(urgent=True)  # half a pair changes only the sentence
 
 
-def _write_key(key: ColorKey) -> str:
+def _write_key(key: tuple[str, str, str]) -> str:
     lowest, highest, diagonal = map(html.escape, key)
     spans = f'<span>{lowest}<i class="mw-ramp"></i>{highest}</span>'
     if diagonal:

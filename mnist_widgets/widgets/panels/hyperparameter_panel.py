@@ -88,7 +88,7 @@ class HyperparameterPanel(Panel):
         self._show_config()
         self.redraw()
         on_choice(self._text, self._on_text)
-        on_choice(self._switch, self._on_switch)
+        self._switch.observe(partial(self.schedule_redraw, urgent=True), names="value")
         self.observe(self._on_config, names="config")
         self.observe(self.schedule_redraw, names="run_config")
 
@@ -96,9 +96,7 @@ class HyperparameterPanel(Panel):
         """Return the current run's settings as text and code; those shown if there is no run."""
         config, run_config = self.config, self.run_config
         if run_config is not None:
-            live = {setting.name for setting in SETTINGS if setting.is_live}
-            changed: dict[str, Any] = {name: getattr(config, name) for name in live}
-            config = replace(run_config, **changed)
+            config = run_config.with_live_settings(config)
         return StaticView.of_code(
             f"{config.to_string()}, in code; put your number of epochs in:",
             self._write_code(config),
@@ -111,6 +109,7 @@ class HyperparameterPanel(Panel):
         self._difference.value = self._describe_difference()
         alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
         self._notice.value = alert if self._text_error else ""
+        self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
             self._code.value = (
                 "<div>The same in code; put in your number of epochs:</div>"
@@ -136,11 +135,15 @@ class HyperparameterPanel(Panel):
             layout={"width": "auto", "max_width": "640px"},
         )
         self._notice = text_line("mw-notice")
-        self._code = HTML(layout={"display": "none"})
+        self._code = HTML()
         return [self._text, self._notice, self._switch, self._code]
 
     def _show_config(self) -> None:
-        """Set the controls to the settings, in the thread that changed the settings."""
+        """Set the controls to the settings.
+
+        This happens in the thread that changed the settings, not in `redraw`: in another thread it
+        could put back a control that a person moves at this moment, and lose the choice.
+        """
         for setting in self._shown:
             value = getattr(self.config, setting.name)
             show_value(self._controls[setting.name], setting, value)
@@ -173,12 +176,9 @@ class HyperparameterPanel(Panel):
         )
 
     def _describe_difference(self) -> str:
-        words, run_words = self.config.to_words(), (self.run_config or self.config).to_words()
-        waiting = [
-            words[setting.name]
-            for setting in SETTINGS
-            if not setting.is_live and words[setting.name] != run_words[setting.name]
-        ]
+        run_config = (self.run_config or self.config).with_live_settings(self.config)
+        words, run_words = self.config.to_words(), run_config.to_words()
+        waiting = [words[name] for name in words if words[name] != run_words[name]]
         if not waiting:
             return ""
         names = waiting[0] if len(waiting) == 1 else f"these {len(waiting)} settings"
@@ -206,10 +206,6 @@ class HyperparameterPanel(Panel):
             if setting.name in self._fixed and getattr(config, setting.name) != value:
                 raise ValueError(f"{setting.label} is locked here: {setting.to_words(value)}.")
         return config
-
-    def _on_switch(self, change: dict[str, bool]) -> None:
-        self._code.layout.display = None if change["new"] else "none"
-        self.schedule_redraw(urgent=True)
 
     def _on_config(self, _change: object) -> None:
         self._text_error = ""

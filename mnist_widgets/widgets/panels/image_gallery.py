@@ -17,16 +17,9 @@ from traitlets import Instance
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
-from mnist_widgets.data.tensors import ArrayLike, to_tensor
 from mnist_widgets.rendering.chart_data import tabulate_images
 from mnist_widgets.rendering.chart_sentences import describe_page
-from mnist_widgets.rendering.image_captions import (
-    describe_answers,
-    explain_absence,
-    judge_images,
-    name_filter,
-    name_images,
-)
+from mnist_widgets.rendering.image_captions import describe_images, explain_absence, name_filter
 from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.training.evaluation.evaluator import Evaluator
@@ -72,6 +65,10 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             cell of a confusion matrix stands for.
         visible_indices: the positions in the data set of the images on this page, int64 (M,);
             read-only. Observers are called while widgets are drawn, so they must return at once.
+        answers: the newest probabilities of each image, float32 (N, C); zeros where there are none.
+            To show newer ones of some images, set it to another tensor and schedule `redraw`: their
+            frames and names follow, but the page keeps its images, because filter and order use the
+            last `show_predictions`.
         grid: the widget that holds the selection and the newest answers.
     """
 
@@ -82,7 +79,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
         self._digit_set, self._num_images = digit_set, len(digit_set)
         self._predictions: Predictions | None = None
-        self._probabilities = torch.zeros(len(digit_set), len(digit_set.class_names))
+        self.answers = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._filter = ALL_IMAGES
         names = self._class_names = digit_set.class_names
         self._pager = Pager(images_per_page, partial(self.schedule_redraw, urgent=True))
@@ -110,38 +107,24 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         """
         digit_set = self._digit_set
         if predictions is None:
-            self._probabilities = torch.zeros_like(self._probabilities)
+            self.answers = torch.zeros_like(self.answers)
         elif torch.equal(predictions.labels, digit_set.labels):
-            self._probabilities = predictions.probabilities
+            self.answers = predictions.probabilities
         else:
             raise ValueError(
                 f"The predictions are for {len(predictions.labels):,} images, whose labels are not "
                 f"those of {digit_set!r}: predict all of its images in their own order."
             )
         self._predictions = predictions
-        self.schedule_redraw()
-
-    def show_visible(self, indices: ArrayLike, probabilities: ArrayLike) -> None:
-        """Show newer answers for some images, until the next `show_predictions`.
-
-        Frames and names of these images follow, but the page keeps its images: filter and order
-        use the predictions for the whole set.
-
-        Args:
-            indices: int64 (M,), positions in the data set, such as `visible_indices`.
-            probabilities: float32 (M, C), the network's answers for these images.
-        """
-        positions, shown = to_tensor(indices, "indices"), to_tensor(probabilities, "probabilities")
-        self._probabilities = self._probabilities.index_copy(0, positions, shown.float())
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
         index = self.selected_index
-        if index is None or not self._probabilities[index].any():
+        if index is None or not self.answers[index].any():
             return None
         label = int(self._digit_set.labels[index])
-        return Answer(self._digit_set.images[index], self._probabilities[index], label)
+        return Answer(self._digit_set.images[index], self.answers[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
@@ -161,20 +144,21 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         digit_set, visible = self._digit_set, self.visible_indices
         if not len(visible):
             return draw_words(self.grid.notice)
-        verdicts = judge_images(digit_set, self._probabilities, visible)
+        _, verdicts, _ = describe_images(digit_set, self.answers, visible)
         return draw_images(digit_set.images[visible], verdicts, NUM_COLUMNS)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return a row for each image of the page, with its classes."""
-        return tabulate_images(self._digit_set, self._probabilities, self.visible_indices)
+        return tabulate_images(self._digit_set, self.answers, self.visible_indices)
 
     def static_view(self) -> StaticView:
         """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
+        names, verdicts, _ = describe_images(digit_set, self.answers, visible)
         return render_images(
             digit_set.images[visible],
-            judge_images(digit_set, self._probabilities, visible),
-            name_images(digit_set, self._probabilities, visible),
+            verdicts,
+            names,
             NUM_COLUMNS,
             f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
         )
@@ -222,7 +206,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
 
     def _show_images(self, visible: Tensor) -> None:
         """Send the images that the page needs, if they are new, and their names and answers."""
-        grid, digit_set, probabilities = self.grid, self._digit_set, self._probabilities
+        grid, digit_set, probabilities = self.grid, self._digit_set, self.answers
         ids = self._choose_ids(visible)
         positions = torch.tensor(ids, dtype=torch.int64)
         if ids != grid.image_ids:
@@ -232,9 +216,9 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             grid.image_ids = ids
             grid.labels = digit_set.labels[positions].tolist()
         grid.num_visible = len(visible)
-        grid.names = name_images(digit_set, probabilities, positions)
-        grid.verdicts = judge_images(digit_set, probabilities, positions)
-        grid.sentences = describe_answers(digit_set, probabilities, positions)
+        grid.names, grid.verdicts, grid.sentences = describe_images(
+            digit_set, probabilities, positions
+        )
         # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 

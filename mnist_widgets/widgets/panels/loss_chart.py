@@ -31,6 +31,7 @@ from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.figures import build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
+from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +73,7 @@ class LossChart(ChartPanel, Callback):
         self._figure = self._build_figure()
         key = HTML(f'<div class="mw-key">{_KEY}</div>')
         below = [key, self._earlier_runs.key]
-        super().__init__(
-            "mw-loss-chart", "Loss chart", self._build_controls(), self._figure, below
-        )
+        super().__init__("mw-loss-chart", "Loss chart", self._build_controls(), self._figure, below)
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
         on_setting = partial(self.schedule_redraw, urgent=True)
@@ -88,7 +87,7 @@ class LossChart(ChartPanel, Callback):
         """
         number = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
         self._own_history().add_batch(number)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def add_epoch(self, train_loss: float, test_loss: float | None = None) -> None:
         """Draw an epoch of a loop of your own at its last batch.
@@ -99,7 +98,7 @@ class LossChart(ChartPanel, Callback):
         """
         metrics = {} if test_loss is None else {"test_loss": float(test_loss)}
         self._own_history().add_epoch(float(train_loss), metrics)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
         """Draw the smoothed losses of earlier runs as thin lines beside the present run.
@@ -110,25 +109,25 @@ class LossChart(ChartPanel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
         """
         self._earlier_runs.show(runs, label)
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
         """Empty the chart; a trainer's history keeps its numbers."""
         self.history, self._is_trainers = History(), False
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Draw this trainer's history from now on."""
         self.history, self._is_trainers = trainer.history, True
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Draw the batch soon."""
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Draw the epoch soon."""
-        self.schedule_redraw()
+        scheduler.schedule(self.redraw)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""

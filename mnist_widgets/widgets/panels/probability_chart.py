@@ -133,7 +133,7 @@ class ProbabilityChart(ChartPanel):
             ("shown_picture", self._image, "value"),
             ("shown_bars", figure.bars, "y"),
             ("shown_sentence", self._footer, "caption"),
-            ("shown_values", figure.values, "value"),
+            ("shown_values", figure.tooltip, "value"),
             ("shown_class", figure.frame, "x"),
             ("shown_class", figure.frame_title, "x"),
         ]

@@ -21,6 +21,7 @@ from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.controls import ROW, button
+from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
     "idle": "Ready",
@@ -192,12 +193,12 @@ class TrainingPanel(Panel):
 
     def _on_session_change(self) -> None:
         # a training that is not running was stopped or stepped by a person, who waits to see it
-        self.schedule_redraw(urgent=self.session.state != "running")
+        scheduler.schedule(self.redraw, urgent=self.session.state != "running")
 
     def _describe_progress(self) -> str:
         session = self.session
         report = session.last_report
-        if report is None or (session.state == "running" and session.progress == 0):
+        if report is None:
             return "No batch has been trained yet."
         parts = [
             f"Epoch {report.epoch} of {session.trainer.last_epoch}",
@@ -207,7 +208,7 @@ class TrainingPanel(Panel):
         if speed := session.throughput.images_per_second:
             # two significant digits: the others change with every batch
             parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
-        if session.state in ("running", "paused"):
+        if session.state in ("running", "paused") and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
         return " · ".join(parts)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ipywidgets import Widget
@@ -12,14 +12,10 @@ from traitlets import HasTraits, Int, TraitError, Tuple, validate
 
 from mnist_widgets.rendering.confusion_captions import Pair
 
-
-# Thread-local, because the scheduler's thread may write a control while a message of the page about
-# the same control is handled in the main thread: that one is still a choice of the person.
-class _Thread(threading.local):
-    controls: tuple[Widget, ...] = ()
-
-
-_thread = _Thread()
+# A thread has its own value, because the scheduler's thread may write a control while a message of
+# the page about the same control is handled in the main thread: that one is still a choice of the
+# person.
+_written: ContextVar[tuple[Widget, ...]] = ContextVar("written", default=())
 
 
 @contextmanager
@@ -28,12 +24,11 @@ def written_by_code(*controls: Widget) -> Iterator[None]:
 
     Use it where a control follows data, for example when new options move a list to its first one.
     """
-    outer = _thread.controls
-    _thread.controls = (*outer, *controls)
+    token = _written.set((*_written.get(), *controls))
     try:
         yield
     finally:
-        _thread.controls = outer
+        _written.reset(token)
 
 
 def on_choice(
@@ -48,7 +43,7 @@ def on_choice(
     """
 
     def handle(change: dict[str, Any]) -> None:
-        if control not in _thread.controls:
+        if control not in _written.get():
             handler(change)
 
     control.observe(handle, names=name)

@@ -25,7 +25,7 @@ class ProbabilityFigure:
     Attributes:
         figure: the widget.
         bars: a bar for each class; `y` holds the probabilities.
-        values: what the tooltip shows, as HTML.
+        tooltip: what the tooltip shows, as HTML.
         frame, frame_title: stand around and above the bar of the true class; `x` is a list of its
             name.
     """
@@ -39,14 +39,14 @@ class ProbabilityFigure:
         color = ["var(--mw-strong)"]
         self.bars = LinkedBars(x=all_names, y=0 * all_ones, colors=color, **bars)
         # A bar may be too small for the mouse, so its whole column shows the tooltip.
-        self.values = LinkedHTML()
+        self.tooltip = LinkedHTML()
         columns = Bars(
             x=all_names,
             y=all_ones,
             scales=scales,
             colors=["transparent"],
             padding=0,
-            tooltip=self.values,
+            tooltip=self.tooltip,
             tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
         place: dict[str, Any] = {"x": all_names[:1], "y": np.ones(1), "visible": False}
@@ -80,7 +80,7 @@ class ProbabilityFigure:
         """Show the probabilities, with a frame around a known true class; no bars for None."""
         shares = [0.0] * len(self._names) if answer is None else answer.probabilities.tolist()
         self.bars.y = np.array(shares)
-        self.values.value = "" if answer is None else _format_values(self._names, shares)
+        self.tooltip.value = "" if answer is None else _format_values(self._names, shares)
         label = None if answer is None else answer.true_label
         for mark in (self.frame, self.frame_title):
             with mark.hold_sync():

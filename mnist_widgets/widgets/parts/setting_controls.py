@@ -24,10 +24,11 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     def layout(value_px: float) -> dict[str, str]:
         return {"width": f"{label_px + value_px:.0f}px"}
 
-    if setting.choices or setting.suggestions:
-        listed = _list_choices(setting)
-        widest = widest_px([str(choice[0] if setting.choices else choice) for choice in listed])
-        return Dropdown(options=listed, layout=layout(widest + 40), **options)
+    labels = {name: choice.label for name, choice in (setting.choices or {}).items()}
+    listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]
+    if shown := listed or setting.suggestions:
+        names = [label for label, _ in listed] or list(map(str, setting.suggestions))
+        return Dropdown(options=shown, layout=layout(widest_px(names) + 40), **options)
     least, greatest = setting.limits
     if setting.is_whole:
         limits = {"min": int(least), "max": int(greatest)}
@@ -46,10 +47,3 @@ def show_value(control: Widget, setting: Setting, value: float | str) -> None:
 def trait_of(control: Widget) -> str:
     """Return the name of the trait that holds a control's value."""
     return "number" if isinstance(control, NumberField) else "value"
-
-
-def _list_choices(setting: Setting) -> list[Any]:
-    if setting.choices:
-        labels = {name: choice.label for name, choice in setting.choices.items()}
-        return [(label[0].upper() + label[1:], name) for name, label in labels.items()]
-    return list(setting.suggestions)

@@ -61,13 +61,11 @@ class Page {
   // `set` alone sends nothing and, where the value is the same, tells no link.
   #derive() {
     const state = { ...this.state, selected: this.model.get("selected") };
-    const caption = deriveCaption(state);
-    if (caption !== null) this.model.set("shown_caption", caption);
     // all of it or nothing, so that picture, bars and words are those of one image
-    const answer = deriveAnswer(state);
-    if (answer === null) return;
+    const shown = deriveShown(state);
+    if (shown === null) return;
     const shown_picture = state.selected < 0 ? "" : this.#cutOut(state);
-    this.model.set({ ...answer, shown_picture });
+    this.model.set({ ...shown, shown_picture });
   }
 
   #cutOut({ image_ids, selected }) {

@@ -31,35 +31,30 @@ export function settleCursor({ cursor, awaitedPage, page, pageSize, numImages })
   return { cursor: settled, awaitedPage: isAwaited ? awaitedPage : null, hasArrived };
 }
 
-// Return what the page shows and the selected image's name, or null while that is not there yet.
-export function deriveCaption({ selected, summary, image_ids, num_visible, names }) {
-  if (selected < 0) return `${summary} No image is selected.`;
+// Return what is shown of the page, of the selected image and of the answer to it, or null while the
+// kernel's message about that image is on its way.
+export function deriveShown(state) {
+  const { selected, image_ids, num_visible, summary, names, labels, sentences, class_names } = state;
+  const nothing = { shown_bars: class_names.map(() => 0), shown_values: "" };
+  if (selected < 0) {
+    const words = "No image is selected.";
+    const shown_caption = `${summary} ${words}`;
+    return { ...nothing, shown_caption, shown_sentence: words, shown_class: [] };
+  }
   const position = image_ids.indexOf(selected);
   if (position < 0) return null;
-  return `${summary} ${names[position]}${position < num_visible ? "." : " (not on this page)."}`;
-}
-
-// Return what is shown of the selected image and the answer to it, or null while the kernel's message
-// about that image is on its way.
-export function deriveAnswer({ selected, image_ids, labels, sentences, probabilities, class_names }) {
-  const position = image_ids.indexOf(selected);
-  if (selected >= 0 && position < 0) return null;
-  if (selected < 0 || !sentences[position]) {
-    return {
-      shown_bars: class_names.map(() => 0),
-      shown_sentence: selected < 0 ? "No image is selected." : "No prediction yet.",
-      shown_values: "",
-      shown_class: selected < 0 ? [] : [class_names[labels[position]]],
-    };
-  }
+  const place = position < num_visible ? "" : " (not on this page)";
+  const shown_caption = `${summary} ${names[position]}${place}.`;
+  const shown = { shown_caption, shown_class: [class_names[labels[position]]] };
+  if (!sentences[position]) return { ...nothing, ...shown, shown_sentence: "No prediction yet." };
   // not by a Float32Array: the bytes in a message may begin anywhere
   const begin = 4 * class_names.length * position;
-  const shares = class_names.map((_, label) => probabilities.getFloat32(begin + 4 * label, true));
+  const shares = class_names.map((_, label) => state.probabilities.getFloat32(begin + 4 * label, true));
   return {
+    ...shown,
     shown_bars: shares.map(roundForTheEye),
     shown_sentence: sentences[position],
     shown_values: formatValues(class_names, shares),
-    shown_class: [class_names[labels[position]]],
   };
 }
 

@@ -1,4 +1,4 @@
-"""Answers compared with what was expected: what counts as equal, and what a card says if not."""
+"""`check_answer`: which answers equal the expected one, and what the card says about others."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_right_answers_pass_however_they_are_written(found, expected):
         ("a", {"a"}),
     ],
 )
-def test_wrong_answers_are_told_with_what_was_expected_and_found(found, expected):
+def test_wrong_answers_show_expected_and_found(found, expected):
     verdict = check(found, expected)
     assert not verdict
     assert verdict.mistake == "other_answer"
@@ -77,7 +77,7 @@ def test_the_tolerance_can_be_chosen():
     assert check(1.46, 1.4612, tolerance=0.01)
 
 
-def test_hints_come_one_at_a_time_and_braces_are_no_blanks():
+def test_hints_come_one_at_a_time_and_keep_their_braces():
     hints = ["Return a {set}.", "Return {1, 2}."]
     shown = [check({1}, {1, 2}, hints=hints).hint for _ in range(3)]
     assert shown == [hints[0], hints[1], hints[1]]
@@ -89,14 +89,14 @@ def test_each_task_has_hints_of_its_own():
     assert other.hint == "first"
 
 
-def test_what_is_unsolved_is_told_apart():
+def test_an_unsolved_task_is_recognized():
     def unsolved():
         raise NotImplementedError
 
     assert check_answer("task", "It is right", unsolved, expected=1).mistake == "unsolved"
 
 
-def test_nothing_returned_is_told_apart():
+def test_a_missing_return_is_recognized():
     assert check(None, 1).mistake == "returns_none"
 
 
@@ -120,7 +120,7 @@ def test_a_part_that_is_none_was_not_returned(found, expected):
 @pytest.mark.parametrize(
     "found", [[2, 0, 9], (2, 0, 9), np.array([2, 0, 9]), 2, "2, 0, 9"], ids=str
 )
-def test_what_should_be_a_tensor_is_told_from_one(found):
+def test_a_result_that_should_be_a_tensor_is_recognized(found):
     verdict = check(found, torch.tensor([2, 0, 9]))
     assert verdict.mistake == "not_a_tensor"
     assert "expected tensor([2, 0, 9]), found " in verdict.details[0].numbers
@@ -131,7 +131,7 @@ def test_answers_are_shown_as_python_shows_them():
     assert shown == "expected tensor([2.5]), found [2, (0, 9), {'a', 'b'}, 0.1235, 'x']"
 
 
-def test_a_long_list_is_shown_by_its_ends():
+def test_a_long_list_is_shown_by_its_first_and_last_numbers():
     assert "50 values [0, 1, 2, ..., 49]" in str(check(list(range(50)), [1.0]))
 
 
@@ -151,7 +151,7 @@ def test_each_known_answer_has_a_name_of_its_own():
     assert names == {"known_answer_1", "known_answer_2"}
 
 
-def test_what_is_not_defined_is_not_blamed_on_the_line_that_asks_for_it():
+def test_an_undefined_name_is_not_blamed_on_the_line_that_uses_it():
     verdict = check_answer("add", "It adds", lambda: add(2, 3), expected=5)  # noqa: F821
     assert verdict.mistake == "not_defined"
     assert "`add`" in verdict.hint

@@ -14,7 +14,7 @@ from mnist_widgets.exercises.hints import read_hints
 
 
 class StopEarly(Callback):
-    """A right answer; the students below each change one thing."""
+    """A right answer; each class below changes one thing."""
 
     def __init__(self, patience):
         self.patience = patience
@@ -43,8 +43,8 @@ class StopEarly(Callback):
         trainer.request_stop()
 
 
-class LooksIntoTheHistory(Callback):
-    """Keeps nothing but its patience."""
+class ReadsTheHistory(Callback):
+    """Stores only its patience."""
 
     def __init__(self, patience):
         self.patience = patience
@@ -72,7 +72,7 @@ class BeginsAnewAfterAReset(StopEarly):
     "make",
     [
         StopEarly,
-        LooksIntoTheHistory,
+        ReadsTheHistory,
         BeginsAnewAfterAReset,
         lambda patience: EarlyStopping("test_loss", patience),
     ],
@@ -138,7 +138,7 @@ class TakesEqualForBetter(StopEarly):
         return loss <= self.best
 
 
-class LooksTheWrongWayRound(StopEarly):
+class TakesHigherForBetter(StopEarly):
     def on_train_begin(self, trainer):
         self.best, self.count = 0, 0
 
@@ -157,7 +157,7 @@ class IgnoresPatience(StopEarly):
 
 
 class WaitsForTwoEpochs(StopEarly):
-    """As if it had made `Patience(2)` in place of `Patience(self.limit)`."""
+    """Behaves as if it used `Patience(2)` instead of `Patience(self.limit)`."""
 
     def __init__(self, patience):
         super().__init__(2)
@@ -208,7 +208,7 @@ class Quits(StopEarly):
 
 
 class RaisesAnInterrupt(StopEarly):
-    """As some libraries stop."""
+    """Stops as in some libraries."""
 
     def stop(self, trainer):
         raise KeyboardInterrupt
@@ -290,7 +290,7 @@ WRONG = [
     (RemembersTheLast, "compares_with_last"),
     (NeverResetsTheCount, "count_not_reset"),
     (TakesEqualForBetter, "equal_counts_as_better"),
-    (LooksTheWrongWayRound, "wrong_direction"),
+    (TakesHigherForBetter, "wrong_direction"),
     (CountsEveryEpoch, "stops_whatever_happens"),
     (CountsTwice, "stops_at_first_rise"),
     (IgnoresPatience, "ignores_patience"),
@@ -328,13 +328,13 @@ def test_a_callback_in_place_of_its_class_is_recognized():
     assert check_callback(StopEarly(2)).mistake == "callback_given"
 
 
-def test_what_is_kept_outside_of_the_callback_shows_in_the_session():
+def test_state_kept_outside_the_callback_is_noticed_in_the_session():
     KeepsTheCountInTheClass.epochs_seen = 0
     assert check_callback(KeepsTheCountInTheClass).mistake == "fails_in_session"
 
 
 class IsInterrupted(StopEarly):
-    """Somebody presses Ctrl-C, or Interrupt in the notebook, while it runs."""
+    """The user presses Ctrl-C, or Interrupt in the notebook, while it runs."""
 
     def stop(self, trainer):
         signal.raise_signal(signal.SIGINT)
@@ -360,7 +360,7 @@ def test_an_interrupt_from_the_keyboard_passes_through():
         (KeepsItsState, "expected stops after epoch 5 and 5, found after 5 and 1"),
     ],
 )
-def test_the_hint_names_what_was_seen(make, words):
+def test_the_hint_names_what_was_found(make, words):
     verdict = check_callback(make)
     assert words in verdict.hint
     [failed] = [detail for detail in verdict.details if detail.passed is False]
@@ -368,7 +368,7 @@ def test_the_hint_names_what_was_seen(make, words):
 
 
 class Patience:
-    """As the exercise has it."""
+    """The class of the exercise."""
 
     def __init__(self, limit):
         self.limit = limit
@@ -384,7 +384,7 @@ class Patience:
 
 
 class MakesPatienceOnce(Callback):
-    """The exercise's callback, but with its patience made too early."""
+    """The exercise's callback, but it creates its patience too early."""
 
     def __init__(self, limit):
         self.limit = limit
@@ -400,7 +400,7 @@ class FollowsTheLastHint(MakesPatienceOnce):
         self.patience = Patience(self.limit)
 
 
-def test_the_last_hint_speaks_of_the_exercises_own_names():
+def test_the_last_hint_uses_the_names_of_the_exercise():
     hint = [check_callback(MakesPatienceOnce) for _ in range(3)][-1].hint
     assert "`self.patience = Patience(self.limit)`" in hint
     assert check_callback(FollowsTheLastHint).passed

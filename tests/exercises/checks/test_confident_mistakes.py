@@ -56,7 +56,7 @@ def takes_right_answers_too(probabilities, labels, count=5):
     return probabilities.amax(dim=1).topk(count).indices
 
 
-def compares_the_wrong_way_round(probabilities, labels, count=5):
+def swaps_mistakes_and_right_answers(probabilities, labels, count=5):
     confidences, predicted = probabilities.max(dim=1)
     matches = (predicted == labels).nonzero().flatten()
     return matches[confidences[matches].argsort(descending=True)[:count]]
@@ -66,7 +66,7 @@ def takes_the_first(probabilities, labels, count=5):
     return (probabilities.argmax(dim=1) != labels).nonzero().flatten()[:count]
 
 
-def goes_by_the_true_class(probabilities, labels, count=5):
+def uses_the_true_class(probabilities, labels, count=5):
     mistakes = (probabilities.argmax(dim=1) != labels).nonzero().flatten()
     return mistakes[probabilities[mistakes, labels[mistakes]].argsort()[:count]]
 
@@ -140,9 +140,9 @@ WRONG = [
     (takes_the_end_of_the_order, "reversed"),
     (counts_among_the_mistakes, "positions_among_mistakes"),
     (takes_right_answers_too, "right_answers_too"),
-    (compares_the_wrong_way_round, "surest_right_answers"),
+    (swaps_mistakes_and_right_answers, "surest_right_answers"),
     (takes_the_first, "first_mistakes"),
-    (goes_by_the_true_class, "by_true_class"),
+    (uses_the_true_class, "by_true_class"),
     (sorts_the_positions, "not_sorted"),
     (takes_some_others, "other_mistakes"),
     (returns_confidences, "returns_probabilities"),
@@ -168,11 +168,11 @@ def test_each_mistake_is_recognized(find, mistake):
     assert not verdict.passed
 
 
-def changes_what_it_is_given(probabilities, labels, count=5):
+def changes_its_arguments(probabilities, labels, count=5):
     positions = right(probabilities, labels, count)
     probabilities.zero_()
     return positions
 
 
-def test_it_cannot_change_the_probabilities_that_are_compared():
-    assert check_confident_mistakes(changes_what_it_is_given).passed
+def test_an_answer_cannot_change_the_probabilities_that_are_compared():
+    assert check_confident_mistakes(changes_its_arguments).passed

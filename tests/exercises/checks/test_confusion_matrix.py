@@ -138,7 +138,7 @@ def always_has_ten_classes(true_labels, predicted_labels, num_classes):
     return right(true_labels, predicted_labels, 10)
 
 
-def goes_by_the_highest_label(true_labels, predicted_labels, num_classes):
+def uses_the_highest_label(true_labels, predicted_labels, num_classes):
     return right(true_labels, predicted_labels, int(true_labels.max()) + 1)
 
 
@@ -182,7 +182,7 @@ WRONG = [
     (divides_by_the_columns, "shares_of_predicted"),
     (goes_on_counting, "goes_on_counting"),
     (always_has_ten_classes, "always_ten_classes"),
-    (goes_by_the_highest_label, "size_from_labels"),
+    (uses_the_highest_label, "size_from_labels"),
     (forgets_minlength, "size_from_labels"),
     (counts_one_label, "one_count_a_class"),
     (gives_a_long_row, "wrong_shape"),

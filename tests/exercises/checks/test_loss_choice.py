@@ -18,7 +18,7 @@ def check_loss_choice(problem, output, loss_fn):
 
 
 def log_likelihood(scores, labels):
-    """Cross-entropy, as one writes it oneself."""
+    """Cross-entropy from its formula."""
     return -scores.log_softmax(dim=1)[range(len(labels)), labels].mean()
 
 
@@ -146,7 +146,7 @@ def is_a_stub():
         (is_a_stub, "unsolved"),
     ],
 )
-def test_what_is_no_pair_is_told_apart(choose, mistake):
+def test_a_result_that_is_no_pair_is_recognized(choose, mistake):
     verdict = exercises.check_loss_choice(NUMBERS, choose)
     assert verdict.mistake == mistake, verdict
     assert "award" not in str(verdict)
@@ -156,7 +156,7 @@ def test_a_list_is_a_pair_too():
     assert exercises.check_loss_choice(MANY, lambda: [NOTHING, nn.CrossEntropyLoss()])
 
 
-def test_an_exchanged_pair_is_told_to_be_exchanged():
+def test_a_swapped_pair_is_recognized():
     verdict = check_loss_choice(MANY, nn.CrossEntropyLoss(), NOTHING)
     assert "The loss comes first" in verdict.hint
     assert "could not be called" not in str(verdict)

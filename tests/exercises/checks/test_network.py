@@ -13,7 +13,7 @@ from mnist_widgets.exercises import check_network
 
 
 class Net(nn.Module):
-    """The two layers; the students below differ in what they do with them."""
+    """The two layers; each class below uses them in another way."""
 
     def __init__(self, input_dim, num_classes):
         super().__init__()
@@ -83,7 +83,7 @@ class WithTanh(Net):
 
 
 def build_with(activation):
-    """Make a student who bends the hidden layer by something else than ReLU."""
+    """Return a network with another activation than ReLU."""
 
     class WithAnotherActivation(Net):
         def forward(self, images):
@@ -340,7 +340,7 @@ def test_another_number_of_hidden_units_is_named(num_units):
         (HardCoded, "build(12, 3) returned a network that does not accept 12 numbers"),
     ],
 )
-def test_the_hint_names_what_was_seen(build, words):
+def test_the_hint_names_what_was_found(build, words):
     assert words in check_network(build).hint
 
 
@@ -353,5 +353,5 @@ def test_the_hint_names_the_range_of_the_scores(build, least, most):
     assert least <= low < high <= most
 
 
-def test_an_error_is_told_with_its_line():
+def test_an_error_is_shown_with_its_line():
     assert "self.liner1(images.flatten(1))" in check_network(WithATypo).hint

@@ -53,7 +53,7 @@ def test_right_answers_pass_however_they_are_written(predict):
 
 
 def changes_the_result(change):
-    """Make a function that is right but for what it does with the scores."""
+    """Return a function that is right except for what it computes from the scores."""
 
     def predict(model, images):
         was_training = model.training
@@ -97,7 +97,7 @@ def forgets_return(model, images):
     right(model, images)
 
 
-def never_asks(model, images):
+def never_calls_the_network(model, images):
     return torch.full((len(images), 10), 0.1)
 
 
@@ -131,7 +131,7 @@ WRONG = [
     (leaves_it_in_evaluation_mode, "mode_not_restored"),
     (always_goes_back_to_training, "always_trains_afterwards"),
     (forgets_return, "returns_none"),
-    (never_asks, "network_not_asked"),
+    (never_calls_the_network, "network_not_asked"),
     (forgets_detach, "raises"),
     (is_a_stub, "unsolved"),
     (returns_text, "not_numbers"),

@@ -1,4 +1,4 @@
-"""`check_run`: what a run must show, and which mistakes it tells apart."""
+"""`check_run`: which runs pass, and which mistakes it recognizes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRAIN_SET, TEST_SET = load_bundled_digits()
 
 
 class OneCycle(Callback):
-    """Lets the learning rate rise and fall within the run."""
+    """Raises and lowers the learning rate within the run."""
 
     def on_train_begin(self, trainer):
         num_steps = trainer.last_epoch * trainer.num_batches
@@ -60,7 +60,7 @@ def trained():
 
 @pytest.fixture
 def good_trainer(trained):
-    """A copy of it, to do something to."""
+    """A copy of `trained`, which a test may change."""
     return deepcopy(trained)
 
 
@@ -99,7 +99,7 @@ def test_the_lessons_settings_do_not_reach_the_goal():
     assert check_run(trainer, min_accuracy=0.9).passed
 
 
-def test_what_is_no_run_is_named():
+def test_an_object_that_is_no_run_is_named():
     assert check_run(History()).mistake == "not_a_run"
     assert check_run(SimpleNet(4, 2)).mistake == "not_a_run"
     assert check_run(...).mistake == "unsolved"
@@ -301,7 +301,7 @@ def test_training_on_test_images_is_noticed(batches):
 
 
 class ShiftedImages(Dataset):
-    """Training images, each moved sideways by chance: a usual way to have more of them."""
+    """Training images, each shifted sideways at random: a common augmentation."""
 
     def __init__(self, base):
         self.base = base
@@ -314,7 +314,7 @@ class ShiftedImages(Dataset):
         return torch.roll(image, int(torch.randint(-1, 2, ())), -1), label
 
 
-def test_a_data_set_of_ones_own_is_looked_through_for_its_images():
+def test_a_students_own_data_set_is_searched_for_test_images():
     trainer = make_trainer(batches=DataLoader(ShiftedImages(TRAIN_SET), batch_size=32))
     trainer.fit(1)
     verdict = check_run(trainer, min_accuracy=0.3)
@@ -351,7 +351,7 @@ def test_missing_test_images_are_named(tmp_path, monkeypatch):
     assert check_run(trainer, data_name="MNIST").mistake == "no_test_set"
 
 
-def test_the_network_is_left_as_it_was(good_trainer):
+def test_the_check_does_not_change_the_network(good_trainer):
     before = good_trainer.snapshot().model
     good_trainer.model.train()
     check_run(good_trainer)
@@ -360,7 +360,7 @@ def test_the_network_is_left_as_it_was(good_trainer):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_a_network_that_fails_is_told():
+def test_a_network_that_raises_an_error_is_named():
     trainer = make_trainer()
     trainer.fit(1)
     trainer.model.forward = lambda images: images / "scripted"

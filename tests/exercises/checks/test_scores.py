@@ -40,7 +40,7 @@ def test_right_answers_pass_however_they_are_written(compute):
 
 
 def other_accuracy(compute):
-    """Make a function whose accuracy is computed otherwise."""
+    """Return a function that computes the accuracy in another way."""
     return lambda counts: (compute(counts), recall(counts), precision(counts))
 
 

@@ -150,14 +150,14 @@ def swaps_the_arguments(model, batch, loss_fn, optimizer, device):
     return loss.item()
 
 
-def hands_over_a_list(model, batch, loss_fn, optimizer, device):
+def passes_a_list_to_the_loss(model, batch, loss_fn, optimizer, device):
     inputs, targets = (tensor.to(device) for tensor in batch)
     loss = loss_fn([model(inputs)], targets)
     loss.backward()
     return loss.item()
 
 
-def brings_its_own_loss(model, batch, loss_fn, optimizer, device):
+def uses_its_own_loss(model, batch, loss_fn, optimizer, device):
     inputs, targets = (tensor.to(device) for tensor in batch)
     loss = nn.CrossEntropyLoss()(model(inputs), targets)
     loss.backward()
@@ -166,7 +166,7 @@ def brings_its_own_loss(model, batch, loss_fn, optimizer, device):
     return loss.item()
 
 
-def brings_its_own_optimizer(model, batch, loss_fn, optimizer, device):
+def uses_its_own_optimizer(model, batch, loss_fn, optimizer, device):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     return train_step(model, batch, loss_fn, optimizer, device)
 
@@ -216,7 +216,7 @@ def rounds_the_loss(digits):
     return step
 
 
-def returns_the_accuracy(scale, asks_again):
+def returns_the_accuracy(scale, calls_the_network_again):
     def step(model, batch, loss_fn, optimizer, device):
         inputs, targets = (tensor.to(device) for tensor in batch)
         scores = model(inputs)
@@ -224,7 +224,7 @@ def returns_the_accuracy(scale, asks_again):
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if asks_again:
+        if calls_the_network_again:
             scores = model(inputs)
         return scale * (scores.argmax(dim=1) == targets).float().mean().item()
 
@@ -257,7 +257,7 @@ def moves_the_inputs_alone(model, batch, loss_fn, optimizer, device):
     return ignores_the_device(model, (inputs.to(device), targets), loss_fn, optimizer, device)
 
 
-def never_asks_the_network(model, batch, loss_fn, optimizer, device):
+def never_calls_the_network(model, batch, loss_fn, optimizer, device):
     inputs, targets = batch
     loss = loss_fn(inputs, targets)
     loss.backward()
@@ -310,9 +310,9 @@ WRONG = [
     (applies_log_softmax, "log_softmax_before_loss"),
     (takes_the_argmax, "argmax_before_loss"),
     (swaps_the_arguments, "loss_arguments_swapped"),
-    (hands_over_a_list, "wrong_loss_arguments"),
-    (brings_its_own_loss, "ignores_loss_fn"),
-    (brings_its_own_optimizer, "own_update"),
+    (passes_a_list_to_the_loss, "wrong_loss_arguments"),
+    (uses_its_own_loss, "ignores_loss_fn"),
+    (uses_its_own_optimizer, "own_update"),
     (updates_twice, "wrong_update"),
     (takes_the_item_too_early, "item_too_early"),
     (computes_without_gradients, "no_graph"),
@@ -321,15 +321,15 @@ WRONG = [
     (rounds_the_loss(4), "rounded_loss"),
     (rounds_the_loss(2), "rounded_loss"),
     (rounds_the_loss(None), "rounded_loss"),
-    (returns_the_accuracy(1, asks_again=False), "returns_accuracy"),
-    (returns_the_accuracy(1, asks_again=True), "returns_accuracy"),
-    (returns_the_accuracy(100, asks_again=False), "returns_accuracy"),
-    (returns_the_accuracy(8, asks_again=False), "returns_accuracy"),
+    (returns_the_accuracy(1, calls_the_network_again=False), "returns_accuracy"),
+    (returns_the_accuracy(1, calls_the_network_again=True), "returns_accuracy"),
+    (returns_the_accuracy(100, calls_the_network_again=False), "returns_accuracy"),
+    (returns_the_accuracy(8, calls_the_network_again=False), "returns_accuracy"),
     (freezes_a_layer, "wrong_update"),
     (ignores_the_device, "device_ignored"),
     (forgets_what_to_returns, "device_ignored"),
     (moves_the_inputs_alone, "device_ignored"),
-    (never_asks_the_network, "network_not_asked"),
+    (never_calls_the_network, "network_not_asked"),
     (just_returns_zero, "network_not_asked"),
     (has_a_typo, "raises"),
     (takes_too_little, "wrong_arguments"),
@@ -388,7 +388,7 @@ def test_right_answers_pass_however_they_are_written(step):
     assert verdict.passed, verdict
 
 
-def test_the_details_tell_how_far_it_came():
+def test_the_details_show_the_first_criterion_that_fails():
     states = [detail.passed for detail in check_train_step(forgets_zero_grad).details]
     assert states == [True, True, True, False, None, None]
 
@@ -401,18 +401,18 @@ def test_the_details_tell_how_far_it_came():
         (evaluates_afterwards, "expected training mode afterwards, found evaluation mode"),
         (returns_text, "expected a float, found '"),
         (returns_a_tensor, "expected a float, found a tensor (float32) of shape ()"),
-        (hands_over_a_list, "expected scores and targets, found [tensor("),
+        (passes_a_list_to_the_loss, "expected scores and targets, found [tensor("),
         (swaps_the_arguments, "found a tensor (int64) of shape (8,) and a tensor (float32) of"),
     ],
 )
-def test_the_hint_names_what_was_seen(step, words):
+def test_the_hint_names_what_was_found(step, words):
     assert words in check_train_step(step).hint
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        *(forgets_backward, forgets_zero_grad, updates_twice, brings_its_own_optimizer),
+        *(forgets_backward, forgets_zero_grad, updates_twice, uses_its_own_optimizer),
         *(freezes_a_layer, rounds_the_loss(4), multiplies_by_the_batch_size),
         returns_the_loss_afterwards,
     ],
@@ -422,7 +422,7 @@ def test_what_is_shown_as_expected_and_found_differs(step):
     assert expected != found
 
 
-def test_the_loss_is_shown_as_it_came_back():
+def test_the_loss_is_shown_as_returned():
     hint = check_train_step(rounds_the_loss(2)).hint
     expected, found = map(float, re.findall(r"\d\.\d{6}", hint))
     assert found == round(expected, 2)

@@ -97,7 +97,7 @@ def ignores_the_epochs(model, loader, loss_fn, optimizer, epochs, evaluator=None
     return history
 
 
-num_epochs = 3  # as the exercise's notebook has it
+num_epochs = 3  # as in the exercise's notebook
 
 
 def takes_the_notebooks_number(model, loader, loss_fn, optimizer, epochs, evaluator=None):
@@ -181,7 +181,7 @@ def keeps_text(model, loader, loss_fn, optimizer, epochs, evaluator=None):
 
 
 def changes_the_losses(change):
-    """Make a loop that does something else with the losses of each epoch."""
+    """Return a loop that computes something else from the losses of each epoch."""
 
     def trainer(model, loader, loss_fn, optimizer, epochs, evaluator=None):
         history = {"train": []}
@@ -317,7 +317,7 @@ def expects_an_accuracy(model, loader, loss_fn, optimizer, epochs, evaluator=Non
     return history
 
 
-def looks_up_something_else(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+def reads_an_unknown_key(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     return right(model, loader, loss_fn, optimizer, epochs, evaluator)["losses"]
 
 
@@ -434,7 +434,7 @@ WRONG = [
     (mixes_up_the_metrics, "wrong_metric"),
     (begins_no_list, "list_not_begun"),
     (expects_an_accuracy, "hard_coded_metric"),
-    (looks_up_something_else, "raises"),
+    (reads_an_unknown_key, "raises"),
     (calls_the_evaluator, "evaluator_called"),
     (evaluates_elsewhere, "evaluated_on_another_device"),
     (needs_an_evaluator, "needs_evaluator"),
@@ -453,16 +453,14 @@ def test_each_mistake_is_recognized(trainer, mistake):
     assert not verdict.passed
 
 
-def fails_where_it_is_asked_for_no_evaluator(
-    model, loader, loss_fn, optimizer, epochs, evaluator=None
-):
+def fails_without_an_evaluator(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     if evaluator is None:
         raise TypeError("scripted")
     return right(model, loader, loss_fn, optimizer, epochs, evaluator)
 
 
-def test_another_error_without_an_evaluator_is_told_as_it_is():
-    assert "scripted" in check_trainer(fails_where_it_is_asked_for_no_evaluator).hint
+def test_another_error_without_an_evaluator_is_shown():
+    assert "scripted" in check_trainer(fails_without_an_evaluator).hint
 
 
 @pytest.mark.parametrize(
@@ -487,7 +485,7 @@ def test_another_error_without_an_evaluator_is_told_as_it_is():
         (ignores_the_device, "expected one device, found inputs on cpu, network on meta"),
     ],
 )
-def test_the_hint_names_what_was_seen(trainer, words):
+def test_the_hint_names_what_was_found(trainer, words):
     verdict = check_trainer(trainer)
     assert words in verdict.hint
     [failed] = [detail for detail in verdict.details if detail.passed is False]

@@ -41,7 +41,7 @@ def test_sigmoids_of_scores_give_the_probabilities_of_these_scores():
         torch.testing.assert_close(found, SCORES.softmax(1))
 
 
-def test_single_outputs_are_judged_by_the_threshold_of_their_loss():
+def test_the_loss_sets_the_threshold_of_single_outputs():
     outputs = torch.tensor([[-0.2], [0.2], [0.7]])
     bce, with_logits = functional.binary_cross_entropy, functional.binary_cross_entropy_with_logits
     linear = nn.Linear(4, 1)
@@ -169,8 +169,8 @@ def test_ignored_labels_do_not_count():
 
 def test_targets_that_name_no_class_are_refused_with_their_shape():
     for targets, words in (
-        (torch.tensor([0, 3]), r"label is 3.*3 classes.*\(2,\)"),
-        (torch.tensor([[0], [-1]]), r"label is -1.*\(2, 1\)"),
+        (torch.tensor([0, 3]), r"Label 3 .*\(2,\).*3 classes"),
+        (torch.tensor([[0], [-1]]), r"Label -1 .*\(2, 1\)"),
         (torch.tensor([0.0, 0.3]), r"whole numbers|float32 of shape \(2,\)"),
         (torch.tensor([0.0, torch.nan]), r"\(2,\)"),
         (torch.zeros(2, 4), r"\(2, 4\).*\(B, 3\)"),

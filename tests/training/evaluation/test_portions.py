@@ -35,7 +35,7 @@ class Gate:
         assert self.may_go_on.wait(TIMEOUT_S)
 
 
-class WatchedNetwork(nn.Module):
+class RecordingNetwork(nn.Module):
     """A linear network that counts the images of its passes in evaluation mode, and can wait.
 
     Attributes:
@@ -69,7 +69,7 @@ def make_session(make_trainer, test_batches):
     made = []
 
     def make(at_pass: int = 3, **options) -> tuple[TrainingSession, Gate]:
-        model, gate = WatchedNetwork(), Gate()
+        model, gate = RecordingNetwork(), Gate()
         model.gates[at_pass] = gate
         options.setdefault("evaluator", Evaluator(test_batches))
         made.append((TrainingSession(make_trainer(model=model, **options)), gate))
@@ -257,7 +257,7 @@ def test_cuts_grow_while_passes_are_short_and_shrink_when_they_are_long(monkeypa
 
 def test_whole_batches_are_passed_while_passes_are_short(monkeypatch):
     monkeypatch.setattr(portions, "PORTION_S", 60)
-    model = WatchedNetwork()
+    model = RecordingNetwork()
     batches = [(torch.randn(512, 4), torch.zeros(512).long()) for _ in range(4)]
     for _ in range(2):
         model.passes.clear()
@@ -270,7 +270,7 @@ def test_whole_batches_are_passed_while_passes_are_short(monkeypatch):
 
 
 def test_no_pass_has_a_single_image_where_the_batch_has_more(monkeypatch):
-    model = WatchedNetwork()
+    model = RecordingNetwork()
     for portion_s in (0, 60):  # the cuts shrink to two images, or grow
         monkeypatch.setattr(portions, "PORTION_S", portion_s)
         for num_images in (2, 3, 5, 17, 33, 65, 113, 513):

@@ -130,7 +130,7 @@ class TestOptimizer:
         with pytest.raises(ValueError, match="another network"):
             make_parts(model, optimizer=optimizer)
 
-    def test_what_the_optimizer_does_not_hold_is_warned_of_once_in_the_users_line(self):
+    def test_parameters_missing_in_the_optimizer_give_one_warning_in_the_users_line(self):
         model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
         optimizer = torch.optim.SGD(model[1].parameters(), lr=0.1)
         trainers = []
@@ -235,7 +235,7 @@ class TestOptimizer:
 
 
 class TestOutputsAndLoss:
-    def test_what_does_not_fit_is_refused_whoever_wrote_the_train_step(self):
+    def test_parts_that_do_not_fit_are_refused_with_any_train_step(self):
         def own_step(model, batch, loss_fn, optimizer, device):
             loss = loss_fn(model(batch[0]), batch[1])
             loss.backward()
@@ -367,17 +367,18 @@ class TestOutputsAndLoss:
                 return self.layers(inputs)
 
         model = Counting()
-        twin = copy.deepcopy(model)
+        reference = copy.deepcopy(model)
         batches = [(torch.randn(8, 4), torch.zeros(8).long())] * 3
         torch.manual_seed(1)
         losses = make_parts(model, batches=batches).fit(1).batch_losses
         assert model.num_calls == 3
 
         torch.manual_seed(1)
-        optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+        optimizer = torch.optim.SGD(reference.parameters(), lr=0.1)
         device = torch.device("cpu")
         assert losses == [
-            train_step(twin, batch, nn.CrossEntropyLoss(), optimizer, device) for batch in batches
+            train_step(reference, batch, nn.CrossEntropyLoss(), optimizer, device)
+            for batch in batches
         ]
 
     def test_the_first_batch_draws_no_more_from_a_loaders_generator(self):
@@ -387,11 +388,11 @@ class TestOutputsAndLoss:
             generator = torch.Generator().manual_seed(3)
             return DataLoader(dataset, 8, shuffle=True, generator=generator)
 
-        loader, twin = make_loader(), make_loader()
-        running, alone = make_parts(batches=loader).iterate(1), iter(twin)
+        loader, reference = make_loader(), make_loader()
+        running, alone = make_parts(batches=loader).iterate(1), iter(reference)
         next(running), next(alone)
         running.close()
-        assert torch.equal(loader.generator.get_state(), twin.generator.get_state())
+        assert torch.equal(loader.generator.get_state(), reference.generator.get_state())
 
     def test_an_error_of_the_model_itself_is_raised_as_it_is(self):
         class Broken(nn.Linear):
@@ -403,7 +404,7 @@ class TestOutputsAndLoss:
 
 
 class TestEvaluator:
-    def test_what_the_evaluator_cannot_judge_is_refused_before_the_first_update(self):
+    def test_outputs_that_the_evaluator_refuses_are_refused_before_the_first_update(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
         shapes = DataLoader(TensorDataset(inputs, labels), batch_size=4)
 
@@ -456,7 +457,7 @@ class TestEvaluator:
             assert trainer.history.batch_losses == [], name
             assert_equal(copy_state(model), before)
 
-    def test_what_the_evaluator_can_judge_is_no_fault(self):
+    def test_outputs_that_the_evaluator_accepts_are_accepted(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
 
         class TwoOutputsInTraining(nn.Linear):

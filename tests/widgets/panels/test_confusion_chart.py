@@ -156,7 +156,7 @@ def test_mistakes_are_highlighted_unless_the_box_is_unchecked(chart):
 
 
 @pytest.mark.parametrize("counts", [None, torch.zeros(3, 3, dtype=torch.int64)])
-def test_before_the_first_evaluation_a_sentence_says_so(chart, counts):
+def test_before_the_first_evaluation_a_sentence_explains_the_empty_chart(chart, counts):
     chart.selected_pair = (0, 1)
     chart.show_counts(counts)
     assert {text for row in texts_of(chart) for text in row} == {""}

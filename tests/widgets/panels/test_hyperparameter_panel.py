@@ -111,7 +111,7 @@ def test_the_learning_rate_may_be_typed_with_a_decimal_comma(panel):
         assert field.value == format_number(rate), text
 
 
-def test_what_is_typed_and_is_no_number_is_taken_back(panel):
+def test_typed_text_that_is_not_a_number_is_replaced(panel):
     for text in ("", "fast", "0,0,1", "nan", "inf"):
         control(panel, "learning_rate").value = text
         assert panel.config.learning_rate == 0.001, text
@@ -148,7 +148,7 @@ def test_what_a_pasted_text_leaves_out_stays(panel):
     assert panel._text.value == panel.config.to_string()
 
 
-def test_a_bad_text_is_answered_in_place_and_loses_nothing(panel):
+def test_a_bad_text_gets_an_error_message_below_it_and_loses_nothing(panel):
     panel.config = before = RunConfig(seed=5)
     panel._text.value = "adam lr=<b>"
     assert panel.config == before
@@ -159,7 +159,7 @@ def test_a_bad_text_is_answered_in_place_and_loses_nothing(panel):
     assert drawn(panel._notice) == ""
 
 
-def test_touching_a_control_takes_a_bad_text_away(panel):
+def test_using_a_control_replaces_a_bad_text(panel):
     panel._text.value = "nonsense"
     control(panel, "seed").value = 1
     assert drawn(panel._notice) == ""
@@ -190,6 +190,7 @@ def test_text_and_code_unfold(panel):
     folded = panel.children[panel.children.index(switch) + 1]
     for is_unfolded in (True, False):
         switch.value = is_unfolded
+        scheduler.flush()
         assert (folded.layout.display != "none") == is_unfolded
 
 
@@ -218,7 +219,7 @@ def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
     choose(panel, "learning_rate", rate)
     slider(panel).value = 10 ** (round(10 * math.log10(rate)) / 10)  # as the page answers
     assert panel.config.learning_rate == rate
-    slider(panel).value = 1.0  # somebody drags it
+    slider(panel).value = 1.0  # a person drags it
     assert panel.config.learning_rate == 1.0
 
 
@@ -263,7 +264,7 @@ def test_the_text_can_be_hidden_or_locked(make_panel):
     assert make_panel(lock="text")._text.disabled
 
 
-def test_with_everything_locked_no_reset_is_spoken_of(make_panel):
+def test_with_everything_locked_no_reset_is_mentioned(make_panel):
     panel = make_panel(lock=list(vars(RunConfig())))
     assert panel._effect.value == "These settings are fixed in this lesson."
 

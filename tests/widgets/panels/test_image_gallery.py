@@ -9,6 +9,7 @@ import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
+from gallery_answers import show_answers
 from PIL import Image
 from traitlets import TraitError
 
@@ -235,7 +236,7 @@ def test_a_pair_shows_exactly_its_images_and_the_way_back_shows_all(gallery, pre
     assert gallery._filters.box.options == gallery._filters._options
 
 
-def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
+def test_a_pair_that_is_cleared_shows_all(gallery, predictions):
     show(gallery, predictions)
     choose(gallery, "Mistakes")
     for pair in ((4, 9), (9, 4), None):
@@ -245,7 +246,7 @@ def test_a_pair_that_is_taken_back_shows_all(gallery, predictions):
     assert ids(gallery) == list(range(50))
 
 
-def test_another_filter_takes_the_place_of_a_pair(gallery, predictions):
+def test_another_filter_replaces_a_pair(gallery, predictions):
     show(gallery, predictions)
     gallery.selected_pair = (4, 9)
     scheduler.flush()
@@ -358,7 +359,7 @@ def test_a_selected_image_that_no_longer_fits_stays_selected(gallery, digit_set,
     assert gallery.grid.names[1] == "Image 5: true 5, predicted 5 with 100 %"
 
 
-def test_a_page_that_is_no_more_is_replaced_by_the_last(gallery, digit_set):
+def test_a_page_that_no_longer_exists_is_replaced_by_the_last(gallery, digit_set):
     wrong = Predictions(torch.eye(10)[(digit_set.labels + 1) % 10], digit_set.labels)
     show(gallery, wrong)
     choose(gallery, "Mistakes")
@@ -411,14 +412,13 @@ def test_the_page_knows_the_selected_image_wherever_it_is(gallery, digit_set, pr
 
 def test_an_image_without_an_answer_has_no_sentence(gallery, predictions):
     show(gallery, predictions)
-    gallery.show_visible(torch.tensor([3]), torch.zeros(1, 10))
+    show_answers(gallery, torch.tensor([3]), torch.zeros(1, 10))
     gallery.selected_index = 3
     scheduler.flush()
     assert answers(gallery)[3][1] == ""
     assert answers(gallery)[4][1] != ""
     assert gallery.selected_answer() is None
-    gallery.show_visible(torch.tensor([3]), torch.full((1, 10), math.nan))
-    scheduler.flush()
+    show_answers(gallery, torch.tensor([3]), torch.full((1, 10), math.nan))
     assert "no numbers any more (nan)" in answers(gallery)[3][1]
     assert gallery.selected_answer() is not None
 
@@ -443,8 +443,7 @@ def test_newer_answers_change_frames_and_names_of_their_images_only(
     before, visible = list(gallery.grid.names), gallery.visible_indices
     assert torch.equal(visible, torch.arange(50))
     newer = torch.eye(10)[digit_set.labels[visible]]
-    gallery.show_visible(visible[:20], newer[:20])
-    scheduler.flush()
+    show_answers(gallery, visible[:20], newer[:20])
     assert set(gallery.grid.verdicts[:20]) == {"right"}
     assert gallery.grid.names[0] == "Image 0: true 0, predicted 0 with 100 %"
     assert gallery.grid.names[20:] == before[20:]
@@ -459,8 +458,7 @@ def test_newer_answers_for_a_page_that_was_left_change_nothing_on_this_one(
     left = gallery.visible_indices
     turn_to(gallery, 1)
     names = gallery.grid.names[:50]  # behind them comes the selected image, which was left, too
-    gallery.show_visible(left, torch.eye(10)[digit_set.labels[left]])
-    scheduler.flush()
+    show_answers(gallery, left, torch.eye(10)[digit_set.labels[left]])
     assert gallery.grid.names[:50] == names
 
 
@@ -468,19 +466,17 @@ def test_newer_answers_do_not_move_images(gallery, digit_set, predictions):
     show(gallery, predictions)
     choose(gallery, "Mistakes")
     visible = gallery.visible_indices
-    gallery.show_visible(visible, torch.eye(10)[digit_set.labels[visible]])
-    scheduler.flush()
+    show_answers(gallery, visible, torch.eye(10)[digit_set.labels[visible]])
     assert torch.equal(gallery.visible_indices, visible)
     assert set(gallery.grid.verdicts) == {"right"}
 
 
 def test_newer_answers_are_shown_before_the_first_evaluation(gallery):
-    gallery.show_visible(torch.tensor([3]), torch.eye(10)[[3]])
-    scheduler.flush()
+    show_answers(gallery, torch.tensor([3]), torch.eye(10)[[3]])
     assert gallery.grid.verdicts[:5] == ["", "", "", "right", ""]
 
 
-def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
+def test_observers_of_the_visible_images_are_called_for_another_page(gallery):
     heard = []
     gallery.observe(lambda change: heard.append(change["new"].tolist()), "visible_indices")
     click(gallery, 3)
@@ -489,7 +485,7 @@ def test_those_who_predict_the_visible_images_hear_of_another_page(gallery):
     assert heard == [list(range(100, 130))]
 
 
-def test_as_a_callback_it_shows_what_was_found_after_each_epoch_until_a_reset(gallery, digit_set):
+def test_as_a_callback_it_shows_the_predictions_of_each_epoch_until_a_reset(gallery, digit_set):
     trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=[gallery])
     beginning = trainer.snapshot()
     for _ in range(2):

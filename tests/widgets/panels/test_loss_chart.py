@@ -155,7 +155,7 @@ def test_a_history_that_shrinks_or_settings_that_change_begin_the_line_anew(char
     assert lines_of(chart)[1][0].tolist() == [4, 2, 0]
     del chart.history.batch_losses[:2]
     chart.history.batch_losses[0] = 3.0
-    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]  # nothing asked for a redraw
+    assert lines_of(chart)[1][0].tolist() == [4, 2, 0]  # nothing requested a redraw
     chart.log_scale = True
     assert set(lines_of(chart)[1][0]) == {3}
     chart.log_scale = False
@@ -235,7 +235,7 @@ def test_the_smoothing_may_be_typed_with_a_decimal_comma(chart):
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])
-def test_a_wrong_smoothing_is_named(smoothing):
+def test_a_wrong_smoothing_is_refused(smoothing):
     with pytest.raises(TraitError, match=str(smoothing)):
         LossChart(smoothing=smoothing)
 

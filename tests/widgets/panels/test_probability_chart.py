@@ -8,6 +8,7 @@ import re
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from gallery_answers import show_answers
 
 from mnist_widgets import DigitSet
 from mnist_widgets.data.images import to_png
@@ -199,8 +200,7 @@ def gallery():
     """A gallery of two images, the first of which has an answer."""
     images = torch.stack([IMAGE, 255 - IMAGE])
     gallery = ImageGallery(DigitSet(images, torch.tensor([7, 2]), "0123456789", "two"))
-    gallery.show_visible([0], PROBABILITIES[None])
-    scheduler.flush()
+    show_answers(gallery, [0], PROBABILITIES[None])
     yield gallery
     gallery.close()
 
@@ -211,7 +211,7 @@ def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_select
     assert "\n2: 5.00 %" in chart.static_view().text
     gallery.selected_index = 1
     assert "No image has been picked yet." in chart.static_view().text
-    gallery.show_visible([1], PROBABILITIES.roll(1)[None])
+    show_answers(gallery, [1], PROBABILITIES.roll(1)[None])
     assert "True 2. The network says 8 with 93 %" in chart.static_view().text
 
 
@@ -221,8 +221,7 @@ def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, ga
     for part in chart._parts():
         part.observe(written.append)
     gallery.selected_index = 1
-    gallery.show_visible([0, 1], torch.eye(10)[[3, 4]])
-    scheduler.flush()
+    show_answers(gallery, [0, 1], torch.eye(10)[[3, 4]])
     assert written == []
 
 

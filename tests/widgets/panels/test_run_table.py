@@ -71,14 +71,14 @@ def test_a_row_tells_accuracy_epochs_and_time(table, train):
     assert "3 min 20 s" in text
 
 
-def test_a_learning_rate_that_was_changed_is_told_of_a_single_run_too(table, train):
+def test_a_changed_learning_rate_is_shown_for_a_single_run_too(table, train):
     train(SLOW)
     table.run_log.runs[0].learning_rates[:] = [0.001, 0.01, 0.5]
     table.redraw()
     assert f"{SLOW.to_string()} (lr 0.001 → 0.01 → 0.5)" in rows(table)[0][1].value
 
 
-def test_screen_readers_and_static_views_hear_each_columns_heading(table, train):
+def test_screen_readers_and_static_views_get_each_columns_heading(table, train):
     train(SLOW)
     text = rows(table)[0][1].value
     for heading in re.findall("<span>(.*?)</span>", table._grid.children[1].value):

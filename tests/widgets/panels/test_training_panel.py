@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import ipywidgets.widgets.widget as widget_module
@@ -41,7 +42,7 @@ def panel(make_panel):
 
 
 def settle(panel):
-    """Wait until everything asked for has taken effect and is drawn."""
+    """Wait until everything requested has taken effect and is drawn."""
     panel.session.between_batches(lambda: None).result(10)
     scheduler.flush()
 
@@ -131,7 +132,7 @@ def test_why_a_training_was_stopped_is_shown(make_panel):
     assert "loss nan" in panel._status.value
 
 
-def test_parts_that_do_not_fit_are_a_failed_training_that_says_so(make_panel):
+def test_parts_that_do_not_fit_fail_the_training_with_an_error_message(make_panel):
     panel = make_panel(model=torch.nn.Linear(4, 2))  # of three classes
     click(panel, "step")
     assert panel._state.value.count("Failed") == 1
@@ -182,6 +183,26 @@ def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
         panel.redraw()
         notices.add(panel._notice.value)
     assert len(notices) == 1
+
+
+def test_a_second_start_shows_the_latest_batch_until_the_next_one(panel):
+    panel._epochs.value = 1
+    click(panel, "start")
+    panel.session.join(10)
+    is_free = threading.Event()
+    blocked = panel.session.between_batches(lambda: is_free.wait(10))
+    panel._buttons["start"].click()
+    try:
+        panel.redraw()
+        assert panel._state.value.endswith("Training</span>")
+        assert panel._status.value.startswith("Epoch 1 of 1 · batch")
+        panel.session._run.num_batches_trained = 0  # the worker begins the run
+        panel.redraw()
+        assert panel._status.value.startswith("Epoch 1 of 1 · batch")
+        assert "left" not in panel._status.value
+    finally:
+        is_free.set()
+    assert blocked.result(10)
 
 
 def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_trainer):

@@ -1,4 +1,4 @@
-"""A number that an evaluation gives is right, whatever the batches hold, or it is refused."""
+"""For all kinds of batches, an evaluation gives correct numbers or raises an error."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_one_hot_and_soft_targets_count_as_their_likeliest_class(model, inputs):
             assert metrics["test_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_single_output_is_judged_by_the_threshold_of_its_loss(inputs):
+def test_the_loss_sets_the_threshold_of_a_single_output(inputs):
     scores_model = nn.Linear(4, 1)
     targets = (torch.arange(12) % 3 == 0).float().unsqueeze(1)
     expected = ((scores_model(inputs) > 0) == targets).float().mean().item()
@@ -118,7 +118,7 @@ def test_other_numbers_of_outputs_than_classes_are_not_compared_with_labels():
         evaluator.evaluate(nn.Flatten(), "cpu")
 
 
-def test_single_outputs_that_are_taken_for_scores_but_look_like_probabilities_are_warned_of(inputs):
+def test_scores_that_may_be_probabilities_give_a_warning(inputs):
     class SigmoidInForward(nn.Linear):
         def forward(self, inputs):
             return super().forward(inputs).sigmoid()
@@ -221,21 +221,21 @@ class Returns(nn.Module):
         return self._make(inputs)
 
 
-def test_what_gives_no_right_number_is_refused_with_its_shapes(model, inputs):
+def test_outputs_without_a_correct_result_are_refused_with_their_shapes(model, inputs):
     for targets, made_by, loss_fn, words in (
         (LABELS + 1, model, nn.MultiMarginLoss(), "label|Target|target"),
-        (LABELS + 1, model, lambda *_: torch.zeros(()), r"label is 3, .* 3 classes.*\(12,\)"),
+        (LABELS + 1, model, lambda *_: torch.zeros(()), r"Label 3 .*\(12,\).* 3 classes"),
         (LABELS.float() + 0.5, model, lambda *_: torch.zeros(()), r"float32 of shape \(12,\)"),
         (torch.zeros(12, 2), model, lambda *_: torch.zeros(()), r"\(12, 2\)"),
-        (LABELS + 1, model, nn.MSELoss(), r"label is 3, .* 3 classes.*\(12,\)"),
+        (LABELS + 1, model, nn.MSELoss(), r"Label 3 .*\(12,\).* 3 classes"),
         (
             torch.where(LABELS == 1, -100, LABELS),
             model,
             nn.MSELoss(),
-            r"label is -100, .* 3 classes",
+            r"Label -100 .* 3 classes",
         ),
         (torch.zeros(12, 2), model, nn.MSELoss(), r"\(12, 3\).*\(12, 2\)"),
-        (LABELS, nn.Linear(4, 1), nn.MSELoss(), r"label is 2, .* 2 classes.*\(12,\)"),
+        (LABELS, nn.Linear(4, 1), nn.MSELoss(), r"Label 2 .*\(12,\).* 2 classes"),
         (LABELS, nn.Linear(4, 1), nn.BCEWithLogitsLoss(), "from 0 to 1, but one is 2"),
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
@@ -306,7 +306,7 @@ def test_arrays_and_lists_of_labels_and_counts_are_measured_as_tensors_are():
         assert torch.equal(precision(counts), precision(expected))
 
 
-def test_what_are_no_labels_and_no_counts_are_refused_with_type_and_shape():
+def test_wrong_labels_and_counts_are_refused_with_type_and_shape():
     for labels, words in (
         (np.array([0.5, 1.0]), r"predicted labels are torch.float64 of shape \(2,\).*tensor"),
         (["zero", "one"], "predicted labels must be a tensor"),

@@ -1,4 +1,4 @@
-"""Models that a careless look would change, and what there is to compare before and after one."""
+"""Models that a careless prediction would change, and a description of all their state."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
-    """Return all of a model's state and the random state, fit to be compared with `==`."""
+    """Return all of a model's state and the random state, as values that `==` compares."""
     state: dict[str, Any] = {
         "torch": torch.get_rng_state().tolist(),
         "numpy": str(np.random.get_state()),  # noqa: NPY002 - the state that others share

@@ -1,4 +1,4 @@
-"""Looking at a model changes nothing: neither the model, nor what training makes of it later."""
+"""Predictions and evaluations change neither the model nor its later training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import torch
-from looked_at_models import MODELS, describe
+from sensitive_models import MODELS, describe
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -21,7 +21,7 @@ from mnist_widgets import (
     predict_probabilities,
 )
 
-LOOKS = {
+CALLS = {
     "predict_probabilities": lambda model, digit_set: predict_probabilities(
         model, digit_set.images
     ),
@@ -46,47 +46,47 @@ def make_trainer(model, digit_set) -> Trainer:
     return Trainer(model, nn.CrossEntropyLoss(), optimizer, batches, device="cpu")
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_a_look_leaves_a_fresh_model_as_it_was(look, digit_set):
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_prediction_does_not_change_a_new_model(call, digit_set):
     for name, make_model in MODELS.items():
         model = make_model()
         before = describe(model)
         for _ in range(2):
-            look(model, digit_set)
+            call(model, digit_set)
             after = describe(model)
             changed = {key for key in before | after if before.get(key) != after.get(key)}
             assert not changed, f"{name}: {changed}"
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_a_look_leaves_a_model_with_gradients_as_it_was(look, digit_set):
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_prediction_does_not_change_a_model_with_gradients(call, digit_set):
     for name, make_model in MODELS.items():
         model = make_model()
         inputs, labels = next(iter(digit_set.batches(20)))
         nn.functional.cross_entropy(model(inputs), labels).backward()
         before = describe(model)
-        look(model, digit_set)
+        call(model, digit_set)
         after = describe(model)
         changed = {key for key in before | after if before.get(key) != after.get(key)}
         assert not changed, f"{name}: {changed}"
 
 
-def test_training_goes_the_same_way_with_and_without_looks(digit_set):
-    def train(make_model, look):
+def test_predictions_do_not_change_the_losses_of_a_training(digit_set):
+    def train(make_model, call):
         torch.manual_seed(3)
         model = make_model()
         trainer = make_trainer(model, digit_set)
         for _ in trainer.iterate(2):
-            look(model, digit_set)
+            call(model, digit_set)
         return list(trainer.history.batch_losses)
 
     for name, make_model in MODELS.items():
         plain = train(make_model, lambda *_: None)
-        for look_name, look in LOOKS.items():
-            assert train(make_model, look) == plain, f"{name}, {look_name}"
+        for call_name, call in CALLS.items():
+            assert train(make_model, call) == plain, f"{name}, {call_name}"
 
 
-def test_numbers_that_another_thread_draws_during_a_look_are_not_drawn_again(digit_set):
+def test_random_numbers_of_another_thread_during_a_prediction_do_not_repeat(digit_set):
     drawn = []
 
     def draw():
@@ -107,7 +107,7 @@ def test_numbers_that_another_thread_draws_during_a_look_are_not_drawn_again(dig
     assert len({*drawn}) == len(drawn) == 3 * (2 + 3 + 1)
 
 
-def test_numbers_drawn_in_a_cell_beside_a_training_never_repeat(digit_set):
+def test_random_numbers_drawn_during_a_training_do_not_repeat(digit_set):
     trainer = make_trainer(nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10)), digit_set)
     trainer.evaluator = Evaluator(digit_set.batches(7))
     session = TrainingSession(trainer)
@@ -119,7 +119,7 @@ def test_numbers_drawn_in_a_cell_beside_a_training_never_repeat(digit_set):
     assert len({*drawn}) == len(drawn)
 
 
-def test_a_look_before_the_first_batch_does_not_settle_lazy_layers(digit_set):
+def test_a_prediction_before_the_first_batch_does_not_initialize_lazy_layers(digit_set):
     model = MODELS["lazy layers"]()
     trainer = make_trainer(model, digit_set)
     assert predict_probabilities(model, digit_set.images).shape == (20, 10)
@@ -128,7 +128,7 @@ def test_a_look_before_the_first_batch_does_not_settle_lazy_layers(digit_set):
     assert type(model[4]) is nn.Linear
 
 
-def test_a_model_may_note_its_calls(digit_set):
+def test_a_model_may_count_its_calls(digit_set):
     class Notes(nn.Sequential):
         def __init__(self):
             super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
@@ -145,7 +145,7 @@ def test_a_model_may_note_its_calls(digit_set):
     assert (model.num_calls, model.sizes) == (5, [16, 4, 8, 8, 4])
 
 
-def test_a_look_that_fails_is_undone_too(digit_set):
+def test_a_failed_prediction_does_not_change_the_model(digit_set):
     class FailsAtLast(nn.Module):
         def forward(self, _inputs):
             raise ZeroDivisionError
@@ -157,7 +157,7 @@ def test_a_look_that_fails_is_undone_too(digit_set):
     assert describe(model) == before
 
 
-def test_a_reset_brings_lazy_layers_back_to_where_they_had_no_shape(digit_set):
+def test_a_reset_makes_initialized_lazy_layers_lazy_again(digit_set):
     torch.manual_seed(3)
     model = MODELS["lazy layers"]()
     before = describe(model)
@@ -176,7 +176,7 @@ def test_a_reset_brings_lazy_layers_back_to_where_they_had_no_shape(digit_set):
     assert runs[0] == runs[1] == runs[2]
 
 
-def test_a_reset_of_lazy_layers_that_have_their_shape_restores_their_weights(digit_set):
+def test_a_reset_of_initialized_lazy_layers_restores_their_weights(digit_set):
     model = MODELS["lazy layers"]()
     trainer = make_trainer(model, digit_set)
     trainer.fit(1)

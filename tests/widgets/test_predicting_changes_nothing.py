@@ -1,10 +1,10 @@
-"""A lab that is opened, clicked and counted leaves the network as it was."""
+"""Opening a lab, clicking images and counting leave the network unchanged."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from looked_at_models import MODELS, describe
+from sensitive_models import MODELS, describe
 from settled_lab import settle, shown_probabilities
 from torch import nn
 
@@ -39,7 +39,7 @@ def make_lab(data):
         lab.close()
 
 
-def look_around(lab):
+def click_images_and_count(lab):
     """Click images and the button that counts the matrix."""
     settle(lab)
     for index in (3, 7, 55):
@@ -60,7 +60,7 @@ def test_opening_a_lab_clicking_images_and_counting_changes_nothing(make_lab, na
     model = MODELS[name]()
     before = describe(model)
     lab = make_lab(model)
-    look_around(lab)
+    click_images_and_count(lab)
     after = describe(model)
     changed = {key for key in before | after if before.get(key) != after.get(key)}
     assert not changed
@@ -72,11 +72,11 @@ def test_a_model_with_lazy_layers_is_trained_and_reset_in_the_lab(make_lab):
     before = describe(model)
     lab = make_lab(model)
     for _ in range(2):
-        look_around(lab)
+        click_images_and_count(lab)
         lab.session.start(1)
         lab.session.join(TIMEOUT_S)
         assert type(model[4]) is nn.Linear
-        look_around(lab)
+        click_images_and_count(lab)
         lab.session.reset()
         settle(lab)
         after = describe(model)
@@ -145,7 +145,7 @@ def test_a_single_output_is_shown_as_the_probabilities_of_two_classes(make_lab, 
     assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-def test_an_own_step_with_one_hot_targets_is_trained_and_judged(make_lab, data):
+def test_an_own_step_with_one_hot_targets_is_trained_and_evaluated(make_lab, data):
     model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
     lab = make_lab(model, loss_fn=nn.MSELoss(), train_step=step_on_one_hot)
     lab.session.start(2)
