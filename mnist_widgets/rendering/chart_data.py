@@ -91,6 +91,7 @@ def write_html(table: pd.DataFrame) -> str:
     """Return a table as HTML, with at most `MAX_ROWS` rows."""
     if table.empty:
         return "<p>There are no numbers yet.</p>"
-    return table.reset_index().to_html(
+    html: str = table.reset_index().to_html(
         index=False, border=0, max_rows=MAX_ROWS, na_rep="", float_format="{:.4g}".format
     )
+    return html

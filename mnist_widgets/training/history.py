@@ -85,7 +85,7 @@ class History(dict[str, list[float]]):
             path: a file to write them to as well.
             by: as for `to_dataframe`.
         """
-        text = self.to_dataframe(by).to_csv()
+        text: str = self.to_dataframe(by).to_csv()
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

@@ -30,6 +30,7 @@ class Panel(VBox):
         view_class: a CSS class of this panel's static view alone.
     """
 
+    children: tuple[Widget, ...]
     _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:

@@ -64,10 +64,8 @@ class PairLists(HBox):
     """
 
     def __init__(self, class_names: Sequence[str], handler: Callable[[object], None]) -> None:
-        options = [
-            ("\N{EN DASH}", _NONE),
-            *((name, label) for label, name in enumerate(class_names)),
-        ]
+        classes = [(name, label) for label, name in enumerate(class_names)]
+        options = [("\N{EN DASH}", _NONE), *classes]
         tooltip, name_px = "Selects a cell, like a click on it", widest_px(class_names)
         self.true_label, self.predicted_label = (
             dropdown(name, tooltip, options, label_px=label_px, width_px=label_px + name_px + 40)

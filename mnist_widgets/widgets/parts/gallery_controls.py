@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ipywidgets import Dropdown, HBox
 
@@ -79,10 +80,13 @@ class Pager(HBox):
     def __init__(self, page_size: int, on_turn: Callable[[], None]) -> None:
         self._page_size, self._on_turn = page_size, on_turn
         self._requested_index, self.num_pages = 0, 1
-        self._previous = button(
-            "Previous", "Turn one page back", lambda: self._turn_by(-1), width_px=76
+        self._previous, self._next = (
+            button(name, tooltip, partial(self._turn_by, step), width_px=76)
+            for name, tooltip, step in (
+                ("Previous", "Turn one page back", -1),
+                ("Next", "Turn to the next page", +1),
+            )
         )
-        self._next = button("Next", "Turn to the next page", lambda: self._turn_by(+1))
         self._text = text_line("mw-page", flex="1 1 200px")
         super().__init__([self._previous, self._next, self._text], layout=ROW)
 
