@@ -73,7 +73,7 @@ class HyperparameterPanel(Panel):
         self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
         self._help = HTML()
-        self._difference = text_line("mw-difference", flex="1 1 90px")
+        self._difference = text_line("mw-difference", flex="1 1 78px")
         text = self._build_text()
         common = [self._controls[setting.name] for setting in self._shown if not setting.is_rare]
         rare = [self._controls[setting.name] for setting in self._shown if setting.is_rare]
@@ -131,7 +131,7 @@ class HyperparameterPanel(Panel):
             tooltip="Copy it, or paste another and press Enter",
             continuous_update=False,
             disabled="text" in self._fixed,
-            style={"description_width": "96px"},
+            style={"description_width": "32px"},
             layout={"width": "auto", "max_width": "640px"},
         )
         self._notice = text_line("mw-notice")

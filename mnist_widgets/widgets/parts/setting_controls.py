@@ -28,7 +28,9 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]
     if shown := listed or setting.suggestions:
         names = [label for label, _ in listed] or list(map(str, setting.suggestions))
-        return Dropdown(options=shown, layout=layout(widest_px(names) + 40), **options)
+        return Dropdown(
+            options=shown, layout=layout(widest_px(names) + (52 if listed else 40)), **options
+        )
     least, greatest = setting.limits
     if setting.is_whole:
         limits = {"min": int(least), "max": int(greatest)}
