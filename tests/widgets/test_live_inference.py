@@ -238,7 +238,7 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
             lab.session.trainer.model, lab._factory.test_set.images[3]
         )[0]
         assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-4)
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert lab.session.state == "idle"
 
