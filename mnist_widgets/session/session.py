@@ -166,7 +166,6 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: once the session is closed.
             RuntimeError: if no thread can be started for it.
         """
-
         future: Future[Result] = Future()
 
         def run() -> None:

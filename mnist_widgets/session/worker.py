@@ -22,9 +22,9 @@ class Worker(HasListeners):
     """The part of a session that runs in its thread.
 
     The thread runs tasks in the order in which they were submitted. Without a task it runs the next
-    portion of a long job. If there is no long job either, it trains the batch that is due. It starts
-    with the first task and ends when there is nothing left to do. During a pause the thread stays
-    alive, because the loader of the open run may be bound to it.
+    portion of a long job. If there is no long job either, it trains the batch that is due. The
+    thread starts with the first task and ends when there is nothing left to do. During a pause it
+    stays alive, because the loader of the open run may be bound to it.
 
     Only this thread writes the attributes; other threads may read them at any time. It calls the
     listeners after an attribute has changed.
