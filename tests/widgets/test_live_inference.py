@@ -25,7 +25,7 @@ from mnist_widgets.widgets import (
 )
 
 TIMEOUT_S = 20
-NUM_SHOWN = 51  # a page of 50, and the selected image
+NUM_SHOWN = 31  # a page of 30, and the selected image
 FOREVER = 10_000
 
 
