@@ -85,11 +85,10 @@ print(json.dumps([names[test_set.labels[index]] for index in shown]))
 """
 
 
-# The same as a click on Reset: a new network and an empty history.
+# The same as a click on Reset: the first weights and an empty history.
 RESET = """
-lab.reset()
+lab.session.reset()
 lab.session.between_batches(lambda: None).result(10)
-lab.session.trainer.callbacks.append(clocks["live"])
 """
 
 

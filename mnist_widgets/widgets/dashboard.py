@@ -139,7 +139,6 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         training = LabTrainingPanel(
             self.session,
             epochs,
-            reset=self.reset if has_settings else None,
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
@@ -168,11 +167,6 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         return join_views(
             panel.static_view().titled(_TITLES[name]) for name, panel in self.panels.items()
         )
-
-    def reset(self) -> None:
-        """Stop the run, and return to an untrained network: a new one with the settings shown."""
-        factory = self._factory
-        self.session.reset(factory.make_trainer() if factory.model is None else None)
 
     def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
         """Return a function for each panel of `PANELS`, which builds it."""

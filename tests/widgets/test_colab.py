@@ -264,7 +264,7 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     lab.panels["gallery"]._pager._next.click()
     assert "page 2" in lab.panels["gallery"].grid.label
     assert all(", predicted " in name for name in lab.panels["gallery"].grid.names)
-    lab.reset()
+    lab.session.reset()
     assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."
     lab.close()
     assert writers == {MAIN}

@@ -56,7 +56,6 @@ class TrainingPanel(Panel):
     Args:
         session: the buttons steer it.
         epochs: the number of epochs that Start trains, until another number is typed in.
-        reset: begins a new run; replaces `session.reset()`.
         lock_epochs: whether the number of epochs is shown but cannot be changed.
         hide_epochs: whether it is not shown.
 
@@ -68,7 +67,6 @@ class TrainingPanel(Panel):
         self,
         session: TrainingSession,
         epochs: int = 10,
-        reset: Callable[[], None] | None = None,
         *,
         lock_epochs: bool = False,
         hide_epochs: bool = False,
@@ -77,7 +75,7 @@ class TrainingPanel(Panel):
         check_panel_epochs(epochs)
         self._message: tuple[State, str] | None = None  # an error's, and when it arose
         self._described_error: BaseException | None = None
-        self._build_controls(epochs, reset)
+        self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
@@ -135,13 +133,8 @@ class TrainingPanel(Panel):
         """Whether the thread that handles clicks waits for the training."""
         return self.session.waits and self.session.state == "running"
 
-    def _build_controls(self, epochs: int, reset: Callable[[], None] | None) -> None:
+    def _build_controls(self, epochs: int) -> None:
         session = self.session
-        reset_tooltip = (
-            "Stop, and put the weights back to where they began"
-            if reset is None
-            else "Stop, and begin a new run from fresh weights, with the settings shown"
-        )
         actions: dict[Action, tuple[str, Callable[[], None]]] = {
             "start": (
                 "Train for as many epochs as the field says",
@@ -150,7 +143,7 @@ class TrainingPanel(Panel):
             "pause": ("Pause after this batch, or resume", self._pause_or_resume),
             "step": ("Train exactly one batch", lambda: session.step(self._epochs.value)),
             "stop": ("End this training; what was learnt stays", session.stop),
-            "reset": (reset_tooltip, reset or session.reset),
+            "reset": ("Stop, and begin again from the first weights", session.reset),
         }
         self._buttons = {
             name: button(name.title(), tooltip, partial(self._do, action))
