@@ -258,7 +258,7 @@ def test_hidden_panels_have_no_static_view():
         (ConfusionChart, "Nothing has been evaluated yet"),
         (ProbabilityChart, "No image has been picked yet."),
         (lambda: HyperparameterPanel(RunConfig()), "optimizer = torch.optim.Adam"),
-        (lambda: ImageGallery(load_bundled_digits()[1]), "page 1 of 8, shown: All"),
+        (lambda: ImageGallery(load_bundled_digits()[1]), "page 1 of 12, shown: All"),
     ],
 )
 def test_every_panel_has_a_static_view_from_the_start(make, words):
