@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def tabulate_losses(history: History) -> pd.DataFrame:
     """Return a row for each batch: its loss, and the epoch's metrics at the epoch's last batch."""
-    batches, epochs = history.to_dataframe("batch"), history.to_dataframe("epoch")
+    ends = list(history.epoch_ends)  # read first: a training may add an epoch meanwhile
+    epochs = history.to_dataframe("epoch").iloc[: len(ends)]
     epochs = epochs.rename(columns={"train": "mean loss of the epoch"})
     epochs.insert(0, "epoch", epochs.index)
-    # a training may have grown the history since
-    epochs.index = history.epoch_ends[: len(epochs)]
-    return batches.join(epochs)
+    epochs.index = ends
+    return history.to_dataframe("batch").join(epochs)
 
 
 def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:

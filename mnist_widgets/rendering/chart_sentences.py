@@ -21,6 +21,7 @@ _NOISE = 3  # standard deviations; a greater change is no outlier
 _SAME = 0.05  # a smaller change, as a share, is called none
 _FAR = 0.25  # a greater distance, as a share, from the first and the last losses is named
 _FLAT = 0.1  # a greater distance, as a share, from the last losses is not flat
+_DRIFT = 0.03  # a greater change, as a share, from one half of the end to the other is a trend
 _MIN_FLAT = 5  # stretches
 
 
@@ -101,8 +102,8 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
         return f"Batch {num_batches:,}: loss {format_loss(losses[num_batches - 1])}"
     batches, means, noise = _average_stretches(losses, num_batches)
     begin, end = next(filter(math.isfinite, losses)), means[-1]
-    if abs(means[0] - end) < abs(begin - end) <= _NOISE * noise:
-        begin = means[0]  # the first batch may be an outlier
+    if abs(begin - end) <= _NOISE * noise and abs(means[0] - end) <= _FAR * abs(end):
+        begin = means[0]  # the first batch may be an outlier of losses that stay
     change = abs(begin - end)
     numbers = f"from {format_loss(begin)} to {format_loss(end)}"
     if change <= _SAME * abs(begin):
@@ -114,13 +115,15 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
     highest, lowest = means.max(), means.min()
     if highest - max(begin, end) > _FAR * max(abs(begin), abs(end)):
         batch = _round(batches[means.argmax()])
-        return f"{trend}; highest near batch {batch:,}, at {format_loss(highest)}"
+        return f"{trend}; highest near batch {batch:,}, {format_loss(highest)} on average"
     if min(begin, end) - lowest > max(_FAR * abs(end), _SAME * change):
         batch = _round(batches[means.argmin()])
-        return f"{trend}; lowest near batch {batch:,}, at {format_loss(lowest)}"
+        return f"{trend}; lowest near batch {batch:,}, {format_loss(lowest)} on average"
     is_far = np.abs(means - end) > min(_FLAT * abs(end), _SAME * change)
     num_flat = int(is_far[::-1].argmax()) if is_far.any() else len(means) - 1
-    if not change or num_flat < _MIN_FLAT:
+    first_half, second_half = np.array_split(means[-max(num_flat, 2) :], 2)
+    drift = abs(first_half.mean() - second_half.mean())
+    if not change or num_flat < _MIN_FLAT or drift > _DRIFT * abs(end):
         return trend
     return f"{trend}; nearly flat since batch {_round(batches[-num_flat]):,}"
 

@@ -239,6 +239,7 @@ def tabulate_batches(history: History, max_rows: int = 40) -> StaticView:
         return StaticView.of_words("No batch has been trained yet.")
     names = [name for name, values in history.items() if len(values) >= len(ends) > 0]
     epochs = {ends[epoch - 1]: epoch for epoch in _spread(len(ends), max_rows // 2)}
+    epochs.pop(0, None)  # an epoch without a batch, of a loop of someone's own
     batches = sorted({*_spread(num_batches, max_rows // 2), *epochs})
     rows = []
     for batch in batches:
