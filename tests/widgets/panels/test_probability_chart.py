@@ -210,7 +210,13 @@ def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_select
     assert "True 7. The network says 7 with 93 %" in chart.static_view().text
     assert "\n2: 5.00 %" in chart.static_view().text
     gallery.selected_index = 1
-    assert "No image has been picked yet." in chart.static_view().text
+    scheduler.flush()
+    assert chart.static_view().text == "No prediction yet."
+    gallery.selected_index = None
+    scheduler.flush()
+    assert chart.static_view().text == "No image has been picked yet."
+    gallery.selected_index = 1
+    scheduler.flush()
     show_answers(gallery, [1], PROBABILITIES.roll(1)[None])
     assert "True 2. The network says 8 with 93 %" in chart.static_view().text
 
