@@ -16,8 +16,8 @@ from mnist_widgets.training.history import History
 
 _MIN_BATCHES = 10  # fewer show no trend
 _NUM_STRETCHES, _MIN_STRETCH = 20, 5  # parts of a training, and the batches in the shortest
-_SAMPLE_SIZE = 1000  # of the losses of a long training, so that a sentence always takes as long
-_NOISE = 3  # standard deviations; a greater change is no outlier
+_SAMPLE_SIZE = 4000  # of the losses of a long training, so that a sentence always takes as long
+_SURE = 3  # standard deviations; a greater difference is no accident
 _SAME = 0.05  # a smaller change, as a share, is called none
 _FAR = 0.25  # a greater distance, as a share, from the first and the last losses is named
 _FLAT = 0.1  # a greater distance, as a share, from the last losses is not flat
@@ -35,7 +35,7 @@ def describe_losses(series: LossSeries) -> str:
         series: of the training, up to date.
     """
     losses, first_bad = series.history.batch_losses, series.first_bad_batch
-    num_batches = series.num_batches
+    num_batches = min(series.num_batches, len(losses))  # a reset may have emptied the history
     if not num_batches:
         return "No batch has been trained yet."
     last = losses[num_batches - 1]
@@ -100,9 +100,9 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
     """Return the course of the first `num_batches` losses, some of which are numbers."""
     if num_batches < _MIN_BATCHES:
         return f"Batch {num_batches:,}: loss {format_loss(losses[num_batches - 1])}"
-    batches, means, noise = _average_stretches(losses, num_batches)
+    batches, means, noise, error = _average_stretches(losses, num_batches)
     begin, end = next(filter(math.isfinite, losses)), means[-1]
-    if abs(begin - end) <= _NOISE * noise and abs(means[0] - end) <= _FAR * abs(end):
+    if abs(begin - end) <= _SURE * noise and abs(means[0] - end) <= _FAR * abs(end):
         begin = means[0]  # the first batch may be an outlier of losses that stay
     change = abs(begin - end)
     numbers = f"from {format_loss(begin)} to {format_loss(end)}"
@@ -113,10 +113,10 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
         verb = "fell" if end < begin else "rose"
         trend = f"Loss {verb} {numbers} in {num_batches:,} batches"
     highest, lowest = means.max(), means.min()
-    if highest - max(begin, end) > _FAR * max(abs(begin), abs(end)):
+    if highest - max(begin, end) > max(_FAR * max(abs(begin), abs(end)), _SURE * error):
         batch = _round(batches[means.argmax()])
         return f"{trend}; highest near batch {batch:,}, {format_loss(highest)} on average"
-    if min(begin, end) - lowest > max(_FAR * abs(end), _SAME * change):
+    if min(begin, end) - lowest > max(_FAR * abs(end), _SAME * change, _SURE * error):
         batch = _round(batches[means.argmin()])
         return f"{trend}; lowest near batch {batch:,}, {format_loss(lowest)} on average"
     is_far = np.abs(means - end) > min(_FLAT * abs(end), _SAME * change)
@@ -128,8 +128,15 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
     return f"{trend}; nearly flat since batch {_round(batches[-num_flat]):,}"
 
 
-def _average_stretches(losses: Sequence[float], num_batches: int) -> tuple[Numbers, Numbers, float]:
-    """Return the middle batch of each stretch, its mean loss, and the spread within the last."""
+def _average_stretches(
+    losses: Sequence[float], num_batches: int
+) -> tuple[Numbers, Numbers, float, float]:
+    """Divide a training into stretches of equal length.
+
+    Returns:
+        The middle batch of each stretch and its mean loss; and the standard deviation of a loss and
+        of the mean within the last stretch.
+    """
     step = math.ceil(num_batches / _SAMPLE_SIZE)
     sample = np.array(losses[:num_batches:step], dtype=float)
     batches = 1.0 + step * np.arange(len(sample))
@@ -137,7 +144,8 @@ def _average_stretches(losses: Sequence[float], num_batches: int) -> tuple[Numbe
     num_stretches = max(1, min(_NUM_STRETCHES, len(sample) // _MIN_STRETCH))
     stretches = [np.array_split(points, num_stretches) for points in (batches, sample)]
     middles, means = (np.array([part.mean() for part in parts]) for parts in stretches)
-    return middles, means, float(stretches[1][-1].std())
+    noise = float(stretches[1][-1].std())
+    return middles, means, noise, noise / math.sqrt(len(stretches[1][-1]))
 
 
 def _describe_epochs(history: History) -> str:
