@@ -6,9 +6,6 @@ import html
 import math
 import traceback
 
-from mnist_widgets.rendering.series import Numbers
-from mnist_widgets.training.history import History
-
 
 def format_loss(loss: float) -> str:
     """Return a loss with three significant digits, such as `0.0981`, `2.30` or `nan`."""
@@ -17,27 +14,6 @@ def format_loss(loss: float) -> str:
     return (
         f"{loss:#.3g}".removesuffix(".") if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
     )
-
-
-def describe_losses(history: History, smoothed: Numbers) -> str:
-    """Return the last losses of a training in words.
-
-    Args:
-        history: the training's history.
-        smoothed: (N,), the smoothed losses that the chart draws.
-    """
-    losses = history.batch_losses
-    if not losses:
-        return "No batch has been trained yet."
-    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
-    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
-    if history.num_epochs:
-        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
-        test_losses = history.get("test_loss")
-        sentences.append(
-            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
-        )
-    return " ".join(sentences)
 
 
 def format_duration(seconds: float) -> str:

@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_ROWS = 40
-"""Rows of a table on the page. Of a longer one the page shows the first and the last rows."""
-
 
 def tabulate_losses(history: History) -> pd.DataFrame:
     """Return a row for each batch: its loss, and the epoch's metrics at the epoch's last batch."""
-    batches, epochs = history.to_dataframe("batch"), history.to_dataframe("epoch")
+    ends = list(history.epoch_ends)  # read first: a training may add an epoch meanwhile
+    epochs = history.to_dataframe("epoch").iloc[: len(ends)]
     epochs = epochs.rename(columns={"train": "mean loss of the epoch"})
     epochs.insert(0, "epoch", epochs.index)
-    # a training may have grown the history since
-    epochs.index = history.epoch_ends[: len(epochs)]
-    return batches.join(epochs)
+    epochs.index = ends
+    return history.to_dataframe("batch").join(epochs)
 
 
 def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
@@ -88,10 +86,17 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
 
 
 def write_html(table: pd.DataFrame) -> str:
-    """Return a table as HTML, with at most `MAX_ROWS` rows."""
+    """Return a table as HTML, with a header for each row and each column."""
     if table.empty:
-        return "<p>There are no numbers yet.</p>"
-    html: str = table.reset_index().to_html(
-        index=False, border=0, max_rows=MAX_ROWS, na_rep="", float_format="{:.4g}".format
-    )
-    return html
+        return "<p>There are no numbers to show.</p>"
+    titles = [str(table.index.name), *map(str, table.columns)]
+    rows = [list(map(_write_cell, row)) for row in table.reset_index().itertuples(index=False)]
+    return StaticView.of_table([title.capitalize() for title in titles], rows).html
+
+
+def _write_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

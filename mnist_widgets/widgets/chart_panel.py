@@ -77,7 +77,11 @@ class ChartPanel(Panel):
         """Note that the static view must be written again, and update an open table."""
         super().mark_static_view_stale()
         if self._footer.shows_data:
-            self._footer.table = write_html(self.to_dataframe())
+            self._footer.table = self._write_table()
+
+    def _write_table(self) -> str:
+        """Return the table that the page shows, as HTML; called for each frame while it is open."""
+        return write_html(self.to_dataframe())
 
     def _write_file(self, ending: str) -> bytes:
         return self.to_png() if ending == "png" else self.to_csv().encode()

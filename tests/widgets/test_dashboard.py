@@ -314,9 +314,7 @@ def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     assert lab.panels["settings"].config == RunConfig(
         "sgd", 0.1, 32, 64
     )  # the lab's own batch size
-    assert not set(lab.panels["settings"]._controls["optimizer"]) - {
-        control for control in lab.panels["settings"]._controls["optimizer"] if control.disabled
-    }
+    assert lab.panels["settings"]._controls["optimizer"].disabled
     assert "seed" not in lab.panels["settings"]._controls
 
 
@@ -343,11 +341,8 @@ def parts_of(widget):
 def test_each_panel_on_the_page_has_its_heading(make_lab):
     lab = make_lab(hide=["runs"])
     headings = [part.value for part in parts_of(lab) if "mw-title" in part._dom_classes]
-    assert headings == [
-        f"<h3>{title}</h3>"
-        for title in (
-            *("Training", "Settings", "Loss", "Test images", "Prediction", "Confusion matrix"),
-        )
+    assert sorted(headings) == [
+        f"<h3>{title}</h3>" for title in ("Confusion matrix", "Loss", "Prediction", "Test images")
     ]
 
 
@@ -496,7 +491,7 @@ class OnlySingleImages(torch.nn.Module):
 def test_an_error_while_predicting_the_images_is_shown(make_lab):
     lab = make_lab(model=OnlySingleImages())
     settle(lab)
-    assert "the planted error" in lab.panels["training"]._notice.value
+    assert "the planted error" in lab.panels["training"]._status.value
 
 
 def test_runs_of_your_own_model_are_listed_by_number(make_lab):
@@ -606,8 +601,8 @@ def test_outputs_that_do_not_fit_the_loss_fail_the_run_with_an_error_message(mak
         lab.session.join(TIMEOUT_S)
     settle(lab)
     assert lab.session.state == "failed"
-    assert "MSELoss" in lab.panels["training"]._notice.value
-    assert "one_hot" in lab.panels["training"]._notice.value
+    assert "MSELoss" in lab.panels["training"]._status.value
+    assert "one_hot" in lab.panels["training"]._status.value
     trainer = lab.session.trainer
     trainer.loss_fn = trainer.evaluator.loss_fn = torch.nn.CrossEntropyLoss()
     lab.session.reset()
@@ -621,7 +616,7 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
     with pytest.warns(UserWarning, match="does not have 2 of the model's 4"):
         lab = make_lab(model=model, optimizer=optimizer)
     train(lab)
-    assert "linear1.weight" in lab.panels["training"]._notice.value
+    assert "linear1.weight" in lab.panels["training"]._status.value
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):

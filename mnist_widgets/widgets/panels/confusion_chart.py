@@ -26,7 +26,7 @@ from mnist_widgets.rendering.confusion_captions import (
 )
 from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_charts import draw_confusion, draw_words
-from mnist_widgets.rendering.static_views import StaticView, render_confusion
+from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
@@ -158,6 +158,11 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self._show_pair(counts, pair)
         self._footer.caption = describe_confusion(counts, self._class_names, self._noun)
         self.mark_static_view_stale()
+
+    def _write_table(self) -> str:
+        if self._counts is None:
+            return super()._write_table()
+        return tabulate_counts(self._counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)

@@ -154,14 +154,10 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
     def static_view(self) -> StaticView:
         """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
-        names, verdicts, _ = describe_images(digit_set, self.answers, visible)
-        return render_images(
-            digit_set.images[visible],
-            verdicts,
-            names,
-            NUM_COLUMNS,
-            f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
-        )
+        names, verdicts, sentences = describe_images(digit_set, self.answers, visible)
+        page = f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}"
+        words = describe_page(page, verdicts, sentences) if names else self.grid.notice
+        return render_images(digit_set.images[visible], verdicts, names, NUM_COLUMNS, words)
 
     def redraw(self) -> None:
         """Update the widgets from predictions and choices; called by the redraw scheduler."""
@@ -180,8 +176,11 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             grid.page_index, grid.num_images = pager.page_index, len(indices)
             page = f"page {pager.page_index + 1:,} of {pager.num_pages:,}"
             grid.label = f"{self._digit_set.name}, {page}"
-            grid.summary = describe_page(f"P{page[1:]}", grid.verdicts[: len(visible)])
             grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
+            of_visible = slice(len(visible))
+            grid.summary = grid.notice or describe_page(
+                page.capitalize(), grid.verdicts[of_visible], grid.sentences[of_visible]
+            )
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
         self.mark_static_view_stale()

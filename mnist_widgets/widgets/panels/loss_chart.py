@@ -21,6 +21,7 @@ from mnist_widgets.rendering.static_views import (
     StaticView,
     join_views,
     render_losses,
+    tabulate_batches,
     tabulate_epochs,
 )
 from mnist_widgets.training.history import History
@@ -156,12 +157,14 @@ class LossChart(ChartPanel, Callback):
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
             axis.show(new_range)
         self._earlier_runs.draw(self._x_axis, self._y_axis)
-        batches = self._series.batches
-        self._show_points(self._batches, batches)
+        self._show_points(self._batches, self._series.batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._footer.caption = describe_losses(self.history, (batches[0][1], batches[1][1]))
+        self._footer.caption = describe_losses(self._series)
         self.mark_static_view_stale()
+
+    def _write_table(self) -> str:
+        return tabulate_batches(self.history).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""

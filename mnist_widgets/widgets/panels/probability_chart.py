@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NO_IMAGE = "No image has been picked yet."
+_NO_ANSWER = "No prediction yet."  # for the selected image of a gallery; as in image_grid_logic.js
 _ANSWER = ["selected", "probabilities"]
 """The traits of a gallery's grid on which the static view depends."""
 
@@ -155,7 +156,7 @@ class ProbabilityChart(ChartPanel):
         """Return the image and its bars as a PNG, dark on white."""
         answer = self._shown_answer
         if answer is None:
-            return draw_words(_NO_IMAGE)
+            return draw_words(self._absence)
         probabilities = answer.probabilities.cpu()
         return draw_prediction(answer.image, probabilities, self._class_names, answer.true_label)
 
@@ -169,7 +170,7 @@ class ProbabilityChart(ChartPanel):
         """Return the image, its probabilities and the sentence."""
         answer = self._shown_answer
         if answer is None:
-            return StaticView.of_words(_NO_IMAGE)
+            return StaticView.of_words(self._absence)
         return render_prediction(
             answer.image,
             answer.probabilities.cpu(),
@@ -195,6 +196,12 @@ class ProbabilityChart(ChartPanel):
         if self._gallery is not None:
             return self._gallery.selected_answer()
         return None if self._shown is None else self._shown[0]
+
+    @property
+    def _absence(self) -> str:
+        """Say why there is no answer to show."""
+        is_selected = self._gallery is not None and self._gallery.grid.selected >= 0
+        return _NO_ANSWER if is_selected else _NO_IMAGE
 
     def _check_alone(self, request: str) -> None:
         if self._gallery is not None:
