@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import traceback
 
 
 def format_loss(loss: float) -> str:
@@ -23,16 +21,6 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole_seconds} s" if minutes else f"{whole_seconds} s"
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an error as an alert in HTML: its type, its message, and a folded traceback."""
-    message = html.escape(str(error) or "no further message")
-    lines = html.escape("".join(traceback.format_exception(error)))
-    return (
-        f'<div role="alert"><strong>{type(error).__name__}:</strong> {message}'
-        f"<details><summary>Traceback</summary><pre>{lines}</pre></details></div>"
-    )
 
 
 def name_error(error: BaseException) -> str:

@@ -16,7 +16,14 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.parts.controls import ROW, disclosure
+from mnist_widgets.widgets.parts.controls import (
+    ROW,
+    Disclosure,
+    LiveRegion,
+    code_box,
+    notice,
+    popover,
+)
 from mnist_widgets.widgets.parts.setting_controls import (
     build_control,
     show_value,
@@ -73,17 +80,10 @@ class HyperparameterPanel(Panel):
         self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
         self._help = HTML()
-        self._difference = text_line("mw-difference", flex="1 1 78px")
-        text = self._build_text()
-        common = [self._controls[setting.name] for setting in self._shown if not setting.is_rare]
-        rare = [self._controls[setting.name] for setting in self._shown if setting.is_rare]
-        folded: list[Widget] = [HBox(rare, layout=ROW)] if rare else []
-        folded += text if "text" not in hidden else []
-        more = VBox(folded)
-        button = disclosure("More settings", "Fewer settings", more, width_px=112)
-        row = [*common, *([button] if folded else []), self._help, self._difference]
-        super().__init__("mw-settings", [HBox(row, layout=ROW), more])
-        self._parts_off_page = [button, *text]
+        self._difference = text_line("mw-difference", flex="1 1 90px")
+        self._spoken = LiveRegion()
+        self._build_text()
+        super().__init__("mw-settings", self._lay_out(has_text="text" not in hidden))
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
@@ -104,17 +104,17 @@ class HyperparameterPanel(Panel):
 
     def redraw(self) -> None:
         """Update the texts from the settings; called by the redraw scheduler."""
-        config = self.config
-        self._help.value = self._write_help()
-        self._difference.value = self._describe_difference()
-        alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
-        self._notice.value = alert if self._text_error else ""
+        error, waiting = self._text_error, self._find_waiting()
+        listed = ", ".join(waiting)
+        words = f"Press Reset to use {'it' if len(waiting) == 1 else 'them'}." if waiting else ""
+        self._difference.value = f'<span title="{html.escape(listed)}">{words}</span>'
+        self._error.value = notice(error, is_alert=True) if error else ""
+        self._spoken.words = error or f"{words} {listed}"
+        self._help.value = self._write_help(listed)
         self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
-            self._code.value = (
-                "<div>The same in code; put in your number of epochs:</div>"
-                f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
-            )
+            code = code_box(self._write_code(self.config))
+            self._code.value = f"<div>The same in code; put in your number of epochs:</div>{code}"
         self.mark_static_view_stale()
 
     def _build_control(self, setting: Setting) -> Widget:
@@ -123,20 +123,41 @@ class HyperparameterPanel(Panel):
         on_choice(control, partial(self._on_control, setting), trait_of(control))
         return control.add_class(f"mw-{setting.name.replace('_', '-')}")
 
-    def _build_text(self) -> list[Widget]:
-        """Return the field of the text, the checkbox that shows the code, and the code."""
-        self._switch = Checkbox(description="Show the settings as code", indent=False)
+    def _build_text(self) -> None:
+        """Build the field of the text, a place for its error, and the code with its checkbox."""
         self._text = Text(
             description="Text",
             tooltip="Copy it, or paste another and press Enter",
             continuous_update=False,
             disabled="text" in self._fixed,
             style={"description_width": "32px"},
-            layout={"width": "auto", "max_width": "640px"},
+            layout={"flex": "1 1 300px", "max_width": "560px"},
         )
-        self._notice = text_line("mw-notice")
+        self._switch = Checkbox(
+            description="Show the settings as code", indent=False, layout={"width": "auto"}
+        )
+        self._error = text_line("mw-text-error", flex="1 1 120px")
         self._code = HTML()
-        return [self._text, self._notice, self._switch, self._code]
+
+    def _lay_out(self, *, has_text: bool) -> list[Widget]:
+        """Return a row of settings and what is folded: the rare settings, the text and the code."""
+        common = [setting for setting in self._shown if not setting.is_rare] or self._shown
+        rare = [setting for setting in self._shown if setting not in common]
+        row, rare_row = ([self._controls[s.name] for s in part] for part in (common, rare))
+        text_row = [self._text, self._switch, self._error]
+        folded = [
+            HBox(part, layout=ROW) for part in (rare_row, text_row if has_text else []) if part
+        ]
+        more = VBox([*folded, self._code])
+        self._parts_off_page = [more, *text_row, self._help, self._difference]
+        side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
+        side += [self._help] if common else []
+        if has_text or any(setting.name not in self._fixed for setting in self._shown):
+            side.append(self._difference)  # else it stays empty
+        if not side:  # all is hidden
+            return [self._spoken]
+        row.append(HBox(side, layout={"flex": "1 1 230px", "align_items": "center"}))
+        return [HBox(row, layout=ROW), more, self._spoken]
 
     def _show_config(self) -> None:
         """Set the controls to the settings.
@@ -150,18 +171,19 @@ class HyperparameterPanel(Panel):
         with written_by_code(self._text):
             self._text.value = self.config.to_string()
 
-    def _write_help(self) -> str:
-        """Return a question mark that opens what each setting means."""
+    def _write_help(self, waiting: str) -> str:
+        """Return a question mark that opens the meaning of each setting."""
         entries = [
             f"<dt>{html.escape(setting.label)}</dt>"
             f"<dd>{html.escape(setting.explain(getattr(self.config, setting.name)))}"
             f"{' Locked.' * (setting.name in self._fixed)}</dd>"
             for setting in self._shown
         ]
-        return (
-            '<details class="mw-help"><summary aria-label="About the settings">?</summary>'
-            f"<div><p>{self._describe_effect()}</p><dl>{''.join(entries)}</dl></div></details>"
-        )
+        effect = self._describe_effect()
+        if waiting:
+            effect += f" Waiting for it: {html.escape(waiting)}."
+        content = f"<p>{effect}</p><dl>{''.join(entries)}</dl>"
+        return popover("?", "About the settings", content, self._help)
 
     def _describe_effect(self) -> str:
         free = [setting for setting in self._shown if setting.name not in self._fixed]
@@ -175,15 +197,11 @@ class HyperparameterPanel(Panel):
             "once; all other changes wait for the next Reset."
         )
 
-    def _describe_difference(self) -> str:
+    def _find_waiting(self) -> list[str]:
+        """Return the settings that wait for Reset, in words."""
         run_config = (self.run_config or self.config).with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
-        waiting = [words[name] for name in words if words[name] != run_words[name]]
-        if not waiting:
-            return ""
-        names = waiting[0] if len(waiting) == 1 else f"these {len(waiting)} settings"
-        listed = html.escape(", ".join(waiting))
-        return f'<span role="status" title="{listed}">Press Reset to use {names}.</span>'
+        return [words[name] for name in words if words[name] != run_words[name]]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
         value: dict[str, Any] = {setting.name: change["new"]}

@@ -9,7 +9,7 @@ from ipywidgets import Checkbox, HBox, Widget
 from mnist_widgets.rendering.confusion_captions import Pair
 from mnist_widgets.widgets.parts.axes import widest_px
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.parts.controls import ROW, button, disclosure, dropdown
+from mnist_widgets.widgets.parts.controls import ROW, Disclosure, button, dropdown
 
 _NONE = -1  # a list whose value is None shows no option at all
 
@@ -47,7 +47,7 @@ class CellSettings(HBox):
             tooltip = "Count now; it also happens at each epoch's end and whenever training stops"
             more.append(button("Count now", tooltip, count, width_px=84))
         rarer = HBox(more, layout=ROW)
-        shown = [self.numbers, disclosure("More", "Fewer", rarer, width_px=60), rarer]
+        shown = [self.numbers, Disclosure("More", "Fewer", rarer, width_px=60), rarer]
         super().__init__(shown, layout=ROW | {"justify_content": "flex-end"})
 
 

@@ -28,13 +28,12 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]
     if shown := listed or setting.suggestions:
         names = [label for label, _ in listed] or list(map(str, setting.suggestions))
-        return Dropdown(
-            options=shown, layout=layout(widest_px(names) + (52 if listed else 40)), **options
-        )
+        return Dropdown(options=shown, layout=layout(widest_px(names) + 52), **options)
     least, greatest = setting.limits
     if setting.is_whole:
         limits = {"min": int(least), "max": int(greatest)}
-        return BoundedIntText(layout=layout(72), **limits, **options)
+        digits = widest_px([str(greatest)])
+        return BoundedIntText(layout=layout(digits + 38), **limits, **options)
     return NumberField(least, least, greatest, layout=layout(72), **options)
 
 
