@@ -33,7 +33,7 @@ SHOW_FILE_LIST = """() => {
     window.jupyterapp.shell.expandLeft();
 }"""
 SCROLL_TO_TOP = "element => element.scrollIntoView({block: 'start'})"
-MARGIN_PX = 8  # around the lab
+MARGIN_PX = 8  # at the left and the right of the lab
 MAX_FRAMES = 40  # of the training
 STRIP_PX = 40  # the height of the words below the lab
 POINTER = [(0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12)]
@@ -87,12 +87,16 @@ class Movie:
     def save(self, path: Path) -> None:
         """Write the frames as a GIF that repeats for ever.
 
-        All frames share the colours of the last one, which shows everything, and are not dithered:
-        what stands still then takes no space.
+        The frames get their colours together, and are not dithered: then what stands still takes no
+        space.
         """
-        palette = self._frames[-1].quantize(colors=256, dither=Image.Dither.NONE)
+        width, height = self._frames[0].size
+        film = Image.new("RGB", (width, height * len(self._frames)))
+        for position, frame in enumerate(self._frames):
+            film.paste(frame, (0, height * position))
+        film = film.quantize(colors=256, dither=Image.Dither.NONE)
         first, *others = (
-            frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self._frames
+            film.crop((0, top, width, top + height)) for top in range(0, film.height, height)
         )
         first.save(path, save_all=True, append_images=others, duration=self._durations_ms, loop=0)
 
@@ -157,11 +161,11 @@ def make_still_of_two_runs(page: Page) -> None:
     _settle(page)
     clip = _frame(lab, last=lab)
     _write("dashboard.png", lambda path: page.screenshot(path=path, clip=clip))
-    page.set_viewport_size(WINDOW)
 
 
 def make_still_of_lesson(page: Page) -> None:
     """Write `lesson.png`: the buttons and the loss in the first lesson."""
+    page.set_viewport_size(WINDOW)
     cell = page.locator(".jp-CodeCell", has=page.locator(".mw-training-panel")).first
     cell.evaluate(SCROLL_TO_TOP)
     _settle(page)
@@ -177,7 +181,7 @@ def _frame(first: Locator, last: Locator) -> FloatRect:
         x=box["x"] - MARGIN_PX,
         y=box["y"],
         width=box["width"] + 2 * MARGIN_PX,
-        height=end["y"] + end["height"] + MARGIN_PX - box["y"],
+        height=end["y"] + end["height"] - box["y"],
     )
 
 
@@ -207,9 +211,12 @@ def _write(name: str, save: Callable[[Path], object]) -> None:
 
 def main() -> None:
     """Make all pictures."""
-    root = os.environ.get("MNIST_WIDGETS_DATA", "")
-    set_root = f"import os\nos.environ['MNIST_WIDGETS_DATA'] = {root!r}" if root else ""
-    num_epochs = 4 if root else 20
+    root = os.environ.get("MNIST_WIDGETS_DATA")
+    set_root = ""
+    if root:  # the server gives its kernels an empty folder
+        folder = str(Path(root).expanduser().absolute())
+        set_root = f"import os\nos.environ['MNIST_WIDGETS_DATA'] = {folder!r}"
+    num_epochs = 3 if root else 20
     cell = f"lab = dashboard(epochs={num_epochs})\nlab"
     with open_lab([set_root, "from mnist_widgets.widgets import dashboard", cell]) as lab:
         page = lab.page
