@@ -1,6 +1,6 @@
 """Make the pictures of the README and of docs/ from the real lab in JupyterLab and Chromium.
 
-Run `python scripts/make_readme_pictures.py`; it takes about a minute and writes three files in
+Run `python scripts/make_readme_pictures.py`; it takes some minutes and writes three files in
 docs/images: `lab.gif`, a moving picture that trains, clicks a cell of the confusion matrix and one
 of its images; `dashboard.png`, the lab with two runs; and `lesson.png`, a part of the first lesson.
 The images are those of MNIST if `MNIST_WIDGETS_DATA` names its folder, else the bundled digits.
