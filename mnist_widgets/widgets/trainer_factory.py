@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from mnist_widgets.data.digit_set import DigitSet, check_same_classes
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.settings import TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
 from mnist_widgets.training.evaluation.outputs import find_option
 from mnist_widgets.training.hooks import Callback
@@ -82,7 +82,7 @@ class TrainerFactory:
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
                 f"{self.settings!r}"
             )
-        defaults = RunConfig(batch_size=512 if len(self.train_set) > 10_000 else 32)
+        defaults = RunConfig(batch_size=default_batch_size(len(self.train_set)))
         return RunConfig.from_string(self.settings or "", defaults=defaults)
 
     def _check_model(self, model: object) -> None:

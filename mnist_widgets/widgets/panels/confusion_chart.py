@@ -32,11 +32,10 @@ from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.panel import text_line
-from mnist_widgets.widgets.parts.axes import class_axis, widest_px
 from mnist_widgets.widgets.parts.choices import PairSelection
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.parts.controls import ROW
-from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis, widest_px
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,9 +28,8 @@ from mnist_widgets.training.history import History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
-from mnist_widgets.widgets.parts.axes import DataAxis
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
-from mnist_widgets.widgets.parts.figures import build_figure
+from mnist_widgets.widgets.parts.figures import DataAxis, build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
 from mnist_widgets.widgets.redraws import scheduler
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from ipywidgets import Checkbox, HBox, Widget
 
 from mnist_widgets.rendering.confusion_captions import Pair
-from mnist_widgets.widgets.parts.axes import widest_px
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
 from mnist_widgets.widgets.parts.controls import ROW, Disclosure, button, dropdown
+from mnist_widgets.widgets.parts.figures import widest_px
 
 _NONE = -1  # a list whose value is None shows no option at all
 

@@ -10,8 +10,7 @@ import numpy as np
 from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.widgets.parts.axes import class_axis
-from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.links import LinkedBars, LinkedHTML, LinkedLabel
 

@@ -7,8 +7,8 @@ from typing import Any
 from ipywidgets import BoundedIntText, Dropdown, Widget
 
 from mnist_widgets.runs.settings import Setting
-from mnist_widgets.widgets.parts.axes import widest_px
 from mnist_widgets.widgets.parts.choices import written_by_code
+from mnist_widgets.widgets.parts.figures import widest_px
 from mnist_widgets.widgets.parts.number_field import NumberField
 
 
