@@ -1,4 +1,4 @@
-"""Accessibility: what axe-core finds, names and tables of charts, and a lesson without a mouse."""
+"""Accessibility: axe-core, names and tables of charts, captions read aloud, files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def trained(lab):
 
 
 def find_violations(page, selector: str) -> list[str]:
-    """Return what axe-core finds in the first match of a selector."""
+    """Return the violations that axe-core finds in the first match of a selector."""
     # JupyterLab's body is 0 pixels high, so axe-core takes all that it shows for hidden.
     page.evaluate("document.body.style.height = '100vh'")
     results = Axe().run(page, context=[selector]).response

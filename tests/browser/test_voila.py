@@ -1,4 +1,4 @@
-"""The lab as a page of its own, which Voila makes of a notebook: no code and no JupyterLab."""
+"""The lab in Voila, which shows a notebook as a page without code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The lab drawn by VS Code's own widget renderer; `make vscode` runs this, `make test` does not.
 
-What npm fetches goes to a temporary folder: the renderer, and RequireJS, by which VS Code loads
-the widgets' bundles.
+npm downloads to a temporary folder: the renderer, and RequireJS, with which VS Code loads the
+widgets' bundles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mnist_widgets import load_bundled_digits
 from mnist_widgets.widgets import dashboard
 dashboard(data=load_bundled_digits())
 """
-# Each text to be seen, with the contrast that WCAG 2 computes from its colour and what is behind.
+# Each visible text, with the contrast of its colour to its background, as WCAG 2 defines it.
 CONTRASTS = """() => {
     const parse = colour => (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     const luminance = ([r, g, b]) => {
