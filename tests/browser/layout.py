@@ -1,10 +1,21 @@
-"""The layout of widgets on a page: texts that are cut, outside of their panel, or overlapping."""
+"""The layout of widgets on a page: their widths, and texts that are cut or overlap."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+
+def set_output_width(page: Page, selector: str, output_px: int, height_px: int) -> None:
+    """Resize the window so that the first match of a selector has a width; scroll it to the top."""
+    element = page.locator(selector).first
+    for _ in range(3):  # parts of the front end change their widths, too
+        window_px, width_px = page.viewport_size["width"], element.bounding_box()["width"]
+        page.set_viewport_size(
+            {"width": round(window_px + output_px - width_px), "height": height_px}
+        )
+    element.evaluate("element => element.scrollIntoView({block: 'start'})")
 
 
 def find_lasting_faults(page: Page, selector: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe import find_violations
 from playwright.sync_api import expect
 
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=2)\nlab"]
@@ -26,18 +26,6 @@ def trained(lab):
     lab.page.locator(".mw-grid-image").nth(3).click()
     expect(lab.page.locator(".mw-probability-chart .mw-caption")).to_contain_text("True")
     return lab
-
-
-def find_violations(page, selector: str) -> list[str]:
-    """Return the violations that axe-core finds in the first match of a selector."""
-    # JupyterLab's body is 0 pixels high, so axe-core takes all that it shows for hidden.
-    page.evaluate("document.body.style.height = '100vh'")
-    results = Axe().run(page, context=[selector]).response
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in results["violations"]
-        for node in violation["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -231,7 +231,7 @@ def test_a_crash_in_the_training_turns_the_panel_red_and_join_raises_it(lesson):
     lesson.click("start")
     lesson.expect_state("Failed")
     panel = lesson.lab.page.locator(PANEL)
-    expect(panel.get_by_role("alert")).to_contain_text("ValueError: the planted error")
+    expect(lesson.status).to_contain_text("ValueError: the planted error")
     background = panel.evaluate("element => getComputedStyle(element).backgroundColor")
     red, green, blue = (int(part) for part in background[4:-1].split(","))
     assert red > green

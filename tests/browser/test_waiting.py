@@ -25,7 +25,7 @@ def test_a_training_that_a_click_began_is_drawn_live_and_stopped_by_an_interrupt
     caption = page.locator(".mw-loss-chart .mw-caption")
     start.click()
     expect(state).to_have_text("Training")
-    expect(page.locator(".mw-training-panel .mw-notice")).to_contain_text("interrupt the kernel")
+    expect(page.locator(".mw-training-panel .mw-status")).to_contain_text("interrupt the kernel")
     expect(pause).to_be_disabled()
     expect(stop).to_be_disabled()
     expect(caption).to_contain_text(AFTER_AN_EPOCH)  # drawn before the end
