@@ -123,7 +123,9 @@ def test_the_keyboard_alone_reaches_moves_and_selects(gallery):
     gallery.press("Home", "ArrowLeft", "ArrowUp")
     gallery.expect_cursor_at(0)
     expect(gallery.list).to_be_focused()
-    gallery.press("Tab")  # one stop for all images; Previous is disabled
+    gallery.press("Tab")  # one stop for all images
+    expect(gallery.root.get_by_role("button", name="Data")).to_be_focused()
+    gallery.press("Tab", "Tab")  # over Save; Previous is disabled
     expect(gallery.root.locator(".mw-next")).to_be_focused()
 
 
@@ -256,7 +258,7 @@ def test_it_is_legible_light_dark_and_narrow(gallery):
         "probabilities[::2] = 0.6 * right[::2] + 0.04\n"
         "gallery.show_predictions(Predictions(probabilities, test_set.labels))"
     )
-    expect(gallery.root.locator("[data-verdict=right]").nth(20)).to_be_visible()
+    expect(gallery.root.locator("[data-verdict=right]").nth(14)).to_be_visible()
     gallery.options.nth(13).click()
     gallery.press("ArrowRight")
     gallery.lab.screenshot("gallery-light", GALLERY)

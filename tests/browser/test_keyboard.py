@@ -13,14 +13,16 @@ from test_lesson import LESSON, PANEL, Lesson
 from watched_page import batches_in_caption
 
 MAX_STOPS = 40
-# The ring of the focused element, or of the option that the list has its cursor on.
-HAS_RING = """() => {
+# The focused element of a panel if it shows no ring, and no option under its cursor does.
+FIND_MISSING_RING = """() => {
     const focused = document.activeElement;
-    const id = focused.getAttribute('aria-activedescendant');
-    return [focused, id && document.getElementById(id)].filter(Boolean).some(element => {
+    if (!focused.closest('.mw-panel')) return null;  // JupyterLab's own
+    const option = document.getElementById(focused.getAttribute('aria-activedescendant'));
+    const hasRing = [focused, option].filter(Boolean).some(element => {
         const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(element);
         return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 || boxShadow !== 'none';
     });
+    return hasRing ? null : focused.outerHTML;
 }"""
 SELECTED_CELL = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 
@@ -49,10 +51,8 @@ class Keyboard:
         """Press a key until an element has the focus; each stop in a panel must show its focus."""
         for _ in range(MAX_STOPS):
             self.press(key)
-            stop = self.page.locator(":focus")
-            if stop.evaluate("element => !element.closest('.mw-panel')"):
-                continue
-            assert self.page.evaluate(HAS_RING), stop.evaluate("element => element.outerHTML")
+            fault = self.page.evaluate(FIND_MISSING_RING)
+            assert not fault, f"no sign of the focus: {fault}"
             if target.evaluate("element => element === document.activeElement"):
                 return
         raise AssertionError(f"{MAX_STOPS} times {key} did not lead to {target}")
