@@ -1,6 +1,5 @@
-// What is wrong with the layout of an element: a list of sentences. Texts and controls are compared
-// with each other; of a chart only its texts are, because lines, bars and cells lie over each other
-// on purpose.
+// Returns the layout faults of an element, one sentence each. Texts and controls must not overlap
+// each other. Lines, bars and cells of a chart may: they overlap on purpose.
 selector => {
   const root = document.querySelector(selector);
   const faults = [];
@@ -55,7 +54,6 @@ selector => {
   parts.forEach(({ element, box }, index) => {
     for (const other of parts.slice(index + 1)) {
       if (element.contains(other.element) || other.element.contains(element)) continue;
-      // the numbers of a matrix lie in its cells, and a title above its bar
       if (overlap(box, other.box))
         faults.push(`overlapping: ${name(element)} and ${name(other.element)}`);
     }

@@ -10,6 +10,7 @@ import json
 import re
 
 import pytest
+from layout import find_lasting_faults
 from playwright.sync_api import expect
 
 from mnist_widgets import load_bundled_digits
@@ -127,6 +128,11 @@ def test_a_clicked_image_shows_its_prediction(dashboard):
     dashboard.page.locator(BARS).nth(11 + 7).hover()  # a column; its bar may have no height
     values = dashboard.page.locator(".mw-values:visible")
     expect(values).to_contain_text(f"{100 * shares[7]:.2f} %")
+    dashboard.page.mouse.move(0, 0)
+    dashboard.page.set_viewport_size({"width": 1440, "height": 900})
+    dashboard.page.locator(".mw-dashboard").evaluate("lab => lab.scrollIntoView()")
+    assert not (faults := find_lasting_faults(dashboard.page, ".mw-dashboard")), faults
+    dashboard.lab.screenshot(f"dashboard-{dashboard.lab.front_end}")
 
 
 def test_the_bars_follow_the_training(dashboard):

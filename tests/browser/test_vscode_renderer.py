@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
+from layout import find_lasting_faults
 from playwright.sync_api import expect
 from watched_page import start_training_and_pick_an_image
 
@@ -81,14 +82,15 @@ def page(packages, renderer):
     return renderer.page
 
 
-def test_the_lab_trains_is_clicked_stops_and_every_text_is_legible(renderer, page):
+def test_the_lab_trains_shows_a_clicked_image_and_is_legible(renderer, page):
     start_training_and_pick_an_image(page, 12)
     state = page.locator(".mw-training-panel .mw-state")
     expect(page.locator(".mw-probability-chart .mw-caption")).to_contain_text("True 9.")
     expect(state).to_have_text("Training")
     page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
-    page.set_viewport_size({"width": 1280, "height": 1700})
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert not (faults := find_lasting_faults(page, ".mw-dashboard")), faults
     renderer.screenshot("vscode-stopped")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 100

@@ -164,7 +164,7 @@ class TrainingPanel(Panel):
             description="Epochs",
             tooltip="How many times Start goes through all training images",
             style={"description_width": "52px"},
-            layout={"width": "112px"},
+            layout={"width": "122px"},
         )
         self._bar = FloatProgress(
             min=0, max=1, tooltip="How much of this training is done", layout={"width": "96px"}

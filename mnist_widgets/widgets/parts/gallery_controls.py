@@ -20,12 +20,13 @@ _ORDERS: list[tuple[str, Order]] = [
     ("Least confident first", "least confident"),
     ("Most confident first", "most confident"),
 ]
-_WIDTHS = {"label_px": 40, "width_px": 172}
 
 
 def build_order_list() -> Dropdown:
     """Return a list of the orders; each value is an `Order`."""
-    return dropdown("Order", "Which come first", _ORDERS, **_WIDTHS).add_class("mw-sort")
+    return dropdown("Order", "Which come first", _ORDERS, label_px=40, width_px=172).add_class(
+        "mw-sort"
+    )
 
 
 class FilterList:
@@ -49,7 +50,9 @@ class FilterList:
             *(ImageFilter(predicted=label) for label in labels),
         ]
         self._options = tuple(map(self._name_option, filters))
-        self.box = dropdown("Show", "Which of the images are shown", self._options, **_WIDTHS)
+        tooltip = "Which of the images are shown"
+        # wide enough for "True 6, predicted 7"
+        self.box = dropdown("Show", tooltip, self._options, label_px=40, width_px=196)
         self.box.add_class("mw-filter")
 
     def show(self, wanted: ImageFilter) -> None:
