@@ -6,6 +6,7 @@ import pytest
 from axe import find_violations
 from playwright.sync_api import expect
 
+MIN_TABLE_PX = 100  # some rows
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=2)\nlab"]
 CHARTS = {
     "Loss chart": ".mw-loss-chart",
@@ -65,8 +66,10 @@ def test_each_chart_has_a_name_a_sentence_and_a_table(trained):
             image = chart.get_by_role("img", name=name, exact=True)
             expect(image).to_have_accessible_description(chart.locator(".mw-caption").inner_text())
         chart.get_by_role("button", name="Data").click()
-        table = chart.get_by_role("region").get_by_role("table")
+        region = chart.get_by_role("region")
+        table = region.get_by_role("table")
         expect(table).to_be_visible()
+        assert region.bounding_box()["height"] > MIN_TABLE_PX, name
         assert table.get_by_role("row").count() > 5
         chart.get_by_role("button", name="Data").click()
         expect(table).to_have_count(0)
