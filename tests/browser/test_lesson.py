@@ -141,11 +141,11 @@ def test_clicks_lead_from_the_confusion_matrix_to_images_and_to_probabilities(le
 
 def test_the_predictions_follow_the_training(lesson):
     matrix = lesson.lab.page.locator(".mw-confusion-chart")
-    counted = matrix.locator(".mw-accuracy").inner_text()
+    counted = matrix.locator(".mw-caption").inner_text()
     lesson.epochs.fill("2000")
     lesson.epochs.press("Enter")
     lesson.click("start")
-    expect(matrix.locator(".mw-accuracy")).not_to_have_text(counted)
+    expect(matrix.locator(".mw-caption")).not_to_have_text(counted)
     lesson.images(0).nth(5).click()
     labels, _, _ = json.loads(lesson.lab.run_cell(ASK))
     expect(lesson.sentences.first).to_contain_text(f"True {labels[5]}.")
