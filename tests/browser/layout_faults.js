@@ -51,10 +51,26 @@ selector => {
   }
   const overlap = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1.5
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1.5;
+  const angle = element => {
+    const matrix = element instanceof SVGTextElement ? element.getScreenCTM() : { a: 1, b: 0 };
+    return Math.atan2(matrix.b, matrix.a);
+  };
+  // The box of a slanted text in axes along it and across it. The boxes of slanted neighbours
+  // overlap, the texts do not.
+  const boxAlong = element => {
+    const { e, f } = element.getScreenCTM();
+    const [cos, sin] = [Math.cos(angle(element)), Math.sin(angle(element))];
+    const { x, y, width, height } = element.getBBox();
+    const [left, top] = [e * cos + f * sin + x, f * cos - e * sin + y];
+    return { left, top, right: left + width, bottom: top + height };
+  };
+  const haveSameSlant = (a, b) => angle(a) !== 0 && Math.abs(angle(a) - angle(b)) < 0.01;
   parts.forEach(({ element, box }, index) => {
     for (const other of parts.slice(index + 1)) {
       if (element.contains(other.element) || other.element.contains(element)) continue;
-      if (overlap(box, other.box))
+      const boxes = haveSameSlant(element, other.element)
+        ? [boxAlong(element), boxAlong(other.element)] : [box, other.box];
+      if (overlap(...boxes))
         faults.push(`overlapping: ${name(element)} and ${name(other.element)}`);
     }
   });
