@@ -290,7 +290,7 @@ def main() -> None:
             measure_round(lab, num_epochs, live_first=index % 2 == 1)
             for index in range(options.rounds)
         ]
-        lab.raise_complaints()
+        lab.raise_problems()
     report_slowdown(rounds)
     report_counts("of training alone", [round_.during for round_ in rounds])
     report_counts("after its end", [round_.after for round_ in rounds])

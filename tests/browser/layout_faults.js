@@ -1,6 +1,5 @@
-// What is wrong with the layout of an element: a list of sentences. Texts and controls are compared
-// with each other; of a chart only its texts are, because lines, bars and cells lie over each other
-// on purpose.
+// Returns the layout faults of an element, one sentence each. Texts and controls must not overlap
+// each other. Lines, bars and cells of a chart may: they overlap on purpose.
 selector => {
   const root = document.querySelector(selector);
   const faults = [];
@@ -52,11 +51,26 @@ selector => {
   }
   const overlap = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1.5
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1.5;
+  const angle = element => {
+    const matrix = element instanceof SVGTextElement ? element.getScreenCTM() : { a: 1, b: 0 };
+    return Math.atan2(matrix.b, matrix.a);
+  };
+  // The box of a slanted text in axes along it and across it. The boxes of slanted neighbours
+  // overlap, the texts do not.
+  const boxAlong = element => {
+    const { e, f } = element.getScreenCTM();
+    const [cos, sin] = [Math.cos(angle(element)), Math.sin(angle(element))];
+    const { x, y, width, height } = element.getBBox();
+    const [left, top] = [e * cos + f * sin + x, f * cos - e * sin + y];
+    return { left, top, right: left + width, bottom: top + height };
+  };
+  const haveSameSlant = (a, b) => angle(a) !== 0 && Math.abs(angle(a) - angle(b)) < 0.01;
   parts.forEach(({ element, box }, index) => {
     for (const other of parts.slice(index + 1)) {
       if (element.contains(other.element) || other.element.contains(element)) continue;
-      // the numbers of a matrix lie in its cells, and a title above its bar
-      if (overlap(box, other.box))
+      const boxes = haveSameSlant(element, other.element)
+        ? [boxAlong(element), boxAlong(other.element)] : [box, other.box];
+      if (overlap(...boxes))
         faults.push(`overlapping: ${name(element)} and ${name(other.element)}`);
     }
   });

@@ -1,11 +1,12 @@
-"""Accessibility: what axe-core finds, names and tables of charts, and a lesson without a mouse."""
+"""Accessibility: axe-core, names and tables of charts, captions read aloud, files."""
 
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe import find_violations
 from playwright.sync_api import expect
 
+MIN_TABLE_PX = 100  # some rows
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=2)\nlab"]
 CHARTS = {
     "Loss chart": ".mw-loss-chart",
@@ -26,18 +27,6 @@ def trained(lab):
     lab.page.locator(".mw-grid-image").nth(3).click()
     expect(lab.page.locator(".mw-probability-chart .mw-caption")).to_contain_text("True")
     return lab
-
-
-def find_violations(page, selector: str) -> list[str]:
-    """Return what axe-core finds in the first match of a selector."""
-    # JupyterLab's body is 0 pixels high, so axe-core takes all that it shows for hidden.
-    page.evaluate("document.body.style.height = '100vh'")
-    results = Axe().run(page, context=[selector]).response
-    return [
-        f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in results["violations"]
-        for node in violation["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -77,8 +66,10 @@ def test_each_chart_has_a_name_a_sentence_and_a_table(trained):
             image = chart.get_by_role("img", name=name, exact=True)
             expect(image).to_have_accessible_description(chart.locator(".mw-caption").inner_text())
         chart.get_by_role("button", name="Data").click()
-        table = chart.get_by_role("region").get_by_role("table")
+        region = chart.get_by_role("region")
+        table = region.get_by_role("table")
         expect(table).to_be_visible()
+        assert region.bounding_box()["height"] > MIN_TABLE_PX, name
         assert table.get_by_role("row").count() > 5
         chart.get_by_role("button", name="Data").click()
         expect(table).to_have_count(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_output_width
 from playwright.sync_api import expect
 
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=3)\nlab"]
@@ -31,13 +31,7 @@ def trained(lab):
 
 
 def resize(lab, output_px: int, height_px: int) -> None:
-    """Make the output of the cell so wide, in a window so high, and scroll the lab to its top."""
-    page = lab.page
-    for _ in range(3):  # the front end's own parts change their widths, too
-        width = page.locator(".mw-dashboard").bounding_box()["width"]
-        window = page.viewport_size["width"]
-        page.set_viewport_size({"width": round(window + output_px - width), "height": height_px})
-    page.evaluate("document.querySelector('.mw-dashboard').scrollIntoView({block: 'start'})")
+    set_output_width(lab.page, ".mw-dashboard", output_px, height_px)
 
 
 def count_columns(lab) -> int:
@@ -61,7 +55,7 @@ def test_nothing_of_the_lab_is_cut_or_overlaps_at_any_width(trained, dark):
 
 
 def test_all_but_the_runs_is_visible_at_once(trained):
-    # the output of JupyterLab with its file list, and how much of it is visible; FACTS of a page
+    # JupyterLab with its file list at 1440 x 900, and at 1366 x 768 with 150 px of scrolling
     for output_px, visible_px in ((1008, 775), (934, 643 + 150)):
         resize(trained, output_px, 900)
         top = trained.page.locator(".mw-dashboard").bounding_box()["y"]
@@ -71,7 +65,7 @@ def test_all_but_the_runs_is_visible_at_once(trained):
         assert trained.page.locator(".mw-grid-image:visible").count() == NUM_IMAGES
 
 
-def test_the_output_s_width_decides_how_many_columns_there_are(trained):
+def test_the_width_of_the_output_decides_the_number_of_columns(trained):
     for output_px, num_columns in ((790, 1), (815, 2), (1430, 2), (1475, 3)):
         resize(trained, output_px, 900)
         assert count_columns(trained) == num_columns, output_px

@@ -50,7 +50,7 @@ class FilterList:
         ]
         self._options = tuple(map(self._name_option, filters))
         tooltip = "Which of the images are shown"
-        self.box = dropdown("Show", tooltip, self._options, label_px=40, width_px=188)
+        self.box = dropdown("Show", tooltip, self._options, label_px=40, width_px=196)
         self.box.add_class("mw-filter")
 
     def show(self, wanted: ImageFilter) -> None:
