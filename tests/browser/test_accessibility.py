@@ -15,6 +15,9 @@ CHARTS = {
     "Prediction": ".mw-probability-chart",
 }
 
+IS_SPOKEN = """() => document.querySelector(".mw-loss-chart .mw-caption").textContent
+  === document.querySelector(".mw-loss-chart [aria-live=polite]").textContent"""
+
 
 @pytest.fixture
 def trained(lab):
@@ -79,7 +82,7 @@ def test_a_caption_is_read_aloud_only_when_it_stays(trained):
     page = trained.page
     spoken = page.locator(".mw-loss-chart [aria-live=polite]")
     caption = page.locator(".mw-loss-chart .mw-caption")
-    expect(spoken).to_have_text(caption.inner_text())
+    page.wait_for_function(IS_SPOKEN)
     page.get_by_label("Epochs").fill("2000")
     page.get_by_label("Epochs").press("Enter")
     before = spoken.inner_text()
@@ -91,7 +94,7 @@ def test_a_caption_is_read_aloud_only_when_it_stays(trained):
     page.locator(".mw-dashboard .mw-pause").click()
     expect(page.locator(".mw-state")).to_have_text("Paused")
     expect(spoken).not_to_have_text(before)
-    expect(spoken).to_have_text(caption.inner_text())
+    page.wait_for_function(IS_SPOKEN)
 
 
 def test_the_save_menu_gives_a_picture_and_a_table(trained):

@@ -227,7 +227,7 @@ def test_an_empty_page_says_so_without_a_jump(gallery):
         "gallery.show_predictions(Predictions(torch.eye(10)[test_set.labels], test_set.labels))"
     )
     gallery.root.get_by_label("Show").select_option("Mistakes")
-    expect(gallery.root.get_by_text("Not a single mistake.")).to_be_visible()
+    expect(gallery.root.locator(".mw-grid-notice")).to_have_text("Not a single mistake.")
     expect(gallery.options).to_have_count(0)
     gallery.list.focus()
     gallery.press("ArrowDown", "Enter")

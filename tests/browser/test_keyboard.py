@@ -99,7 +99,7 @@ def test_the_keyboard_steers_the_training(lesson, keyboard):
 def test_the_keyboard_selects_an_image_and_a_cell_of_the_matrix(lesson, keyboard):
     page = lesson.lab.page
     keyboard.select_cell(".mw-image-gallery")
-    keyboard.go_to(lesson.galleries.first.get_by_role("listbox"))
+    keyboard.go_to(lesson.gallery.get_by_role("listbox"))
     keyboard.press("ArrowRight", "ArrowRight", "ArrowDown", "Enter")
     lesson.expect_answer(12)
 
@@ -112,12 +112,12 @@ def test_the_keyboard_selects_an_image_and_a_cell_of_the_matrix(lesson, keyboard
     counted = lesson.lab.run_cell("print(int(confusion._counts[4, 4]))").strip()
     expect(matrix).to_contain_text(f"{counted} images")
     names = re.compile("true 4, predicted 4")
-    expect(lesson.images(1)).to_have_count(min(30, int(counted)))
-    for image in lesson.images(1).all():
+    expect(lesson.images).to_have_count(min(30, int(counted)))
+    for image in lesson.images.all():
         expect(image).to_have_accessible_name(names)
-    keyboard.go_to(lesson.galleries.last.get_by_role("listbox"))
+    keyboard.go_to(lesson.gallery.get_by_role("listbox"))
     keyboard.press("End", "Enter")
-    expect(lesson.galleries.last.locator("[aria-selected=true]")).to_have_accessible_name(names)
+    expect(lesson.gallery.locator("[aria-selected=true]")).to_have_accessible_name(names)
     lesson.lab.screenshot("keyboard-matrix")
 
 

@@ -47,6 +47,7 @@ class Lesson:
         self.state = lab.page.locator(f"{PANEL} .mw-state")
         self.epochs = lab.page.get_by_label("Epochs")
         self.matrix = lab.page.locator(".mw-confusion-chart")
+        self.gallery = lab.page.locator(".mw-image-gallery")
         self.images = lab.page.locator(".mw-image-gallery [role=option]:visible")
         self.sentence = lab.page.locator(".mw-probability-chart .mw-caption")
 
@@ -271,6 +272,7 @@ def test_a_narrow_window_cuts_nothing_off(lesson):
     lesson.lab.scroll_to(PANEL)
     lesson.lab.screenshot("lesson-narrow")
     for selector in (PANEL, CHART, *VIEW):
+        lesson.lab.scroll_to(selector)  # bqplot lays out only what is in view
         faults = find_lasting_faults(lesson.lab.page, selector)
         assert not faults, f"{selector}: {faults}"
 
