@@ -67,7 +67,7 @@ clean: ## remove caches and builds; the environment stays (rm -r .venv)
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/%-installed: pyproject.toml | $(BIN)/python
-	@echo "== Installing into .venv; the first time this takes some minutes: PyTorch is large"
+	@echo "== Installing what .venv lacks; this can take some minutes"
 	@$(PIP_INSTALL) ".[$*]"
 	@touch $@
 

@@ -85,11 +85,10 @@ print(json.dumps([names[test_set.labels[index]] for index in shown]))
 """
 
 
-# The same as a click on Reset: a new network and an empty history.
+# The same as a click on Reset: the first weights and an empty history.
 RESET = """
-lab.reset()
+lab.session.reset()
 lab.session.between_batches(lambda: None).result(10)
-lab.session.trainer.callbacks.append(clocks["live"])
 """
 
 
@@ -291,7 +290,7 @@ def main() -> None:
             measure_round(lab, num_epochs, live_first=index % 2 == 1)
             for index in range(options.rounds)
         ]
-        lab.raise_complaints()
+        lab.raise_problems()
     report_slowdown(rounds)
     report_counts("of training alone", [round_.during for round_ in rounds])
     report_counts("after its end", [round_.after for round_ in rounds])

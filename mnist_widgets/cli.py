@@ -1,6 +1,7 @@
-"""The `mnist-widgets` command: open the lessons, train, download data, run the doctor.
+"""Open the lessons, train, download data, check the installation.
 
-This module parses the options and prints the results.
+The help of the `mnist-widgets` command begins with the line above. This module parses the options
+and prints the results.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mnist_widgets
-from mnist_widgets.lessons import copy_lessons, open_lab
+from mnist_widgets.lessons import copy_lessons, open_lab, require_jupyterlab
 from mnist_widgets.system.interrupts import interrupts_wait
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     """Copy the lessons and open JupyterLab; all arguments but a leading folder go to JupyterLab."""
     has_folder = bool(arguments) and not arguments[0].startswith("-")
     folder = Path(arguments.pop(0) if has_folder else LESSONS_FOLDER).expanduser().absolute()
+    require_jupyterlab()  # before anything is copied
     try:
         copied, kept = copy_lessons(folder)
     except OSError as error:
@@ -87,13 +89,17 @@ def _train(options: argparse.Namespace, _: list[str]) -> int | None:
     train_set, test_set = _load(options.dataset)
     import torch  # after `_load`, whose error message says why torch does not load
 
+    from mnist_widgets.runs.settings import default_batch_size
+
+    given = vars(options).get("batch_size")
+    batch_size = given or default_batch_size(len(train_set))
     torch.manual_seed(options.seed)
     model = mnist_widgets.SimpleNet(28 * 28, len(train_set.class_names))
     trainer = mnist_widgets.Trainer(
         model,
         torch.nn.CrossEntropyLoss(),
         torch.optim.Adam(model.parameters(), lr=options.lr),
-        train_set.batches(options.batch_size, shuffle=True),
+        train_set.batches(batch_size, shuffle=True),
         evaluator=mnist_widgets.Evaluator(test_set.batches(512)),
         callbacks=[mnist_widgets.ProgressBar(), mnist_widgets.DivergenceGuard()],
     )
@@ -190,7 +196,8 @@ def _build_parser() -> argparse.ArgumentParser:
         _read_number, float, math.ulp(0), MAX_LEARNING_RATE, "a number above 0 and up to 1e37"
     )
     train.add_argument("--epochs", type=count, default=10, help="passes through the data")
-    train.add_argument("--batch-size", type=count, default=512, help="images per update")
+    help_text = "images per update (default: 512, or 32 with the bundled digits)"
+    train.add_argument("--batch-size", type=count, default=argparse.SUPPRESS, help=help_text)
     train.add_argument("--lr", type=rate, default=0.001, help="learning rate of Adam")
     help_text = "auto: MNIST if it is available, otherwise the bundled digits"
     train.add_argument("--dataset", choices=LOADERS, default="auto", help=help_text)

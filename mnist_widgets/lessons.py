@@ -54,12 +54,8 @@ def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:
     return copied, kept
 
 
-def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
-    """Replace this process by a JupyterLab in `folder` that shows the first lesson.
-
-    Args:
-        folder: holds the student's copies.
-        arguments: go to JupyterLab and override the settings made here.
+def require_jupyterlab() -> None:
+    """Check that `open_lab` can start JupyterLab.
 
     Raises:
         ModuleNotFoundError: if JupyterLab is not installed.
@@ -68,6 +64,15 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
         raise ModuleNotFoundError(
             'JupyterLab is missing. Install it with: pip install "mnist_widgets[lab]"'
         )
+
+
+def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
+    """Replace this process by a JupyterLab in `folder` that shows the first lesson.
+
+    Args:
+        folder: holds the student's copies.
+        arguments: go to JupyterLab and override the settings made here.
+    """
     command = [
         sys.executable,
         *("-m", "jupyterlab"),

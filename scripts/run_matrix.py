@@ -28,7 +28,7 @@ ENVIRONMENTS = ROOT / "build" / "matrix"
 KERNELS = ("ipykernel==6.29.5", "ipykernel>=7.1")
 CHARTS = ("bqplot==0.12.47", "bqplot>=0.13,<0.14")
 TESTS = (
-    "tests/browser/test_versions.py::test_page_kernel_and_tests_go_by_the_same_packages",
+    "tests/browser/test_versions.py::test_page_kernel_and_tests_use_the_same_packages",
     "tests/browser/test_lesson.py::test_the_buttons_steer_a_training_that_runs",
 )
 # From outer to inner folders: a folder that is linked whole needs no links inside.

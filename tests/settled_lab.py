@@ -11,7 +11,7 @@ TIMEOUT_S = 30
 
 def settle(lab) -> None:
     """Wait until everything requested of a lab has taken effect, is predicted and drawn."""
-    scheduler.flush()  # a selection made by code reaches the page's trait, which requests a job
+    scheduler.flush()  # a filter changes the visible images in a redraw, which requests a job
     lab.session.between_batches(lambda: None).result(TIMEOUT_S)
     lab.session.in_portions(_no_portion).result(TIMEOUT_S)  # comes after the jobs that wait
     scheduler.flush()

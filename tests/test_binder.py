@@ -90,8 +90,8 @@ def test_start_sets_one_quiet_thread_and_becomes_what_it_is_given():
 
 
 def test_each_launch_link_opens_what_is_here():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"https://mybinder\.org/v2/gh/([^)]*?)/HEAD\?urlpath=([^)]*)", readme)
+    page = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    links = re.findall(r"https://mybinder\.org/v2/gh/([^)]*?)/HEAD\?urlpath=([^)]*)", page)
     repositories, paths = zip(*links, strict=True)
     assert len(set(repositories)) == 1
     front_ends, notebooks = zip(*(path.partition("notebooks/")[::2] for path in paths), strict=True)

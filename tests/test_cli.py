@@ -37,6 +37,8 @@ def test_without_arguments_the_help_is_printed(capsys):
     assert main([]) == 0
     help_text = capsys.readouterr().out
     assert all(command in help_text for command in ("lab", "train", "data", "doctor"))
+    assert "Open the lessons" in help_text
+    assert "`" not in help_text
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,15 @@ class TestTrain:
         command = ["train", "--dataset", "bundled", "--epochs", "1", "--seed", "7"]
         reports = [(main(command), capsys.readouterr().out) for _ in range(2)]
         assert reports[0] == reports[1]
+
+    def test_the_bundled_digits_are_trained_in_batches_of_32_unless_you_choose(self, capsys):
+        command = ["train", "--dataset", "bundled", "--epochs", "1"]
+        reports = []
+        for batch_size in ([], ["--batch-size", "32"], ["--batch-size", "512"]):
+            assert main([*command, *batch_size]) == 0
+            reports.append(capsys.readouterr().out)
+        assert reports[0] == reports[1]
+        assert reports[0] != reports[2]
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has another error for it")
     def test_it_ends_quietly_when_its_reader_ends(self):
@@ -159,16 +170,25 @@ class TestData:
 
 
 class TestLab:
-    def test_existing_files_are_kept_and_listed(self, tmp_path, no_jupyterlab, capsys):
-        main(["lab", str(tmp_path)])
+    def test_existing_files_are_kept_and_listed(self, tmp_path):
+        """Run it with `--version`, which JupyterLab prints before it ends."""
+        command = [COMMAND, "lab", tmp_path, "--version"]
+        reports = [
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            for _ in range(2)
+        ]
         lesson = next(tmp_path.glob("01_*.ipynb"))
-        assert lesson.name in capsys.readouterr().out.partition("copied: ")[2]
-        main(["lab", str(tmp_path)])
-        assert lesson.name in capsys.readouterr().out.partition("kept as they are: ")[2]
+        assert lesson.name in reports[0].partition("copied: ")[2]
+        assert lesson.name in reports[1].partition("kept as they are: ")[2]
+        assert reports[1].splitlines()[-1] == version("jupyterlab")
 
-    def test_without_jupyterlab_it_says_how_to_get_it(self, tmp_path, no_jupyterlab, capsys):
-        assert main(["lab", str(tmp_path)]) == 1
+    def test_without_jupyterlab_it_says_how_to_get_it_and_copies_nothing(
+        self, tmp_path, no_jupyterlab, capsys
+    ):
+        folder = tmp_path / "lessons"
+        assert main(["lab", str(folder)]) == 1
         assert 'pip install "mnist_widgets[lab]"' in capsys.readouterr().err
+        assert not folder.exists()
 
     def test_a_folder_that_is_a_file_is_named(self, tmp_path, capsys):
         folder = tmp_path / "file"

@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands there."""
+"""What README and docs/ say is so: their Python runs, their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -6,24 +6,110 @@ import ast
 import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
-README = Path(__file__).parents[1] / "README.md"
+import pytest
+from PIL import Image
+
+from mnist_widgets import exercises
+from mnist_widgets.widgets import dashboard
+from mnist_widgets.widgets.dashboard import PANELS
+from mnist_widgets.widgets.panels.hyperparameter_panel import CONTROLS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "notebooks" / "README.md",
+]
+KNOWN = {  # names that a page takes as known
+    "docs/jupyterhub.md": {"c": SimpleNamespace(Spawner=SimpleNamespace())},
+    "notebooks/README.md": vars(exercises) | {"dashboard": dashboard, "add": lambda a, b: a + b},
+}
 
 
-def test_the_ten_lines_run_as_in_a_notebook(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("MNIST_WIDGETS_DATA", str(tmp_path))
-    cells = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[:3]
-    assert [cell.splitlines()[-1].split()[0] for cell in cells] == [
-        "TrainingPanel(session)",
-        "chart",
-        "await",
-    ]
-    names = {"__name__": "__main__"}
-    code = "".join(cells)
-    cell = compile(code, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    asyncio.run(eval(cell, names))
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+def run_python(page: Path, folder: Path, monkeypatch) -> dict:
+    """Run the Python of a page as the cells of one notebook, and return its names."""
+    monkeypatch.setenv("MNIST_WIDGETS_DATA", str(folder))
+    monkeypatch.chdir(folder)
+    names = {"__name__": "__main__"} | KNOWN.get(name_of(page), {})
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    cell = compile(code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    coroutine = eval(cell, names)
+    if coroutine is not None:
+        asyncio.run(coroutine)
+    return names
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_ten_lines_train_and_draw_the_chart(tmp_path, monkeypatch, capsys):
+    names = run_python(ROOT / "docs" / "library.md", tmp_path, monkeypatch)
     assert "bundled" in capsys.readouterr().out
-
     assert names["chart"].history is names["trainer"].history
     assert names["trainer"].history["train"][0] < 2.3
     names["session"].close()
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("page", ["README.md", "docs/jupyterhub.md", "notebooks/README.md"])
+def test_the_python_of_the_other_pages_runs(page, tmp_path, monkeypatch):
+    run_python(ROOT / page, tmp_path, monkeypatch)
+    dashboard().close()  # closes the page's own
+
+
+def test_no_page_with_python_is_forgotten():
+    with_python = {name_of(page) for page in PAGES if "```python" in page.read_text("utf-8")}
+    assert with_python == {"README.md", "docs/lab.md", "docs/library.md"} | set(KNOWN)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_page_of_the_lab_saves_charts_and_a_report(tmp_path, monkeypatch):
+    names = run_python(ROOT / "docs" / "lab.md", tmp_path, monkeypatch)
+    for name in ("loss.png", "loss.csv", "epochs.csv", "run.html"):
+        assert (tmp_path / name).stat().st_size > 0, name
+    assert names["lab"].session.is_closed, "a new lab closes the one before"
+    dashboard().close()
+
+
+@pytest.mark.parametrize("page", ["docs/lab.md", "notebooks/README.md"])
+def test_a_page_names_all_that_can_be_hidden_or_locked(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name in (*PANELS, *CONTROLS, "epochs"):
+        assert f"`{name}`" in text, name
+
+
+@each_page
+def test_each_link_leads_to_a_file_or_a_heading(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", target):
+            continue
+        name, _, heading = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), f"{name_of(page)}: {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+            assert heading in anchors, f"{name_of(page)}: {target}"
+
+
+@each_page
+def test_each_picture_is_described_in_words(page):
+    for words, picture in re.findall(r"!\[(.*?)\]\((.*?)\)", page.read_text(encoding="utf-8")):
+        assert words, picture
+
+
+def test_the_readme_begins_with_a_moving_picture_that_loads_quickly():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    path = ROOT / re.search(r"!\[.*?\]\((.*?)\)", text)[1]
+    assert path.stat().st_size <= 3_000_000
+    with Image.open(path) as picture:
+        assert picture.n_frames > 10

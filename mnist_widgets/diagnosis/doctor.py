@@ -12,6 +12,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -91,12 +92,13 @@ def doctor() -> Diagnosis:
     MNIST, to see whether they answer.
 
     Returns:
-        The findings on versions, imports, the page's parts, host, threads, device, data and
-        network. As the last line of a cell it shows as a table; `print` writes it as text.
+        The findings on versions, imports, JupyterLab, the page's parts, host, threads, device,
+        data and network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
     checks: dict[str, Callable[[], Finding]] = {
         "versions": check_versions,
         "imports": check_imports,
+        "lab": check_lab,
         "page": check_page,
         "host": check_host,
         "threads": check_threads,
@@ -140,6 +142,13 @@ def check_imports() -> Finding:
     advice = f"pip install --force-reinstall {' '.join(broken)}, then restart the kernel."
     found = [f"{', '.join(_IMPORTS)} load"]
     return _report(found, list(faults.values()), advice)
+
+
+def check_lab() -> Finding:
+    """Say whether `mnist-widgets lab` can start JupyterLab, which may run elsewhere as well."""
+    if find_spec("jupyterlab") is None:
+        return Finding("JupyterLab is not in this environment; only `mnist-widgets lab` needs it")
+    return Finding(f"JupyterLab {metadata.version('jupyterlab')} is in this environment")
 
 
 def check_page() -> Finding:

@@ -48,8 +48,11 @@ class Marks:
 
     @property
     def _words(self) -> str:
-        condition = "" if self.given else ", if all criteria above are met"
-        return f"Marks: {self.given:g} of {self.points:g}{condition}"
+        marks = f"Marks: {self.given:g} of {self.points:g}"
+        if self.given:
+            return marks
+        all_points = "it" if self.points == 1 else f"all {self.points:g}"
+        return f"{marks}. You get {all_points} when every criterion above is met."
 
 
 def award(check: Verdict | Callable[[], Verdict], points: float) -> Marks:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import traceback
-
-from mnist_widgets.rendering.series import Numbers
-from mnist_widgets.training.history import History
 
 
 def format_loss(loss: float) -> str:
@@ -19,27 +14,6 @@ def format_loss(loss: float) -> str:
     )
 
 
-def describe_losses(history: History, smoothed: Numbers) -> str:
-    """Return the last losses of a training in words.
-
-    Args:
-        history: the training's history.
-        smoothed: (N,), the smoothed losses that the chart draws.
-    """
-    losses = history.batch_losses
-    if not losses:
-        return "No batch has been trained yet."
-    last = f"Batch {len(losses):,}: loss {format_loss(losses[-1])}"
-    sentences = [f"{last}, smoothed {format_loss(smoothed[-1])}." if len(smoothed) else f"{last}."]
-    if history.num_epochs:
-        epoch = f"Epoch {history.num_epochs}: mean {format_loss(history['train'][-1])}"
-        test_losses = history.get("test_loss")
-        sentences.append(
-            f"{epoch}, test loss {format_loss(test_losses[-1])}." if test_losses else f"{epoch}."
-        )
-    return " ".join(sentences)
-
-
 def format_duration(seconds: float) -> str:
     """Return a duration in its two largest units: `12 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, whole_seconds = divmod(round(seconds), 60)
@@ -47,16 +21,6 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole_seconds} s" if minutes else f"{whole_seconds} s"
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an error as an alert in HTML: its type, its message, and a folded traceback."""
-    message = html.escape(str(error) or "no further message")
-    lines = html.escape("".join(traceback.format_exception(error)))
-    return (
-        f'<div role="alert"><strong>{type(error).__name__}:</strong> {message}'
-        f"<details><summary>Traceback</summary><pre>{lines}</pre></details></div>"
-    )
 
 
 def name_error(error: BaseException) -> str:

@@ -6,7 +6,6 @@ The results are plain text or numbers; the panels and the static views make HTML
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -105,22 +104,17 @@ def describe_colors(
     return lowest, f"{highest} or more", "right, not highlighted"
 
 
-def describe_pair(
-    counts: Tensor, pair: Pair, numbers: Numbers, class_names: Sequence[str], noun: str
-) -> str:
-    """Return in words what one cell shows, such as `True 4, predicted 9: 12 images`.
+def describe_pair(counts: Tensor, pair: Pair, numbers: Numbers, noun: str) -> str:
+    """Return in words what one cell shows, such as `12 images`.
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`.
         pair: (true, predicted).
         numbers: what the cells show.
-        class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
     """
-    true_name, predicted_name = (class_names[label] for label in pair)
     count = int(counts[pair])
-    images = "image" if count == 1 else "images"
-    sentence = f"True {true_name}, predicted {predicted_name}: {count:,} {images}"
+    sentence = "1 image" if count == 1 else f"{count:,} images"
     if numbers == "counts":
         return sentence
     share = normalize_confusion(counts, numbers)[pair].item()

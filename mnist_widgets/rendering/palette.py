@@ -8,7 +8,7 @@ from __future__ import annotations
 
 LIGHT = {
     "strong": "#0072b2",  # of the bars of probabilities, too
-    "faint": "#9fd2f1",  # between a blue and the background
+    "faint": "#4898cf",  # between a blue and the background
     "mean": "#d55e00",
     "test": "#009e73",
     # frames of images; an image is black and white in both themes
@@ -21,7 +21,7 @@ LIGHT = {
     "diagonal": "rgba(128, 128, 128, 0.22)",  # while the mistakes are highlighted
 }
 """Colours on light pages, as CSS writes them."""
-DARK = {"strong": "#56b4e9", "faint": "#1f6d9d", "mean": "#e69f00", "test": "#cc79a7"}
+DARK = {"strong": "#56b4e9", "faint": "#2a7db0", "mean": "#e69f00", "test": "#cc79a7"}
 """The colours that differ on dark pages."""
 
 LOSS_KEY = {

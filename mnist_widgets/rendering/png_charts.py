@@ -152,6 +152,13 @@ def draw_prediction(
     return canvas.to_png()
 
 
+def draw_words(words: str) -> bytes:
+    """Write a sentence, where there is nothing to draw."""
+    canvas = Canvas(text_width(words) + 40, 60)
+    canvas.text((20, 30), words, anchor="lm")
+    return canvas.to_png()
+
+
 def _draw_line(
     canvas: Canvas, name: str, line: Sequence[Position], dots: Sequence[Position]
 ) -> None:

@@ -142,7 +142,7 @@ def downsample(points: Points, max_points: int = MAX_POINTS, smoothing: float = 
     return positions[1], values[1]
 
 
-def pick_drawable(positions: Numbers, values: Sequence[float], is_log: bool) -> Points:
+def pick_drawable(positions: Numbers, values: Sequence[float] | Numbers, is_log: bool) -> Points:
     """Return the points that a scale can show: finite ones, above 0 on a logarithmic scale.
 
     The lists may differ in length: a training may append to one of them at the same time.
@@ -165,6 +165,7 @@ class LossSeries:
     Attributes:
         history: the history read last.
         num_batches: the number of batches read so far.
+        first_bad_batch: the first of them whose loss is no number, counted from 1, or None.
         means: the mean loss of each epoch, at its last batch.
         test_losses: the test loss of each epoch, at its last batch.
     """
@@ -187,8 +188,12 @@ class LossSeries:
         if not is_known or len(history.batch_losses) < self.num_batches:
             self.history, self._settings = history, settings
             self._batches, self.num_batches = Series(self._max_points, smoothing), 0
+            self.first_bad_batch: int | None = None
         epoch_ends = np.array(history.epoch_ends, dtype=float)  # read first: written last
-        new = history.batch_losses[self.num_batches :]
+        new = np.array(history.batch_losses[self.num_batches :], dtype=float)
+        is_bad = ~np.isfinite(new)
+        if self.first_bad_batch is None and is_bad.any():
+            self.first_bad_batch = self.num_batches + int(is_bad.argmax()) + 1
         positions = np.arange(self.num_batches + 1.0, self.num_batches + len(new) + 1)
         self._batches.extend(*pick_drawable(positions, new, is_log))
         self.num_batches += len(new)

@@ -11,11 +11,12 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from mnist_widgets.rendering.captions import describe_losses, format_loss
-from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
+from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.chart_sentences import describe_confusion, describe_losses
+from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
 from mnist_widgets.rendering.png_charts import (
     draw_confusion,
@@ -55,7 +56,12 @@ class StaticView:
 
     @classmethod
     def of_table(
-        cls, titles: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+        cls,
+        titles: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        caption: str = "",
+        *,
+        has_diagonal: bool = False,
     ) -> StaticView:
         """Return a view of a table: aligned columns, and HTML with headers for screen readers.
 
@@ -63,6 +69,8 @@ class StaticView:
             titles: of the columns.
             rows: each as long as the titles; its first cell names it.
             caption: explains the table.
+            has_diagonal: whether the cells from the top left downwards are bold, as those of a
+                confusion matrix; cells beside and below that square are not.
         """
         lines = [titles, *rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -71,12 +79,13 @@ class StaticView:
             for line in lines
         ]
         head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
-        body = "".join(
-            f'<tr><th scope="row">{html.escape(first)}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            + "</tr>"
-            for first, *cells in rows
-        )
+        body = ""
+        for at, (first, *cells) in enumerate(rows):
+            written = list(map(html.escape, cells))
+            if has_diagonal:
+                written[at] = f"<strong>{written[at]}</strong>"
+            data = "".join(f"<td>{cell}</td>" for cell in written)
+            body += f'<tr><th scope="row">{html.escape(first)}</th>{data}</tr>'
         table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         if caption:
             text.insert(0, caption)
@@ -117,7 +126,7 @@ def join_views(views: Iterable[StaticView]) -> StaticView:
 def render_losses(
     history: History, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False
 ) -> StaticView:
-    """Return the loss chart, and the last losses in words.
+    """Return the loss chart, and its trend in words.
 
     Args:
         history: the history to show.
@@ -125,7 +134,7 @@ def render_losses(
         log_scale: whether the loss is drawn on a logarithmic scale.
     """
     series = LossSeries(history, smoothing, log_scale)
-    words = describe_losses(history, series.batches[1][1])
+    words = describe_losses(series)
     if not series.num_batches:
         return StaticView.of_words(words)
     return StaticView.of_picture(draw_losses(series), words, f"Loss curve. {words}")
@@ -139,42 +148,37 @@ def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: st
         class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
     """
+    words = describe_confusion(counts, class_names, noun)
     if counts is None or not counts.any():
-        return StaticView.of_words(
-            "Nothing has been evaluated yet, so there is no confusion matrix."
-        )
-    words = "".join(describe_accuracy(counts)) + "."
+        return StaticView.of_words(words)
     layout = f"a row for each true {noun}, a column for each predicted one"
     picture = draw_confusion(counts, class_names, noun)
-    matrix = StaticView.of_table(
-        ["", *class_names],
-        [[name, *map(str, row)] for name, row in zip(class_names, counts.tolist(), strict=True)],
-        f"{layout.capitalize()}:",
-    )
-    accuracy = StaticView.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
-    measures = tabulate_measures(counts, class_names, noun)
-    return StaticView(
-        f"{accuracy.text}\n{matrix.text}\n\n{measures.text}", accuracy.html + measures.html
-    )
+    matrix = StaticView.of_picture(picture, words, f"Confusion matrix: {layout}. {words}")
+    return join_views([matrix, tabulate_counts(counts, class_names, noun)])
 
 
-def tabulate_measures(counts: Tensor | None, class_names: Sequence[str], noun: str) -> StaticView:
-    """Return a table of each class's recall and precision, with a dash where one is undefined.
+def tabulate_counts(counts: Tensor, class_names: Sequence[str], noun: str) -> StaticView:
+    """Return a table of the counts, with each class's recall and precision.
+
+    A dash stands where one of these is undefined.
 
     Args:
-        counts: int64 (C, C), `counts[true, predicted]`; None before the first evaluation.
+        counts: int64 (C, C), `counts[true, predicted]`.
         class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
     """
-    if counts is None:
-        counts = torch.zeros(len(class_names), len(class_names), dtype=torch.int64)
-    columns = [map(write_share, measure(counts).tolist()) for measure in (recall, precision)]
     caption = (
+        f"A row for each true {noun}, a column for each predicted one. "
         f"Recall: the share of a {noun}'s images that were recognized. "
         "Precision: the share of a prediction that is right."
     )
-    rows = list(zip(class_names, *columns, strict=True))
-    return StaticView.of_table([noun.title(), "Recall", "Precision"], rows, caption)
+    columns = [map(write_share, measure(counts).tolist()) for measure in (recall, precision)]
+    rows = [
+        [name, *map(str, numbers), *measures]
+        for name, numbers, *measures in zip(class_names, counts.tolist(), *columns, strict=True)
+    ]
+    titles = ["True", *class_names, "Recall", "Precision"]
+    return StaticView.of_table(titles, rows, caption, has_diagonal=True)
 
 
 def render_prediction(
@@ -214,15 +218,43 @@ def render_images(
     if not len(images):
         return StaticView.of_words(words)
     wrong = [name for name, verdict in zip(names, verdicts, strict=True) if verdict == "wrong"]
-    if any(verdicts):
-        right = f"{list(verdicts).count('right')} right, {len(wrong)} wrong"
-        words = f"{words}. On this page: {right}."
-    else:
-        words = f"{words}. The network has not predicted these images yet."
     page = StaticView.of_picture(draw_images(images, verdicts, num_columns), words)
     items = "".join(f"<li>{html.escape(name)}</li>" for name in wrong)
     mistakes = f"<p>Wrong, in orange frames with a cross:</p><ul>{items}</ul>" if wrong else ""
     return StaticView("\n".join([words, *wrong]), page.html + mistakes)
+
+
+def tabulate_batches(history: History, max_rows: int = 40) -> StaticView:
+    """Return a table of some batches' losses, with the epoch's metrics where an epoch ends.
+
+    It takes as long for many batches as for few.
+
+    Args:
+        history: the history to show; another thread may append to it.
+        max_rows: half of them are spread over all batches, half over the ends of epochs.
+    """
+    ends, losses = list(history.epoch_ends), history.batch_losses
+    num_batches = len(losses)
+    if not num_batches:
+        return StaticView.of_words("No batch has been trained yet.")
+    names = [name for name, values in history.items() if len(values) >= len(ends) > 0]
+    epochs = {ends[epoch - 1]: epoch for epoch in _spread(len(ends), max_rows // 2)}
+    epochs.pop(0, None)  # an epoch without a batch, of a loop of someone's own
+    batches = sorted({*_spread(num_batches, max_rows // 2), *epochs})
+    rows = []
+    for batch in batches:
+        epoch = epochs.get(batch)
+        metrics = [format_metric(name, history[name][epoch - 1]) if epoch else "" for name in names]
+        metrics = [f"{epoch or ''}", *metrics] if names else []
+        rows.append([f"{batch:,}", format_loss(losses[batch - 1]), *metrics])
+    titles = ["Batch", "Loss", *(["Epoch"] if names else []), *map(_name_metric, names)]
+    caption = f"{len(batches)} of {num_batches:,} batches; a saved file of the numbers has all."
+    return StaticView.of_table(titles, rows, caption if len(batches) < num_batches else "")
+
+
+def _spread(last: int, max_numbers: int) -> list[int]:
+    """Return numbers from 1 to `last` at equal distances, or all of them."""
+    return list(map(int, np.linspace(1, last, min(last, max_numbers)).round()))
 
 
 def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticView:
@@ -236,14 +268,17 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     if not num_epochs:
         return StaticView.of_words("No epoch is complete yet.")
     names = [name for name, values in history.items() if len(values) >= num_epochs]
-    titles = ["mean loss" if name == "train" else name.replace("_", " ") for name in names]
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
     rows = [
         [str(epoch + 1), *(format_metric(name, history[name][epoch]) for name in names)]
         for epoch in range(first, num_epochs)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
-    return StaticView.of_table(["epoch", *titles], rows, caption)
+    return StaticView.of_table(["Epoch", *map(_name_metric, names)], rows, caption)
+
+
+def _name_metric(name: str) -> str:
+    return "Mean loss" if name == "train" else name.replace("_", " ").capitalize()
 
 
 def format_metric(name: str, value: float) -> str:

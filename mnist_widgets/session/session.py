@@ -1,7 +1,8 @@
 """Steer a training from a notebook: start, pause, step, stop, reset, and jobs.
 
 One worker thread does everything that touches the model, one task after the other. Commands and
-jobs run in the order in which they were requested, and batches when no command or job waits.
+short jobs run in the order of their requests. A long job lets them run between its portions. A
+batch is trained when nothing else waits.
 """
 
 from __future__ import annotations
@@ -37,9 +38,8 @@ class TrainingSession(WaitingSession):
     accepts a request if it fits the state after all earlier requests. To wait until they have taken
     effect, wait for a job: `session.between_batches(lambda: None).result()`.
 
-    The evaluation after an epoch can be interrupted between two portions too. A pause interrupts
-    it, the next step completes it before it trains its batch, and a stop cancels it: then the epoch
-    is not counted.
+    A pause interrupts the evaluation after an epoch, between two of its portions. The next step
+    completes it, then trains one batch. A stop cancels it, and the epoch does not count.
 
     Example:
         ```python
@@ -54,8 +54,8 @@ class TrainingSession(WaitingSession):
             and all jobs are done. One interrupt of the kernel stops a training that runs, after its
             current batch; a second one ends the wait with a KeyboardInterrupt. None means True in
             Colab, which shows only what the main thread sends, and False elsewhere.
-        choose_trainer: called in the worker just before each run, takes the present trainer, and
-            returns the one to train: the same, or another, which then replaces it.
+        choose_trainer: called in the worker before each run and after each reset; takes the present
+            trainer and returns the one to use from then on.
 
     A newer session for the same model closes this one; otherwise both would train it.
 
@@ -81,12 +81,12 @@ class TrainingSession(WaitingSession):
         super().__init__(trainer, choose_trainer)
         self.waits = is_in_colab() if wait is None else wait
         self.is_closed = False
-        self._is_in_request = False  # the main thread, which waits for the request's end
+        self._is_in_request = False  # whether the main thread is waiting in a request
         open_sessions.add(self)
 
     @property
     def num_batches_left(self) -> int:
-        """Batches that the run of the latest batch still has to train."""
+        """Batches left in the run that the latest batch belongs to; 0 before the first batch."""
         report = self.last_report
         if report is None:
             return 0
@@ -133,7 +133,7 @@ class TrainingSession(WaitingSession):
         """Train exactly one batch, then pause.
 
         Args:
-            epochs: the length of the run that is opened when none is.
+            epochs: how many epochs the run has that this step opens, if none is open.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -146,13 +146,12 @@ class TrainingSession(WaitingSession):
         """End the run after the current batch; the model keeps what it has learned."""
         self._command("stop", self._end_run)
 
-    def reset(self, trainer: Trainer | None = None) -> None:
-        """End the run; restore weights and optimizer to the session's beginning, bit for bit.
+    def reset(self) -> None:
+        """End the run, and restore the beginning: weights and optimizer, bit for bit.
 
-        Args:
-            trainer: the trainer from now on; later resets restore the state that it has now.
+        The beginning of a trainer is its state when the session began to use it.
         """
-        self._command("reset", lambda: self._restore(trainer))
+        self._command("reset", self._reset)
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker before the next batch; immediately if no training runs.
@@ -167,21 +166,24 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: once the session is closed.
             RuntimeError: if no thread can be started for it.
         """
+        future: Future[Result] = Future()
 
-        def do_at_once() -> Generator[None, None, Result]:
-            yield from ()
-            return job()
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(job())
+                except BaseException as error:  # raised again in the thread that calls `result`
+                    future.set_exception(error)
 
-        single_job = LongJob(do_at_once())
         if self.is_worker_here:
             self._refuse_if_closed()
-            single_job.do_portion()
+            run()
         else:
-            self._submit(self._tasks, single_job.do_portion)
-        return single_job.future
+            self._submit(self._tasks, run)
+        return future
 
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
-        """Run a long `job` before the next batch, in portions: each ends with a `yield`.
+        """Run the generator `job` before the next batch; each `yield` ends a portion.
 
         Commands and jobs of `between_batches` can run between two portions and may change the
         weights, so check after each `yield` whether to continue. Closing the session, or cancelling
@@ -252,15 +254,15 @@ class TrainingSession(WaitingSession):
         if self.is_closed:
             raise ActionRefusedError(
                 "This session is closed: close() was called, or a newer session trains its model. "
-                "Use that one, or make a new TrainingSession."
+                "Use the newer session, if there is one, or make a new TrainingSession."
             )
 
     @contextmanager
     def _request(self) -> Iterator[None]:
-        """Make a request; the context ends when nothing is left to do, if the session waits.
+        """Run a request. If the session waits, the context ends when the worker is idle.
 
-        Only the main thread waits, and only for its outermost request: a callback runs in the
-        worker, which would wait for itself, and a listener runs within the wait.
+        Only the outermost request of the main thread waits: a callback would wait for its own
+        thread, and a listener is called during the wait.
 
         An interrupt stops a training that runs. If none runs, as during a single step or a job, the
         interrupt is raised when that has ended, so that a loop of steps ends too.
@@ -278,7 +280,8 @@ class TrainingSession(WaitingSession):
             with self._noting_interrupts() as interrupts:
                 yield
                 self._wait_until_idle(interrupts)
-        finally:  # a request that was refused must not swallow an interrupt
+        finally:
             self._is_in_request = False
+            # one interrupt, which stopped no training; also raised if the request was refused
             if interrupts == [False]:
                 raise KeyboardInterrupt

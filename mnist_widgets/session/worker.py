@@ -22,19 +22,19 @@ class Worker(HasListeners):
     """The part of a session that runs in its thread.
 
     The thread runs tasks in the order in which they were submitted. Without a task it runs the next
-    portion of a long job; without one of these, it trains the batch that is due. It starts with the
-    first task and ends when there is nothing left to do. During a pause it stays: the batches of
-    the open run may come from something bound to one thread.
+    portion of a long job. If there is no long job either, it trains the batch that is due. The
+    thread starts with the first task and ends when there is nothing left to do. During a pause it
+    stays alive, because the loader of the open run may be bound to it.
 
     Only this thread writes the attributes; other threads may read them at any time. It calls the
-    listeners when one of them has changed.
+    listeners after an attribute has changed.
 
     Args:
-        trainer: its present state is what a reset restores.
+        trainer: a reset restores its present state.
         choose_trainer: see `TrainingSession`.
 
     Attributes:
-        trainer: the trainer; another one after `reset(trainer)`.
+        trainer: the trainer; `choose_trainer` can replace it.
         error: the exception that ended the last run, if its state is `failed`; else None.
         last_report: the latest batch; None before the first and after a reset.
         throughput: how fast the current or last run is.
@@ -57,12 +57,13 @@ class Worker(HasListeners):
         self._changed = threading.Condition()
         self._tasks: deque[Task] = deque()
         self._long_jobs: deque[Callable[[], bool]] = deque()  # each returns whether more is left
-        self._is_in_task = False  # in one that is no portion of a long job
+        self._is_in_task = False  # whether a task runs; portions of long jobs do not count
         self._is_asleep = False
         self._thread: threading.Thread | None = None
 
     def _forget_last_run(self) -> None:
-        self._num_batches_trained = 0  # first: then `progress` reads nothing else
+        # first: another thread that reads `progress` then gets 0
+        self._num_batches_trained = 0
         self._batch_s = 0.0  # spent on the latest batch so far
         self.throughput = Throughput()
         self.error: BaseException | None = None
@@ -133,8 +134,8 @@ class Worker(HasListeners):
     def _wait_for_task(self) -> Task | None:
         """Return the next task; None if the thread must end.
 
-        All of this happens under the lock. A task submitted after the last look would otherwise
-        find a thread that is about to end, and never run.
+        The lock is held throughout: otherwise a task submitted after the last check would be queued
+        for a thread that is ending.
         """
         with self._changed:
             while (task := self._take_task()) is None and self._state == "paused":
@@ -164,9 +165,7 @@ class Worker(HasListeners):
 
     def _open_run(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""
-        trainer = self._choose_trainer(self.trainer)
-        if trainer is not self.trainer:
-            self._restore(trainer)
+        self._update_trainer()
         self._forget_last_run()
         self._batches = self.trainer.iterate_in_portions(epochs)
         self._change_to(state)
@@ -185,7 +184,7 @@ class Worker(HasListeners):
         """Train one batch, and open a run of `epochs` for it if none is open."""
         if self._state != "paused":
             self._open_run(epochs, "paused")
-        # an evaluation that a pause interrupted belongs to the batch before
+        # 2: the batch whose evaluation was interrupted is reported first
         self._num_steps_due += 2 if self._is_evaluating and not self._num_steps_due else 1
         self._train_batch()
 
@@ -213,13 +212,23 @@ class Worker(HasListeners):
         self._has_news = True
         is_last = report.batch == report.num_batches and report.epoch == self.trainer.last_epoch
         if is_last or self.trainer.is_stop_requested:
-            self._train_batch()  # there is none: this lets the run end
+            self._train_batch()  # no batch is left; this call lets the iterator end
 
     def _end_run(self) -> None:
         """End the run, if one is open."""
         if self._batches is not None:
             self.trainer.request_stop()
             self._train_batch()  # trains nothing: the trainer honours the request first
+
+    def _reset(self) -> None:
+        self._restore()
+        self._update_trainer()
+
+    def _update_trainer(self) -> None:
+        """Use the trainer that `choose_trainer` returns."""
+        trainer = self._choose_trainer(self.trainer)
+        if trainer is not self.trainer:
+            self._restore(trainer)
 
     def _restore(self, trainer: Trainer | None = None) -> None:
         """End the run, and put the trainer back to its beginning, or take another one."""

@@ -76,6 +76,16 @@ class History(dict[str, list[float]]):
         table.index = pd.RangeIndex(1, len(table) + 1, name=by)
         return table
 
-    def to_csv(self, path: str | os.PathLike[str], by: Literal["epoch", "batch"] = "epoch") -> None:
-        """Write `to_dataframe(by)` to a file of comma-separated values."""
-        self.to_dataframe(by).to_csv(Path(path))
+    def to_csv(
+        self, path: str | os.PathLike[str] | None = None, by: Literal["epoch", "batch"] = "epoch"
+    ) -> str:
+        """Return `to_dataframe(by)` as comma-separated values.
+
+        Args:
+            path: a file to write them to as well.
+            by: as for `to_dataframe`.
+        """
+        text: str = self.to_dataframe(by).to_csv()
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text

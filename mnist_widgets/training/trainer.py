@@ -118,9 +118,9 @@ class Trainer:
         """Train `epochs` more epochs in this thread and return the history.
 
         An interrupt (Ctrl-C or a notebook's interrupt button) ends the run after the current batch:
-        the ending is `stopped`, and `fit` raises KeyboardInterrupt. A second interrupt raises it
-        immediately: the ending is `failed`. In both cases the history contains every trained batch,
-        and the model is back on its previous device.
+        the ending is `stopped`, and `fit` raises KeyboardInterrupt. A second interrupt raises
+        KeyboardInterrupt at once, within the batch; the ending is `failed`. In both cases the
+        history contains every trained batch, and the model is back on its previous device.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
@@ -143,6 +143,7 @@ class Trainer:
             ValueError, RuntimeError: see `fit`.
         """
         in_portions = self.iterate_in_portions(epochs)
+        # a stop lets the evaluation finish: the caller gets no control between its portions
         self._stop_ends_evaluation = False
 
         def leave_out_portions() -> Generator[BatchReport, None, None]:
@@ -253,7 +254,8 @@ class Trainer:
                 report = BatchReport(step, epoch, index, num_batches, loss, num_images, took_s)
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
-                    next(batches, None)  # let the iteration end before the evaluation begins
+                    # exhaust the loader first: its sampler draws its last random number only then
+                    next(batches, None)
                     yield from self._end_epoch(epoch, num_batches)
                 yield report
                 if self.is_stop_requested:

@@ -7,6 +7,7 @@ from mnist_widgets.widgets.panels.hyperparameter_panel import HyperparameterPane
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
+from mnist_widgets.widgets.panels.row import Row
 from mnist_widgets.widgets.panels.run_table import RunTable
 from mnist_widgets.widgets.panels.training_panel import TrainingPanel
 
@@ -19,6 +20,7 @@ __all__ = [
     "ImageGallery",
     "LossChart",
     "ProbabilityChart",
+    "Row",
     "RunTable",
     "TrainingPanel",
     "dashboard",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from ipywidgets import HTML, HBox, VBox, Widget
+from ipywidgets import HBox, VBox, Widget
 from torch import nn
 from torch.optim import Optimizer
 from traitlets import link
@@ -139,7 +139,6 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         training = LabTrainingPanel(
             self.session,
             epochs,
-            reset=self.reset if has_settings else None,
             lock_epochs="epochs" in locked,
             hide_epochs="epochs" in hidden,
         )
@@ -169,11 +168,6 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             panel.static_view().titled(_TITLES[name]) for name, panel in self.panels.items()
         )
 
-    def reset(self) -> None:
-        """Stop the run, and return to an untrained network: a new one with the settings shown."""
-        factory = self._factory
-        self.session.reset(factory.make_trainer() if factory.model is None else None)
-
     def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
         """Return a function for each panel of `PANELS`, which builds it."""
         classes, controls = self._class_names, set(CONTROLS)
@@ -194,20 +188,21 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def _lay_out(self) -> list[Widget]:
         def show(**widths: str) -> list[Widget]:
-            return [
-                _titled(_TITLES[name], self.panels[name], width)
-                for name, width in widths.items()
-                if name in self.panels
-            ]
+            shown = {name: self.panels[name] for name in widths if name in self.panels}
+            for name, panel in shown.items():
+                panel.layout.flex = widths[name]
+                if name not in ("training", "settings"):  # which stand at the top, side by side
+                    panel.show_heading(_TITLES[name])
+            return list(shown.values())
 
-        # A cell of the matrix and its images are visible together.
-        images = VBox(show(gallery="0 0 auto", prediction="0 0 auto"))
-        images.layout.flex = "1 1 440px"
-        side = [images] if images.children else []
+        # Wrapping makes one column below 800 px, two up to 1,450 px, and three above.
+        left = VBox(show(loss_chart="0 0 auto", gallery="0 0 auto"))
+        right = HBox(show(confusion="1 1 400px", prediction="1 1 400px"), layout=_ROW)
+        left.layout.flex, right.layout.flex = "2 1 480px", "7 1 308px"
+        columns = [column for column in (left, right) if column.children]
         return [
-            *show(training="0 0 auto"),
-            HBox(show(settings="1 1 330px", loss_chart="2 1 560px"), layout=_ROW),
-            HBox([*side, *show(confusion="1.4 1 600px")], layout=_ROW),
+            *show(training="0 0 auto", settings="0 0 auto"),
+            HBox(columns, layout=_ROW).add_class("mw-columns"),
             *show(runs="0 0 auto"),
         ]
 
@@ -243,8 +238,3 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",
         )
-
-
-def _titled(title: str, panel: Widget, flex: str) -> VBox:
-    heading = HTML(f"<h3>{title}</h3>").add_class("mw-title")
-    return VBox([heading, panel], layout={"flex": flex})

@@ -1,7 +1,7 @@
 """Predict the images on the page again while the network trains, and all images when it rests.
 
-This module decides when which images are predicted, between two batches and only as often as a
-difference could be seen. The panels draw the predictions.
+This module decides which images are predicted and when: between two batches, no more often than a
+person can see. The panels draw the predictions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from mnist_widgets.widgets.redraws import scheduler
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of the shown images to the next while the training runs."""
 EPOCH_INTERVAL_S = 1.0
-"""Time between two evaluations shown while the training runs: a small set has ten a second."""
+"""Least time between two evaluations shown during a training; a small set can end ten epochs a
+second."""
 
 
 class LiveInference(Callback):
@@ -52,8 +53,8 @@ class LiveInference(Callback):
     Args:
         session: trains the network.
         test_set: the images.
-        panels: of the lab, by name: `training`, which shows error messages, and, each of them if it
-            is shown, `gallery`, `prediction` and `confusion`.
+        panels: the lab's panels by name: always `training`, which shows errors; `gallery`,
+            `prediction`, `confusion` if the lab shows them.
         selection: the gallery, or the lab if it has none; its `selected_index` is the position of
             the selected image, or None.
     """
@@ -71,14 +72,13 @@ class LiveInference(Callback):
         self._confusion: ConfusionChart | None = panels.get("confusion")
         self._show_error: Callable[[str], None] = panels["training"].show_error_message
         self._predicted_s = self._epoch_shown_at_s = -math.inf
-        self._shown_step: tuple[History, int] | None = None  # of the predictions on the page
-        self._predicted_step: tuple[History, int] | None = None  # at the latest standstill
+        # of the last predictions of all images shown
+        self._shown_step: tuple[History, int] | None = None
+        # for which all images were last requested
+        self._predicted_step: tuple[History, int] | None = None
+        selection.observe(self._on_selection, "selected_index")
         if self._gallery is not None:
-            # the page's own trait: a click takes the shortest way
-            self._gallery.grid.observe(self._on_selection, "selected")
             self._gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
-        else:
-            selection.observe(self._on_selection, "selected_index")
         if not panels.keys().isdisjoint(("gallery", "prediction", "confusion")):
             session.add_listener(self.on_news)
 
@@ -101,7 +101,7 @@ class LiveInference(Callback):
         self._predict_all(is_counting=True)
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        """Show the first epoch, however soon it comes."""
+        """Show the first epoch even if it ends within `EPOCH_INTERVAL_S`."""
         self._epoch_shown_at_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
@@ -114,7 +114,10 @@ class LiveInference(Callback):
             self._show(evaluator.predictions)
 
     def _on_selection(self, _change: object) -> None:
-        """Predict the selected image, unless the page shows a prediction that is renewed soon."""
+        """Predict the shown images, unless a gallery is shown and a training runs.
+
+        A training renews the gallery's images anyway.
+        """
         if self._gallery is None or self._session.state != "running":
             self._predict_shown()
 
@@ -162,7 +165,7 @@ class LiveInference(Callback):
     def _predict_all_now(self, *, is_counting: bool) -> Generator[None, None, None]:
         """Predict the shown images, then all images.
 
-        It stops when the weights change or the training continues.
+        It stops if the weights change or, unless `is_counting`, if the training runs again.
         """
         step = self._step
         self._predict_shown_now()

@@ -30,6 +30,7 @@ class Panel(VBox):
         view_class: a CSS class of this panel's static view alone.
     """
 
+    children: tuple[Widget, ...]
     _parts_off_page: Sequence[Widget] = ()  # widgets of the panel that are not on the page now
 
     def __init__(self, css_class: str, children: Sequence[Widget]) -> None:
@@ -44,6 +45,10 @@ class Panel(VBox):
         super().close()
         for part in parts - {self}:
             part.close()
+
+    def show_heading(self, title: str) -> None:
+        """Show a heading at the top."""
+        self.children = (heading(title), *self.children)
 
     def redraw(self) -> None:
         """Update the widgets from the data; called by the redraw scheduler."""
@@ -84,6 +89,11 @@ class Panel(VBox):
 def text_line(css_class: str, **layout: str) -> HTML:
     """Return an empty line of text under a CSS class of its own."""
     return HTML(layout=layout).add_class(css_class)
+
+
+def heading(title: str) -> HTML:
+    """Return the heading of a panel."""
+    return HTML(f"<h3>{title}</h3>").add_class("mw-title")
 
 
 def check_names(argument: str, names: Iterable[str], known: Collection[str]) -> set[str]:

@@ -9,9 +9,14 @@ from ipywidgets import HTML
 from mnist_widgets.rendering.palette import css_variables
 
 _FILES = ("panels.css", "probability_chart.css", "confusion_chart.css", "runs.css")
-_CSS = css_variables() + "".join(
-    (Path(__file__).with_name("static") / name).read_text(encoding="utf-8") for name in _FILES
-)
+
+
+def read_static(name: str) -> str:
+    """Return the text of a file of the folder `static`."""
+    return (Path(__file__).with_name("static") / name).read_text(encoding="utf-8")
+
+
+_CSS = css_variables() + "".join(map(read_static, _FILES))
 
 
 def style_sheet(more_css: str = "") -> HTML:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from mnist_widgets.data.digit_set import DigitSet, check_same_classes
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.settings import TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
 from mnist_widgets.training.evaluation.outputs import find_option
 from mnist_widgets.training.hooks import Callback
@@ -72,7 +72,6 @@ class TrainerFactory:
             self._check_model(self.model)
             self._check_ignored()
         self.config = self._read_settings()
-        self._newest: Trainer | None = None  # of its own networks
         check_device(self.device)
 
     def _read_settings(self) -> RunConfig:
@@ -83,7 +82,7 @@ class TrainerFactory:
                 f'settings must be a RunConfig or a string such as "sgd lr=0.1", not '
                 f"{self.settings!r}"
             )
-        defaults = RunConfig(batch_size=512 if len(self.train_set) > 10_000 else 32)
+        defaults = RunConfig(batch_size=default_batch_size(len(self.train_set)))
         return RunConfig.from_string(self.settings or "", defaults=defaults)
 
     def _check_model(self, model: object) -> None:
@@ -117,14 +116,13 @@ class TrainerFactory:
         self.config = change["new"]
 
     def choose_trainer(self, trainer: Trainer) -> Trainer:
-        """Return the trainer of a run that begins: a new one if the settings require it.
+        """Return the trainer to use: a new one if this one is untrained and has other settings.
 
-        Only an untrained network of the lab is replaced, and only when a run begins: to build one
-        for each change of a setting would take too long.
+        The session calls this before a run and after a reset, not for each change of a setting: to
+        build that many networks would take too long. The user's own network is never replaced.
         """
         built = trainer.config
-        is_untrained = trainer is self._newest and not trainer.history.batch_losses
-        if not is_untrained or not isinstance(built, RunConfig):
+        if trainer.history.batch_losses or not isinstance(built, RunConfig):
             return trainer
         if built.with_live_settings(self.config) != self.config:
             return self.make_trainer()
@@ -148,7 +146,6 @@ class TrainerFactory:
             data = (self.train_set, self.test_set)
             trainer = self.config.build(*data, self.callbacks, self.device)
             trainer.train_step = self.train_step
-            self._newest = trainer
             return trainer
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
         batch_size = self.batch_size or self.config.batch_size

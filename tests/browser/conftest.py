@@ -1,10 +1,10 @@
-"""Fixtures of the browser tests: servers and one Chromium for all, a page for each module.
+"""Fixtures of the browser tests: servers, one Chromium, and a page for each module.
 
-Ask for `lab`, a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. Or ask for `voila`,
-a `VoilaPage`. The tests of a module share one `Lab`, which is tidied up after each test. The first
-test gets it fresh, as does the one after a test that failed. A test fails on every console error,
-page error and request that left the server. Screenshots, that of a failure included, go to the
-folder that `MNIST_WIDGETS_SCREENSHOTS` names, else to the test's temporary folder.
+The fixture `lab` is a `Lab`; a test marked `both_front_ends` runs in Notebook 7 too. `voila` is a
+`VoilaPage`. The tests of a module share one `Lab`, which is cleaned up after each test; after a
+failed test, the next one gets a new page. A test fails on every console error, page error and
+request to another server. Screenshots, also of failures, go to the folder in
+`MNIST_WIDGETS_SCREENSHOTS`, or to the test's temporary folder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",  # together with the next:
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # what leaves does not arrive
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no request leaves this computer
 ]
 
 
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Servers:
-    """The servers of the front ends, each started when it is first needed."""
+    """The servers of the front ends; each starts when it is first needed."""
 
     def __init__(self, make_folder: Callable[[str], Path]) -> None:
         self._make_folder = make_folder
@@ -78,10 +78,10 @@ class Servers:
 def _share(
     make: Callable[[Page, LabServer, Path], Watched], browser: Browser, server: LabServer
 ) -> contextlib.closing[SharedPage[Watched]]:
-    """Share a page without cookies or settings, on a server without notebooks or kernels."""
+    """Share a new page, without cookies or settings, on a server without notebooks or kernels."""
 
     def open_page(screenshots: Path) -> Watched:
-        server.forget()
+        server.clear()
         context = browser.new_context(viewport=WINDOW)
         context.set_default_timeout(TIMEOUT_MS)
         return make(context.new_page(), server, screenshots)
@@ -118,43 +118,43 @@ def screenshots(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lab(shared_lab: SharedPage[Lab], screenshots: Path) -> Iterator[Lab]:
-    """Yield a page of JupyterLab that shows nothing of earlier tests; fail if it complained."""
-    with shared_lab.lend(screenshots) as lab:
+    """Yield a page of JupyterLab that shows nothing of earlier tests; fail if it had problems."""
+    with shared_lab.use(screenshots) as lab:
         yield lab
 
 
 @pytest.fixture
 def voila(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[VoilaPage]:
-    """Yield a fresh page of Voila; fail if it complained."""
-    with _share(VoilaPage, browser, lab_server) as shared, shared.lend(screenshots) as voila:
+    """Yield a new page of Voila; fail if it had problems."""
+    with _share(VoilaPage, browser, lab_server) as shared, shared.use(screenshots) as voila:
         yield voila
 
 
 @pytest.fixture
 def renderer(browser: Browser, lab_server: LabServer, screenshots: Path) -> Iterator[RendererPage]:
-    """Yield a fresh page that VS Code's renderer is to draw on; fail if it complained."""
-    with _share(RendererPage, browser, lab_server) as shared, shared.lend(screenshots) as renderer:
+    """Yield a new page for VS Code's renderer; fail if it had problems."""
+    with _share(RendererPage, browser, lab_server) as shared, shared.use(screenshots) as renderer:
         yield renderer
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest of this folder's marker."""
+    """Register the marker of this folder."""
     config.addinivalue_line("markers", "both_front_ends: runs in JupyterLab and in Notebook 7")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that are marked `both_front_ends` twice."""
+    """Run tests marked `both_front_ends` twice."""
     if metafunc.definition.get_closest_marker("both_front_ends"):
-        # None, as for the tests that are not marked: they then share JupyterLab's server.
+        # None, as for tests without the mark, so that they share JupyterLab's server
         front_ends = {"lab": None, "notebook": "notebook"}
         metafunc.parametrize("lab_server", front_ends.values(), ids=front_ends, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and run them last, one front end of a module after the other.
+    """Mark the tests of this folder, and run them last, sorted by module and front end.
 
-    As long as Playwright runs, so does its event loop, and `asyncio.run` fails in other tests.
+    While Playwright runs, so does its event loop, and `asyncio.run` fails in other tests.
     """
     for item in items:
         if item.path.is_relative_to(HERE):
@@ -173,7 +173,7 @@ def _place_of(item: pytest.Item) -> tuple[str, str]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the page looked like and what the server said when a test fails."""
+    """Report the screenshot and the server's log when a test fails."""
     report = yield
     fixtures = getattr(item, "funcargs", {})
     watched = next((page for page in fixtures.values() if isinstance(page, WatchedPage)), None)

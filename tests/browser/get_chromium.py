@@ -50,10 +50,10 @@ def main() -> int:
     if chromium:
         print(f"Chromium: {chromium}")
         return 0
-    verdict = "are required" if is_required() else "will be SKIPPED"
+    consequence = "are required" if is_required() else "will be SKIPPED"
     print(
         "!" * 80,
-        f"No Chromium here, and none could be installed. The browser tests {verdict}.",
+        f"No Chromium here, and none could be installed. The browser tests {consequence}.",
         "Install Chromium or Chrome, or name one in MNIST_WIDGETS_CHROMIUM.",
         "!" * 80,
         sep="\n",

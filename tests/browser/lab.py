@@ -1,9 +1,7 @@
-"""A real JupyterLab and its page, for tests: `LabServer` runs the one, `Lab` drives the other.
+"""A real JupyterLab for tests: `LabServer` runs its server, `Lab` controls its page.
 
-Notebook 7, which is made of JupyterLab's parts, is served and driven the same way.
-
-Fixtures, skipping and the verdict on a test are left to `conftest.py`. Nothing here knows
-mnist_widgets, but for the variable that names its folder of data and for `CLOSE_ALL`.
+Notebook 7 is built from JupyterLab's parts, and the same classes run and control it. Only
+`MNIST_WIDGETS_DATA` and `CLOSE_ALL` depend on mnist_widgets.
 """
 
 from __future__ import annotations
@@ -30,37 +28,36 @@ from watched_page import WatchedPage
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 
-# A proxy that refuses at once: a request to another machine fails within milliseconds.
-NO_WAY_OUT = "http://127.0.0.1:9"
+# A proxy that refuses connections: a request to another machine fails within milliseconds.
+DEAD_PROXY = "http://127.0.0.1:9"
 
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    # All cells are laid out, in view or not, so that tests find what is further down.
+    # Lay out all cells, also those out of view, so that tests find them.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }
-
 
 FrontEnd = Literal["lab", "notebook"]
 PATHS: dict[FrontEnd, str] = {"lab": "doc/tree", "notebook": "notebooks"}
 
-# The page errors that a front end throws of its own, once each, even for a notebook of `1 + 1`.
-EXCUSED: dict[FrontEnd, list[str]] = {
+# Page errors that a front end throws once each, whatever the notebook.
+KNOWN_ERRORS: dict[FrontEnd, list[str]] = {
     "lab": [],
     "notebook": ["Cannot read properties of undefined (reading 'schema')"],
 }
 
 
 class LabServer:
-    """A JupyterLab server of this environment that neither reads nor writes outside of one folder.
+    """A JupyterLab server of this environment that keeps all its files in one folder.
 
-    Home, settings, notebooks and log lie in that folder. The kernels inherit the server's
-    environment: `MNIST_WIDGETS_DATA` names an empty folder and every proxy is a dead end, so that
-    `load_digits()` falls back to the bundled digits at once.
+    The folder holds home, settings, notebooks and log. The kernels inherit the server's
+    environment: `MNIST_WIDGETS_DATA` names an empty folder and no proxy works, so `load_digits()`
+    falls back to the bundled digits at once.
 
     Args:
-        folder: where to keep everything; it need not exist.
-        front_end: which one to open. One server could show both, but the pages of Notebook 7 are
-            then given what JupyterLab left in the server's memory, and throw.
+        folder: for all files; it need not exist.
+        front_end: the front end to open. A server shows only one: pages of Notebook 7 throw errors
+            if JupyterLab has left its state on the same server.
     """
 
     def __init__(self, folder: Path, front_end: FrontEnd = "lab") -> None:
@@ -70,14 +67,14 @@ class LabServer:
         self.token = secrets.token_hex(16)
         self._folder = folder
         self._log = folder / "server.log"
-        self._forgotten_size = 0  # of the log, in bytes
+        self._cleared_size = 0  # of the log, in bytes
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the server and return when it answers.
+        """Start the server and wait until it answers.
 
         Raises:
-            RuntimeError: it ended, or did not answer in time; the message holds its log.
+            RuntimeError: if it ends, or does not answer in time; the message holds its log.
         """
         overrides = self._folder / "config" / "labconfig" / "default_setting_overrides.json"
         for folder in (self.notebooks, overrides.parent, self._folder / "no-data"):
@@ -92,10 +89,10 @@ class LabServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"JupyterLab did not start. Its log:\n{self.log()}")
-            time.sleep(0.1)  # before it listens, a process offers nothing to wait for
+            time.sleep(0.1)  # there is no event to wait for before the server listens
 
     def stop(self) -> None:
-        """End the server, which ends its kernels; by force after `STOP_TIMEOUT_S`."""
+        """Stop the server with its kernels; kill it after `STOP_TIMEOUT_S`."""
         if self._process is None:
             return
         self._process.terminate()
@@ -106,23 +103,23 @@ class LabServer:
             self._process.wait()
         self._process = None
 
-    def forget(self) -> None:
-        """Shut down all kernels; drop notebooks, workspaces, changed settings and the old log."""
+    def clear(self) -> None:
+        """Shut down all kernels; delete notebooks, workspaces and settings; skip the old log."""
         self.shut_kernels_down()
         for name in ("settings", "workspaces", "notebooks"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         self.notebooks.mkdir()
-        self._forgotten_size = self._log.stat().st_size
+        self._cleared_size = self._log.stat().st_size
 
     def shut_kernels_down(self) -> None:
         """Shut down all kernels."""
         for session in json.loads(self.request("GET", "api/sessions")):
             self.request("DELETE", f"api/sessions/{session['id']}")
-        for kernel in json.loads(self.request("GET", "api/kernels")):  # of Voila's pages
+        for kernel in json.loads(self.request("GET", "api/kernels")):  # those of Voila's pages
             self.request("DELETE", f"api/kernels/{kernel['id']}")
 
     def request(self, method: str, path: str) -> str:
-        """Send a request to the server's REST interface and return the body of the answer."""
+        """Send a request to the server's REST API and return the body of the response."""
         request = urllib.request.Request(
             f"{self.address}/{path}",
             method=method,
@@ -133,8 +130,8 @@ class LabServer:
             return answer.read().decode()
 
     def log(self) -> str:
-        """Return what the server and its kernels wrote to the terminal since the last `forget`."""
-        return self._log.read_bytes()[self._forgotten_size :].decode(errors="replace")
+        """Return what the server and its kernels wrote to the terminal since the last `clear`."""
+        return self._log.read_bytes()[self._cleared_size :].decode(errors="replace")
 
     def _answers(self) -> bool:
         try:
@@ -173,7 +170,7 @@ class LabServer:
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "MNIST_WIDGETS_DATA": "no-data",
         }
-        proxies = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy"], NO_WAY_OUT)
+        proxies = dict.fromkeys(["http_proxy", "https_proxy", "all_proxy"], DEAD_PROXY)
         proxies["no_proxy"] = "127.0.0.1,localhost"
         return {
             **inherited,
@@ -188,24 +185,24 @@ class Lab(WatchedPage):
     """A page of the server's front end with a notebook in it.
 
     The first notebook loads the page and starts a kernel, which takes seconds. The next ones take
-    its place in the same page and run in the same kernel, once `tidy_up` has cleared both.
+    its place in the same page and run in the same kernel, after `clean_up` has cleared both.
 
-    An error in a kernel's message handler is a complaint too.
+    An error in a kernel's message handler is a problem too.
 
     Args:
-        page: a fresh page; the caller closes it.
+        page: a new page; the caller closes it.
         server: a running server.
         screenshots: the folder for `screenshot`.
     """
 
     def __init__(self, page: Page, server: LabServer, screenshots: Path) -> None:
-        super().__init__(page, server.address, screenshots, EXCUSED[server.front_end])
+        super().__init__(page, server.address, screenshots, KNOWN_ERRORS[server.front_end])
         self.front_end = server.front_end
         self._server = server
         self._has_kernel = False
 
     def open_notebook(self, source: Path | Iterable[str]) -> None:
-        """Show a copy of a notebook, or a new one of the given code cells; wait for its kernel."""
+        """Show a copy of a notebook, or a new one with these code cells; wait for its kernel."""
         if isinstance(source, Path):
             notebook = nbformat.read(source, as_version=4)
         else:
@@ -216,25 +213,25 @@ class Lab(WatchedPage):
             self.load_notebook(notebook)
 
     def load_notebook(self, notebook: nbformat.NotebookNode) -> None:
-        """Write a notebook to the server's folder and load it in a new page with a new kernel."""
+        """Write a notebook to the server's folder and load it with a new kernel."""
         nbformat.write(notebook, self._server.notebooks / "notebook.ipynb")
         self._go_to("notebook.ipynb")
 
-    def tidy_up(self) -> None:
-        """Remove what a test left: widgets, trainings and names in the kernel, cells, theme."""
+    def clean_up(self) -> None:
+        """Remove what a test leaves: widgets, trainings and names in the kernel, cells, theme."""
         if self._has_kernel:
             self.open_notebook([""])
             self.run_cell(CLOSE_ALL)
             self.set_theme(dark=False)
-        super().tidy_up()
+        super().clean_up()
 
     def save(self) -> nbformat.NotebookNode:
-        """Save the notebook, and return what the file then holds."""
+        """Save the notebook and return the saved file."""
         name = self.page.evaluate(SAVE)
         return nbformat.read(self._server.notebooks / name, as_version=4)
 
     def reopen(self) -> None:
-        """Shut the kernel down and open the notebook as it was saved, with a kernel that is new."""
+        """Open the saved notebook with a new kernel."""
         name = self.page.evaluate(NAME_OF_NOTEBOOK)
         self._go_to(name)
 
@@ -242,36 +239,36 @@ class Lab(WatchedPage):
         """Run all cells and wait for the last.
 
         Raises:
-            AssertionError: a cell failed; the message holds its traceback.
+            AssertionError: if a cell fails; the message holds its traceback.
         """
         self.start_all()
         self.wait_for_all(timeout_s)
 
     def start_all(self) -> None:
-        """Let all cells run and return at once, to click while a cell still waits."""
+        """Start to run all cells and return at once, to click while a cell still runs."""
         self.page.evaluate(START_ALL)
 
     def wait_for_all(self, timeout_s: float = 120) -> None:
-        """Wait for the last cell of `start_all`; raise AssertionError when one failed."""
+        """Wait for the last cell of `start_all`; raise AssertionError if one fails."""
         succeeded = self.page.evaluate(WAIT_FOR_ALL, timeout_s)
         if not succeeded:
             raise AssertionError("a cell failed:\n" + self.page.evaluate(CELL_ERRORS))
         self.wait_until_idle()
 
     def wait_until_idle(self) -> None:
-        """Wait until the kernel runs no cell; a training thread may well be running."""
+        """Wait until the kernel runs no cell; a training thread may still run."""
         self.page.wait_for_function(
             "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
             " === 'idle'"
         )
 
     def run_cell(self, code: str) -> str:
-        """Run code in the kernel, not in a cell of the page; return what it printed and its value.
+        """Run code in the kernel, without a cell; return its output and its value.
 
-        It waits for a cell that runs, but not for other threads.
+        It waits for running cells, but not for other threads.
 
         Raises:
-            AssertionError: the code failed; the message holds its traceback.
+            AssertionError: if the code fails; the message holds its traceback.
         """
         reply = self.page.evaluate(RUN_CODE, code)
         if reply["error"] is not None:
@@ -279,12 +276,12 @@ class Lab(WatchedPage):
         return reply["text"]
 
     def expect_in_kernel(self, expression: str, text: str) -> None:
-        """Wait until an expression has a value, as `print` writes it.
+        """Wait until `print` writes an expression as this text.
 
-        While one change of a widget is on its way, the page keeps the next ones back.
+        The page sends a widget's next change only when the kernel has answered the one before.
 
         Raises:
-            AssertionError: it has not got it after the messages that were on their way.
+            AssertionError: if the text is still another one after several messages.
         """
         for _ in range(20):
             if (found := self.run_cell(f"print({expression})").strip()) == text:
@@ -314,11 +311,11 @@ class Lab(WatchedPage):
         self._has_kernel = True
 
     def _wait_for_the_curtain(self) -> None:
-        """Wait until the start screen, which also covers a change of theme, has gone."""
+        """Wait until the start screen is gone; JupyterLab also shows it while the theme changes."""
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
-# Run in the kernel, before its next notebook.
+# Runs in the kernel before the next notebook.
 CLOSE_ALL = """
 import gc, sys
 if kit := sys.modules.get("mnist_widgets"):
@@ -329,7 +326,7 @@ if ipywidgets := sys.modules.get("ipywidgets"):
 get_ipython().run_line_magic("reset", "-f")
 """
 
-# The document stays open, so that its kernel and its widget manager stay too.
+# Keep the document, with its kernel and its widget manager.
 REPLACE_NOTEBOOK = """notebook => {
     const {content} = window.jupyterapp.shell.currentWidget;
     content.model.fromJSON(notebook);
@@ -339,7 +336,7 @@ REPLACE_NOTEBOOK = """notebook => {
     document.activeElement?.blur();
 }"""
 
-# JupyterLab drops the error message of a handler that ran outside of any cell.
+# JupyterLab drops the error message of a handler that runs outside of a cell.
 REPORT_HANDLER_ERRORS = """() => {
     const context = window.jupyterapp.shell.currentWidget.sessionContext;
     context.iopubMessage.connect((_, {header, parent_header, content}) => {

@@ -1,7 +1,7 @@
-"""A page like that of a notebook's outputs in VS Code, drawn by VS Code's own widget renderer.
+"""A page like a notebook's outputs in VS Code, drawn by VS Code's own widget renderer.
 
-Real are the renderer, the bundles in the environment, and the kernel. What VS Code does around
-them is imitated as far as widgets can tell: RequireJS, a dark theme, and white behind the widgets.
+The renderer, the bundles in the environment, and the kernel are real. The page imitates the rest
+of VS Code as far as widgets notice it: RequireJS, a dark theme, and white behind the widgets.
 Sources: https://github.com/microsoft/vscode-jupyter, src/webviews/webview-side/ipywidgets, and
 https://github.com/microsoft/vscode, src/vs/workbench/contrib/webview/browser/pre/index.html.
 """
@@ -17,16 +17,16 @@ from watched_page import WatchedPage
 
 NBEXTENSIONS = Path(sys.prefix) / "share" / "jupyter" / "nbextensions"
 
-# JupyterLab, which lends its connection, and the renderer bring one each.
-EXCUSED = "console error: Yjs was already imported."
+# JupyterLab, whose connection to the kernel the page uses, and the renderer both contain Yjs.
+KNOWN_ERROR = "console error: Yjs was already imported."
 
 
 class RendererPage(WatchedPage):
     """A page that shows the widgets of cells, but not the cells.
 
     Args:
-        page: a fresh page; its maker closes it.
-        server: a running JupyterLab, which lends the page its connection to a kernel.
+        page: a new page; the caller closes it.
+        server: a running JupyterLab; the page uses its connection to a kernel.
         screenshots: the folder for `screenshot`.
     """
 
@@ -35,7 +35,7 @@ class RendererPage(WatchedPage):
         self._server = server
 
     def open(self, packages: Path) -> None:
-        """Make the page out of the npm packages in a folder, and start a kernel."""
+        """Load the renderer from the npm packages in a folder, and start a kernel."""
         self.page.route("**/from-npm/**", lambda route: _fulfill(route, packages))
         self.page.route("**/nbextensions/**", lambda route: _fulfill(route, NBEXTENSIONS))
         self.page.goto(f"{self._server.address}/lab?reset&token={self._server.token}")
@@ -48,22 +48,22 @@ class RendererPage(WatchedPage):
         self.page.evaluate(LOAD_RENDERER)
 
     def run_cell(self, code: str) -> None:
-        """Run code and let the renderer draw the widgets that it shows.
+        """Run code and draw the widgets that it shows.
 
         Raises:
-            AssertionError: the code failed; the message holds its traceback.
+            AssertionError: if the code fails; the message holds its traceback.
         """
         error = self.page.evaluate(RUN_CELL, code)
         if error is not None:
             raise AssertionError(error)
 
-    def _complain(self, complaint: str) -> None:
-        if not complaint.startswith(EXCUSED):
-            super()._complain(complaint)
+    def _add_problem(self, problem: str) -> None:
+        if not problem.startswith(KNOWN_ERROR):
+            super()._add_problem(problem)
 
 
 def _fulfill(route: Route, folder: Path) -> None:
-    """Answer with the file of a folder whose path stands behind that of the folder's own name."""
+    """Respond with a file of the folder; its path is the URL's after the first two parts."""
     name = route.request.url.partition("?")[0].split("/", 4)[4]
     route.fulfill(path=folder / name, content_type="text/javascript")
 
@@ -72,7 +72,7 @@ START_KERNEL = """async () => {
     window.kernel = await window.jupyterapp.serviceManager.kernels.startNew({name: 'python3'});
 }"""
 
-# Nothing of JupyterLab is left but its connection to the kernel.
+# Remove all of JupyterLab but its connection to the kernel.
 CLEAR_PAGE = """() => {
     document.head.replaceChildren();
     document.body.replaceChildren();

@@ -13,33 +13,33 @@ Watched = TypeVar("Watched", bound=WatchedPage)
 
 
 class SharedPage(Generic[Watched]):
-    """A page that one test after the other gets, as long as none fails.
+    """A page that one test after the other uses, until a test fails.
 
     Args:
-        open_page: opens a fresh page, given a folder for its screenshots.
+        open_page: opens a new page, given a folder for its screenshots.
     """
 
     def __init__(self, open_page: Callable[[Path], Watched]) -> None:
         self._open_page = open_page
-        self._tidy: Watched | None = None
+        self._clean: Watched | None = None
 
     @contextlib.contextmanager
-    def lend(self, screenshots: Path) -> Iterator[Watched]:
-        """Yield the page; afterwards raise its complaints and tidy it up, or close it."""
-        watched, self._tidy = self._tidy or self._open_page(screenshots), None
+    def use(self, screenshots: Path) -> Iterator[Watched]:
+        """Yield the page; afterwards raise its problems and clean it up, or close it."""
+        watched, self._clean = self._clean or self._open_page(screenshots), None
         watched.screenshots = screenshots
         try:
             yield watched
-            watched.raise_complaints()
+            watched.raise_problems()
             if not watched.has_failed:
-                watched.tidy_up()
-                watched.raise_complaints()
-                self._tidy = watched
+                watched.clean_up()
+                watched.raise_problems()
+                self._clean = watched
         finally:
-            if self._tidy is None:
+            if self._clean is None:
                 watched.page.context.close()
 
     def close(self) -> None:
         """Close the page."""
-        if self._tidy is not None:
-            self._tidy.page.context.close()
+        if self._clean is not None:
+            self._clean.page.context.close()

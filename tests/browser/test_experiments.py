@@ -1,4 +1,4 @@
-"""The second lesson in a real JupyterLab: runs made by code, and runs made in its lab."""
+"""The second lesson in a real JupyterLab: runs in code, and runs in the lab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A harness that cannot fail proves nothing: it notices what it is there to notice."""
+"""The fixtures of the browser tests notice errors, and leave nothing for the next test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ button
 def test_console_errors_are_noticed(lab):
     lab.open_notebook(["1 + 1"])
     lab.page.evaluate("console.error('something broke')")
-    assert_only_complaint_is_about(lab, "something broke")
+    assert_only_problem_is(lab, "something broke")
 
 
 def test_errors_in_click_handlers_are_noticed(lab):
@@ -34,16 +34,16 @@ def test_errors_in_click_handlers_are_noticed(lab):
     lab.run_all()
     with lab.page.expect_console_message(lambda message: message.type == "error"):
         lab.page.get_by_role("button", name="Crash").click()
-    assert_only_complaint_is_about(lab, "crash in a handler")
+    assert_only_problem_is(lab, "crash in a handler")
 
 
-def test_requests_off_the_server_are_noticed_and_do_not_arrive(lab):
+def test_requests_to_other_servers_are_noticed_and_do_not_arrive(lab):
     lab.open_notebook(["1 + 1"])
     arrived = lab.page.evaluate("fetch('http://localhost:1/pixel.png').then(() => 1, () => 0)")
     assert not arrived
-    with pytest.raises(AssertionError, match=r"off the server: http://localhost:1/pixel\.png"):
-        lab.raise_complaints()
-    lab.complaints.clear()
+    with pytest.raises(AssertionError, match=r"to another server: http://localhost:1/pixel\.png"):
+        lab.raise_problems()
+    lab.problems.clear()
 
 
 def test_failing_cells_are_noticed(lab):
@@ -52,7 +52,7 @@ def test_failing_cells_are_noticed(lab):
         lab.run_all()
 
 
-def test_kernels_run_in_this_environment_and_in_a_home_of_their_own(lab):
+def test_kernels_run_in_this_environment_with_their_own_home(lab):
     lab.open_notebook(["1 + 1"])
     lab.run_cell("import sys; from os import environ")
     executable = lab.run_cell("print(sys.executable, end='')")
@@ -73,42 +73,42 @@ session = TrainingSession(Trainer(model, torch.nn.MSELoss(), optimizer, [batch])
 session.start(10**9)
 TrainingPanel(session)
 """
-WHAT_IS_LEFT = """
+REMAINS = """
 import ipywidgets, threading
 threads = {thread.name for thread in threading.enumerate()}
 print("session" in globals(), len(ipywidgets.widgets.widget._instances), "training" in threads)
 """
 
 
-def test_nothing_of_a_test_is_left_for_the_next(lab):
+def test_a_test_leaves_nothing_for_the_next(lab):
     window = lab.page.viewport_size
     lab.open_notebook([TRAINING_PANEL])
     kernel = lab.run_cell("import os; print(os.getpid())")
     lab.run_all()
     expect(lab.page.locator(".mw-training-panel .mw-state")).to_have_text("Training")
-    assert lab.run_cell(WHAT_IS_LEFT).endswith("True\n")
+    assert lab.run_cell(REMAINS).endswith("True\n")
     lab.set_theme(dark=True)
     lab.page.set_viewport_size({"width": 480, "height": 480})
-    lab.tidy_up()
+    lab.clean_up()
     expect(lab.page.locator(".mw-training-panel")).to_have_count(0)
     assert lab.run_cell("import os; print(os.getpid())") == kernel
-    assert lab.run_cell(WHAT_IS_LEFT) == "False 0 False\n"
+    assert lab.run_cell(REMAINS) == "False 0 False\n"
     assert lab.page.evaluate("document.body.dataset.jpThemeName") == "JupyterLab Light"
     assert lab.page.viewport_size == window
 
 
-def test_a_page_serves_the_next_test_unless_a_test_failed_with_it(browser, tmp_path):
+def test_the_next_test_gets_the_same_page_unless_a_test_failed(browser, tmp_path):
     def open_page(screenshots):
         return WatchedPage(browser.new_page(), "http://127.0.0.1:1", screenshots)
 
     with closing(SharedPage(open_page)) as shared:
-        with shared.lend(tmp_path) as first:
+        with shared.use(tmp_path) as first:
             pass
-        with shared.lend(tmp_path) as same:
+        with shared.use(tmp_path) as same:
             same.has_failed = True
-        with pytest.raises(AssertionError, match="broke"), shared.lend(tmp_path) as second:
+        with pytest.raises(AssertionError, match="broke"), shared.use(tmp_path) as second:
             second.page.evaluate("console.error('something broke')")
-        with shared.lend(tmp_path) as third:
+        with shared.use(tmp_path) as third:
             pass
     assert same is first
     assert len({first, second, third}) == 3
@@ -117,8 +117,8 @@ def test_a_page_serves_the_next_test_unless_a_test_failed_with_it(browser, tmp_p
     assert third.page.is_closed()
 
 
-def assert_only_complaint_is_about(lab, text):
+def assert_only_problem_is(lab, text):
     with pytest.raises(AssertionError, match=text):
-        lab.raise_complaints()
-    assert len(lab.complaints) == 1
-    lab.complaints.clear()
+        lab.raise_problems()
+    assert len(lab.problems) == 1
+    lab.problems.clear()

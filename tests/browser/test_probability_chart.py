@@ -17,28 +17,21 @@ chart = ProbabilityChart()
 chart.show_prediction(test_set.images[0], probabilities, true_label=4)
 chart
 """
-CLOTHES = """
-names = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-         "Bag", "Ankle boot"]
-clothes = ProbabilityChart(class_names=names)
-clothes.show_prediction(test_set.images[1], probabilities.roll(4), true_label=9)
-clothes
-"""
 
 
 @pytest.fixture
 def panel(lab):
     """A chart that shows an image, on the page."""
-    lab.open_notebook([CHART, CLOTHES])
+    lab.open_notebook([CHART])
     lab.run_all()
-    panel = lab.page.locator(PANEL).first
+    panel = lab.page.locator(PANEL)
     expect(panel.locator(".mw-caption")).to_contain_text("True 4.")
     lab.scroll_to(PANEL)
     return panel
 
 
 def boxes_of(panel) -> tuple[dict[str, float], list[dict[str, float]]]:
-    """Return where the frame of the label is, and where the bars are; behind come the columns."""
+    """Return the boxes of the frame of the label, and of the bars; the columns come after them."""
     frame, *bars = panel.locator("rect.bar").all()
     return frame.bounding_box(), [bar.bounding_box() for bar in bars[:10]]
 
@@ -70,30 +63,3 @@ def test_a_new_prediction_moves_bars_and_frame_and_clearing_takes_them_away(pane
     expect(panel.locator("text.label")).to_be_hidden()
     expect(panel.locator("img")).to_have_count(0)
     assert panel.bounding_box()["height"] == height
-
-
-def test_both_themes_and_a_narrow_window_show_all_of_it(panel, lab):
-    for dark in (False, True):
-        lab.set_theme(dark)
-        for width_px in (1280, 480):
-            lab.page.set_viewport_size({"width": width_px, "height": 1000})
-            for index, name in enumerate(("digits", "clothes")):
-                selector = f"{PANEL} >> nth={index}"
-                lab.scroll_to(selector)
-                lab.page.wait_for_function(FITS, arg=lab.page.locator(selector).element_handle())
-                theme = "dark" if dark else "light"
-                lab.screenshot(f"probabilities-{name}-{theme}-{width_px}", selector)
-
-
-# Whether nothing of a panel is cut off at its sides and the chart has taken the width it has.
-FITS = """root => {
-    const {left, right} = root.getBoundingClientRect();
-    const figure = root.querySelector('.bqplot').getBoundingClientRect();
-    const bars = [...root.querySelectorAll('rect.bar')].map(bar => bar.getBoundingClientRect());
-    const end = Math.max(...bars.map(bar => bar.right));
-    return figure.right <= right + 1 && end > left + 0.8 * (figure.right - left)
-        && [...root.querySelectorAll('svg text, img')].every(part => {
-            const box = part.getBoundingClientRect();
-            return box.left >= left - 1 && box.right <= right + 1;
-        });
-}"""

@@ -1,11 +1,11 @@
-"""What the page has loaded fits what the kernel has imported; `make matrix` runs this first."""
+"""Page and kernel load packages of the same versions; `make matrix` runs this first."""
 
 from __future__ import annotations
 
 import json
 from importlib.metadata import version
 
-# What the page's server announced, each with the version of what lies where the page fetches it.
+# The extensions that the server announces, with the versions of the files that the page loads.
 LOADED = """async () => {
     const config = JSON.parse(document.getElementById('jupyter-config-data').textContent);
     const entries = config.federated_extensions.map(async ({name}) => {

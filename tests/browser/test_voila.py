@@ -1,9 +1,10 @@
-"""The lab as a page of its own, which Voila makes of a notebook: no code and no JupyterLab."""
+"""The lab in Voila, which shows a notebook as a page without code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from layout import find_lasting_faults
 from playwright.sync_api import expect
 from watched_page import start_training_and_pick_an_image
 
@@ -13,7 +14,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
 LABELS = load_bundled_digits()[1].labels.tolist()
 
 
-def test_a_visitor_sees_no_code_trains_selects_an_image_and_stops(voila):
+def test_a_visitor_sees_no_code_and_trains_and_selects_an_image(voila):
     page = voila.page
     voila.open_notebook(NOTEBOOK)
     sentence = page.locator(".mw-probability-chart .mw-caption")
@@ -30,5 +31,7 @@ def test_a_visitor_sees_no_code_trains_selects_an_image_and_stops(voila):
     voila.screenshot("voila-training")
     page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
-    page.set_viewport_size({"width": 1280, "height": 2000})
+    page.set_viewport_size({"width": 1440, "height": 900})
+    voila.scroll_to(".mw-dashboard .mw-training-panel")
+    assert not (faults := find_lasting_faults(page, ".mw-dashboard")), faults
     voila.screenshot("voila-stopped")

@@ -1,7 +1,6 @@
-"""A notebook as a page of Voila, which the server of JupyterLab serves too: `VoilaPage`.
+"""A notebook as a page of Voila, which JupyterLab's server serves too.
 
-There is no code to be seen, none to be run, and no way to ask the kernel: a test sees what a
-visitor sees.
+The page shows no code and runs none, so a test sees what a visitor sees.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from lab import LabServer
 from playwright.sync_api import Page
 from watched_page import WatchedPage
 
-# What Voila's page complains of, whatever the notebook: it asks the web for icons and for MathJax,
-# which our panels do without, and loads all that extends JupyterLab, fitting or not.
-EXCUSED = re.compile(
+# Voila's page has these problems whatever the notebook: it loads icons and MathJax from the web,
+# which the panels do not need, and JupyterLab extensions that do not fit.
+KNOWN_PROBLEMS = re.compile(
     r"https://cdn\.jsdelivr\.net/npm/@fortawesome/"
     r"|https://cdnjs\.cloudflare\.com/ajax/libs/mathjax/"
     r"|^console error: Error: [^\n]*\bshared module\b",
@@ -29,7 +28,7 @@ class VoilaPage(WatchedPage):
     """A page that Voila makes of a notebook.
 
     Args:
-        page: a fresh page; its maker closes it.
+        page: a new page; the caller closes it.
         server: a running server.
         screenshots: the folder for `screenshot`.
     """
@@ -39,12 +38,12 @@ class VoilaPage(WatchedPage):
         self._server = server
 
     def open_notebook(self, source: Path) -> None:
-        """Let Voila run a copy of a notebook, and wait until all its cells are shown."""
+        """Open a copy of a notebook in Voila, and wait until it shows all cells."""
         shutil.copy(source, self._server.notebooks)
         path = f"voila/render/{quote(source.name)}"
         self.page.goto(f"{self._server.address}/{path}?token={self._server.token}")
         self.page.locator("#rendered_cells").wait_for()
 
-    def _complain(self, complaint: str) -> None:
-        if not EXCUSED.search(complaint):
-            super()._complain(complaint)
+    def _add_problem(self, problem: str) -> None:
+        if not KNOWN_PROBLEMS.search(problem):
+            super()._add_problem(problem)

@@ -1,11 +1,8 @@
-"""A page that is being watched: whatever goes wrong on it is kept, until a test asks.
-
-Which front end is shown, and how it is driven, is left to those who build on it: `lab.Lab`,
-`voila_page.VoilaPage`.
-"""
+"""A page that records its errors; the base class of the pages of all front ends."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,32 +10,34 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 
 
 class WatchedPage:
-    """A page whose every console error, page error and request off its server is a complaint.
+    """A page that records console errors, page errors, and requests to other servers.
 
-    The fixtures fail each test that leaves any; a test that means to cause one clears the list.
+    The fixtures fail each test that leaves problems; a test that causes one on purpose clears the
+    list.
 
     Args:
-        page: a fresh page; the caller closes it.
+        page: a new page; the caller closes it.
         address: the server's, `http://127.0.0.1:PORT`.
         screenshots: the folder for `screenshot`.
-        excused: page errors that a front end throws of its own, once each.
+        known_errors: page errors that the front end itself throws, once each.
 
     Attributes:
         screenshots: the same; each test sets its own.
-        has_failed: whether a test failed with this page, which then serves no other test.
+        has_failed: whether a test with this page failed; then no other test uses it.
+        problems: the problems so far, one sentence each.
     """
 
     def __init__(
-        self, page: Page, address: str, screenshots: Path, excused: Iterable[str] = ()
+        self, page: Page, address: str, screenshots: Path, known_errors: Iterable[str] = ()
     ) -> None:
         self.page = page
         self.screenshots = screenshots
         self.has_failed = False
-        self.complaints: list[str] = []
+        self.problems: list[str] = []
         self._window = page.viewport_size
-        self._excused = list(excused)
+        self._known_errors = list(known_errors)
         self._host = address.removeprefix("http")
-        page.add_init_script(TELL_STACKS)
+        page.add_init_script(REPORT_STACKS)
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self._note_page_error(str(error)))
         page.on("request", lambda request: self._note_address(request.url))
@@ -49,47 +48,56 @@ class WatchedPage:
         self.page.locator(selector).first.scroll_into_view_if_needed()
 
     def screenshot(self, name: str, selector: str | None = None) -> Path:
-        """Save what is to be seen, or only the first match of a selector, as `<name>.png`."""
+        """Save the visible page, or the first match of a selector, as `<name>.png`."""
         path = self.screenshots / f"{name}.png"
         shown = self.page if selector is None else self.page.locator(selector).first
         shown.screenshot(path=path)
         return path
 
-    def tidy_up(self) -> None:
-        """Give the window its first size, and take the mouse off what it is over."""
+    def clean_up(self) -> None:
+        """Restore the window's size, and move the mouse to the corner."""
         if self._window is not None:
             self.page.set_viewport_size(self._window)
         self.page.mouse.move(0, 0)
 
-    def raise_complaints(self) -> None:
-        """Raise AssertionError with all that was wrong since the page was opened, if anything."""
-        self.page.evaluate("0")  # once the page answers, what it said before has arrived
-        if self.complaints:
-            raise AssertionError("the page complained:\n" + "\n".join(self.complaints))
+    def raise_problems(self) -> None:
+        """Raise AssertionError with all problems since the page was opened, if there are any."""
+        self.page.evaluate("0")  # messages that the page sent before its answer have arrived
+        if self.problems:
+            raise AssertionError("problems of the page:\n" + "\n".join(self.problems))
 
-    def _complain(self, complaint: str) -> None:
-        self.complaints.append(complaint)
+    def _add_problem(self, problem: str) -> None:
+        self.problems.append(problem)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._complain(f"console error: {message.text} ({message.location['url']})")
+            self._add_problem(f"console error: {message.text} ({message.location['url']})")
 
     def _note_page_error(self, message: str) -> None:
-        if message in self._excused:
-            self._excused.remove(message)
+        if message in self._known_errors:
+            self._known_errors.remove(message)
         else:
-            self._complain(f"page error: {message}")
+            self._add_problem(f"page error: {message}")
 
     def _note_address(self, url: str) -> None:
         if not url.startswith((f"http{self._host}/", f"ws{self._host}/", "data:", "blob:")):
-            self._complain(f"request off the server: {url}")
+            self._add_problem(f"request to another server: {url}")
 
 
-# What is written to the console names an error without saying where it arose.
-TELL_STACKS = """
+# Write an error to the console with its stack, not only its message.
+REPORT_STACKS = """
 const report = console.error;
 console.error = (...parts) => report(...parts.map(part => part?.stack ?? part));
 """
+
+
+AFTER_AN_EPOCH = re.compile(r"after epoch \d")
+"""In the caption of the loss chart when an epoch has been drawn."""
+
+
+def batches_in_caption(num_batches: int) -> re.Pattern[str]:
+    """Return what the caption of the loss chart contains after this number of batches."""
+    return re.compile(rf"Batch {num_batches:,}:|in {num_batches:,} batches")
 
 
 def start_training_and_pick_an_image(page: Page, position: int) -> None:
@@ -98,7 +106,7 @@ def start_training_and_pick_an_image(page: Page, position: int) -> None:
     epochs.fill("2000")
     epochs.press("Enter")
     page.locator(".mw-training-panel .mw-start").click()
-    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text("Epoch 2")
+    expect(page.locator(".mw-loss-chart .mw-caption")).to_contain_text(AFTER_AN_EPOCH)
     image = page.locator(".mw-image-gallery [role=option]:visible").nth(position)
     image.click()
     expect(image).to_have_attribute("aria-selected", "true")

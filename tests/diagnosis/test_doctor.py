@@ -29,7 +29,7 @@ from mnist_widgets.diagnosis.front_end_parts import (
 from mnist_widgets.system.hosts import find_front_end, find_hosts
 from mnist_widgets.training import devices
 
-TOPICS = ["versions", "imports", "page", "host", "threads", "device", "data", "network"]
+TOPICS = ["versions", "imports", "lab", "page", "host", "threads", "device", "data", "network"]
 RUN_DOCTOR = "from mnist_widgets.cli import main; raise SystemExit(main(['doctor']))"
 
 
@@ -137,6 +137,17 @@ class TestVersions:
         finding = doctor_module.check_imports()
         assert finding.message == "anywidget: ImportError: two"
         assert "--force-reinstall anywidget," in finding.advice
+
+
+class TestLab:
+    def test_jupyterlab_of_this_environment_is_named(self):
+        assert f"JupyterLab {version('jupyterlab')} is in" in doctor_module.check_lab().message
+
+    def test_no_jupyterlab_is_said_but_is_no_fault(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "jupyterlab", None)
+        finding = doctor_module.check_lab()
+        assert "JupyterLab is not in this environment" in finding.message
+        assert finding.is_ok
 
 
 class TestPage:

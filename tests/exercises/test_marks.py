@@ -40,7 +40,13 @@ def test_a_student_sees_the_card_and_the_marks():
     card = award(FAILED, points=5)._repr_html_()
     assert FAILED._repr_html_() in card
     assert "Marks: 0 of 5" in card
-    assert str(award(FAILED, points=5)) == f"{FAILED}\nMarks: 0 of 5, if all criteria above are met"
+    assert str(award(FAILED, points=5)).startswith(f"{FAILED}\nMarks: 0 of 5")
+
+
+@pytest.mark.parametrize(("points", "words"), [(5, "all 5"), (2.5, "all 2.5"), (1, "it")])
+def test_without_marks_the_card_says_how_to_get_them(points, words):
+    assert f"You get {words} when" in str(award(FAILED, points=points))
+    assert "You get" not in str(award(PASSED, points=points))
 
 
 def test_a_check_may_be_passed_as_a_function():

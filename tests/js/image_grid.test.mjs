@@ -72,6 +72,7 @@ function answersOf(...rows) {
 const STATE = {
   image_ids: [4, 9, 7],
   num_visible: 2,
+  summary: "Page 1 of 1: 1 right.",
   names: ["Image 4: true a<b", "Image 9: true cat", "Image 7: true cat"],
   labels: [0, 1, 1],
   sentences: ["True a<b. The network says a<b.", "", "True cat."],
@@ -81,17 +82,17 @@ const STATE = {
 
 test("the caption names the selected image and says if it is not on the page", () => {
   const caption = (selected) => grid.deriveShown({ ...STATE, selected })?.shown_caption;
-  assert.equal(caption(4), "Image 4: true a&lt;b");
-  assert.equal(caption(7), "Image 7: true cat (not on this page)");
-  assert.equal(caption(-1), "No image is selected.");
+  assert.equal(caption(4), "Page 1 of 1: 1 right. Image 4: true a<b.");
+  assert.equal(caption(7), "Page 1 of 1: 1 right. Image 7: true cat (not on this page).");
+  assert.equal(caption(-1), "Page 1 of 1: 1 right. No image is selected.");
   assert.equal(caption(5), undefined);
 });
 
 test("caption, bars, sentence, values and class are those of the selected image", () => {
   assert.deepEqual(grid.deriveShown({ ...STATE, selected: 4 }), {
-    shown_caption: "Image 4: true a&lt;b",
+    shown_caption: "Page 1 of 1: 1 right. Image 4: true a<b.",
     shown_bars: [0.75, 0.25],
-    shown_sentence: "True a&lt;b. The network says a&lt;b.",
+    shown_sentence: "True a<b. The network says a<b.",
     shown_values: '<pre class="mw-values">a&lt;b  75.00 %\ncat  25.00 %</pre>',
     shown_class: ["a<b"],
   });

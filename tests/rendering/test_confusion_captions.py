@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
     STRONGEST_MISTAKE,
@@ -94,31 +93,22 @@ def test_no_share_is_rounded_to_nothing_or_to_all(share, text):
     assert format_percent(share) == text
 
 
-def test_a_pair_reads_true_first():
-    assert (
-        describe_pair(like_mnist(), (4, 9), "counts", DIGIT_NAMES, "digit")
-        == "True 4, predicted 9: 12 images"
-    )
-    assert describe_pair(COUNTS, (1, 0), "counts", "abc", "class").endswith(": 1 image")
+def test_a_pair_is_true_first():
+    assert describe_pair(like_mnist(), (4, 9), "counts", "digit") == "12 images"
+    assert describe_pair(COUNTS, (1, 0), "counts", "class") == "1 image"
 
 
 def test_a_share_names_its_whole():
-    of_true = describe_pair(COUNTS, (0, 1), "true", "abc", "class")
-    of_predicted = describe_pair(COUNTS, (0, 1), "predicted", "abc", "class")
-    assert of_true == "True a, predicted b: 2 images, 25.0 % of the images of that class"
-    assert of_predicted == "True a, predicted b: 2 images, 40.0 % of those predictions"
+    of_true = describe_pair(COUNTS, (0, 1), "true", "class")
+    of_predicted = describe_pair(COUNTS, (0, 1), "predicted", "class")
+    assert of_true == "2 images, 25.0 % of the images of that class"
+    assert of_predicted == "2 images, 40.0 % of those predictions"
 
 
 def test_the_accuracy_is_a_share_and_two_counts():
     words = "".join(describe_accuracy(like_mnist() * 10))
     assert words == "Accuracy 99.4 %: 99,430 of 100,000 right"
     assert DASH in describe_accuracy(None)[0]
-
-
-def test_sentences_are_plain_text():
-    assert describe_pair(COUNTS, (0, 1), "counts", ["<a>", "&", "c"], "class").startswith(
-        "True <a>, predicted &:"
-    )
 
 
 def test_the_key_names_both_ends_of_the_colours():

@@ -130,13 +130,14 @@ def test_a_training_is_drawn_by_the_cell_that_waits_for_it(colab):
 
     def collect(message) -> None:  # gets the messages that this cell sends, as Colab does
         if message["msg_type"] == "comm_msg":
-            drawn.append(message["content"]["data"].get("state", {}).get("value"))
+            state = message["content"]["data"].get("state", {})
+            drawn.append(state.get("caption") or state.get("value"))
 
     reply = client.execute_interactive("waiting.start(3)", output_hook=collect, timeout=TIMEOUT_S)
     assert reply["content"]["status"] == "ok"
-    captions = [value for value in drawn if str(value).startswith("Batch ")]
-    assert captions[-1] == run(client, "print(chart._caption.value)")
-    assert captions[-1].startswith(run(client, "print('Batch', waiting.last_report.step)"))
+    captions = [value for value in drawn if " batches" in str(value)]
+    assert captions[-1] == run(client, "print(chart._footer.caption)")
+    assert run(client, "print('in', waiting.last_report.step, 'batches')") in captions[-1]
     assert any("Training</span>" in str(value) for value in drawn)
     assert any("interrupt the kernel" in str(value) for value in drawn)
     assert [value for value in drawn if "mw-state" in str(value)][-1].count("Finished")

@@ -199,6 +199,24 @@ def test_reset_restores_weights_and_optimizer_bit_for_bit_while_running(session)
         assert session.last_report is None
 
 
+@pytest.mark.parametrize("action", ["start", "step", "reset"])
+def test_a_chosen_trainer_is_used_from_a_run_or_a_reset_on(make_trainer, action):
+    first, second = make_trainer(), make_trainer()
+    session = TrainingSession(first, choose_trainer=lambda _trainer: second)
+    try:
+        beginning = {name: value.clone() for name, value in second.model.state_dict().items()}
+        request = {"start": lambda: session.start(1), "step": session.step, "reset": session.reset}
+        request[action]()
+        settle(session)
+        assert session.trainer is second
+        assert not first.history.batch_losses
+        session.reset()
+        settle(session)
+        assert same(beginning, weights_of(session))
+    finally:
+        session.close()
+
+
 def test_a_crash_is_kept_and_raised_by_join_each_time(session):
     bring_to(session, "failed")
     assert isinstance(session.error, ZeroDivisionError)

@@ -65,7 +65,7 @@ while redraws.scheduler._thread is not None:
 """
 CLICK = """
 panel._buttons["start"].click()
-assert "No thread could be started" in panel._notice.value, panel._notice.value
+assert "No thread could be started" in panel._status.value, panel._status.value
 assert not panel._buttons["start"].disabled
 """
 IS_DRAWN = """

@@ -205,12 +205,13 @@ def enabled(panel):
 
 def test_while_it_trains_the_panel_offers_no_button_and_says_how_to_stop(panel):
     seen = []
-    panel._notice.observe(lambda change: seen.append((change["new"], enabled(panel))), "value")
+    panel._status.observe(lambda change: seen.append((change["new"], enabled(panel))), "value")
     panel._buttons["start"].click()
     (while_training, enabled_then), *later = seen
     assert "to stop it, interrupt the kernel" in while_training
     assert enabled_then == set()
-    assert later == [("", {"start", "step", "reset"})]
+    assert [enabled_later for _, enabled_later in later] == [{"start", "step", "reset"}]
+    assert "interrupt" not in later[0][0]
     assert panel.session.state == "finished"
 
 
@@ -229,7 +230,7 @@ def test_a_panel_of_a_session_that_does_not_wait_does_not_mention_interrupts(mak
     panel = TrainingPanel(session)
     session.start(10_000)
     session.between_batches(panel.redraw).result(TIMEOUT_S)
-    assert panel._notice.value == ""
+    assert "interrupt" not in panel._status.value
     assert enabled(panel) == {"pause", "stop", "reset"}
     panel.close()
 
@@ -252,20 +253,20 @@ def test_a_lab_has_drawn_what_is_true_when_a_request_returns(in_colab, writers):
     lab = dashboard(data=data)
     lab.session.start(1)
     history = lab.session.trainer.history
-    assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
+    assert f"in {len(history.batch_losses)} batches" in lab.panels["loss_chart"]._footer.caption
     assert "Finished" in lab.panels["training"]._state.value
     assert int(lab.panels["confusion"]._counts.sum()) == len(data[1])
     before = shown_probabilities(lab)
     lab.panels["training"]._buttons["step"].click()
     assert shown_probabilities(lab) != before
-    assert f"Batch {len(history.batch_losses)}: loss" in lab.panels["loss_chart"]._caption.value
+    assert f"in {len(history.batch_losses)} batches" in lab.panels["loss_chart"]._footer.caption
     lab.selected_index = 7
     assert "True" in lab.panels["prediction"].static_view().text
     lab.panels["gallery"]._pager._next.click()
     assert "page 2" in lab.panels["gallery"].grid.label
     assert all(", predicted " in name for name in lab.panels["gallery"].grid.names)
-    lab.reset()
-    assert lab.panels["loss_chart"]._caption.value == "No batch has been trained yet."
+    lab.session.reset()
+    assert lab.panels["loss_chart"]._footer.caption == "No batch has been trained yet."
     lab.close()
     assert writers == {MAIN}
 
@@ -299,7 +300,7 @@ def test_a_widget_manager_that_fails_is_only_a_warning(enter_colab, caplog):
 def test_a_chart_without_a_session_is_drawn_at_once(in_colab):
     chart = LossChart()
     chart.add_batch(2.5)
-    assert "Batch 1: loss 2.50" in chart._caption.value
+    assert "Batch 1: loss 2.50" in chart._footer.caption
     chart.close()
 
 

@@ -76,7 +76,7 @@ def test_a_lab_computes_on_the_device_it_is_given(make_lab):
         lab = make_lab(device="meta", **options)  # which every machine has
         assert lab.session.trainer.device.type == "meta"
     lab = make_lab(device="cpu")
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert lab.session.trainer.device.type == "cpu"
 
@@ -162,7 +162,7 @@ def test_a_reset_begins_a_run_with_the_settings_shown(lab):
     lab.panels["settings"].config = RunConfig(
         learning_rate=0.1, optimizer="sgd", hidden_units=16, batch_size=64
     )
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert lab.session.state == "idle"
     assert lab.session.trainer.model is not first_model
@@ -170,6 +170,106 @@ def test_a_reset_begins_a_run_with_the_settings_shown(lab):
     train(lab)
     assert [run.config.hidden_units for run in lab.run_log.runs] == [512, 16]
     assert lab.run_log.runs[1].history is lab.session.trainer.history
+
+
+def test_between_reset_and_start_the_page_shows_an_untrained_network_of_the_settings(lab):
+    train(lab)
+    trained = shown_probabilities(lab)
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32, hidden_units=16)
+    lab.session.reset()
+    settle(lab)
+    trainer = lab.session.trainer
+    assert shown_probabilities(lab) != trained
+    assert shown_probabilities(lab) == pytest.approx(probabilities_of(lab, 0).tolist(), abs=1e-5)
+    predicted = predict_probabilities(trainer.model, DATA[1].images).argmax(dim=1)
+    num_right = int((predicted == DATA[1].labels).sum())
+    assert int(lab.panels["confusion"]._counts.trace()) == num_right
+    assert trainer.config == lab.panels["settings"].config
+    assert lab.panels["loss_chart"].history is trainer.history
+    assert trainer.history.batch_losses == []
+    assert lab.session.last_report is None
+    (run,) = lab.run_log.runs
+    assert lab.run_log.earlier_shown == (run,)
+    assert len(run.history.batch_losses) == trainer.num_batches
+    assert lab.panels["settings"].run_config is None
+
+
+@pytest.mark.parametrize("begin", ["start", "step"])
+def test_settings_chosen_after_a_reset_are_those_of_the_next_run(lab, begin):
+    train(lab)
+    lab.session.reset()
+    settings = lab.panels["settings"]
+    settings.config = RunConfig("sgd", 0.5, 32, hidden_units=16)
+    settle(lab)
+    assert settings.run_config is None
+    if begin == "start":
+        train(lab)
+    else:
+        lab.session.step()
+        settle(lab)
+    assert lab.session.trainer.model.linear1.out_features == 16
+    assert lab.run_log.runs[-1].config == settings.run_config == settings.config
+    assert lab.panels["loss_chart"].history is lab.session.trainer.history
+
+
+def test_a_reset_without_other_settings_repeats_the_run_without_a_new_network(lab, built):
+    train(lab)
+    losses = list(lab.session.trainer.history.batch_losses)
+    for _ in range(2):
+        lab.session.reset()
+    train(lab)
+    assert lab.session.trainer.history.batch_losses == losses
+    assert built == []
+    assert len(lab.run_log.runs) == 2
+
+
+def test_a_second_reset_goes_back_to_the_network_of_the_first(lab, built):
+    train(lab)
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32, hidden_units=16)
+    lab.session.reset()
+    settle(lab)
+    first = shown_probabilities(lab)
+    train(lab)
+    lab.session.reset()
+    settle(lab)
+    assert shown_probabilities(lab) == pytest.approx(first, abs=1e-5)
+    assert built == [lab.panels["settings"].config]
+
+
+def test_a_reset_replaces_weights_loaded_by_hand(lab):
+    settle(lab)
+    first = shown_probabilities(lab)
+    lab.session.trainer.model.linear2.bias.data.fill_(3.0)
+    lab.session.trainer.model.linear2.bias.data[0] = 0.0
+    lab.session.reset()
+    settle(lab)
+    assert shown_probabilities(lab) == pytest.approx(first, abs=1e-5)
+
+
+def test_a_click_at_a_standstill_shows_weights_loaded_by_hand(lab):
+    settle(lab)
+    grid = lab.panels["gallery"].grid
+    lab.session.trainer.model.linear2.bias.data[3] += 2.0
+    grid.set_state({"selected": 7})  # as the page does
+    settle(lab)
+    assert grid.selected == 7
+    assert shown_probabilities(lab) == pytest.approx(probabilities_of(lab, 7).tolist(), abs=1e-5)
+
+
+def test_a_network_that_cannot_be_built_fails_the_reset_and_a_later_start_works(lab, monkeypatch):
+    def refuse(*_arguments):
+        raise ValueError("the planted error")
+
+    train(lab)
+    lab.panels["settings"].config = RunConfig("sgd", 0.5, 32, hidden_units=16)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunConfig, "build", refuse)
+        lab.session.reset()
+        settle(lab)
+    assert lab.session.state == "failed"
+    assert "the planted error" in lab.panels["training"].static_view().text
+    train(lab)
+    assert lab.session.trainer.model.linear1.out_features == 16
 
 
 def test_the_learning_rate_changes_at_once(lab):
@@ -186,7 +286,7 @@ def test_your_own_model_is_trained_and_reset_to_its_first_weights(make_lab):
     lab = make_lab(model=model)
     train(lab)
     assert not torch.equal(model.linear1.weight, before)
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert torch.equal(model.linear1.weight, before)
 
@@ -214,9 +314,7 @@ def test_settings_come_as_a_string_and_can_be_hidden_and_locked(make_lab):
     assert lab.panels["settings"].config == RunConfig(
         "sgd", 0.1, 32, 64
     )  # the lab's own batch size
-    assert not set(lab.panels["settings"]._controls["optimizer"]) - {
-        control for control in lab.panels["settings"]._controls["optimizer"] if control.disabled
-    }
+    assert lab.panels["settings"]._controls["optimizer"].disabled
     assert "seed" not in lab.panels["settings"]._controls
 
 
@@ -243,11 +341,8 @@ def parts_of(widget):
 def test_each_panel_on_the_page_has_its_heading(make_lab):
     lab = make_lab(hide=["runs"])
     headings = [part.value for part in parts_of(lab) if "mw-title" in part._dom_classes]
-    assert headings == [
-        f"<h3>{title}</h3>"
-        for title in (
-            *("Training", "Settings", "Loss", "Test images", "Prediction", "Confusion matrix"),
-        )
+    assert sorted(headings) == [
+        f"<h3>{title}</h3>" for title in ("Confusion matrix", "Loss", "Prediction", "Test images")
     ]
 
 
@@ -318,7 +413,7 @@ def test_a_run_that_goes_on_keeps_its_network_whatever_the_settings_show(lab):
     assert lab.session.trainer.model is model
     (run,) = lab.run_log.runs
     assert lab.panels["settings"].run_config == run.config == RunConfig(batch_size=32)
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert lab.panels["settings"].run_config is None
 
@@ -327,7 +422,7 @@ def test_settings_chosen_after_a_reset_that_the_worker_has_not_reached_count(lab
     is_reset = threading.Event()
     lab.session.start(1000)
     blocked = lab.session.between_batches(lambda: is_reset.wait(TIMEOUT_S))
-    lab.reset()
+    lab.session.reset()
     lab.panels["settings"].config = RunConfig("sgd", 0.5, 32, hidden_units=16)
     lab.session.start(1)
     is_reset.set()
@@ -337,17 +432,12 @@ def test_settings_chosen_after_a_reset_that_the_worker_has_not_reached_count(lab
     assert lab.run_log.runs[-1].config == lab.panels["settings"].config
 
 
-def test_a_trainer_of_your_own_code_is_not_replaced(lab):
-    trainer = RunConfig(hidden_units=8, batch_size=64).build(*DATA)
-    lab.session.reset(trainer)
-    train(lab)
-    assert lab.session.trainer is trainer
-
-
-def test_a_run_after_a_reset_by_code_has_the_learning_rate_shown(lab):
+def test_a_run_after_a_reset_has_the_learning_rate_shown(lab):
     train(lab)
     lab.panels["settings"].config = RunConfig(batch_size=32, learning_rate=0.5)
     lab.session.reset()
+    settle(lab)
+    assert lab.session.trainer.optimizer.param_groups[0]["lr"] == 0.5
     train(lab)
     assert lab.session.trainer.optimizer.param_groups[0]["lr"] == 0.5
     assert [run.learning_rates for run in lab.run_log.runs] == [[0.001], [0.5]]
@@ -401,14 +491,14 @@ class OnlySingleImages(torch.nn.Module):
 def test_an_error_while_predicting_the_images_is_shown(make_lab):
     lab = make_lab(model=OnlySingleImages())
     settle(lab)
-    assert "the planted error" in lab.panels["training"]._notice.value
+    assert "the planted error" in lab.panels["training"]._status.value
 
 
 def test_runs_of_your_own_model_are_listed_by_number(make_lab):
     lab = make_lab(model=SimpleNet(28 * 28, 10, hidden_units=8), batch_size=64)
     for _ in range(2):
         train(lab)
-        lab.reset()
+        lab.session.reset()
         settle(lab)
     assert lab.session.trainer.num_batches == 23
     assert [run.config for run in lab.run_log.runs] == [None, None]
@@ -511,11 +601,11 @@ def test_outputs_that_do_not_fit_the_loss_fail_the_run_with_an_error_message(mak
         lab.session.join(TIMEOUT_S)
     settle(lab)
     assert lab.session.state == "failed"
-    assert "MSELoss" in lab.panels["training"]._notice.value
-    assert "one_hot" in lab.panels["training"]._notice.value
+    assert "MSELoss" in lab.panels["training"]._status.value
+    assert "one_hot" in lab.panels["training"]._status.value
     trainer = lab.session.trainer
     trainer.loss_fn = trainer.evaluator.loss_fn = torch.nn.CrossEntropyLoss()
-    lab.reset()
+    lab.session.reset()
     train(lab)
     assert lab.session.state == "finished"
 
@@ -526,7 +616,7 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
     with pytest.warns(UserWarning, match="does not have 2 of the model's 4"):
         lab = make_lab(model=model, optimizer=optimizer)
     train(lab)
-    assert "linear1.weight" in lab.panels["training"]._notice.value
+    assert "linear1.weight" in lab.panels["training"]._status.value
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):

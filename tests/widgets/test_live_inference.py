@@ -25,7 +25,7 @@ from mnist_widgets.widgets import (
 )
 
 TIMEOUT_S = 20
-NUM_SHOWN = 51  # a page of 50, and the selected image
+NUM_SHOWN = 31  # a page of 30, and the selected image
 FOREVER = 10_000
 
 
@@ -238,7 +238,7 @@ def test_a_hidden_panel_is_not_built_and_the_others_work(make_lab, hidden):
             lab.session.trainer.model, lab._factory.test_set.images[3]
         )[0]
         assert shown_probabilities(lab) == pytest.approx(expected.tolist(), abs=1e-4)
-    lab.reset()
+    lab.session.reset()
     settle(lab)
     assert lab.session.state == "idle"
 

@@ -113,5 +113,5 @@ def test_a_panel_shows_that_its_session_was_closed(session):
     panel = TrainingPanel(session)
     session.close()
     scheduler.flush()
-    assert "closed" in panel._notice.value
+    assert "closed" in panel._status.value
     panel.close()

@@ -5,33 +5,40 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
-from ipywidgets import HBox, VBox
+from ipywidgets import HBox
 from torch import Tensor
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
+from mnist_widgets.rendering.chart_data import tabulate_confusion
+from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import (
     DIAGONAL_STRENGTH,
     Pair,
     color_cells,
-    describe_accuracy,
     describe_colors,
     describe_pair,
     write_cells,
 )
 from mnist_widgets.rendering.palette import LIGHT
-from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_measures
+from mnist_widgets.rendering.png_charts import draw_confusion, draw_words
+from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
-from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.parts.axes import class_axis, widest_px
+from mnist_widgets.widgets.chart_panel import ChartPanel
+from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import PairSelection
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
-from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.controls import ROW
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis, widest_px
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _RAMP = [LIGHT[name] for name in ("diagonal", "no-cell", "cell")]
 _OUTLINE = {
@@ -42,13 +49,14 @@ _OUTLINE = {
     "transform-box": "fill-box",
     "transform-origin": "center",
 }
-_CELL_HEIGHT_PX = 34
+_CELL_HEIGHT_PX = 24
 
 
-class ConfusionChart(Panel, PairSelection, Callback):
-    """The confusion matrix as a heat map, with accuracy, recall and precision beside it.
+class ConfusionChart(ChartPanel, PairSelection, Callback):
+    """The confusion matrix as a heat map, with the accuracy below it.
 
-    A click on a cell, or the two lists below, selects a pair of a true and a predicted class; a
+    The button Data opens the counts as a table, with each class's recall and precision. A click on
+    a cell, or the two lists below, selects a pair of a true and a predicted class; a
     second click clears the selection. As a callback of a `Trainer` it shows the counts of its
     `Evaluator` after each epoch.
 
@@ -83,17 +91,16 @@ class ConfusionChart(Panel, PairSelection, Callback):
         self._is_drawn_swapped = False
         self._settings = CellSettings(self._noun, count)
         self._lists = PairLists(self._class_names, self._on_choice)
-        self._accuracy = text_line("mw-accuracy")
-        self._measures = text_line("mw-measures")
         self._key = text_line("mw-key-line")
-        self._sentence = text_line("mw-caption")
-        matrix = VBox(
-            [self._build_figure(), self._key, self._lists, self._sentence],
-            layout={"flex": "1 1 376px", "max_width": "660px"},
-        ).add_class("mw-matrix")
-        measures = VBox([self._accuracy, self._measures], layout={"flex": "0 1 226px"})
-        chart = HBox([matrix, measures], layout={"flex_flow": "row wrap"})
-        super().__init__("mw-confusion-chart", [self._settings, chart])
+        self._sentence = text_line("mw-cell", flex="1 1 84px")
+        lists = HBox([self._lists, self._sentence], layout=ROW)
+        super().__init__(
+            "mw-confusion-chart",
+            "Confusion matrix",
+            [self._settings],
+            self._build_figure(),
+            [self._key, lists],
+        )
         self.redraw()
         on_change = partial(self.schedule_redraw, urgent=True)
         for setting in (self._settings.numbers, self._settings.highlights, self._settings.swap):
@@ -124,6 +131,16 @@ class ConfusionChart(Panel, PairSelection, Callback):
         """Empty the chart."""
         self.show_counts(None)
 
+    def to_png(self) -> bytes:
+        """Return the matrix with its counts as a PNG, dark on white."""
+        if self._counts is None:
+            return draw_words(describe_confusion(None, self._class_names, self._noun))
+        return draw_confusion(self._counts, self._class_names, self._noun)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each true class: its counts, its recall and its precision."""
+        return tabulate_confusion(self._counts, self._class_names)
+
     def static_view(self) -> StaticView:
         """Return the counts with accuracy, recall and precision; the settings do not matter."""
         return render_confusion(self._counts, self._class_names, self._noun)
@@ -138,10 +155,13 @@ class ConfusionChart(Panel, PairSelection, Callback):
         )
         self._show_cells(counts)
         self._show_pair(counts, pair)
-        accuracy, of_all = describe_accuracy(counts)
-        self._accuracy.value = f"<strong>{html.escape(accuracy)}</strong>{of_all}"
-        self._measures.value = tabulate_measures(counts, self._class_names, self._noun).html
+        self._footer.caption = describe_confusion(counts, self._class_names, self._noun)
         self.mark_static_view_stale()
+
+    def _write_table(self) -> str:
+        if self._counts is None:
+            return super()._write_table()
+        return tabulate_counts(self._counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)
@@ -207,15 +227,13 @@ class ConfusionChart(Panel, PairSelection, Callback):
         cell = pair[::-1] if pair and self._is_drawn_swapped else pair
         self._cells.selected = None if cell is None else np.array([cell])
         if counts is None:
-            sentence = "Nothing has been evaluated yet. The numbers come at the end of an epoch."
+            sentence = ""
         elif pair is not None:
-            sentence = describe_pair(
-                counts, pair, self._settings.numbers.value, self._class_names, self._noun
-            )
+            sentence = describe_pair(counts, pair, self._settings.numbers.value, self._noun)
         elif missing := self._lists.missing:
             sentence = f"Choose the {missing} {self._noun} as well."
         else:
-            sentence = "Click a cell to see its images; click it again to clear the selection."
+            sentence = "Click a cell to see its images."
         self._sentence.value = html.escape(sentence)
         self._lists.show(pair)
 

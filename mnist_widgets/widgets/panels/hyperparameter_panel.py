@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, Checkbox, GridBox, HBox, Layout, Text, VBox, Widget
+from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
 from traitlets import Instance
 
 from mnist_widgets.rendering.static_views import StaticView
@@ -16,19 +16,22 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
+from mnist_widgets.widgets.parts.controls import (
+    ROW,
+    Disclosure,
+    LiveRegion,
+    code_box,
+    notice,
+    popover,
+)
 from mnist_widgets.widgets.parts.setting_controls import (
-    STYLE,
-    build_controls,
-    read_value,
+    build_control,
     show_value,
-    shows_value,
     trait_of,
 )
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
-
-_COLUMNS = "repeat(auto-fill, minmax(min(300px, 100%), 1fr))"  # as many as fit
 
 
 class HyperparameterPanel(Panel):
@@ -74,23 +77,13 @@ class HyperparameterPanel(Panel):
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
         self._write_code = write_code
         self._text_error = ""  # what is wrong with the text that was typed
-        self._controls: dict[str, list[Widget]] = {}
-        self._explanations: dict[str, HTML] = {}
         self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
-        layout = Layout()  # one for all: a page with fewer models opens faster
-        settings = [self._build_setting(setting, layout) for setting in self._shown]
-        self._effect = text_line("mw-caption", flex="0 1 auto")
-        self._difference = text_line("mw-difference", flex="1 1 300px")
-        text = self._build_text()
-        super().__init__(
-            "mw-hyperparameter-panel",
-            [
-                GridBox(settings, layout={"grid_template_columns": _COLUMNS}),
-                HBox([self._effect, self._difference], layout={"flex_flow": "row wrap"}),
-                *(text if "text" not in hidden else []),
-            ],
-        )
-        self._parts_off_page = text
+        self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
+        self._help = HTML()
+        self._difference = text_line("mw-difference", flex="1 1 90px")
+        self._spoken = LiveRegion()
+        self._build_text()
+        super().__init__("mw-settings", self._lay_out(has_text="text" not in hidden))
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
@@ -111,50 +104,60 @@ class HyperparameterPanel(Panel):
 
     def redraw(self) -> None:
         """Update the texts from the settings; called by the redraw scheduler."""
-        config = self.config
-        for setting in self._shown:
-            explanation = setting.explain(getattr(config, setting.name))
-            is_fixed = setting.name in self._fixed
-            self._explanations[setting.name].value = explanation + " Locked." * is_fixed
-        self._effect.value = self._describe_effect()
-        self._difference.value = self._describe_difference()
-        alert = f'<span role="alert">{html.escape(self._text_error)}</span>'
-        self._notice.value = alert if self._text_error else ""
-        self._folded.layout.display = None if self._switch.value else "none"
+        error, waiting = self._text_error, self._find_waiting()
+        listed = ", ".join(waiting)
+        words = f"Press Reset to use {'it' if len(waiting) == 1 else 'them'}." if waiting else ""
+        self._difference.value = f'<span title="{html.escape(listed)}">{words}</span>'
+        self._error.value = notice(error, is_alert=True) if error else ""
+        self._spoken.words = error or f"{words} {listed}"
+        self._help.value = self._write_help(listed)
+        self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
-            self._code.value = (
-                "<div>The same in code; put in your number of epochs:</div>"
-                f'<pre class="mw-code">{html.escape(self._write_code(config))}</pre>'
-            )
+            code = code_box(self._write_code(self.config))
+            self._code.value = f"<div>The same in code; put in your number of epochs:</div>{code}"
         self.mark_static_view_stale()
 
-    def _build_setting(self, setting: Setting, layout: Layout) -> VBox:
-        """Return the controls of one setting above the line that explains it."""
-        controls = self._controls[setting.name] = build_controls(setting)
-        for control in controls:
-            control.disabled = setting.name in self._fixed
-            on_choice(control, partial(self._on_control, setting), trait_of(control))
-        explanation = HTML(layout=layout).add_class("mw-explanation")
-        self._explanations[setting.name] = explanation
-        row = controls[0] if len(controls) == 1 else HBox(controls)
-        css_class = f"mw-{setting.name.replace('_', '-')}"
-        return VBox([row, explanation], layout=layout).add_class("mw-setting").add_class(css_class)
+    def _build_control(self, setting: Setting) -> Widget:
+        control = build_control(setting)
+        control.disabled = setting.name in self._fixed
+        on_choice(control, partial(self._on_control, setting), trait_of(control))
+        return control.add_class(f"mw-{setting.name.replace('_', '-')}")
 
-    def _build_text(self) -> list[Widget]:
-        """Return the checkbox that shows text and code, and the part that it shows."""
-        self._switch = Checkbox(description="Show the settings as text and as code", indent=False)
+    def _build_text(self) -> None:
+        """Build the field of the text, a place for its error, and the code with its checkbox."""
         self._text = Text(
             description="Text",
             tooltip="Copy it, or paste another and press Enter",
             continuous_update=False,
             disabled="text" in self._fixed,
-            style=STYLE,
-            layout={"width": "auto", "max_width": "640px"},
+            style={"description_width": "32px"},
+            layout={"flex": "1 1 300px", "max_width": "560px"},
         )
-        self._notice = text_line("mw-notice")
+        self._switch = Checkbox(
+            description="Show the settings as code", indent=False, layout={"width": "auto"}
+        )
+        self._error = text_line("mw-text-error", flex="1 1 120px")
         self._code = HTML()
-        self._folded = VBox([self._text, self._notice, self._code])
-        return [self._switch, self._folded]
+
+    def _lay_out(self, *, has_text: bool) -> list[Widget]:
+        """Return a row of settings and what is folded: the rare settings, the text and the code."""
+        common = [setting for setting in self._shown if not setting.is_rare] or self._shown
+        rare = [setting for setting in self._shown if setting not in common]
+        row, rare_row = ([self._controls[s.name] for s in part] for part in (common, rare))
+        text_row = [self._text, self._switch, self._error]
+        folded = [
+            HBox(part, layout=ROW) for part in (rare_row, text_row if has_text else []) if part
+        ]
+        more = VBox([*folded, self._code])
+        self._parts_off_page = [more, *text_row, self._help, self._difference]
+        side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
+        side += [self._help] if common else []
+        if has_text or any(setting.name not in self._fixed for setting in self._shown):
+            side.append(self._difference)  # else it stays empty
+        if not side:  # all is hidden
+            return [self._spoken]
+        row.append(HBox(side, layout={"flex": "1 1 230px", "align_items": "center"}))
+        return [HBox(row, layout=ROW), more, self._spoken]
 
     def _show_config(self) -> None:
         """Set the controls to the settings.
@@ -163,10 +166,24 @@ class HyperparameterPanel(Panel):
         could put back a control that a person moves at this moment, and lose the choice.
         """
         for setting in self._shown:
-            for control in self._controls[setting.name]:
-                show_value(control, setting, getattr(self.config, setting.name))
+            value = getattr(self.config, setting.name)
+            show_value(self._controls[setting.name], setting, value)
         with written_by_code(self._text):
             self._text.value = self.config.to_string()
+
+    def _write_help(self, waiting: str) -> str:
+        """Return a question mark that opens the meaning of each setting."""
+        entries = [
+            f"<dt>{html.escape(setting.label)}</dt>"
+            f"<dd>{html.escape(setting.explain(getattr(self.config, setting.name)))}"
+            f"{' Locked.' * (setting.name in self._fixed)}</dd>"
+            for setting in self._shown
+        ]
+        effect = self._describe_effect()
+        if waiting:
+            effect += f" Waiting for it: {html.escape(waiting)}."
+        content = f"<p>{effect}</p><dl>{''.join(entries)}</dl>"
+        return popover("?", "About the settings", content, self._help)
 
     def _describe_effect(self) -> str:
         free = [setting for setting in self._shown if setting.name not in self._fixed]
@@ -180,22 +197,15 @@ class HyperparameterPanel(Panel):
             "once; all other changes wait for the next Reset."
         )
 
-    def _describe_difference(self) -> str:
+    def _find_waiting(self) -> list[str]:
+        """Return the settings that wait for Reset, in words."""
         run_config = (self.run_config or self.config).with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
-        waiting = [words[name] for name in words if words[name] != run_words[name]]
-        if not waiting:
-            return ""
-        return (
-            '<span role="status">Press Reset to begin a run with these settings: '
-            f"{html.escape(', '.join(waiting))}. The current run goes on without them.</span>"
-        )
+        return [words[name] for name in words if words[name] != run_words[name]]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
-        control = change["owner"]
-        if not shows_value(control, getattr(self.config, setting.name)):
-            value: dict[str, Any] = {setting.name: read_value(control)}
-            self.config = replace(self.config, **value)
+        value: dict[str, Any] = {setting.name: change["new"]}
+        self.config = replace(self.config, **value)
 
     def _on_text(self, change: dict[str, Any]) -> None:
         self._text_error = ""

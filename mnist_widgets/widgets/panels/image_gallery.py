@@ -7,34 +7,39 @@ page.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from ipywidgets import HBox, jsdlink
+from ipywidgets import jsdlink
 from torch import Tensor
 from torch.nn import functional
 from traitlets import Instance
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
+from mnist_widgets.rendering.chart_data import tabulate_images
+from mnist_widgets.rendering.chart_sentences import describe_page
 from mnist_widgets.rendering.image_captions import describe_images, explain_absence, name_filter
+from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
-from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection, on_choice
-from mnist_widgets.widgets.parts.controls import ROW
 from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list
 from mnist_widgets.widgets.parts.image_grid import Answer, ImageGrid
-from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.redraws import scheduler
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUM_COLUMNS = 10
 
 
-class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
+class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
 
     As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
@@ -69,7 +74,7 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
 
     visible_indices = Instance(Tensor, args=(), read_only=True)
 
-    def __init__(self, digit_set: DigitSet, images_per_page: int = 50) -> None:
+    def __init__(self, digit_set: DigitSet, images_per_page: int = 30) -> None:
         if images_per_page < 1:
             raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
         self._digit_set, self._num_images = digit_set, len(digit_set)
@@ -80,10 +85,9 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
         self._pager = Pager(images_per_page, partial(self.schedule_redraw, urgent=True))
         self._filters, self._order = FilterList(names), build_order_list()
         self.grid = ImageGrid(NUM_COLUMNS, images_per_page, names, on_page=self._pager.turn_to)
-        caption = LinkedHTML().add_class("mw-caption")
-        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (caption, "value"))]
-        lists = HBox([self._filters.box, self._order], layout=ROW)
-        super().__init__("mw-image-gallery", [lists, self.grid, self._pager, caption])
+        lists = [self._filters.box, self._order]
+        super().__init__("mw-image-gallery", "Images", lists, self.grid, [self._pager])
+        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (self._footer, "caption"))]
         self.redraw()
         self.redraw_selection()
         on_choice(self._filters.box, self._on_filter)
@@ -135,17 +139,25 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
         """Show the images without predictions."""
         self.show_predictions(None)
 
+    def to_png(self) -> bytes:
+        """Return the page of images as a PNG, with the network's mistakes marked."""
+        digit_set, visible = self._digit_set, self.visible_indices
+        if not len(visible):
+            return draw_words(self.grid.notice)
+        _, verdicts, _ = describe_images(digit_set, self.answers, visible)
+        return draw_images(digit_set.images[visible], verdicts, NUM_COLUMNS)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each image of the page, with its classes."""
+        return tabulate_images(self._digit_set, self.answers, self.visible_indices)
+
     def static_view(self) -> StaticView:
         """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
-        names, verdicts, _ = describe_images(digit_set, self.answers, visible)
-        return render_images(
-            digit_set.images[visible],
-            verdicts,
-            names,
-            NUM_COLUMNS,
-            f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}",
-        )
+        names, verdicts, sentences = describe_images(digit_set, self.answers, visible)
+        page = f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}"
+        words = describe_page(page, verdicts, sentences) if names else self.grid.notice
+        return render_images(digit_set.images[visible], verdicts, names, NUM_COLUMNS, words)
 
     def redraw(self) -> None:
         """Update the widgets from predictions and choices; called by the redraw scheduler."""
@@ -165,6 +177,10 @@ class ImageGallery(Panel, IndexSelection, PairSelection, Callback):
             page = f"page {pager.page_index + 1:,} of {pager.num_pages:,}"
             grid.label = f"{self._digit_set.name}, {page}"
             grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
+            of_visible = slice(len(visible))
+            grid.summary = grid.notice or describe_page(
+                page.capitalize(), grid.verdicts[of_visible], grid.sentences[of_visible]
+            )
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
         self.mark_static_view_stale()

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from bqplot import Figure, Lines, Scatter
-from ipywidgets import HTML, Checkbox, FloatSlider, HBox, VBox, link
+from ipywidgets import HTML, Checkbox, link
 from traitlets import Bool, Float, TraitError, validate
 
-from mnist_widgets.rendering.captions import describe_losses
+from mnist_widgets.rendering.chart_data import tabulate_losses
+from mnist_widgets.rendering.chart_sentences import describe_losses
 from mnist_widgets.rendering.palette import LOSS_KEY
+from mnist_widgets.rendering.png_charts import draw_losses
 from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries, Points
 from mnist_widgets.rendering.static_views import (
     StaticView,
     join_views,
     render_losses,
+    tabulate_batches,
     tabulate_epochs,
 )
 from mnist_widgets.training.history import History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
-from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.parts.axes import DataAxis
+from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
-from mnist_widgets.widgets.parts.figures import build_figure
+from mnist_widgets.widgets.parts.figures import DataAxis, build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
 from mnist_widgets.widgets.redraws import scheduler
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HEIGHT_PX = 285
 _KEY = "".join(
     f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
 )
 
 
-class LossChart(Panel, Callback):
+class LossChart(ChartPanel, Callback):
     """A live chart of the training loss: a widget to show, and a callback for a `Trainer`.
 
     For a loop of your own, call `add_batch(loss)` after each batch.
@@ -64,10 +71,9 @@ class LossChart(Panel, Callback):
         self.history, self._is_trainers = History(), False
         self._series = LossSeries(self.history)
         self._figure = self._build_figure()
-        self._caption = text_line("mw-caption")
-        controls = HBox(self._build_controls(), layout={"flex_flow": "row wrap"})
-        keys = VBox([HTML(f'<div class="mw-key">{_KEY}</div>'), self._earlier_runs.key])
-        super().__init__("mw-loss-chart", [self._figure, keys, controls, self._caption])
+        key = HTML(f'<div class="mw-key">{_KEY}</div>')
+        below = [key, self._earlier_runs.key]
+        super().__init__("mw-loss-chart", "Loss chart", self._build_controls(), self._figure, below)
         self.smoothing, self.log_scale = smoothing, log_scale
         self.redraw()
         on_setting = partial(self.schedule_redraw, urgent=True)
@@ -127,6 +133,14 @@ class LossChart(Panel, Callback):
         """Empty the chart."""
         self.on_train_begin(trainer)
 
+    def to_png(self) -> bytes:
+        """Return the curves without earlier runs as a PNG, dark on white."""
+        return draw_losses(LossSeries(self.history, self.smoothing, self.log_scale))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a row for each batch, with the epoch's metrics at the last of each epoch."""
+        return tabulate_losses(self.history)
+
     def static_view(self) -> StaticView:
         """Return the curve, the last losses and the last epochs, without earlier runs."""
         curve = render_losses(self.history, self.smoothing, self.log_scale)
@@ -142,12 +156,14 @@ class LossChart(Panel, Callback):
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
             axis.show(new_range)
         self._earlier_runs.draw(self._x_axis, self._y_axis)
-        batches = self._series.batches
-        self._show_points(self._batches, batches)
+        self._show_points(self._batches, self._series.batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._caption.value = describe_losses(self.history, batches[1][1])
+        self._footer.caption = describe_losses(self._series)
         self.mark_static_view_stale()
+
+    def _write_table(self) -> str:
+        return tabulate_batches(self.history).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
@@ -184,12 +200,11 @@ class LossChart(Panel, Callback):
             [self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
             [self._x_axis.axis, self._y_axis.axis],
             {"top": 12, "bottom": 42, "left": 60, "right": 18},
-            300,
+            _HEIGHT_PX,
         )
 
-    def _build_controls(self) -> list[NumberField | FloatSlider | Checkbox]:
+    def _build_controls(self) -> list[NumberField | Checkbox]:
         tooltip = "Weight of the past in each point of the smoothed line; 0 is none"
-        # the field has the name that the slider cannot give to screen readers
         field = NumberField(
             self.smoothing,
             0,
@@ -197,16 +212,17 @@ class LossChart(Panel, Callback):
             description="Smoothing",
             tooltip=tooltip,
             style={"description_width": "72px"},
-            layout={"width": "150px"},
+            layout={"width": "128px"},
         )
-        slider = FloatSlider(min=0, max=0.99, step=0.01, readout=False, layout={"width": "180px"})
         log_scale = Checkbox(
-            description="Logarithmic scale", indent=False, layout={"width": "160px"}
+            description="Log scale",
+            tooltip="Draw the losses on a logarithmic scale",
+            indent=False,
+            layout={"width": "92px"},
         )
         link((self, "smoothing"), (field, "number"))
-        link((self, "smoothing"), (slider, "value"))
         link((self, "log_scale"), (log_scale, "value"))
-        return [field, slider, log_scale]
+        return [field, log_scale]
 
     def _show_points(self, mark: Lines | Scatter, points: Points) -> None:
         x, y = self._x_axis.place(points[0]), self._y_axis.place(points[1])

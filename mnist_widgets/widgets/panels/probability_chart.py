@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ipywidgets import HBox, Widget, jsdlink
 
 from mnist_widgets.data.images import to_png
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_images, to_tensor
+from mnist_widgets.rendering.chart_data import tabulate_prediction
 from mnist_widgets.rendering.image_captions import describe_answer
+from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_prediction
-from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
 from mnist_widgets.widgets.parts.links import LinkedHTML
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _NO_IMAGE = "No image has been picked yet."
+_NO_ANSWER = "No prediction yet."  # for the selected image of a gallery; as in image_grid_logic.js
 _ANSWER = ["selected", "probabilities"]
 """The traits of a gallery's grid on which the static view depends."""
 
 
-class ProbabilityChart(Panel):
+class ProbabilityChart(ChartPanel):
     """The probabilities of one image's classes, beside the image enlarged.
 
     It shows the prediction passed to `show_prediction`, or it follows the selection of a gallery.
@@ -52,12 +58,11 @@ class ProbabilityChart(Panel):
         self._gallery: Gallery | None = None
         self._image = LinkedHTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
         self._figure = ProbabilityFigure(self._class_names)
-        self._sentence = LinkedHTML().add_class("mw-caption")
         row = HBox(
             [self._image, self._figure.figure],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
+            layout={"align_items": "flex-start"},
         )
-        super().__init__("mw-probability-chart", [row, self._sentence])
+        super().__init__("mw-probability-chart", "Prediction", [], row)
         self.redraw()
 
     def show_prediction(
@@ -128,8 +133,8 @@ class ProbabilityChart(Panel):
         targets = [
             ("shown_picture", self._image, "value"),
             ("shown_bars", figure.bars, "y"),
-            ("shown_sentence", self._sentence, "value"),
-            ("shown_values", figure.values, "value"),
+            ("shown_sentence", self._footer, "caption"),
+            ("shown_values", figure.tooltip, "value"),
             ("shown_class", figure.frame, "x"),
             ("shown_class", figure.frame_title, "x"),
         ]
@@ -147,13 +152,25 @@ class ProbabilityChart(Panel):
             self._gallery.grid.unobserve(self.schedule_redraw, _ANSWER)
         super().close()
 
+    def to_png(self) -> bytes:
+        """Return the image and its bars as a PNG, dark on white."""
+        answer = self._shown_answer
+        if answer is None:
+            return draw_words(self._absence)
+        probabilities = answer.probabilities.cpu()
+        return draw_prediction(answer.image, probabilities, self._class_names, answer.true_label)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the probability of each class."""
+        answer = self._shown_answer
+        probabilities = None if answer is None else answer.probabilities
+        return tabulate_prediction(probabilities, self._class_names)
+
     def static_view(self) -> StaticView:
         """Return the image, its probabilities and the sentence."""
-        answer, _ = self._shown or (None, "")
-        if self._gallery is not None:
-            answer = self._gallery.selected_answer()
+        answer = self._shown_answer
         if answer is None:
-            return StaticView.of_words(_NO_IMAGE)
+            return StaticView.of_words(self._absence)
         return render_prediction(
             answer.image,
             answer.probabilities.cpu(),
@@ -170,9 +187,21 @@ class ProbabilityChart(Panel):
         if self._gallery is None:
             answer, picture = self._shown or (None, "")
             self._image.value = picture
-            self._sentence.value = html.escape(self._describe(answer)) if answer else _NO_IMAGE
+            self._footer.caption = self._describe(answer) if answer else _NO_IMAGE
             self._figure.show(answer)
         self.mark_static_view_stale()
+
+    @property
+    def _shown_answer(self) -> Answer | None:
+        if self._gallery is not None:
+            return self._gallery.selected_answer()
+        return None if self._shown is None else self._shown[0]
+
+    @property
+    def _absence(self) -> str:
+        """Say why there is no answer to show."""
+        is_selected = self._gallery is not None and self._gallery.grid.selected >= 0
+        return _NO_ANSWER if is_selected else _NO_IMAGE
 
     def _check_alone(self, request: str) -> None:
         if self._gallery is not None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import html
+import traceback
 import weakref
 from collections.abc import Callable
 from functools import partial
 
 from ipywidgets import BoundedIntText, FloatProgress, HBox
 
-from mnist_widgets.rendering.captions import (
-    describe_error,
-    format_duration,
-    format_loss,
-    name_error,
-)
+from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.parts.controls import ROW, button
+from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, code_box, notice, popover
 from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
@@ -56,7 +51,6 @@ class TrainingPanel(Panel):
     Args:
         session: the buttons steer it.
         epochs: the number of epochs that Start trains, until another number is typed in.
-        reset: begins a new run; replaces `session.reset()`.
         lock_epochs: whether the number of epochs is shown but cannot be changed.
         hide_epochs: whether it is not shown.
 
@@ -68,7 +62,6 @@ class TrainingPanel(Panel):
         self,
         session: TrainingSession,
         epochs: int = 10,
-        reset: Callable[[], None] | None = None,
         *,
         lock_epochs: bool = False,
         hide_epochs: bool = False,
@@ -77,17 +70,14 @@ class TrainingPanel(Panel):
         check_panel_epochs(epochs)
         self._message: tuple[State, str] | None = None  # an error's, and when it arose
         self._described_error: BaseException | None = None
-        self._build_controls(epochs, reset)
+        self._traceback = ""  # of that error, as HTML
+        self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
         super().__init__(
             "mw-training-panel",
-            [
-                HBox(controls, layout=ROW),
-                HBox([self._state, self._status], layout=ROW),
-                self._notice,
-            ],
+            [HBox([*controls, self._state, self._status], layout=ROW), self._spoken],
         )
         session.add_listener(self._on_session_change)
         for panel in tuple(_open_panels):
@@ -129,10 +119,8 @@ class TrainingPanel(Panel):
             made.disabled = self._is_waiting or not is_possible
         self._bar.value = session.progress
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
-        words = _STATE_WORDS[session.state]
-        self._state.value = f'<span class="mw-state" role="status">{words}</span>'
-        self._status.value = self._describe_progress()
-        self._show_notice()
+        self._state.value = f'<span class="mw-state">{_STATE_WORDS[session.state]}</span>'
+        self._show_status()
         self.mark_static_view_stale()
 
     @property
@@ -140,13 +128,8 @@ class TrainingPanel(Panel):
         """Whether the thread that handles clicks waits for the training."""
         return self.session.waits and self.session.state == "running"
 
-    def _build_controls(self, epochs: int, reset: Callable[[], None] | None) -> None:
+    def _build_controls(self, epochs: int) -> None:
         session = self.session
-        reset_tooltip = (
-            "Stop, and put the weights back to where they began"
-            if reset is None
-            else "Stop, and begin a new run from fresh weights, with the settings shown"
-        )
         actions: dict[Action, tuple[str, Callable[[], None]]] = {
             "start": (
                 "Train for as many epochs as the field says",
@@ -155,7 +138,7 @@ class TrainingPanel(Panel):
             "pause": ("Pause after this batch, or resume", self._pause_or_resume),
             "step": ("Train exactly one batch", lambda: session.step(self._epochs.value)),
             "stop": ("End this training; what was learnt stays", session.stop),
-            "reset": (reset_tooltip, reset or session.reset),
+            "reset": ("Stop, and begin again from the first weights", session.reset),
         }
         self._buttons = {
             name: button(name.title(), tooltip, partial(self._do, action))
@@ -169,15 +152,15 @@ class TrainingPanel(Panel):
             description="Epochs",
             tooltip="How many times Start goes through all training images",
             style={"description_width": "52px"},
-            layout={"width": "130px"},
+            layout={"width": "122px"},
         )
         self._bar = FloatProgress(
-            min=0, max=1, tooltip="How much of this training is done", layout={"width": "200px"}
+            min=0, max=1, tooltip="How much of this training is done", layout={"width": "72px"}
         )
-        self._percent = text_line("mw-percent", width="48px")
-        self._state = text_line("mw-state-line", width="80px")
-        self._status = text_line("mw-status", flex="1 1 400px")
-        self._notice = text_line("mw-notice")
+        self._percent = text_line("mw-percent", width="42px")
+        self._state = text_line("mw-state-line", width="68px")
+        self._status = text_line("mw-status", flex="1 1 190px")
+        self._spoken = LiveRegion()
 
     def _pause_or_resume(self) -> None:
         if self._buttons["pause"].description == "Pause":
@@ -211,36 +194,47 @@ class TrainingPanel(Panel):
             f"batch {report.batch} of {report.num_batches}",
             f"loss {format_loss(report.loss)}",
         ]
-        if speed := session.throughput.images_per_second:
-            # two significant digits: the others change with every batch
-            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         if session.state in ("running", "paused") and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
+        if speed := session.throughput.images_per_second:
+            # two significant digits: the others change with every batch
+            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         return " · ".join(parts)
 
-    def _show_notice(self) -> None:
-        error = self.session.error
+    def _show_status(self) -> None:
+        """Show the progress, or a notice in its place; say it once it no longer changes."""
+        session, error = self.session, self.session.error
+        words, is_alert = self._choose_notice()
+        progress = self._describe_progress()
         if error is None:
-            self._notice.value = self._write_notice()
+            self._traceback = ""
             self.remove_class("mw-failed")
         elif error is not self._described_error:  # each raise of an error lengthens its traceback
-            self._notice.value = describe_error(error)
+            self._traceback = self._write_traceback(error)
             self.add_class("mw-failed")
         self._described_error = error
+        shown = notice(words, is_alert=is_alert) if words else progress
+        self._status.value = shown + self._traceback
+        said = words or (progress if session.state != "running" else "")
+        self._spoken.words = f"{_STATE_WORDS[session.state]}. {said}"
 
-    def _write_notice(self) -> str:
+    def _choose_notice(self) -> tuple[str, bool]:
+        """Return what is said in place of the progress, if anything, and whether it is an alert."""
         session = self.session
-        role, words = "status", " ".join(session.trainer.warnings)
         if self._message is not None and self._message[0] == session.state:
-            role, words = "alert", self._message[1]
-        elif session.state == "stopped" and session.trainer.stop_reason:
-            role, words = "alert", session.trainer.stop_reason
-        elif self._is_waiting:
-            words = _HOW_TO_STOP
-        elif session.is_closed:
-            words = _CLOSED
-        return f'<span role="{role}">{html.escape(words)}</span>' if words else ""
+            return self._message[1], True
+        if session.error is not None:
+            return name_error(session.error), True
+        if session.state == "stopped" and session.trainer.stop_reason:
+            return session.trainer.stop_reason, True
+        if self._is_waiting:
+            return _HOW_TO_STOP, False
+        return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
+
+    def _write_traceback(self, error: BaseException) -> str:
+        lines = "".join(traceback.format_exception(error))
+        return popover("Traceback", "Traceback", code_box(lines), self._status)
 
 
 class LabTrainingPanel(TrainingPanel):

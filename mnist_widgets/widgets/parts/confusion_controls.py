@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ipywidgets import Checkbox, HBox
+from ipywidgets import Checkbox, HBox, Widget
 
 from mnist_widgets.rendering.confusion_captions import Pair
-from mnist_widgets.widgets.parts.axes import widest_px
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.parts.controls import ROW, button, dropdown
+from mnist_widgets.widgets.parts.controls import ROW, Disclosure, button, dropdown
+from mnist_widgets.widgets.parts.figures import widest_px
 
 _NONE = -1  # a list whose value is None shows no option at all
 
@@ -29,23 +29,26 @@ class CellSettings(HBox):
 
     def __init__(self, noun: str, count: Callable[[], None] | None) -> None:
         self.numbers = dropdown(
-            "Numbers",
+            "Show",
             "What the cells show: the number of images, or a share of them",
             [
                 ("Counts", "counts"),
                 (f"Share of the true {noun}", "true"),
                 ("Share of the prediction", "predicted"),
             ],
-            label_px=62,
-            width_px=250,
+            label_px=40,
+            width_px=140,
         )
         self.highlights = Checkbox(value=True, description="Highlight mistakes", indent=False)
         self.swap = Checkbox(value=False, description="Swap axes", indent=False)
-        self.highlights.layout.width, self.swap.layout.width = "170px", "110px"
-        super().__init__([self.numbers, self.highlights, self.swap], layout=ROW)
+        self.highlights.layout.width, self.swap.layout.width = "142px", "92px"
+        more: list[Widget] = [self.highlights, self.swap]
         if count is not None:
             tooltip = "Count now; it also happens at each epoch's end and whenever training stops"
-            self.children += (button("Count now", tooltip, count, width_px=96),)
+            more.append(button("Count now", tooltip, count, width_px=84))
+        rarer = HBox(more, layout=ROW)
+        shown = [self.numbers, Disclosure("More", "Fewer", rarer, width_px=60), rarer]
+        super().__init__(shown, layout=ROW | {"justify_content": "flex-end"})
 
 
 class PairLists(HBox):
@@ -61,11 +64,12 @@ class PairLists(HBox):
     """
 
     def __init__(self, class_names: Sequence[str], handler: Callable[[object], None]) -> None:
-        options = [("choose", _NONE), *((name, label) for label, name in enumerate(class_names))]
-        tooltip, name_px = "Selects a cell, like a click on it", max(widest_px(class_names), 60)
+        classes = [(name, label) for label, name in enumerate(class_names)]
+        options = [("\N{EN DASH}", _NONE), *classes]
+        tooltip, name_px = "Selects a cell, like a click on it", widest_px(class_names)
         self.true_label, self.predicted_label = (
             dropdown(name, tooltip, options, label_px=label_px, width_px=label_px + name_px + 40)
-            for name, label_px in (("Or pick: true", 86), ("predicted", 72))
+            for name, label_px in (("Cell: true", 64), ("predicted", 64))
         )
         super().__init__([self.true_label, self.predicted_label], layout=ROW)
         for labels in self.children:

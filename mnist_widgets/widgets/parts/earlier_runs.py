@@ -12,7 +12,7 @@ from ipywidgets import HTML
 from mnist_widgets.rendering.series import LossSeries, Points
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN
 from mnist_widgets.training.history import History
-from mnist_widgets.widgets.parts.axes import DataAxis
+from mnist_widgets.widgets.parts.figures import DataAxis
 
 MAX_POINTS = 250
 """Points of one line: enough for its shape, and four cost no more than the present run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ipywidgets import Dropdown, HBox
 
@@ -19,12 +20,12 @@ _ORDERS: list[tuple[str, Order]] = [
     ("Least confident first", "least confident"),
     ("Most confident first", "most confident"),
 ]
-_WIDTHS = {"label_px": 44, "width_px": 216}
 
 
 def build_order_list() -> Dropdown:
     """Return a list of the orders; each value is an `Order`."""
-    return dropdown("Order", "Which come first", _ORDERS, **_WIDTHS).add_class("mw-sort")
+    made = dropdown("Order", "Which come first", _ORDERS, label_px=40, width_px=192)
+    return made.add_class("mw-sort")
 
 
 class FilterList:
@@ -48,7 +49,8 @@ class FilterList:
             *(ImageFilter(predicted=label) for label in labels),
         ]
         self._options = tuple(map(self._name_option, filters))
-        self.box = dropdown("Show", "Which of the images are shown", self._options, **_WIDTHS)
+        tooltip = "Which of the images are shown"
+        self.box = dropdown("Show", tooltip, self._options, label_px=40, width_px=196)
         self.box.add_class("mw-filter")
 
     def show(self, wanted: ImageFilter) -> None:
@@ -79,9 +81,14 @@ class Pager(HBox):
     def __init__(self, page_size: int, on_turn: Callable[[], None]) -> None:
         self._page_size, self._on_turn = page_size, on_turn
         self._requested_index, self.num_pages = 0, 1
-        self._previous = button("Previous", "Turn one page back", lambda: self._turn_by(-1))
-        self._next = button("Next", "Turn to the next page", lambda: self._turn_by(+1))
-        self._text = text_line("mw-page", flex="1 1 200px", height="40px")
+        self._previous, self._next = (
+            button(name, tooltip, partial(self._turn_by, step), width_px=76)
+            for name, tooltip, step in (
+                ("Previous", "Turn one page back", -1),
+                ("Next", "Turn to the next page", +1),
+            )
+        )
+        self._text = text_line("mw-page", flex="1 1 200px")
         super().__init__([self._previous, self._next, self._text], layout=ROW)
 
     @property
@@ -107,7 +114,7 @@ class Pager(HBox):
         self.num_pages = max(1, math.ceil(num_images / self._page_size))
         images = "1 image" if num_images == 1 else f"{num_images:,} images"
         page = f"Page {self.page_index + 1:,} of {self.num_pages:,} · {images}"
-        self._text.value = f"<div>{page}</div><div>{note}</div>" if note else page
+        self._text.value = f"{page} · {note}" if note else page
         self._previous.disabled = self.page_index == 0
         self._next.disabled = self.page_index == self.num_pages - 1
         begin = self.page_index * self._page_size

@@ -7,19 +7,16 @@ answers. From both, the page derives what other widgets show.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from anywidget import AnyWidget
 from torch import Tensor
 from traitlets import Bytes, Float, Int, List, Unicode
 
+from mnist_widgets.widgets.theme import read_static
+
 # The page derives these, so other pages of the same kernel do it too and need no echo.
 _DERIVED = {"sync": True, "echo_update": False}
-
-
-def _read(name: str) -> str:
-    return (Path(__file__).parents[1] / "static" / name).read_text(encoding="utf-8")
 
 
 class Answer(NamedTuple):
@@ -76,19 +73,20 @@ class ImageGrid(AnyWidget):
         sentences: each answer in words; `""` where there is none yet.
         page_index: the position of this page.
         num_images: images on all pages together.
+        summary: what the page shows, in a sentence.
         label: the name of the whole grid, for screen readers.
         notice: a sentence to show in place of the images when there are none.
-        shown_caption: derived: the name of the selected image, as HTML.
+        shown_caption: derived: the summary, and the name of the selected image.
         shown_picture: derived: the selected image enlarged, as HTML.
         shown_bars: derived: its C probabilities.
-        shown_sentence: derived: its answer in words, as HTML.
+        shown_sentence: derived: its answer in words.
         shown_values: derived: a table of all its probabilities, as HTML.
         shown_class: derived: a list of the name of its class, empty if no image is shown.
     """
 
     # as text: to watch a file, anywidget keeps a reference to every grid ever made
-    _esm = _read("image_grid_logic.js") + _read("image_grid.js")
-    _css = _read("image_grid.css")
+    _esm = read_static("image_grid_logic.js") + read_static("image_grid.js")
+    _css = read_static("image_grid.css")
 
     selected = Int(-1).tag(sync=True)
     num_columns = Int().tag(sync=True)
@@ -104,6 +102,7 @@ class ImageGrid(AnyWidget):
     sentences = List(Unicode()).tag(sync=True)
     page_index = Int(0).tag(sync=True)
     num_images = Int(0).tag(sync=True)
+    summary = Unicode().tag(sync=True)
     label = Unicode("Images").tag(sync=True)
     notice = Unicode().tag(sync=True)
     shown_caption = Unicode().tag(**_DERIVED)

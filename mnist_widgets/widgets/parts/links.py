@@ -6,13 +6,13 @@ such a widget while it is a link's target.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bqplot import Bars, Label
 from ipywidgets import HTML, Widget
 
 
-class _Target(Widget):
+class LinkTarget(Widget):
     """Sends nothing back to the page while the page writes it.
 
     It sends no echo, because each page of a kernel derives the values itself. It sends no converted
@@ -20,7 +20,7 @@ class _Target(Widget):
     another value and would send it to the page, and the chart would be drawn twice.
     """
 
-    _is_page_writing = False
+    _page_keys: Collection[str] = ()  # of the traits that the page is writing now
 
     def trait_metadata(self, traitname: str, key: str, default: object = None) -> object:
         """Return a trait's metadata, with echoes switched off."""
@@ -28,25 +28,25 @@ class _Target(Widget):
 
     def set_state(self, sync_data: dict[str, object]) -> None:
         """Set what the page has written."""
-        self._is_page_writing = True
+        self._page_keys = sync_data
         try:
             super().set_state(sync_data)
         finally:
-            self._is_page_writing = False
+            self._page_keys = ()
 
     def send_state(self, key: str | Iterable[str] | None = None) -> None:
         """Send what the kernel has written."""
-        if not self._is_page_writing:
+        if not isinstance(key, str) or key not in self._page_keys:
             super().send_state(key)
 
 
-class LinkedHTML(_Target, HTML):
+class LinkedHTML(LinkTarget, HTML):
     """A line of HTML."""
 
 
-class LinkedBars(_Target, Bars):
+class LinkedBars(LinkTarget, Bars):
     """The bars of a chart."""
 
 
-class LinkedLabel(_Target, Label):
+class LinkedLabel(LinkTarget, Label):
     """Texts in a chart."""

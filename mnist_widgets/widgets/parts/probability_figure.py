@@ -10,8 +10,7 @@ import numpy as np
 from bqplot import Axis, Bars, LinearScale, OrdinalScale
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.widgets.parts.axes import class_axis
-from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure
+from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.links import LinkedBars, LinkedHTML, LinkedLabel
 
@@ -25,7 +24,7 @@ class ProbabilityFigure:
     Attributes:
         figure: the widget.
         bars: a bar for each class; `y` holds the probabilities.
-        values: what the tooltip shows, as HTML.
+        tooltip: what the tooltip shows, as HTML.
         frame, frame_title: stand around and above the bar of the true class; `x` is a list of its
             name.
     """
@@ -39,14 +38,14 @@ class ProbabilityFigure:
         color = ["var(--mw-strong)"]
         self.bars = LinkedBars(x=all_names, y=0 * all_ones, colors=color, **bars)
         # A bar may be too small for the mouse, so its whole column shows the tooltip.
-        self.values = LinkedHTML()
+        self.tooltip = LinkedHTML()
         columns = Bars(
             x=all_names,
             y=all_ones,
             scales=scales,
             colors=["transparent"],
             padding=0,
-            tooltip=self.values,
+            tooltip=self.tooltip,
             tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
         place: dict[str, Any] = {"x": all_names[:1], "y": np.ones(1), "visible": False}
@@ -72,15 +71,15 @@ class ProbabilityFigure:
             [self.frame, self.bars, self.frame_title, columns],
             [axis, share_axis],
             {"top": 22, "bottom": bottom, "left": 66, "right": 12},
-            188 + bottom,
+            118 + bottom,
         )
-        self.figure.layout.flex = "1 1 230px"
+        self.figure.layout.flex, self.figure.layout.min_width = "1 1 200px", "0"
 
     def show(self, answer: Answer | None) -> None:
         """Show the probabilities, with a frame around a known true class; no bars for None."""
         shares = [0.0] * len(self._names) if answer is None else answer.probabilities.tolist()
         self.bars.y = np.array(shares)
-        self.values.value = "" if answer is None else _format_values(self._names, shares)
+        self.tooltip.value = "" if answer is None else _format_values(self._names, shares)
         label = None if answer is None else answer.true_label
         for mark in (self.frame, self.frame_title):
             with mark.hold_sync():

@@ -8,7 +8,7 @@
 
 const KERNEL_TRAITS = [
   ...["sprite", "image_ids", "num_visible", "names", "verdicts", "labels", "sentences"],
-  ...["probabilities", "class_names", "page_index", "num_images", "label", "notice"],
+  ...["probabilities", "class_names", "page_index", "num_images", "summary", "label", "notice"],
 ];
 
 // The newest page whose pictures are decoded. Pictures, names and frames change together.

@@ -31,19 +31,21 @@ export function settleCursor({ cursor, awaitedPage, page, pageSize, numImages })
   return { cursor: settled, awaitedPage: isAwaited ? awaitedPage : null, hasArrived };
 }
 
-// Return what is shown of the selected image and of the answer to it, or null while the kernel's
-// message about that image is on its way.
+// Return what is shown of the page, of the selected image and of the answer to it, or null while the
+// kernel's message about that image is on its way.
 export function deriveShown(state) {
-  const { selected, image_ids, num_visible, names, labels, sentences, class_names } = state;
+  const { selected, image_ids, num_visible, summary, names, labels, sentences, class_names } = state;
   const nothing = { shown_bars: class_names.map(() => 0), shown_values: "" };
   if (selected < 0) {
     const words = "No image is selected.";
-    return { ...nothing, shown_caption: words, shown_sentence: words, shown_class: [] };
+    const shown_caption = `${summary} ${words}`;
+    return { ...nothing, shown_caption, shown_sentence: words, shown_class: [] };
   }
   const position = image_ids.indexOf(selected);
   if (position < 0) return null;
-  const name = names[position] + (position < num_visible ? "" : " (not on this page)");
-  const shown = { shown_caption: escapeHtml(name), shown_class: [class_names[labels[position]]] };
+  const place = position < num_visible ? "" : " (not on this page)";
+  const shown_caption = `${summary} ${names[position]}${place}.`;
+  const shown = { shown_caption, shown_class: [class_names[labels[position]]] };
   if (!sentences[position]) return { ...nothing, ...shown, shown_sentence: "No prediction yet." };
   // not by a Float32Array: the bytes in a message may begin anywhere
   const begin = 4 * class_names.length * position;
@@ -51,7 +53,7 @@ export function deriveShown(state) {
   return {
     ...shown,
     shown_bars: shares.map(roundForTheEye),
-    shown_sentence: escapeHtml(sentences[position]),
+    shown_sentence: sentences[position],
     shown_values: formatValues(class_names, shares),
   };
 }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import html
 from dataclasses import replace
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
-from ipywidgets import Checkbox, Text
+from ipywidgets import HBox, Text
 from traitlets import TraitError
 
 from mnist_widgets import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, format_number
 from mnist_widgets.widgets import HyperparameterPanel
+from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.redraws import scheduler
 
 
@@ -35,23 +36,35 @@ def panel(make_panel):
     return make_panel()
 
 
+def find_shown(widget):
+    """Return the widgets on the page within another one, itself included, in their order."""
+    if widget.layout.display == "none":
+        return []
+    parts = [part for child in getattr(widget, "children", ()) for part in find_shown(child)]
+    return [widget, *parts]
+
+
+def find_labels(panel):
+    """Return the labels of the settings on the page, in their order."""
+    labels = [getattr(widget, "description", "") for widget in find_shown(panel)]
+    return [label for label in labels if label in {setting.label for setting in SETTINGS}]
+
+
 def control(panel, name):
-    return panel._controls[name][0]
-
-
-def switch_of(panel):
-    return next(child for child in panel.children if isinstance(child, Checkbox))
-
-
-def slider(panel):
-    return panel._controls["learning_rate"][1]
+    return panel._controls[name]
 
 
 def values_shown(panel):
     return {
-        name: getattr(control, "number", control.value)
-        for name, (control, *_) in panel._controls.items()
+        name: getattr(control, "number", control.value) for name, control in panel._controls.items()
     }
+
+
+def unfold(panel):
+    """Open what is folded, and return the button."""
+    (button,) = (widget for widget in find_shown(panel) if isinstance(widget, Disclosure))
+    button.is_open = True
+    return button
 
 
 def choose(panel, name, value):
@@ -89,13 +102,6 @@ def test_each_control_changes_its_setting_and_follows_it(panel, settings):
     assert values_shown(panel) == vars(RunConfig())
 
 
-def test_the_slider_chooses_round_rates_and_the_field_exact_ones(panel):
-    slider(panel).value = 0.0012589254117941675
-    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0013
-    choose(panel, "learning_rate", 0.0012345)
-    assert panel.config.learning_rate == control(panel, "learning_rate").number == 0.0012345
-
-
 def test_the_learning_rate_may_be_typed_with_a_decimal_comma(panel):
     field = control(panel, "learning_rate")
     for text, rate in (
@@ -122,7 +128,7 @@ def test_typed_text_that_is_not_a_number_is_replaced(panel):
 def test_every_rate_can_be_shown_without_being_changed(panel, learning_rate):
     panel.config = RunConfig(learning_rate=learning_rate)
     assert panel.config.learning_rate == learning_rate
-    assert slider(panel).value == control(panel, "learning_rate").number == learning_rate
+    assert control(panel, "learning_rate").number == learning_rate
 
 
 def test_an_unusual_batch_size_joins_the_list(panel):
@@ -153,21 +159,22 @@ def test_a_bad_text_gets_an_error_message_below_it_and_loses_nothing(panel):
     panel._text.value = "adam lr=<b>"
     assert panel.config == before
     assert panel._text.value == "adam lr=<b>"
-    assert 'role="alert">Learning rate must be' in drawn(panel._notice)
-    assert "not &#x27;&lt;b&gt;&#x27;." in panel._notice.value
+    assert "Learning rate must be" in drawn(panel._error)
+    assert "not &#x27;&lt;b&gt;&#x27;." in panel._error.value
+    assert "not '<b>'" in panel._spoken.words
     panel._text.value = before.to_string()
-    assert drawn(panel._notice) == ""
+    assert drawn(panel._error) == ""
 
 
 def test_using_a_control_replaces_a_bad_text(panel):
     panel._text.value = "nonsense"
     control(panel, "seed").value = 1
-    assert drawn(panel._notice) == ""
+    assert drawn(panel._error) == ""
     assert panel._text.value == RunConfig(seed=1).to_string()
 
 
 def test_the_code_is_that_of_the_settings(panel):
-    switch_of(panel).value = True
+    panel._switch.value = True
     control(panel, "optimizer").value = "momentum"
     assert "torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)" in drawn(panel._code)
     control(panel, "seed").value = 11
@@ -180,47 +187,47 @@ def test_the_code_is_written_only_while_it_is_shown(make_panel):
     control(panel, "seed").value = 11
     scheduler.flush()
     assert written == []
-    switch_of(panel).value = True
+    panel._switch.value = True
     assert "the code" in drawn(panel._code)
     assert written == [RunConfig(seed=11)]
 
 
-def test_text_and_code_unfold(panel):
-    switch = switch_of(panel)
-    folded = panel.children[panel.children.index(switch) + 1]
-    for is_unfolded in (True, False):
-        switch.value = is_unfolded
-        scheduler.flush()
-        assert (folded.layout.display != "none") == is_unfolded
+def test_more_settings_unfold_with_text_and_code(panel):
+    common = [setting.label for setting in SETTINGS if not setting.is_rare]
+    rare = [setting.label for setting in SETTINGS if setting.is_rare]
+    assert common
+    assert rare
+    assert find_labels(panel) == common
+    assert panel._text not in find_shown(panel)
+    button = unfold(panel)
+    assert find_labels(panel) == common + rare
+    assert {panel._text, panel._switch} <= set(find_shown(panel))
+    assert panel._code not in find_shown(panel)
+    panel._switch.value = True
+    scheduler.flush()
+    assert panel._code in find_shown(panel)
+    button.is_open = False
+    assert find_labels(panel) == common
 
 
-def test_what_waits_for_a_reset_is_named(panel):
-    assert drawn(panel._difference) == ""
+def test_settings_that_wait_for_a_reset_are_announced_and_listed(panel):
+    assert "Reset" not in drawn(panel._difference)
     panel.run_config = RunConfig()
-    assert drawn(panel._difference) == ""
+    assert "Reset" not in drawn(panel._difference)
     control(panel, "batch_size").value = 64
     control(panel, "seed").value = 1
-    assert "Reset to begin a run with these settings: batch size 64, seed 1." in drawn(
-        panel._difference
-    )
+    assert "Reset" in drawn(panel._difference)
+    for said in (panel._difference.value, panel._help.value, panel._spoken.words):
+        assert "batch size 64, seed 1" in said
     panel.run_config = panel.config
-    assert drawn(panel._difference) == ""
+    assert "Reset" not in drawn(panel._difference)
+    assert "Reset" not in panel._spoken.words
 
 
 def test_the_learning_rate_waits_for_no_reset(panel):
     panel.run_config = RunConfig()
-    slider(panel).value = 0.1
-    assert drawn(panel._difference) == ""
-    assert panel._effect.value.startswith("Choose, then press Start.")
-
-
-@pytest.mark.parametrize("rate", [0.003, 0.0003, 0.3, 0.007, 0.015])
-def test_the_sliders_steps_do_not_change_a_rate_that_was_typed(panel, rate):
-    choose(panel, "learning_rate", rate)
-    slider(panel).value = 10 ** (round(10 * math.log10(rate)) / 10)  # as the page answers
-    assert panel.config.learning_rate == rate
-    slider(panel).value = 1.0  # a person drags it
-    assert panel.config.learning_rate == 1.0
+    choose(panel, "learning_rate", 0.1)
+    assert "Reset" not in drawn(panel._difference)
 
 
 def test_each_setting_has_a_control_with_its_label_tooltip_and_explanation(panel):
@@ -231,21 +238,19 @@ def test_each_setting_has_a_control_with_its_label_tooltip_and_explanation(panel
         assert first.tooltip
         for value in setting.choices or [getattr(panel.config, setting.name)]:
             choose(panel, setting.name, value)
-            assert drawn(panel._explanations[setting.name]) == setting.explain(value)
+            assert html.escape(setting.explain(value)) in drawn(panel._help)
 
 
 def test_what_is_locked_can_be_seen_but_not_changed(make_panel):
     panel = make_panel(RunConfig(seed=4), lock=["seed", "learning_rate"])
     assert control(panel, "seed").disabled
-    assert slider(panel).disabled
+    assert control(panel, "learning_rate").disabled
     assert not control(panel, "optimizer").disabled
-    assert panel._explanations["seed"].value.endswith("Locked.")
-    assert panel._effect.value == (
-        "Choose, then press Start. During a run, changes wait for the next Reset."
-    )
+    assert panel._help.value.count("Locked.") == 2
+    assert "at once" not in panel._help.value
     panel._text.value = "sgd seed=5"
     assert panel.config == RunConfig(seed=4)
-    assert "Seed is locked here: seed 4." in drawn(panel._notice)
+    assert "Seed is locked here: seed 4." in drawn(panel._error)
     panel._text.value = "sgd"
     assert panel.config == RunConfig("sgd", seed=4)
 
@@ -260,13 +265,29 @@ def test_what_is_hidden_is_absent_and_cannot_be_changed_by_text_either(make_pane
 
 
 def test_the_text_can_be_hidden_or_locked(make_panel):
-    assert not any(isinstance(child, Checkbox) for child in make_panel(hide="text").children)
+    panel = make_panel(hide="text")
+    unfold(panel)
+    assert not {panel._text, panel._switch} & set(find_shown(panel))
     assert make_panel(lock="text")._text.disabled
 
 
 def test_with_everything_locked_no_reset_is_mentioned(make_panel):
     panel = make_panel(lock=list(vars(RunConfig())))
-    assert panel._effect.value == "These settings are fixed in this lesson."
+    assert "Reset" not in panel._help.value
+
+
+def test_no_empty_row_stands_where_all_is_hidden_or_locked(make_panel):
+    names = list(vars(RunConfig()))
+    rare = [setting for setting in SETTINGS if setting.is_rare]
+    for hidden, num_rows in (([*names, "text"], 0), (names, 1), ([s.name for s in rare], 1)):
+        panel = make_panel(hide=hidden)
+        rows = [widget for widget in find_shown(panel) if isinstance(widget, HBox)]
+        assert all(row.children for row in rows), hidden
+        assert len([row for row in panel.children if row in rows]) == num_rows, hidden
+    only_rare = make_panel(hide={*names} - {setting.name for setting in rare})
+    assert find_labels(only_rare) == [setting.label for setting in rare]
+    locked = make_panel(lock=names, hide="text")
+    assert locked._difference not in find_shown(locked)
 
 
 @pytest.mark.parametrize("argument", ["lock", "hide"])

@@ -19,7 +19,7 @@ from mnist_widgets.training.evaluation.evaluator import Predictions
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart
 from mnist_widgets.widgets.redraws import scheduler
 
-NUM_IMAGES = 130
+NUM_IMAGES, PAGE_SIZE = 80, 30
 ANSWERS = {"names", "verdicts", "sentences", "probabilities"}
 
 
@@ -107,23 +107,23 @@ def count_sent(monkeypatch, gallery):
 
 
 def pictures(gallery):
-    """Return the pictures that the page has, uint8 (60, 28, 28): 50, one more, and black cells."""
+    """Return the pictures that the page has, uint8 (40, 28, 28): 30, one more, and black cells."""
     with Image.open(io.BytesIO(gallery.grid.sprite)) as picture:
         sprite = torch.from_numpy(np.array(picture))
-    return sprite.reshape(6, 28, 10, 28).transpose(1, 2).reshape(60, 28, 28)
+    return sprite.reshape(4, 28, 10, 28).transpose(1, 2).reshape(40, 28, 28)
 
 
 def test_a_page_holds_the_pictures_of_its_images(gallery, digit_set):
-    assert ids(gallery) == list(range(50))
-    assert torch.equal(pictures(gallery)[:50], digit_set.images[:50])
-    assert not pictures(gallery)[50:].any()
+    assert ids(gallery) == list(range(PAGE_SIZE))
+    assert torch.equal(pictures(gallery)[:PAGE_SIZE], digit_set.images[:PAGE_SIZE])
+    assert not pictures(gallery)[PAGE_SIZE:].any()
 
 
 def test_a_page_that_is_not_full_has_a_picture_of_the_same_size(gallery, digit_set):
     turn_to(gallery, 2)
-    assert torch.equal(pictures(gallery)[:30], digit_set.images[100:])
-    assert torch.equal(pictures(gallery)[30], digit_set.images[0])  # the selected one
-    assert not pictures(gallery)[31:].any()
+    assert torch.equal(pictures(gallery)[:20], digit_set.images[60:])
+    assert torch.equal(pictures(gallery)[20], digit_set.images[0])  # the selected one
+    assert not pictures(gallery)[21:].any()
 
 
 def test_images_are_named_by_label_and_prediction(gallery, digit_set):
@@ -152,7 +152,7 @@ def test_a_click_and_python_code_select_an_image(gallery, predictions):
     show(gallery, predictions)
     click(gallery, 7)
     assert gallery.selected_index == gallery.grid.selected == 7
-    for index, selected in ((120, 120), (None, -1), (3, 3)):
+    for index, selected in ((70, 70), (None, -1), (3, 3)):
         gallery.selected_index = index
         scheduler.flush()
         assert gallery.grid.selected == selected
@@ -162,7 +162,7 @@ def test_a_click_is_answered_with_nothing_but_its_echo(gallery, predictions, mon
     show(gallery, predictions)
     turn_to(gallery, 1)  # where the selected image, 0, is not
     sent = count_sent(monkeypatch, gallery)
-    click(gallery, 66)
+    click(gallery, 36)
     assert [keys for keys in sent if keys] == []
     show(gallery, make_predictions(gallery._digit_set))
     assert not any({"sprite", "selected"} & keys for keys in sent)
@@ -201,7 +201,7 @@ def test_a_filter_shows_what_fits(gallery, predictions, name, fits):
     )
     expected = [index for index, pair in enumerate(pairs) if fits(pair)]
     assert 0 < len(expected) < NUM_IMAGES
-    assert ids(gallery) == expected[:50]
+    assert ids(gallery) == expected[:PAGE_SIZE]
     assert f"· {len(expected)} images" in page_text(gallery)
 
 
@@ -232,7 +232,7 @@ def test_a_pair_shows_exactly_its_images_and_the_way_back_shows_all(gallery, pre
     assert gallery.selected_pair == (true, predicted)
     choose(gallery, "All")
     assert gallery.selected_pair is None
-    assert ids(gallery) == list(range(50))
+    assert ids(gallery) == list(range(PAGE_SIZE))
     assert gallery._filters.box.options == gallery._filters._options
 
 
@@ -243,7 +243,7 @@ def test_a_pair_that_is_cleared_shows_all(gallery, predictions):
         gallery.selected_pair = pair
         scheduler.flush()
     assert gallery._filters.box.label == "All"
-    assert ids(gallery) == list(range(50))
+    assert ids(gallery) == list(range(PAGE_SIZE))
 
 
 def test_another_filter_replaces_a_pair(gallery, predictions):
@@ -265,14 +265,14 @@ def test_an_empty_page_says_so_and_keeps_its_place(gallery, digit_set):
     assert page_text(gallery) == "Page 1 of 1 · 0 images"
     assert gallery._pager._previous.disabled
     assert gallery._pager._next.disabled
-    assert gallery.grid.page_size == 50
+    assert gallery.grid.page_size == PAGE_SIZE
     for pair, notice in (((4, 9), "No 4 is taken for 9 at present."), ((4, 4), "")):
         gallery.selected_pair = pair
         scheduler.flush()
         assert gallery.grid.notice == notice
     choose(gallery, "All")
     assert gallery.grid.notice == ""
-    assert len(ids(gallery)) == 50
+    assert len(ids(gallery)) == PAGE_SIZE
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_an_empty_page_says_so_and_keeps_its_place(gallery, digit_set):
 )
 def test_without_predictions_everything_is_shown_and_the_page_says_why(gallery, name, order):
     choose(gallery, name, order)
-    assert ids(gallery) == list(range(50))
+    assert ids(gallery) == list(range(PAGE_SIZE))
     assert "No predictions yet" in page_text(gallery)
     choose(gallery, "All", "As stored")
     assert "No predictions yet" not in page_text(gallery)
@@ -305,19 +305,19 @@ def test_buttons_turn_pages_and_stop_at_the_ends(gallery):
     gallery._pager._next.click()
     gallery._pager._next.click()  # before anything is redrawn: no click is lost
     scheduler.flush()
-    assert ids(gallery) == list(range(100, 130))
-    assert page_text(gallery) == "Page 3 of 3 · 130 images"
+    assert ids(gallery) == list(range(60, 80))
+    assert page_text(gallery) == "Page 3 of 3 · 80 images"
     assert gallery._pager._next.disabled
     gallery._pager._previous.click()
     scheduler.flush()
-    assert ids(gallery) == list(range(50, 100))
+    assert ids(gallery) == list(range(30, 60))
 
 
 @pytest.mark.parametrize(("asked", "shown"), [(1, 1), (2, 2), (7, 2), (-1, 0)])
 def test_the_keyboard_walks_on_to_other_pages(gallery, asked, shown):
     turn_to(gallery, asked)
     assert gallery.grid.page_index == shown
-    assert ids(gallery)[0] == 50 * shown
+    assert ids(gallery)[0] == PAGE_SIZE * shown
 
 
 def test_another_filter_begins_at_its_first_page(gallery, predictions):
@@ -338,11 +338,11 @@ def test_another_filter_begins_at_its_first_page(gallery, predictions):
 def test_new_predictions_leave_selection_and_page_alone(gallery, digit_set):
     show(gallery, make_predictions(digit_set))
     turn_to(gallery, 1)
-    click(gallery, 66)
+    click(gallery, 36)
     for _ in range(3):
         show(gallery, make_predictions(digit_set))
-        assert gallery.selected_index == 66
-        assert ids(gallery) == list(range(50, 100))
+        assert gallery.selected_index == 36
+        assert ids(gallery) == list(range(30, 60))
 
 
 def test_a_selected_image_that_no_longer_fits_stays_selected(gallery, digit_set, predictions):
@@ -364,10 +364,10 @@ def test_a_page_that_no_longer_exists_is_replaced_by_the_last(gallery, digit_set
     show(gallery, wrong)
     choose(gallery, "Mistakes")
     turn_to(gallery, 2)
-    one_page = torch.eye(10)[(digit_set.labels + (torch.arange(NUM_IMAGES) < 60)) % 10]
+    one_page = torch.eye(10)[(digit_set.labels + (torch.arange(NUM_IMAGES) < 40)) % 10]
     show(gallery, Predictions(one_page, digit_set.labels))
-    assert page_text(gallery) == "Page 2 of 2 · 60 images"
-    assert ids(gallery) == list(range(50, 60))
+    assert page_text(gallery) == "Page 2 of 2 · 40 images"
+    assert ids(gallery) == list(range(30, 40))
     gallery._pager._previous.click()
     scheduler.flush()
     assert gallery.grid.page_index == 0
@@ -377,7 +377,7 @@ def test_pictures_are_sent_anew_only_when_other_images_are_shown(gallery, digit_
     sent = count_sent(monkeypatch, gallery)
     for _ in range(3):
         show(gallery, make_predictions(digit_set))
-    assert [keys for keys in sent if keys] == [ANSWERS] * 3
+    assert [keys - {"summary"} for keys in sent if keys] == [ANSWERS] * 3
     scheduler.schedule(gallery.redraw)
     scheduler.flush()
     assert len([keys for keys in sent if keys]) == 3
@@ -389,7 +389,7 @@ def test_the_page_knows_the_answer_of_each_image_on_it(gallery, predictions):
     show(gallery, predictions)
     turn_to(gallery, 1)
     known = answers(gallery)
-    for index in range(50, 100):
+    for index in range(30, 60):
         probabilities, sentence = known[index]
         expected = predictions.probabilities[index]
         assert probabilities == pytest.approx(expected.tolist(), abs=1e-6)
@@ -399,7 +399,7 @@ def test_the_page_knows_the_answer_of_each_image_on_it(gallery, predictions):
 
 def test_the_page_knows_the_selected_image_wherever_it_is(gallery, digit_set, predictions):
     show(gallery, predictions)
-    for index, page_index in ((120, 0), (120, 1), (7, 2)):
+    for index, page_index in ((70, 0), (70, 1), (7, 2)):
         gallery.selected_index = index
         turn_to(gallery, page_index)
         position = gallery.grid.image_ids.index(index)
@@ -441,7 +441,7 @@ def test_newer_answers_change_frames_and_names_of_their_images_only(
 ):
     show(gallery, predictions)
     before, visible = list(gallery.grid.names), gallery.visible_indices
-    assert torch.equal(visible, torch.arange(50))
+    assert torch.equal(visible, torch.arange(PAGE_SIZE))
     newer = torch.eye(10)[digit_set.labels[visible]]
     show_answers(gallery, visible[:20], newer[:20])
     assert set(gallery.grid.verdicts[:20]) == {"right"}
@@ -457,9 +457,11 @@ def test_newer_answers_for_a_page_that_was_left_change_nothing_on_this_one(
     show(gallery, predictions)
     left = gallery.visible_indices
     turn_to(gallery, 1)
-    names = gallery.grid.names[:50]  # behind them comes the selected image, which was left, too
+    names = gallery.grid.names[
+        :PAGE_SIZE
+    ]  # behind them comes the selected image, which was left, too
     show_answers(gallery, left, torch.eye(10)[digit_set.labels[left]])
-    assert gallery.grid.names[:50] == names
+    assert gallery.grid.names[:PAGE_SIZE] == names
 
 
 def test_newer_answers_do_not_move_images(gallery, digit_set, predictions):
@@ -482,7 +484,7 @@ def test_observers_of_the_visible_images_are_called_for_another_page(gallery):
     click(gallery, 3)
     assert heard == []
     turn_to(gallery, 2)
-    assert heard == [list(range(100, 130))]
+    assert heard == [list(range(60, 80))]
 
 
 def test_as_a_callback_it_shows_the_predictions_of_each_epoch_until_a_reset(gallery, digit_set):
@@ -492,7 +494,7 @@ def test_as_a_callback_it_shows_the_predictions_of_each_epoch_until_a_reset(gall
         trainer.fit(1)
         scheduler.flush()
         verdicts = {True: "right", False: "wrong"}
-        are_right = trainer.evaluator.predictions.are_right[:50].tolist()
+        are_right = trainer.evaluator.predictions.are_right[:PAGE_SIZE].tolist()
         assert gallery.grid.verdicts == [verdicts[is_right] for is_right in are_right]
     trainer.restore(beginning)
     scheduler.flush()
@@ -534,7 +536,7 @@ def test_predictions_for_other_images_are_refused(gallery, digit_set):
 
 @pytest.mark.parametrize("index", [-1, NUM_IMAGES])
 def test_a_selection_outside_of_the_set_is_named(gallery, index):
-    with pytest.raises(TraitError, match=f"selected_index is {index}.* 0 to 129"):
+    with pytest.raises(TraitError, match=f"selected_index is {index}.* 0 to 79"):
         gallery.selected_index = index
 
 
@@ -560,3 +562,18 @@ def test_a_closed_gallery_leaves_no_widget_behind(digit_set):
     assert len(widget_module._instances) > len(before) + 10
     gallery.close()
     assert set(widget_module._instances) == before
+
+
+def test_the_summary_counts_the_page_and_says_why_there_is_no_count(gallery, digit_set):
+    assert gallery.grid.summary.endswith("has not predicted these images yet.")
+    probabilities = torch.eye(10)[digit_set.labels]
+    probabilities[:3] = probabilities[:3].roll(1, dims=1)
+    show(gallery, Predictions(probabilities, digit_set.labels))
+    assert gallery.grid.summary == "Page 1 of 3: 27 right, 3 wrong."
+    assert "page 1 of 3, shown: All: 27 right, 3 wrong." in gallery.static_view().text
+    gallery.selected_pair = (9, 3)
+    scheduler.flush()
+    assert gallery.grid.summary == gallery.grid.notice == gallery.static_view().text
+    gallery.selected_pair = None
+    show(gallery, Predictions(torch.full((NUM_IMAGES, 10), math.nan), digit_set.labels))
+    assert "no numbers" in gallery.grid.summary

@@ -9,7 +9,7 @@ import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
-from ipywidgets import Checkbox, FloatSlider
+from ipywidgets import Checkbox
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
@@ -47,7 +47,12 @@ def lines_of(chart):
 
 
 def child(chart, kind):
-    return next(control for control in chart.children[3].children if isinstance(control, kind))
+    return next(control for control in chart._controls.children if isinstance(control, kind))
+
+
+def caption(chart):
+    scheduler.flush()
+    return chart._footer.caption
 
 
 def test_a_hand_written_loop_draws_every_batch(chart):
@@ -56,7 +61,7 @@ def test_a_hand_written_loop_draws_every_batch(chart):
     x, y = lines_of(chart)
     assert x[0].tolist() == [1, 2, 3]
     assert y[0].tolist() == [3, 2, 1]
-    assert "Batch 3: loss 1.00" in chart._caption.value
+    assert "Batch 3: loss 1.00" in caption(chart)
 
 
 def test_training_in_the_foreground_draws_the_trainers_history(chart, make_trainer, batches):
@@ -68,7 +73,8 @@ def test_training_in_the_foreground_draws_the_trainers_history(chart, make_train
     assert positions.tolist() == [5, 10]
     assert means == pytest.approx(history["train"])
     assert drawn(chart, chart._test_losses)[1] == pytest.approx(history["test_loss"])
-    assert f"Epoch 2: mean {format_loss(trainer.history['train'][-1])}" in chart._caption.value
+    loss = format_loss(history["test_loss"][-1])
+    assert f"Test loss {loss} after epoch 2" in caption(chart)
 
 
 def test_each_standstill_of_a_session_shows_what_is_true(chart, make_trainer):
@@ -88,7 +94,7 @@ def test_a_reset_empties_the_chart(chart, make_trainer):
     session.between_batches(lambda: None).result(10)
     assert lines_of(chart)[0].size == 0
     assert chart._epoch_means.x.size == 0
-    assert chart._caption.value == "No batch has been trained yet."
+    assert caption(chart) == "No batch has been trained yet."
     session.close()
 
 
@@ -172,7 +178,7 @@ def test_a_loss_that_is_no_number_is_left_out_and_named(chart, bad):
     assert set(x[0]) == {1}
     assert set(y[0]) == {2}
     assert np.isfinite([chart._x_axis.range, chart._y_axis.range]).all()
-    assert f"loss {bad}" in chart._caption.value
+    assert f"no number any more ({bad})" in caption(chart)
 
 
 def test_nothing_but_nan_draws_nothing(chart):
@@ -215,13 +221,14 @@ def test_no_scale_ever_changes(chart):
     assert not changes
 
 
-def test_slider_and_field_change_the_smoothed_line_only(chart):
+def test_the_smoothing_changes_the_smoothed_line_only(chart):
     for loss in (1.0, 0.0, 1.0, 0.0):
         chart.add_batch(loss)
-    before = lines_of(chart)[1]
-    child(chart, FloatSlider).value = 0.5
+    before, words = lines_of(chart)[1], caption(chart)
+    child(chart, NumberField).number = 0.5
     after = lines_of(chart)[1]
-    assert child(chart, NumberField).number == chart.smoothing == 0.5
+    assert chart.smoothing == 0.5
+    assert caption(chart) == words
     assert np.array_equal(before[0], after[0])
     assert not np.array_equal(before[1], after[1])
 
@@ -376,11 +383,11 @@ def test_a_redraw_sends_only_what_has_changed(chart):
     chart.show_runs([("a", history_of(1.0, 0.5))])
     scheduler.flush()
     sent = set()
-    for widget in (*chart._figure.marks, *chart._figure.axes, chart._caption, chart):
+    for widget in (*chart._figure.marks, *chart._figure.axes, chart._footer, chart):
         widget.observe(lambda change: sent.add((change["owner"], change["name"])))
     chart.redraw()
     assert not sent
     chart.add_batch(1.0)
     scheduler.flush()
-    lines, caption = chart._batches, chart._caption
-    assert sent == {(lines, "x"), (lines, "y"), (caption, "value")}
+    lines = chart._batches
+    assert sent == {(lines, "x"), (lines, "y"), (chart._footer, "caption")}

@@ -40,7 +40,7 @@ def png_of(chart) -> bytes:
 def test_bars_sentence_and_picture_show_the_same_prediction(chart):
     show(chart, IMAGE, PROBABILITIES, true_label=7)
     assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
-    assert chart._sentence.value == "True 7. The network says 7 with 93 %, then 2 with 5 %."
+    assert chart._footer.caption == "True 7. The network says 7 with 93 %, then 2 with 5 %."
     assert png_of(chart) == to_png(IMAGE)
     assert 'alt="' in chart._image.value
 
@@ -61,7 +61,7 @@ def test_without_a_label_nothing_is_framed(chart):
     show(chart, IMAGE, PROBABILITIES)
     assert not chart._figure.frame.visible
     assert not chart._figure.frame_title.visible
-    assert chart._sentence.value == "The network says 7 with 93 %, then 2 with 5 %."
+    assert chart._footer.caption == "The network says 7 with 93 %, then 2 with 5 %."
 
 
 def test_classes_have_their_own_names():
@@ -70,8 +70,8 @@ def test_classes_have_their_own_names():
     chart = ProbabilityChart(class_names=["<cat>", "{dog}"])
     show(chart, IMAGE, torch.tensor([0.2, 0.8]), 0)
     assert chart._figure.bars.x.tolist() == ["<cat>", "{dog}"]
-    assert "&lt;cat&gt;  20.00 %\n{dog}  80.00 %" in chart._figure.values.value
-    assert chart._sentence.value.startswith("True &lt;cat&gt;. The network says {dog} with 80 %")
+    assert "&lt;cat&gt;  20.00 %\n{dog}  80.00 %" in chart._figure.tooltip.value
+    assert chart._footer.caption.startswith("True <cat>. The network says {dog} with 80 %")
     chart.close()
 
 
@@ -82,7 +82,7 @@ def test_of_two_classes_as_likely_the_first_is_what_the_network_predicts():
 
 def test_before_an_image_and_after_clearing_there_is_none(chart):
     for _ in range(2):
-        assert chart._sentence.value == "No image has been picked yet."
+        assert chart._footer.caption == "No image has been picked yet."
         assert chart._image.value == ""
         assert not chart._figure.bars.y.any()
         assert not chart._figure.frame.visible
@@ -139,7 +139,7 @@ def test_an_image_of_another_shape_is_refused_where_it_is_given(chart):
     with pytest.raises(ValueError, match=r"\(2, 28, 28\)"):
         chart.show_prediction(torch.stack([IMAGE, IMAGE]), PROBABILITIES)
     scheduler.flush()
-    assert chart._sentence.value == "No image has been picked yet."
+    assert chart._footer.caption == "No image has been picked yet."
 
 
 @pytest.mark.parametrize("true_label", [-1, 10])
@@ -191,7 +191,7 @@ def test_arrays_and_lists_are_shown_as_tensors_are(chart):
 def test_class_names_may_be_numbers(chart):
     other = ProbabilityChart(class_names=[3, 5])
     show(other, IMAGE, [0.25, 0.75], true_label=1)
-    assert other._sentence.value == "True 5. The network says 5 with 75 %, then 3 with 25 %."
+    assert other._footer.caption == "True 5. The network says 5 with 75 %, then 3 with 25 %."
     other.close()
 
 
@@ -210,7 +210,13 @@ def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_select
     assert "True 7. The network says 7 with 93 %" in chart.static_view().text
     assert "\n2: 5.00 %" in chart.static_view().text
     gallery.selected_index = 1
-    assert "No image has been picked yet." in chart.static_view().text
+    scheduler.flush()
+    assert chart.static_view().text == "No prediction yet."
+    gallery.selected_index = None
+    scheduler.flush()
+    assert chart.static_view().text == "No image has been picked yet."
+    gallery.selected_index = 1
+    scheduler.flush()
     show_answers(gallery, [1], PROBABILITIES.roll(1)[None])
     assert "True 2. The network says 8 with 93 %" in chart.static_view().text
 
@@ -250,6 +256,6 @@ def test_what_the_page_writes_is_not_sent_back(chart, gallery, monkeypatch):
         monkeypatch.setattr(part, "_send", lambda message, **_: sent.append(message))
     chart._figure.bars.set_state({"y": PROBABILITIES.tolist()})
     chart._figure.frame.set_state({"x": ["7"]})
-    chart._sentence.set_state({"value": "True 7."})
+    chart._footer.set_state({"caption": "True 7."})
     assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
     assert sent == []

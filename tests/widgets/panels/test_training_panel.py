@@ -113,13 +113,12 @@ def test_a_crash_turns_the_panel_red_and_shows_the_message_until_the_next_start(
     settle(panel)
     assert "mw-failed" in panel._dom_classes
     assert "Failed" in panel._state.value
-    notice = panel._notice.value
-    assert "<strong>ValueError:</strong> a &lt;planted&gt; error" in notice
-    assert "<details><summary>Traceback</summary>" in notice
-    assert "in crash" in notice
+    assert "ValueError: a &lt;planted&gt; error" in panel._status.value
+    assert "in crash" in panel._status.value  # the traceback
     click(panel, "reset")
     assert "mw-failed" not in panel._dom_classes
-    assert panel._notice.value == ""
+    assert "planted" not in panel._status.value
+    assert "in crash" not in panel._status.value
 
 
 def test_why_a_training_was_stopped_is_shown(make_panel):
@@ -128,15 +127,14 @@ def test_why_a_training_was_stopped_is_shown(make_panel):
     panel.session.join(10)
     settle(panel)
     assert "Stopped" in panel._state.value
-    assert "learning rate is probably too high" in panel._notice.value
-    assert "loss nan" in panel._status.value
+    assert "learning rate is probably too high" in panel._status.value
 
 
 def test_parts_that_do_not_fit_fail_the_training_with_an_error_message(make_panel):
     panel = make_panel(model=torch.nn.Linear(4, 2))  # of three classes
     click(panel, "step")
     assert panel._state.value.count("Failed") == 1
-    assert "target is 2" in panel._notice.value
+    assert "target is 2" in panel._status.value
     assert enabled(panel) == {"start", "step", "reset"}
 
 
@@ -150,18 +148,30 @@ def test_what_is_doubtful_about_a_training_is_shown(make_panel):
         evaluator=Evaluator(test_set.batches(512)),
     )
     click(panel, "step")
-    assert "range from -0.4" in panel._notice.value
-    assert 'role="status"' in panel._notice.value
+    assert "range from -0.4" in panel._status.value
 
 
 def test_a_click_that_comes_too_late_is_answered_in_words(panel):
     panel.session.start(1000)
     panel._buttons["step"].disabled = False  # as in a browser that has not heard yet
     click(panel, "step")
-    assert "Pause it before you step" in panel._notice.value
+    assert "Pause it before you step" in panel._status.value
     panel.session.stop()
     settle(panel)
-    assert panel._notice.value == ""
+    assert "Pause it before you step" not in panel._status.value
+
+
+def test_a_click_that_fails_after_a_crash_is_answered_and_the_traceback_stays(make_panel):
+    def crash(*_):
+        raise ZeroDivisionError("planted")
+
+    panel = make_panel(train_step=crash)
+    click(panel, "start")
+    panel.session.close()
+    panel._buttons["step"].click()
+    scheduler.flush()
+    assert "planted" not in panel._status.value.partition("popover")[0]
+    assert "in crash" in panel._status.value
 
 
 @pytest.mark.parametrize("epochs", [0, 20_000])
@@ -170,7 +180,32 @@ def test_epochs_that_the_field_cannot_hold_are_refused(panel, epochs):
         TrainingPanel(panel.session, epochs=epochs)
 
 
-def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
+def test_screen_readers_hear_states_and_notices_once_and_no_batch_of_a_training(panel):
+    heard = []
+    panel._spoken.observe(lambda change: heard.append(change["new"]), "words")
+    click(panel, "start")
+    while panel.session.last_report.epoch < 3:
+        settle(panel)
+        panel.redraw()
+    assert len(heard) == 1
+    for name in ("pause", "step", "stop"):
+        click(panel, name)
+    panel.show_error_message("Something went wrong.")
+    scheduler.flush()
+    panel.redraw()
+    standing = [said for said in heard if said != heard[0]]  # a step is a short training
+    expected = [
+        ("Paused", "batch"),
+        ("Paused", "batch"),
+        ("Stopped", "batch"),
+        ("Stopped", "wrong"),
+    ]
+    assert len(standing) == len(expected), heard
+    for words, parts in zip(standing, expected, strict=True):
+        assert all(part in words for part in parts), heard
+
+
+def test_raising_the_error_again_does_not_close_the_traceback(make_panel):
     def crash(*_):
         raise ZeroDivisionError("planted")
 
@@ -181,7 +216,7 @@ def test_raising_the_error_again_does_not_fold_the_traceback(make_panel):
         with pytest.raises(ZeroDivisionError):
             panel.session.join(10)
         panel.redraw()
-        notices.add(panel._notice.value)
+        notices.add(panel._status.value)
     assert len(notices) == 1
 
 

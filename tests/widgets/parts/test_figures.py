@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_widgets.rendering.series import AxisRange
-from mnist_widgets.widgets.parts.axes import DataAxis
+from mnist_widgets.widgets.parts.figures import DataAxis
 
 
 @pytest.fixture

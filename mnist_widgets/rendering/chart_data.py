@@ -1,0 +1,102 @@
+"""The numbers behind each chart as a pandas table, for files and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.training.evaluation.measures import precision, recall
+from mnist_widgets.training.history import History
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tabulate_losses(history: History) -> pd.DataFrame:
+    """Return a row for each batch: its loss, and the epoch's metrics at the epoch's last batch."""
+    ends = list(history.epoch_ends)  # read first: a training may add an epoch meanwhile
+    epochs = history.to_dataframe("epoch").iloc[: len(ends)]
+    epochs = epochs.rename(columns={"train": "mean loss of the epoch"})
+    epochs.insert(0, "epoch", epochs.index)
+    epochs.index = ends
+    return history.to_dataframe("batch").join(epochs)
+
+
+def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each true class: its counts, its recall and its precision.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
+        class_names: in the order of the counts.
+    """
+    import pandas as pd
+
+    columns = [f"predicted {name}" for name in class_names]
+    index = pd.Index(class_names, name="true")
+    if counts is None:
+        return pd.DataFrame(columns=[*columns, "recall", "precision"], index=index[:0])
+    table = pd.DataFrame(counts.numpy(), index, columns)
+    return table.assign(recall=recall(counts).numpy(), precision=precision(counts).numpy())
+
+
+def tabulate_prediction(probabilities: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return the probability of each class.
+
+    Args:
+        probabilities: (C,); None without an image.
+        class_names: in the order of the probabilities.
+    """
+    import pandas as pd
+
+    shares = [] if probabilities is None else probabilities.tolist()
+    index = pd.Index(class_names[: len(shares)], name="class")
+    return pd.DataFrame({"probability": shares}, index)
+
+
+def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> pd.DataFrame:
+    """Return a row for each image: its classes, and the probability of the predicted one.
+
+    Args:
+        digit_set: the images and their labels.
+        probabilities: float32 (N, C), for all images of the set; zeros before a prediction.
+        indices: int64 (M,), the positions of the images.
+    """
+    import pandas as pd
+
+    names = digit_set.class_names
+    shares, predicted = probabilities[indices].max(dim=1)
+    has_answer = (shares != 0).tolist()  # NaN, from a network that has diverged, is an answer
+    labels = digit_set.labels[indices]
+    table = pd.DataFrame(
+        {
+            "true": [names[label] for label in labels.tolist()],
+            "predicted": [names[label] for label in predicted.tolist()],
+            "probability": shares.numpy(),
+            "right": (labels == predicted).tolist(),
+        },
+        pd.Index(indices.tolist(), name="image"),
+    )
+    answers = ["predicted", "probability", "right"]
+    table[answers] = table[answers].astype(object).where(pd.Series(has_answer, table.index), None)
+    return table
+
+
+def write_html(table: pd.DataFrame) -> str:
+    """Return a table as HTML, with a header for each row and each column."""
+    if table.empty:
+        return "<p>There are no numbers to show.</p>"
+    titles = [str(table.index.name), *map(str, table.columns)]
+    rows = [list(map(_write_cell, row)) for row in table.reset_index().itertuples(index=False)]
+    return StaticView.of_table([title.capitalize() for title in titles], rows).html
+
+
+def _write_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,173 @@
+"""What each chart shows now, in a sentence or two: its caption, and what screen readers read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
+from mnist_widgets.rendering.series import LossSeries, Numbers
+from mnist_widgets.training.evaluation.measures import recall
+from mnist_widgets.training.history import History
+
+_MIN_BATCHES = 10  # fewer show no trend
+_NUM_STRETCHES, _MIN_STRETCH = 20, 5  # parts of a training, and the batches in the shortest
+_SAMPLE_SIZE = 4000  # of the losses of a long training, so that a sentence always takes as long
+_SURE = 3  # standard deviations; a greater difference is no accident
+_SAME = 0.05  # a smaller change, as a share, is called none
+_FAR = 0.25  # a greater distance, as a share, from the first and the last losses is named
+_FLAT = 0.1  # a greater distance, as a share, from the last losses is not flat
+_DRIFT = 0.03  # a greater change, as a share, from one half of the end to the other is a trend
+_MIN_FLAT = 5  # stretches
+
+
+def describe_losses(series: LossSeries) -> str:
+    """Return the trend of the losses, such as `Loss fell from 2.30 to 0.21 in 480 batches.`.
+
+    The first number is the loss of the first batch, unless that may be an outlier. The others are
+    means of several batches. So the words depend neither on the smoothing nor on the scale.
+
+    Args:
+        series: of the training, up to date.
+    """
+    losses, first_bad = series.history.batch_losses, series.first_bad_batch
+    num_batches = min(series.num_batches, len(losses))  # a reset may have emptied the history
+    if not num_batches:
+        return "No batch has been trained yet."
+    last = losses[num_batches - 1]
+    if math.isfinite(last):
+        words = _describe_trend(losses, num_batches)
+        note = f" Batch {first_bad:,} had no number for a loss." if first_bad else ""
+        return f"{words}.{note}{_describe_epochs(series.history)}"
+    assert first_bad is not None  # noqa: S101 - the last batch is one
+    words = f"{_describe_trend(losses, first_bad - 1)}. " if first_bad > 1 else ""
+    return f"{words}The loss is no number any more ({last}), first in batch {first_bad:,}."
+
+
+def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> str:
+    """Return the accuracy, the most common mistake, and the class with the lowest recall.
+
+    Args:
+        counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
+        class_names: in the order of the counts.
+        noun: what a class is: `digit` or `class`.
+    """
+    if counts is None or not counts.any():
+        return "Nothing has been evaluated yet. The numbers come at the end of an epoch."
+    sentence = f"{''.join(describe_accuracy(counts))}."
+    mistakes = counts.clone().fill_diagonal_(0)
+    most = int(mistakes.max())
+    if not most:
+        return sentence
+    pairs = [
+        f"{class_names[true]} taken for {class_names[predicted]}"
+        for true, predicted in (mistakes == most).nonzero().tolist()
+    ]
+    times = "once" if most == 1 else f"{most:,} times"
+    recalls = recall(counts).nan_to_num(math.inf)  # NaN: a class without images
+    worst = [class_names[label] for label in (recalls == recalls.min()).nonzero().flatten()]
+    plural = "" if len(worst) == 1 else "es" if noun == "class" else "s"
+    return (
+        f"{sentence} Most common mistake{'s' if pairs[1:] else ''}: {_list_first(pairs)}, {times}"
+        f"{' each' if pairs[1:] else ''}. Hardest {noun}{plural}: {_list_first(worst)}, "
+        f"{write_share(recalls.min().item())} recognized."
+    )
+
+
+def describe_page(page: str, verdicts: Sequence[str], sentences: Sequence[str]) -> str:
+    """Return how many images of a page are recognized, such as `Page 1 of 9: 48 right, 2 wrong.`.
+
+    Args:
+        page: names the page.
+        verdicts: `"right"`, `"wrong"` or `""` for each image, of which there is at least one.
+        sentences: the network's answer for each image, or `""` without a prediction.
+    """
+    if not any(sentences):
+        return f"{page}. The network has not predicted these images yet."
+    if not any(verdicts):
+        return f"{page}. The network's outputs are no numbers any more (nan)."
+    right, wrong = (list(verdicts).count(verdict) for verdict in ("right", "wrong"))
+    rest = len(verdicts) - right - wrong
+    words = f"{page}: {right} right, {wrong} wrong"
+    return f"{words}, {rest} without a prediction." if rest else f"{words}."
+
+
+def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
+    """Return the course of the first `num_batches` losses, some of which are numbers."""
+    if num_batches < _MIN_BATCHES:
+        return f"Batch {num_batches:,}: loss {format_loss(losses[num_batches - 1])}"
+    batches, means, noise, error = _average_stretches(losses, num_batches)
+    begin, end = next(filter(math.isfinite, losses)), means[-1]
+    if abs(begin - end) <= _SURE * noise and abs(means[0] - end) <= _FAR * abs(end):
+        begin = means[0]  # the first batch may be an outlier of losses that stay
+    change = abs(begin - end)
+    numbers = f"from {format_loss(begin)} to {format_loss(end)}"
+    if change <= _SAME * abs(begin):
+        change = 0
+        trend = f"Loss hardly changed in {num_batches:,} batches, {numbers}"
+    else:
+        verb = "fell" if end < begin else "rose"
+        trend = f"Loss {verb} {numbers} in {num_batches:,} batches"
+    highest, lowest = means.max(), means.min()
+    if highest - max(begin, end) > max(_FAR * max(abs(begin), abs(end)), _SURE * error):
+        batch = _round(batches[means.argmax()])
+        return f"{trend}; highest near batch {batch:,}, {format_loss(highest)} on average"
+    if min(begin, end) - lowest > max(_FAR * abs(end), _SAME * change, _SURE * error):
+        batch = _round(batches[means.argmin()])
+        return f"{trend}; lowest near batch {batch:,}, {format_loss(lowest)} on average"
+    is_far = np.abs(means - end) > min(_FLAT * abs(end), _SAME * change)
+    num_flat = int(is_far[::-1].argmax()) if is_far.any() else len(means) - 1
+    first_half, second_half = np.array_split(means[-max(num_flat, 2) :], 2)
+    drift = abs(first_half.mean() - second_half.mean())
+    if not change or num_flat < _MIN_FLAT or drift > _DRIFT * abs(end):
+        return trend
+    return f"{trend}; nearly flat since batch {_round(batches[-num_flat]):,}"
+
+
+def _average_stretches(
+    losses: Sequence[float], num_batches: int
+) -> tuple[Numbers, Numbers, float, float]:
+    """Divide a training into stretches of equal length.
+
+    Returns:
+        The middle batch of each stretch and its mean loss; and the standard deviation of a loss and
+        of the mean within the last stretch.
+    """
+    step = math.ceil(num_batches / _SAMPLE_SIZE)
+    sample = np.array(losses[:num_batches:step], dtype=float)
+    batches = 1.0 + step * np.arange(len(sample))
+    batches, sample = batches[np.isfinite(sample)], sample[np.isfinite(sample)]
+    num_stretches = max(1, min(_NUM_STRETCHES, len(sample) // _MIN_STRETCH))
+    stretches = [np.array_split(points, num_stretches) for points in (batches, sample)]
+    middles, means = (np.array([part.mean() for part in parts]) for parts in stretches)
+    noise = float(stretches[1][-1].std())
+    return middles, means, noise, noise / math.sqrt(len(stretches[1][-1]))
+
+
+def _describe_epochs(history: History) -> str:
+    """Return the last test loss, and the lowest one if that is clearly lower; "" without them."""
+    losses = history.get("test_loss", [])
+    if not losses or not math.isfinite(losses[-1]):
+        return ""
+    last = losses[-1]
+    words = f" Test loss {format_loss(last)} after epoch {len(losses):,}"
+    lowest = min(filter(math.isfinite, losses))
+    if last - lowest > _SAME * abs(last):
+        words += f"; lowest after epoch {losses.index(lowest) + 1:,}, at {format_loss(lowest)}"
+    return f"{words}."
+
+
+def _list_first(names: Sequence[str]) -> str:
+    """Return one or two names, and how many more there are."""
+    if len(names) > 2:
+        return f"{names[0]} and {len(names) - 1} more"
+    return " and ".join(names)
+
+
+def _round(batch: float) -> int:
+    """Return the number of a batch with two digits."""
+    return int(float(f"{batch:.2g}"))

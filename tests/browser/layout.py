@@ -1,0 +1,36 @@
+"""The layout of widgets on a page: their widths, and texts that are cut or overlap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+
+def set_output_width(page: Page, selector: str, output_px: int, height_px: int) -> None:
+    """Resize the window so that the first match of a selector has a width; scroll it to the top."""
+    element = page.locator(selector).first
+    for _ in range(3):  # parts of the front end change their widths, too
+        window_px, width_px = page.viewport_size["width"], element.bounding_box()["width"]
+        page.set_viewport_size(
+            {"width": round(window_px + output_px - width_px), "height": height_px}
+        )
+    element.evaluate("element => element.scrollIntoView({block: 'start'})")
+
+
+def find_lasting_faults(page: Page, selector: str) -> list[str]:
+    """Return the layout faults in the first match of a selector, one sentence each.
+
+    Each text, control, image and mark must lie within the element, no text may be cut, and no two
+    of them may overlap. Rounding may move an edge by a pixel. Faults that disappear do not count:
+    bqplot lays out its charts again some time after the window changes.
+    """
+    for _ in range(NUM_TRIES):
+        if not (faults := page.evaluate(FIND_FAULTS, selector)):
+            break
+        page.wait_for_timeout(100)
+    return faults
+
+
+NUM_TRIES = 50
+FIND_FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")
