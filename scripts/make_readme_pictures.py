@@ -225,7 +225,7 @@ def main() -> None:
         _settle(page)
         make_movie(page)
         make_still_of_two_runs(page)
-        lab.tidy_up()
+        lab.clean_up()
         lab.run_cell(set_root)
         lab.open_notebook(LESSON)
         lab.run_all()
