@@ -25,8 +25,11 @@ def find_lasting_faults(page: Page, selector: str) -> list[str]:
     of them may overlap. Rounding may move an edge by a pixel. Faults that disappear do not count:
     bqplot lays out its charts again some time after the window changes.
     """
+    faults, num_clean = [], 0
     for _ in range(NUM_TRIES):
-        if not (faults := page.evaluate(FIND_FAULTS, selector)):
+        faults = page.evaluate(FIND_FAULTS, selector)
+        num_clean = 0 if faults else num_clean + 1
+        if num_clean == 2:
             break
         page.wait_for_timeout(100)
     return faults

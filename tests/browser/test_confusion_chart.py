@@ -141,10 +141,10 @@ def test_settings_change_numbers_and_colours(chart):
     chart.setting("Highlight mistakes").uncheck()
     expect(on_the_diagonal).not_to_have_css("fill", grey)
     assert mistake.evaluate("cell => getComputedStyle(cell).fill") != before
-    chart.setting("Show").select_option("Share of the true digit")
+    chart.setting("Show").select_option("% of true digit")
     share = chart.lab.run_cell("f'{100 * 12 / counts[4].sum():.1f}'").strip("'")
     expect(chart.number(4, 9)).to_have_text(share)
-    chart.setting("Show").select_option("Share of the prediction")
+    chart.setting("Show").select_option("% of predicted")
     share = chart.lab.run_cell("f'{100 * 12 / counts[:, 9].sum():.1f}'").strip("'")
     expect(chart.number(4, 9)).to_have_text(share)
 

@@ -17,6 +17,11 @@ SHOWN_AT_ONCE = [
 ]
 NUM_IMAGES = 30
 
+PLANT_FAULTS = """document.querySelector(".mw-dashboard").insertAdjacentHTML("afterbegin",
+  "<p style='width: 40px; overflow: hidden; white-space: nowrap'>a text that is cut</p>"
+  + "<b style='position: absolute; top: 0; left: 600px'>one</b>"
+  + "<b style='position: absolute; top: 2px; left: 602px'>two</b>")"""
+
 
 @pytest.fixture
 def trained(lab):
@@ -77,3 +82,10 @@ def test_no_height_changes_when_a_notice_comes(trained):
     trained.run_cell("lab.panels['training'].show_error_message('A sentence. ' * 30)")
     expect(trained.page.locator(".mw-status")).to_contain_text("A sentence.")
     assert trained.page.locator(".mw-dashboard").bounding_box()["height"] == height
+
+
+def test_a_text_that_is_cut_and_two_that_overlap_are_found(trained):
+    trained.page.evaluate(PLANT_FAULTS)
+    found = "\n".join(find_lasting_faults(trained.page, ".mw-dashboard"))
+    assert "cut: <p" in found
+    assert "overlapping: <b" in found

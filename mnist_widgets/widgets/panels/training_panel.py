@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 import weakref
 from collections.abc import Callable
@@ -197,13 +198,13 @@ class TrainingPanel(Panel):
         if session.state in ("running", "paused") and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
-        if speed := session.throughput.images_per_second:
-            # two significant digits: the others change with every batch
-            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
+            if speed := session.throughput.images_per_second:
+                # two significant digits: the others change with every batch
+                parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         return " · ".join(parts)
 
     def _show_status(self) -> None:
-        """Show the progress, or a notice in its place; say it once it no longer changes."""
+        """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
         words, is_alert = self._choose_notice()
         progress = self._describe_progress()
@@ -214,20 +215,22 @@ class TrainingPanel(Panel):
             self._traceback = self._write_traceback(error)
             self.add_class("mw-failed")
         self._described_error = error
-        shown = notice(words, is_alert=is_alert) if words else progress
-        self._status.value = shown + self._traceback
+        shown = words if is_alert else f"{progress} {words}"
+        self._status.value = notice(shown, is_alert=is_alert) if words else progress
+        self._status.value += self._traceback
         said = words or (progress if session.state != "running" else "")
         self._spoken.words = f"{_STATE_WORDS[session.state]}. {said}"
 
     def _choose_notice(self) -> tuple[str, bool]:
-        """Return what is said in place of the progress, if anything, and whether it is an alert."""
+        """Return what is said beside the progress, if anything, and whether it is an error."""
         session = self.session
         if self._message is not None and self._message[0] == session.state:
             return self._message[1], True
         if session.error is not None:
             return name_error(session.error), True
         if session.state == "stopped" and session.trainer.stop_reason:
-            return session.trainer.stop_reason, True
+            report = session.last_report
+            return session.trainer.stop_reason, not (report and math.isfinite(report.loss))
         if self._is_waiting:
             return _HOW_TO_STOP, False
         return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False

@@ -33,15 +33,15 @@ class CellSettings(HBox):
             "What the cells show: the number of images, or a share of them",
             [
                 ("Counts", "counts"),
-                (f"Share of the true {noun}", "true"),
-                ("Share of the prediction", "predicted"),
+                (f"% of true {noun}", "true"),
+                ("% of predicted", "predicted"),
             ],
             label_px=40,
             width_px=140,
         )
         self.highlights = Checkbox(value=True, description="Highlight mistakes", indent=False)
         self.swap = Checkbox(value=False, description="Swap axes", indent=False)
-        self.highlights.layout.width, self.swap.layout.width = "142px", "92px"
+        self.highlights.layout.width, self.swap.layout.width = "154px", "102px"
         more: list[Widget] = [self.highlights, self.swap]
         if count is not None:
             tooltip = "Count now; it also happens at each epoch's end and whenever training stops"

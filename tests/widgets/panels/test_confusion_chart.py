@@ -56,7 +56,7 @@ def test_a_row_is_a_true_class_and_a_column_a_predicted_one(chart):
 def test_digits_are_called_digits():
     chart = ConfusionChart()
     assert chart._row_axis.label == "True digit"
-    assert chart._settings.numbers.options[1][0] == "Share of the true digit"
+    assert chart._settings.numbers.options[1][0] == "% of true digit"
     chart.close()
 
 

@@ -184,7 +184,7 @@ def test_screen_readers_hear_states_and_notices_once_and_no_batch_of_a_training(
     heard = []
     panel._spoken.observe(lambda change: heard.append(change["new"]), "words")
     click(panel, "start")
-    while panel.session.last_report.epoch < 3:
+    while (report := panel.session.last_report) is None or report.epoch < 3:
         settle(panel)
         panel.redraw()
     assert len(heard) == 1
