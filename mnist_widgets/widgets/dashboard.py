@@ -13,6 +13,7 @@ from traitlets import link
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
+from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
@@ -234,6 +235,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         if self._loss_chart is None:
             return
         names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
+        for run in self.run_log.runs:
+            if run.number in names and run.best_accuracy is not None:
+                names[run.number] += f", best {write_share(run.best_accuracy)}"
         self._loss_chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",

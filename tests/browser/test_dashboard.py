@@ -302,7 +302,9 @@ def test_two_runs_make_two_named_lines(dashboard):
     dashboard.press("start")
     expect(dashboard.state).to_have_text("Finished")
     key = dashboard.page.locator(".mw-loss-chart .mw-key-of-runs span")
-    expect(key).to_have_text(["run 1: lr 0.05", "run 2: lr 0.003 (this run)"])
+    best = r", best \d+\.\d %"
+    labels = [f"run 1: lr 0.05{best}$", rf"run 2: lr 0.003{best} \(this run\)$"]
+    expect(key).to_have_text([re.compile(label) for label in labels])
     assert dashboard.lines() == 3  # each batch and smoothed, and the earlier run
     ticks = dashboard.page.locator(".mw-loss-chart .axis text")
     batches = [re.compile(f"^{number}$") for number in range(0, 51, 10)]

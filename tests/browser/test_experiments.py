@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -39,7 +40,9 @@ def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     expect(state).to_have_text("Ready")
     start.click()
     expect(state).to_have_text("Finished")
-    expect(in_lab.locator(KEY)).to_have_text(["run 1: Adam", "run 2: SGD with momentum (this run)"])
+    best = r", best \d+\.\d %"
+    labels = [f"run 1: Adam{best}$", rf"run 2: SGD with momentum{best} \(this run\)$"]
+    expect(in_lab.locator(KEY)).to_have_text([re.compile(label) for label in labels])
     expect(in_lab.locator(".mw-run-table .mw-run")).to_have_count(3)  # the header among them
     page.set_viewport_size({"width": 1280, "height": 1300})
     lab.scroll_to(LAB)
