@@ -198,9 +198,9 @@ class TrainingPanel(Panel):
         if session.state in ("running", "paused") and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
-            if speed := session.throughput.images_per_second:
-                # two significant digits: the others change with every batch
-                parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
+        if speed := session.throughput.images_per_second:
+            # two significant digits: the others change with every batch
+            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         return " · ".join(parts)
 
     def _show_status(self) -> None:
