@@ -19,7 +19,7 @@ Points: TypeAlias = tuple[Numbers, Numbers]
 """Positions (M,), ascending, and values (M,)."""
 
 DEFAULT_SMOOTHING = 0.8
-MAX_POINTS = 500
+MAX_POINTS = 400
 """Points of one line. Without a GPU, a page needs 28 to 34 ms of CPU time to redraw two lines of
 700 points, and 17 ms for half as many; a training on the same CPUs pays for it."""
 EARLIER_RUNS_FACTOR = 2
