@@ -11,6 +11,7 @@ from mnist_widgets.rendering.series import AxisRange, Numbers
 _CHARACTER_WIDTH_PX = 6.5
 _SHORT_PX = 20  # wider names are slanted
 _GAP_PX = 6  # between names side by side
+_LINE_PX = 16  # along the axis, of a slanted name
 _PLOT_PX = 400  # about as wide as the axis of a chart
 _MAX_CHARACTERS = 16  # of a name on an axis
 _HEIGHT_PX = 42
@@ -151,5 +152,7 @@ def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> tu
     height_px = _HEIGHT_PX + round(0.64 * width_px)
     axis.tick_rotate = -40
     axis.tick_style = {"text-anchor": "end"}
+    if len(names) * _LINE_PX > _PLOT_PX:
+        axis.tick_style = {"text-anchor": "end", "font-size": "9px"}
     axis.label_offset = f"{height_px - 14}px"
     return axis, height_px
