@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
@@ -20,10 +22,17 @@ def tabulate_losses(history: History) -> pd.DataFrame:
     """Return a row for each batch: its loss, and the epoch's metrics at the epoch's last batch."""
     ends = list(history.epoch_ends)  # read first: a training may add an epoch meanwhile
     epochs = history.to_dataframe("epoch").iloc[: len(ends)]
-    epochs = epochs.rename(columns={"train": "mean loss of the epoch"})
+    names = ["batch", "loss", "epoch"]  # taken, if a metric is called so
+    for column in epochs.columns:
+        name = "mean loss of the epoch" if column == "train" else column
+        while name in names:
+            name += " (metric)"
+        names.append(name)
+    epochs = epochs.set_axis(names[3:], axis="columns")
     epochs.insert(0, "epoch", epochs.index)
     epochs.index = ends
-    return history.to_dataframe("batch").join(epochs)
+    # Int64 has a value for "none", so that the numbers of the epochs stay whole
+    return history.to_dataframe("batch").join(epochs).astype({"epoch": "Int64"})
 
 
 def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:
@@ -69,7 +78,6 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
 
     names = digit_set.class_names
     shares, predicted = probabilities[indices].max(dim=1)
-    has_answer = (shares != 0).tolist()  # NaN, from a network that has diverged, is an answer
     labels = digit_set.labels[indices]
     table = pd.DataFrame(
         {
@@ -80,13 +88,22 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
         },
         pd.Index(indices.tolist(), name="image"),
     )
-    answers = ["predicted", "probability", "right"]
-    table[answers] = table[answers].astype(object).where(pd.Series(has_answer, table.index), None)
+    # a network that has diverged has a probability, NaN, but it predicts nothing
+    for column, is_there in (
+        ("predicted", shares > 0),
+        ("probability", shares != 0),
+        ("right", shares > 0),
+    ):
+        table[column] = table[column].astype(object).where(is_there.numpy(), None)
     return table
 
 
 def write_html(table: pd.DataFrame) -> str:
-    """Return a table as HTML, with a header for each row and each column."""
+    """Return a table as HTML, with a header for each row and each column.
+
+    Args:
+        table: its numbers with a fraction are shares.
+    """
     if table.empty:
         return "<p>There are no numbers to show.</p>"
     titles = [str(table.index.name), *map(str, table.columns)]
@@ -99,4 +116,6 @@ def _write_cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else write_share(value)
+    return str(value)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_widgets.rendering.captions import format_loss
 from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
-from mnist_widgets.rendering.series import LossSeries, Numbers
+from mnist_widgets.rendering.series import LossSeries, Numbers, Points
 from mnist_widgets.training.evaluation.measures import recall
 from mnist_widgets.training.history import History
 
@@ -19,6 +19,7 @@ _NUM_STRETCHES, _MIN_STRETCH = 20, 5  # parts of a training, and the batches in 
 _SAMPLE_SIZE = 4000  # of the losses of a long training, so that a sentence always takes as long
 _SURE = 3  # standard deviations; a greater difference is no accident
 _SAME = 0.05  # a smaller change, as a share, is called none
+_TIMES = 10  # a greater factor is no accident either: noise of losses that explode says nothing
 _FAR = 0.25  # a greater distance, as a share, from the first and the last losses is named
 _FLAT = 0.1  # a greater distance, as a share, from the last losses is not flat
 _DRIFT = 0.03  # a greater change, as a share, from one half of the end to the other is a trend
@@ -41,7 +42,7 @@ def describe_losses(series: LossSeries) -> str:
     last = losses[num_batches - 1]
     if math.isfinite(last):
         words = _describe_trend(losses, num_batches)
-        note = f" Batch {first_bad:,} had no number for a loss." if first_bad else ""
+        note = f" No number for a loss, first in batch {first_bad:,}." if first_bad else ""
         return f"{words}.{note}{_describe_epochs(series.history)}"
     assert first_bad is not None  # noqa: S101 - the last batch is one
     words = f"{_describe_trend(losses, first_bad - 1)}. " if first_bad > 1 else ""
@@ -58,7 +59,7 @@ def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: 
     """
     if counts is None or not counts.any():
         return "Nothing has been evaluated yet. The numbers come at the end of an epoch."
-    sentence = f"{''.join(describe_accuracy(counts))}."
+    sentence = f"{describe_accuracy(counts)}."
     mistakes = counts.clone().fill_diagonal_(0)
     most = int(mistakes.max())
     if not most:
@@ -98,15 +99,19 @@ def describe_page(page: str, verdicts: Sequence[str], sentences: Sequence[str]) 
 
 def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
     """Return the course of the first `num_batches` losses, some of which are numbers."""
-    if num_batches < _MIN_BATCHES:
+    batches, sample = _sample(losses, num_batches)
+    if len(sample) < _MIN_BATCHES:
         return f"Batch {num_batches:,}: loss {format_loss(losses[num_batches - 1])}"
-    batches, means, noise, error = _average_stretches(losses, num_batches)
+    batches, means, noise, error = _average_stretches(batches, sample)
     begin, end = next(filter(math.isfinite, losses)), means[-1]
-    if abs(begin - end) <= _SURE * noise and abs(means[0] - end) <= _FAR * abs(end):
-        begin = means[0]  # the first batch may be an outlier of losses that stay
+    low, high = sorted((abs(means[0]), abs(end)))
+    is_accident = high <= _TIMES * low and abs(begin - end) <= _SURE * math.hypot(noise, error)
+    if is_accident:  # the first batch may be an outlier: what says the first stretch?
+        begin = means[0]
+        is_accident = abs(begin - end) <= _SURE * math.hypot(error, error)
     change = abs(begin - end)
     numbers = f"from {format_loss(begin)} to {format_loss(end)}"
-    if change <= _SAME * abs(begin):
+    if is_accident or change <= _SAME * abs(begin):
         change = 0
         trend = f"Loss hardly changed in {num_batches:,} batches, {numbers}"
     else:
@@ -128,23 +133,25 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
     return f"{trend}; nearly flat since batch {_round(batches[-num_flat]):,}"
 
 
-def _average_stretches(
-    losses: Sequence[float], num_batches: int
-) -> tuple[Numbers, Numbers, float, float]:
-    """Divide a training into stretches of equal length.
-
-    Returns:
-        The middle batch of each stretch and its mean loss; and the standard deviation of a loss and
-        of the mean within the last stretch.
-    """
+def _sample(losses: Sequence[float], num_batches: int) -> Points:
+    """Return batches at equal distances and their losses, without those that are no numbers."""
     step = math.ceil(num_batches / _SAMPLE_SIZE)
     sample = np.array(losses[:num_batches:step], dtype=float)
     batches = 1.0 + step * np.arange(len(sample))
-    batches, sample = batches[np.isfinite(sample)], sample[np.isfinite(sample)]
-    num_stretches = max(1, min(_NUM_STRETCHES, len(sample) // _MIN_STRETCH))
+    return batches[np.isfinite(sample)], sample[np.isfinite(sample)]
+
+
+def _average_stretches(batches: Numbers, sample: Numbers) -> tuple[Numbers, Numbers, float, float]:
+    """Divide a sample of a training into stretches of equal length.
+
+    Returns:
+        The middle batch of each stretch and its mean loss; and the standard deviation of a loss
+        and of a mean, as they are within most stretches.
+    """
+    num_stretches = min(_NUM_STRETCHES, len(sample) // _MIN_STRETCH)
     stretches = [np.array_split(points, num_stretches) for points in (batches, sample)]
     middles, means = (np.array([part.mean() for part in parts]) for parts in stretches)
-    noise = float(stretches[1][-1].std())
+    noise = float(np.median([part.std(ddof=1) for part in stretches[1]]))
     return middles, means, noise, noise / math.sqrt(len(stretches[1][-1]))
 
 

@@ -122,12 +122,10 @@ def describe_pair(counts: Tensor, pair: Pair, numbers: Numbers, noun: str) -> st
     return f"{sentence}, {write_share(share)} of {whole}"
 
 
-def describe_accuracy(counts: Tensor | None) -> tuple[str, str]:
-    """Return the accuracy and its counts: `("Accuracy 97.8 %", ": 9,780 of 10,000 right")`."""
-    if counts is None:
-        return f"Accuracy {_DASH}", ""
+def describe_accuracy(counts: Tensor) -> str:
+    """Return the accuracy and its counts, such as `Accuracy 97.8 %: 9,780 of 10,000 right`."""
     right, total = int(counts.trace()), int(counts.sum())
-    return f"Accuracy {write_share(accuracy(counts))}", f": {right:,} of {total:,} right"
+    return f"Accuracy {write_share(accuracy(counts))}: {right:,} of {total:,} right"
 
 
 def _values_of(counts: Tensor, numbers: Numbers) -> Tensor:

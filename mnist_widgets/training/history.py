@@ -87,5 +87,5 @@ class History(dict[str, list[float]]):
         """
         text: str = self.to_dataframe(by).to_csv()
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            Path(path).write_text(text, encoding="utf-8", newline="")
         return text

@@ -59,7 +59,7 @@ def test_a_new_prediction_moves_bars_and_frame_and_clearing_takes_them_away(pane
     assert frame["x"] == pytest.approx(bars[7]["x"], abs=1)
     height = panel.bounding_box()["height"]
     lab.run_cell("chart.clear()")
-    expect(panel.locator(".mw-caption")).to_have_text("No image has been picked yet.")
+    expect(panel.locator(".mw-caption")).to_have_text("No image is selected.")
     expect(panel.locator("text.label")).to_be_hidden()
     expect(panel.locator("img")).to_have_count(0)
     assert panel.bounding_box()["height"] == height

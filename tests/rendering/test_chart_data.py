@@ -36,6 +36,31 @@ def test_each_batch_has_a_row_and_the_last_of_an_epoch_its_metrics():
     assert metrics.loc[[1, 3]].isna().all(axis=None)
 
 
+def test_the_epochs_in_a_file_are_whole_numbers():
+    history = History()
+    for loss in (3.0, 2.0):
+        history.add_batch(loss)
+    history.add_epoch(2.5, {"test_loss": 2.25})
+    assert tabulate_losses(history).to_csv().splitlines() == [
+        "batch,loss,epoch,mean loss of the epoch,test_loss",
+        "1,3.0,,,",
+        "2,2.0,1,2.5,2.25",
+    ]
+
+
+def test_metrics_may_have_the_names_of_other_columns():
+    names = ("loss", "epoch", "batch", "mean loss of the epoch", "loss (metric)")
+    history = History()
+    history.add_batch(3.0)
+    history.add_epoch(2.5, {name: 10.0 + at for at, name in enumerate(names)})
+    table = tabulate_losses(history)
+    read = pd.read_csv(io.StringIO(table.to_csv()), index_col="batch")
+    assert table.columns.is_unique
+    assert read.columns.tolist() == table.columns.tolist()
+    assert read[["loss", "epoch", "mean loss of the epoch"]].loc[1].tolist() == [3, 1, 2.5]
+    assert sorted(read.loc[1]) == [1, 2.5, 3, 10, 11, 12, 13, 14]
+
+
 def test_an_epoch_that_is_just_being_added_has_no_row_yet():
     history = History()
     history.add_batch(3.0)
@@ -91,6 +116,7 @@ def test_the_image_table_tells_a_missing_answer_from_one_that_is_no_number():
     assert table["right"].tolist()[:3] == [False, True, None]
     assert table["probability"].tolist()[:3] == [0.75, 0.5, None]
     assert math.isnan(table["probability"][2])
+    assert table.loc[2, ["predicted", "right"]].tolist() == [None, None]
     html = write_html(table)
     assert "<td>b</td><td></td><td></td><td></td>" in html
     assert "<td>nan</td>" in html
@@ -102,4 +128,10 @@ def test_the_html_has_headers_for_rows_and_columns_and_escapes_names():
     assert html.count('scope="row"') == 3
     assert "<b>" not in html
     assert "&lt;b&gt;a very long name" in html
-    assert "<td>0.1235</td>" in html
+    assert "<td>12.3 %</td>" in html
+
+
+def test_the_page_shows_probabilities_near_0_and_1_as_the_chart_does():
+    html = write_html(tabulate_prediction(torch.tensor([0.99999, 0.00001, 0.0]), LONG))
+    for share in ("&gt;99.9 %", "&lt;0.1 %", "0 %"):
+        assert f"<td>{share}</td>" in html

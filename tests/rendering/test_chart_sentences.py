@@ -68,6 +68,29 @@ def test_losses_that_stay_are_said_to_stay():
         assert "flat" not in words
 
 
+@pytest.mark.parametrize("num_batches", [10, 20, 50, 200, 1000])
+def test_noise_alone_seldom_makes_a_trend(num_batches):
+    for share in (0.2, 0.4):
+        sentences = [describe(noisy(np.full(num_batches, 0.3), share, seed)) for seed in range(100)]
+        num_trends = sum("hardly changed" not in words for words in sentences)
+        assert num_trends <= 5
+
+
+@pytest.mark.parametrize("num_batches", [20, 50, 200])
+def test_noise_hides_no_clear_trend(num_batches):
+    for decay, verb in ((1, "fell"), (-1, "rose")):
+        sentences = [describe(noisy(falling(num_batches, decay), 0.2, seed)) for seed in range(100)]
+        assert sum(words.startswith(f"Loss {verb} ") for words in sentences) >= 95
+
+
+def test_neither_a_spike_nor_an_explosion_hides_a_trend():
+    spike = noisy(falling(220, 2), 0.1)
+    spike[100] = 500
+    assert describe(spike).startswith("Loss fell from 2.")
+    for num_batches in (10, 12, 20):
+        assert describe(np.geomspace(1, 1e9, num_batches)).startswith("Loss rose from 1.00 to ")
+
+
 def test_the_first_batch_alone_makes_no_trend():
     losses = noisy(np.full(400, 0.05), 0.3)
     for first in (0.03, 0.07):
@@ -118,7 +141,15 @@ def test_a_diverged_training_says_when_and_what_was_before(bad):
 def test_a_single_loss_without_a_number_does_not_hide_the_trend():
     words = describe([math.inf, *falling(100), math.nan, *np.full(100, 0.005)])
     assert words.startswith("Loss fell from 2.30 to 0.005")
-    assert "Batch 1 had no number for a loss." in words
+    assert words.endswith(" No number for a loss, first in batch 1.")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("num_numbers", [1, 4, 9])
+def test_a_few_losses_among_many_without_a_number_have_no_trend(num_numbers):
+    words = describe([*[math.nan] * 30, *np.full(num_numbers, 0.5)])
+    expected = f"Batch {30 + num_numbers}: loss 0.500. No number for a loss, first in batch 1."
+    assert words == expected
 
 
 def test_the_sentence_depends_neither_on_smoothing_nor_on_scale():

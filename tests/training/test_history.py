@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -106,6 +107,18 @@ def test_another_kind_of_row_is_named(history, tmp_path, by):
     with pytest.raises(ValueError, match=f"'epoch' or 'batch', not {by!r}"):
         history.to_csv(tmp_path / "history.csv", by)
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_a_csv_file_has_single_line_ends_on_windows_too(history, tmp_path, monkeypatch):
+    write_text = Path.write_text
+
+    def write_text_on_windows(path, text, encoding=None, errors=None, newline=None):
+        return write_text(path, text, encoding, errors, "\r\n" if newline is None else newline)
+
+    monkeypatch.setattr("os.linesep", "\r\n")
+    monkeypatch.setattr(Path, "write_text", write_text_on_windows)
+    text = history.to_csv(tmp_path / "history.csv")
+    assert (tmp_path / "history.csv").read_bytes() == text.encode()
 
 
 @pytest.mark.parametrize("by", ["epoch", "batch"])

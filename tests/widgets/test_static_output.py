@@ -256,7 +256,7 @@ def test_hidden_panels_have_no_static_view():
     [
         (LossChart, "No batch has been trained yet."),
         (ConfusionChart, "Nothing has been evaluated yet"),
-        (ProbabilityChart, "No image has been picked yet."),
+        (ProbabilityChart, "No image is selected."),
         (lambda: HyperparameterPanel(RunConfig()), "optimizer = torch.optim.Adam"),
         (lambda: ImageGallery(load_bundled_digits()[1]), "page 1 of 12, shown: All"),
     ],

@@ -35,7 +35,13 @@ from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import PairSelection
 from mnist_widgets.widgets.parts.confusion_controls import CellSettings, PairLists
 from mnist_widgets.widgets.parts.controls import ROW
-from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis, widest_px
+from mnist_widgets.widgets.parts.figures import (
+    TEXT_STYLE,
+    build_figure,
+    class_axis,
+    label_ticks,
+    widest_px,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,9 +196,14 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
             scales={"x": columns, "y": rows},
             **TEXT_STYLE,
         )
-        longest_px = widest_px(self._class_names)
+        labels = label_ticks(self._class_names)
+        longest_px = widest_px([*labels.values()])
         self._row_axis = Axis(
-            scale=rows, side="left", grid_lines="none", label_offset=f"{longest_px + 20:.0f}px"
+            scale=rows,
+            side="left",
+            tick_labels=labels,
+            grid_lines="none",
+            label_offset=f"{longest_px + 20:.0f}px",
         )
         self._column_axis, bottom = class_axis(columns, self._class_names)
         return build_figure(

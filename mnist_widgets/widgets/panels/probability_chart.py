@@ -23,8 +23,8 @@ from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
 if TYPE_CHECKING:
     import pandas as pd
 
-_NO_IMAGE = "No image has been picked yet."
-_NO_ANSWER = "No prediction yet."  # for the selected image of a gallery; as in image_grid_logic.js
+_NO_IMAGE = "No image is selected."  # as in image_grid_logic.js
+_NO_ANSWER = "No prediction yet."  # for the selected image of a gallery; likewise
 _ANSWER = ["selected", "probabilities"]
 """The traits of a gallery's grid on which the static view depends."""
 

@@ -9,7 +9,11 @@ from bqplot import Axis, Figure, LinearScale, Mark, OrdinalScale
 from mnist_widgets.rendering.series import AxisRange, Numbers
 
 _CHARACTER_WIDTH_PX = 6.5
-_SHORT_PX = 20  # names up to this width fit side by side
+_SHORT_PX = 20  # wider names are slanted
+_GAP_PX = 6  # between names side by side
+_LINE_PX = 16  # along the axis, of a slanted name
+_PLOT_PX = 400  # about as wide as the axis of a chart
+_MAX_CHARACTERS = 16  # of a name on an axis
 _HEIGHT_PX = 42
 
 
@@ -116,20 +120,39 @@ def widest_px(names: Sequence[str]) -> float:
     return _CHARACTER_WIDTH_PX * max(len(name) for name in names)
 
 
+def label_ticks(names: Sequence[str]) -> dict[str, str]:
+    """Return what an axis writes for each name: the name, without its middle if it is long."""
+    half = _MAX_CHARACTERS // 2
+    return {
+        name: name
+        if len(name) <= _MAX_CHARACTERS
+        else f"{name[:half].rstrip()}\N{HORIZONTAL ELLIPSIS}{name[1 - half :].lstrip()}"
+        for name in names
+    }
+
+
 def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> tuple[Axis, int]:
-    """Return an axis whose ticks are the names, slanted if they are long; and its height in pixels.
+    """Return an axis whose ticks are the names, slanted if they are long or many; and its height.
 
     Args:
         scale: of the classes.
-        names: of the classes.
+        names: of the classes; a long one is shortened.
         label: of the axis.
+
+    Returns:
+        The axis, and its height in pixels.
     """
-    axis = Axis(scale=scale, label=label, grid_lines="none", label_offset="32px")
-    width_px = widest_px(names)
-    if width_px <= _SHORT_PX:
+    labels = label_ticks(names)
+    axis = Axis(
+        scale=scale, label=label, tick_labels=labels, grid_lines="none", label_offset="32px"
+    )
+    width_px = widest_px([*labels.values()])
+    if width_px <= _SHORT_PX and (width_px + _GAP_PX) * len(names) <= _PLOT_PX:
         return axis, _HEIGHT_PX
     height_px = _HEIGHT_PX + round(0.64 * width_px)
     axis.tick_rotate = -40
     axis.tick_style = {"text-anchor": "end"}
+    if len(names) * _LINE_PX > _PLOT_PX:
+        axis.tick_style = {"text-anchor": "end", "font-size": "9px"}
     axis.label_offset = f"{height_px - 14}px"
     return axis, height_px

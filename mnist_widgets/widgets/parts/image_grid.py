@@ -108,7 +108,7 @@ class ImageGrid(AnyWidget):
     shown_caption = Unicode().tag(**_DERIVED)
     shown_picture = Unicode().tag(**_DERIVED)
     shown_bars = List(Float()).tag(**_DERIVED)
-    shown_sentence = Unicode("No image has been picked yet.").tag(**_DERIVED)
+    shown_sentence = Unicode("No image is selected.").tag(**_DERIVED)
     shown_values = Unicode().tag(**_DERIVED)
     shown_class = List(Unicode()).tag(**_DERIVED)
 

@@ -7,6 +7,7 @@ import threading
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from bqplot import Figure
 from bqplot_events import click_cell
 from traitlets import TraitError
 
@@ -51,6 +52,18 @@ def test_a_row_is_a_true_class_and_a_column_a_predicted_one(chart):
     assert chart._row_axis.label == "True class"
     assert chart._column_axis.label == "Predicted class"
     assert "16 of 28 right" in chart._footer.caption
+
+
+def test_very_long_names_leave_room_for_the_cells():
+    names = [letter * 50 for letter in "abc"]
+    chart = ConfusionChart(class_names=names)
+    parts = [part for box in chart.children for part in getattr(box, "children", ())]
+    (figure,) = [part for part in parts if isinstance(part, Figure)]
+    assert figure.fig_margin["left"] < 200
+    for axis in figure.axes:
+        assert max(map(len, axis.tick_labels.values())) <= 16
+    assert [name for name, _ in chart._lists.true_label.options][1:] == names  # in full
+    chart.close()
 
 
 def test_digits_are_called_digits():

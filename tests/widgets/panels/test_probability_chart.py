@@ -82,7 +82,7 @@ def test_of_two_classes_as_likely_the_first_is_what_the_network_predicts():
 
 def test_before_an_image_and_after_clearing_there_is_none(chart):
     for _ in range(2):
-        assert chart._footer.caption == "No image has been picked yet."
+        assert chart._footer.caption == "No image is selected."
         assert chart._image.value == ""
         assert not chart._figure.bars.y.any()
         assert not chart._figure.frame.visible
@@ -139,7 +139,7 @@ def test_an_image_of_another_shape_is_refused_where_it_is_given(chart):
     with pytest.raises(ValueError, match=r"\(2, 28, 28\)"):
         chart.show_prediction(torch.stack([IMAGE, IMAGE]), PROBABILITIES)
     scheduler.flush()
-    assert chart._footer.caption == "No image has been picked yet."
+    assert chart._footer.caption == "No image is selected."
 
 
 @pytest.mark.parametrize("true_label", [-1, 10])
@@ -214,7 +214,7 @@ def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_select
     assert chart.static_view().text == "No prediction yet."
     gallery.selected_index = None
     scheduler.flush()
-    assert chart.static_view().text == "No image has been picked yet."
+    assert chart.static_view().text == "No image is selected."
     gallery.selected_index = 1
     scheduler.flush()
     show_answers(gallery, [1], PROBABILITIES.roll(1)[None])

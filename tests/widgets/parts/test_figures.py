@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bqplot import OrdinalScale
 
 from mnist_widgets.rendering.series import AxisRange
-from mnist_widgets.widgets.parts.figures import DataAxis
+from mnist_widgets.widgets.parts.figures import DataAxis, class_axis
 
 
 @pytest.fixture
@@ -52,3 +53,29 @@ def test_the_same_range_again_sends_nothing(axis):
     axis.axis.observe(changes.append)
     axis.show(AxisRange(0.0, 5.0))
     assert not changes
+
+
+@pytest.mark.parametrize(
+    ("names", "is_slanted"),
+    [
+        ("0123456789", False),
+        ("abcdefghijklmnopqrstuvwxyz", False),
+        (list(map(str, range(30))), True),
+        (["shirt", "coat"], True),
+    ],
+)
+def test_names_that_are_long_or_many_are_slanted_and_get_more_room(names, is_slanted):
+    axis, height_px = class_axis(OrdinalScale(domain=list(names)), names)
+    _, usual_px = class_axis(OrdinalScale(domain=["0"]), ["0"])
+    assert bool(axis.tick_rotate) == is_slanted
+    assert (height_px > usual_px) == is_slanted
+
+
+def test_a_very_long_name_is_shortened_on_the_axis():
+    names = ["short", "x" * 16, "a" * 25 + "b" * 25, "a" * 25 + "c" * 25]
+    axis, height_px = class_axis(OrdinalScale(domain=names), names)
+    labels = [axis.tick_labels[name] for name in names]
+    assert labels[:2] == names[:2]
+    assert all("\N{HORIZONTAL ELLIPSIS}" in label and len(label) <= 16 for label in labels[2:])
+    assert len(set(labels)) == 4
+    assert height_px == class_axis(OrdinalScale(domain=names[:2]), names[:2])[1]
