@@ -70,12 +70,18 @@ def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: 
     ]
     times = "once" if most == 1 else f"{most:,} times"
     recalls = recall(counts).nan_to_num(math.inf)  # NaN: a class without images
-    worst = [class_names[label] for label in (recalls == recalls.min()).nonzero().flatten()]
+    labels = (recalls == recalls.min()).nonzero().flatten().tolist()
+    worst = [class_names[label] for label in labels]
+    taken_for = ""
+    if len(labels) == 1:
+        of_worst = mistakes[labels[0]]
+        taken = [class_names[label] for label in (of_worst == of_worst.max()).nonzero().flatten()]
+        taken_for = f", most often taken for {_list_first(taken)}"
     plural = "" if len(worst) == 1 else "es" if noun == "class" else "s"
     return (
         f"{sentence} Most common mistake{'s' if pairs[1:] else ''}: {_list_first(pairs)}, {times}"
         f"{' each' if pairs[1:] else ''}. Hardest {noun}{plural}: {_list_first(worst)}, "
-        f"{write_share(recalls.min().item())} recognized."
+        f"{write_share(recalls.min().item())} recognized{taken_for}."
     )
 
 
@@ -171,7 +177,7 @@ def _describe_epochs(history: History) -> str:
 def _list_first(names: Sequence[str]) -> str:
     """Return one or two names, and how many more there are."""
     if len(names) > 2:
-        return f"{names[0]} and {len(names) - 1} more"
+        return f"{names[0]} (and {len(names) - 1} others)"
     return " and ".join(names)
 
 

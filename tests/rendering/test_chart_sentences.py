@@ -223,8 +223,8 @@ def test_of_equal_mistakes_and_classes_none_is_singled_out():
     all_for_one = torch.zeros(4, 4, dtype=torch.int64)
     all_for_one[:, 0] = 50
     words = describe_confusion(all_for_one, "abcd", "class")
-    assert "Most common mistakes: b taken for a and 2 more, 50 times each." in words
-    assert "Hardest classes: b and 2 more, 0 % recognized." in words
+    assert "Most common mistakes: b taken for a (and 2 others), 50 times each." in words
+    assert "Hardest classes: b (and 2 others), 0 % recognized." in words
 
 
 def test_a_class_without_images_is_not_the_hardest():
