@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from ipywidgets import HBox, VBox, Widget
 
 from mnist_widgets.rendering.chart_data import write_html
+from mnist_widgets.session.open_sessions import is_training
 from mnist_widgets.widgets.panel import Panel, heading
 from mnist_widgets.widgets.parts.chart_footer import ChartFooter
 from mnist_widgets.widgets.parts.controls import ROW
+from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,10 +76,19 @@ class ChartPanel(Panel):
         self._controls.children = (heading(title), *self._controls.children)
 
     def mark_static_view_stale(self) -> None:
-        """Note that the static view must be written again, and update an open table."""
+        """Note that the static view must be written again, and update the table."""
         super().mark_static_view_stale()
-        if self._footer.shows_data:
-            self._footer.table = self._write_table()
+        self._footer.table = self._write_table() if self._footer.shows_data else ""
+
+    def _show_caption(self, words: str) -> None:
+        """Show a caption, which is read aloud only while nothing trains."""
+        self._footer.caption = words
+        self._update_speech()
+
+    def _update_speech(self) -> None:
+        self._footer.may_speak = not is_training()
+        if not self._footer.may_speak:
+            scheduler.schedule(self._update_speech)  # the end of a training redraws no chart
 
     def _write_table(self) -> str:
         """Return the table that the page shows, as HTML; called for each frame while it is open."""

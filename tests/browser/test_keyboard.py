@@ -131,13 +131,20 @@ def test_the_keyboard_opens_a_table_and_saves_a_file(lesson, keyboard):
     keyboard.press("Enter")
     expect(table.get_by_role("table")).to_be_visible()
     keyboard.go_to(table)
-    keyboard.press("End")
-    page.wait_for_function("document.activeElement.scrollTop > 0")
+    for key in ("ArrowDown", "End"):
+        before = table.evaluate("table => table.scrollTop")
+        keyboard.press(key)
+        page.wait_for_function("top => document.activeElement.scrollTop > top", arg=before)
     assert table.bounding_box()["height"] > 100  # some rows
     lesson.lab.screenshot("keyboard-table")
     keyboard.go_to(data, "Shift+Tab")
     keyboard.press("Space")
     expect(table).to_be_hidden()
+    keyboard.press("Space")
+    keyboard.go_to(table)
+    keyboard.press("Escape")
+    expect(table).to_be_hidden()
+    expect(data).to_be_focused()
 
     keyboard.go_to(save)
     keyboard.press("Enter")

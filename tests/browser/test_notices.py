@@ -30,7 +30,9 @@ def page(lab):
 def measure(page) -> list[dict[str, float]]:
     """Return the boxes of the lab's panels and controls."""
     parts = page.locator(".mw-dashboard :is(.mw-panel, button, input, select, .mw-status):visible")
-    return [part.bounding_box() for part in parts.all() if not part.get_attribute("popovertarget")]
+    return [
+        part.bounding_box() for part in parts.all() if part.get_attribute("popovertarget") is None
+    ]
 
 
 def expect_to_open_by_keyboard(page, opener, content, shown: str) -> None:

@@ -12,7 +12,7 @@ import torch
 from gallery_answers import show_answers
 from PIL import Image
 
-from mnist_widgets import DigitSet, History
+from mnist_widgets import DigitSet, History, TrainingSession
 from mnist_widgets.widgets import ConfusionChart, ImageGallery, LossChart, ProbabilityChart
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.redraws import scheduler
@@ -147,10 +147,10 @@ def test_names_with_other_letters_are_saved_as_utf_8(tmp_path):
 def test_the_table_is_written_only_while_it_is_open(chart):
     assert chart._footer.table == ""
     open_data(chart)
-    assert "<table" in chart._footer.table
-    open_data(chart, is_open=False)
     before = chart._footer.table
-    chart._footer.table = ""
+    assert "<table" in before
+    open_data(chart, is_open=False)
+    assert chart._footer.table == ""
     scheduler.schedule(chart.redraw)
     scheduler.flush()
     assert chart._footer.table == ""
@@ -197,14 +197,26 @@ def test_an_open_table_of_a_long_training_reads_few_batches(loss_chart):
     assert history.batch_losses.read < 9_000
 
 
+def test_captions_are_read_aloud_only_while_nothing_trains(loss_chart, make_trainer):
+    session = TrainingSession(make_trainer(callbacks=[loss_chart]))
+    said = []
+    for action in (lambda: None, lambda: session.start(1000), session.pause, session.close):
+        action()
+        if not session.is_closed:
+            session.between_batches(lambda: None).result(10)
+        scheduler.flush()
+        said.append((session.state, loss_chart._footer.may_speak))
+    assert said == [("idle", True), ("running", False), ("paused", True), ("stopped", True)]
+
+
 def test_a_request_of_the_page_gives_the_chart_as_a_file(chart, monkeypatch):
     sent = []
     monkeypatch.setattr(chart._footer, "send", lambda *message: sent.append(message))
     for ending in ("png", "csv"):
-        chart._footer._handle_custom_msg({"save": ending}, [])
+        chart._footer._handle_custom_msg({"save": ending, "id": ending}, [])
     assert sent == [
-        ({"save": "png"}, [chart.to_png()]),
-        ({"save": "csv"}, [chart.to_csv().encode()]),
+        ({"save": "png", "id": "png"}, [chart.to_png()]),
+        ({"save": "csv", "id": "csv"}, [chart.to_csv().encode()]),
     ]
 
 

@@ -161,7 +161,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         )
         self._show_cells(counts)
         self._show_pair(counts, pair)
-        self._footer.caption = describe_confusion(counts, self._class_names, self._noun)
+        self._show_caption(describe_confusion(counts, self._class_names, self._noun))
         self.mark_static_view_stale()
 
     def _write_table(self) -> str:

@@ -159,7 +159,7 @@ class LossChart(ChartPanel, Callback):
         self._show_points(self._batches, self._series.batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._footer.caption = describe_losses(self._series)
+        self._show_caption(describe_losses(self._series))
         self.mark_static_view_stale()
 
     def _write_table(self) -> str:

@@ -187,7 +187,7 @@ class ProbabilityChart(ChartPanel):
         if self._gallery is None:
             answer, picture = self._shown or (None, "")
             self._image.value = picture
-            self._footer.caption = self._describe(answer) if answer else _NO_IMAGE
+            self._show_caption(self._describe(answer) if answer else _NO_IMAGE)
             self._figure.show(answer)
         self.mark_static_view_stale()
 

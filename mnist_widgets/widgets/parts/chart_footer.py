@@ -25,10 +25,11 @@ class ChartFooter(LinkTarget, AnyWidget):
 
     Attributes:
         name: the name of the chart, for screen readers.
-        caption: what the chart shows now, as plain text. Screen readers read it aloud when it has
-            stayed the same for two seconds: when a training pauses or ends, or after a click.
-        shows_data: whether the table is open; written by the page.
-        table: the numbers as HTML; written by the kernel while the table is open.
+        caption: what the chart shows now, as plain text. Screen readers read a new one aloud when
+            it has stayed the same for two seconds, and `may_speak` is True.
+        may_speak: whether a caption may be read aloud; False during a training.
+        shows_data: whether the table is wanted; written by the page.
+        table: the numbers as HTML; written by the kernel while the table is wanted, else empty.
     """
 
     _esm = read_static("chart_footer.js")
@@ -36,6 +37,7 @@ class ChartFooter(LinkTarget, AnyWidget):
 
     name = Unicode().tag(sync=True)
     caption = Unicode().tag(sync=True)
+    may_speak = Bool(True).tag(sync=True)
     shows_data = Bool(False).tag(sync=True)
     table = Unicode().tag(sync=True)
 
@@ -49,6 +51,6 @@ class ChartFooter(LinkTarget, AnyWidget):
         try:
             content = self._on_save(request["save"])
         except Exception as error:
-            self.send({"error": f"The file could not be made: {error}"})
+            self.send({"id": request["id"], "error": f"The file could not be made: {error}"})
         else:
-            self.send({"save": request["save"]}, [content])
+            self.send(request, [content])

@@ -77,6 +77,10 @@ class Disclosure(AnyWidget):
         self._part = part
         self._show_part()
         self.observe(self._show_part, names="is_open")
+        self.on_msg(self._on_request)
+
+    def _on_request(self, _button: object, request: dict[str, bool], _buffers: object) -> None:
+        self.is_open = request["is_open"]
 
     def _show_part(self, _change: object = None) -> None:
         self._part.layout.display = None if self.is_open else "none"
@@ -131,11 +135,15 @@ def popover(label: str, name: str, content: str, owner: Widget) -> str:
     """
     target = f"mw-{owner.model_id}"
     return (
-        f'<button class="mw-opener" popovertarget="{target}" aria-label="{name}">{label}</button>'
+        f'<button class="mw-opener" popovertarget="{target}" onclick="{_OPEN_NEXT}" '
+        f'aria-label="{name}">{label}</button>'
         f'<div id="{target}" class="mw-popover" popover aria-label="{name}" {_SCROLLABLE}>'
         f"{content}</div>"
     )
 
+
+# In a second view of a widget, the content has the same id as in the first.
+_OPEN_NEXT = "this.popoverTargetElement = this.nextElementSibling"
 
 # JupyterLab would take the arrow keys to move to another cell.
 _SCROLLABLE = 'tabindex="0" role="group" data-lm-suppress-shortcuts="true"'

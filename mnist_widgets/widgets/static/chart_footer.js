@@ -1,9 +1,13 @@
 // The line below a chart: the browser's half of `chart_footer.py`.
 
 const SETTLED_MS = 2000; // a caption that stays so long is read aloud
+const READ_MS = 5000; // after so long its spoken copy goes, so that nobody finds the words twice
 
-function add(parent, tag, properties = {}) {
+const makeId = () => `mw-${Math.random().toString(36).slice(2)}`;
+
+function add(parent, tag, properties = {}, attributes = {}) {
   const element = Object.assign(document.createElement(tag), properties);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   parent.append(element);
   return element;
 }
@@ -17,20 +21,43 @@ function download(content, fileName) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+function onEscape(element, action) {
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && action()) event.stopPropagation();
+  });
+}
+
 function render({ model, el }) {
   const name = model.get("name");
-  const captionId = `mw-caption-${Math.random().toString(36).slice(2)}`;
-  const caption = add(el, "p", { className: "mw-caption", id: captionId });
-  const spoken = add(el, "p", { className: "mw-spoken" });
-  spoken.setAttribute("aria-live", "polite");
-  const data = add(el, "button", { className: "mw-data-button", textContent: "Data" });
-  data.title = `Show the numbers of the ${name.toLowerCase()} as a table`;
+  const theChart = `the ${name.toLowerCase()}`;
+  const cleanUp = new AbortController();
+  function follow(events, action) {
+    model.on(events, action);
+    cleanUp.signal.addEventListener("abort", () => model.off(events, action));
+  }
+
+  const caption = add(el, "p", { className: "mw-caption", id: makeId() });
+  const spoken = add(el, "p", { className: "mw-spoken" }, { "aria-live": "polite" });
+  const failure = add(el, "p", { className: "mw-save-error mw-alert" }, { role: "alert" });
+  const dataWords = {
+    className: "mw-data-button",
+    textContent: "Data",
+    title: `Show the numbers of ${theChart} as a table`,
+  };
+  const data = add(el, "button", dataWords, { "aria-label": `Data of ${theChart}` });
   const menu = add(el, "details", { className: "mw-save" });
-  add(menu, "summary", { textContent: "Save" });
+  const save = add(menu, "summary", { textContent: "Save" }, { "aria-label": `Save ${theChart}` });
   const choices = add(menu, "div");
-  const table = add(el, "div", { className: "mw-data", tabIndex: 0, hidden: true });
-  table.setAttribute("role", "region");
-  table.setAttribute("aria-label", `Data of the ${name.toLowerCase()}`);
+  const table = add(
+    el,
+    "div",
+    { className: "mw-data", tabIndex: 0 },
+    {
+      role: "region",
+      "aria-label": `Data of ${theChart}`,
+      "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrow keys
+    },
+  );
 
   // --- The name of the chart, which its own view does not have
 
@@ -38,81 +65,101 @@ function render({ model, el }) {
   function nameChart() {
     // the chart is the first child of the box that the footer closes
     const chart = el.closest(".mw-chart")?.firstElementChild;
-    if (!chart) frame = requestAnimationFrame(nameChart); // not on the page yet
-    else if (chart.matches(".mw-grid")) chart.setAttribute("aria-describedby", captionId);
-    else {
-      chart.setAttribute("role", "img");
-      chart.setAttribute("aria-label", name);
-      chart.setAttribute("aria-describedby", captionId);
+    const isGrid = chart?.matches(".mw-grid"); // its list has a name of its own
+    const named = isGrid ? chart.querySelector(".mw-grid-list") : chart;
+    if (!named) {
+      frame = requestAnimationFrame(nameChart); // not on the page yet
+      return;
     }
+    named.setAttribute("aria-describedby", caption.id);
+    if (isGrid) return;
+    named.setAttribute("role", "img");
+    named.setAttribute("aria-label", name);
   }
   nameChart();
 
   // --- The caption
 
-  let settled = 0;
+  let timer = 0;
+  let known = model.get("caption"); // found by reading the page, or read aloud
+  function speak() {
+    spoken.textContent = known = caption.textContent;
+    timer = setTimeout(() => (spoken.textContent = ""), READ_MS);
+  }
   function showCaption() {
     const words = model.get("caption");
     caption.textContent = words;
-    clearTimeout(settled);
-    settled = setTimeout(() => (spoken.textContent = words), SETTLED_MS);
+    spoken.textContent = "";
+    clearTimeout(timer);
+    if (words !== known && model.get("may_speak")) timer = setTimeout(speak, SETTLED_MS);
   }
   showCaption();
+  follow("change:caption change:may_speak", showCaption);
 
-  // --- The table
+  // --- The table, which comes from the kernel once it is asked for
 
   function showTable() {
-    const isOpen = model.get("shows_data");
-    data.setAttribute("aria-expanded", String(isOpen));
-    table.hidden = !isOpen;
-    el.closest(".mw-chart")?.classList.toggle("mw-shows-data", isOpen);
-    if (isOpen) table.innerHTML = model.get("table");
+    const isShown = model.get("shows_data") && model.get("table") !== "";
+    data.setAttribute("aria-expanded", String(isShown));
+    table.hidden = !isShown;
+    el.closest(".mw-chart")?.classList.toggle("mw-shows-data", isShown);
+    if (isShown) table.innerHTML = model.get("table");
   }
   showTable();
-  data.addEventListener("click", () => {
-    model.set("shows_data", !model.get("shows_data"));
+  follow("change:shows_data change:table", showTable);
+  function askForTable(isWanted) {
+    model.set("shows_data", isWanted);
     model.save_changes();
-  });
+  }
+  data.addEventListener("click", () => askForTable(!model.get("shows_data")));
+  function closeTable() {
+    if (!model.get("shows_data")) return false;
+    data.focus();
+    askForTable(false);
+    return true;
+  }
+  onEscape(data, closeTable);
+  onEscape(table, closeTable);
 
   // --- Files
 
-  let isWaiting = false; // for a file that was chosen in this view
+  const awaited = new Set(); // the requests of this view: others get the answers too
   for (const [ending, label] of [
     ["png", "Picture (PNG)"],
     ["csv", "Numbers (CSV)"],
   ]) {
     add(choices, "button", { textContent: label }).addEventListener("click", () => {
-      isWaiting = true;
-      model.send({ save: ending });
-      menu.open = false;
-      menu.firstElementChild.focus();
+      const id = makeId();
+      awaited.add(id);
+      failure.textContent = "";
+      model.send({ save: ending, id });
+      closeMenu();
     });
   }
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
+  function closeMenu() {
+    if (!menu.open) return false;
     menu.open = false;
-    menu.firstElementChild.focus();
-    event.stopPropagation();
-  });
+    save.focus();
+    return true;
+  }
+  onEscape(menu, closeMenu);
   menu.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
   });
-  function onMessage({ save, error }, buffers) {
-    if (!isWaiting) return;
-    isWaiting = false;
-    if (error) spoken.textContent = caption.textContent = error;
-    else download(buffers[0], `${name.toLowerCase().replaceAll(" ", "_")}.${save}`);
-  }
+  const onPress = (event) => {
+    if (!event.composedPath().includes(menu)) menu.open = false;
+  };
+  document.addEventListener("pointerdown", onPress, { capture: true, signal: cleanUp.signal });
+  follow("msg:custom", ({ id, save: ending, error }, buffers) => {
+    if (!awaited.delete(id)) return;
+    if (error) failure.textContent = error;
+    else download(buffers[0], `${name.toLowerCase().replaceAll(" ", "_")}.${ending}`);
+  });
 
-  model.on("change:caption", showCaption);
-  model.on("change:shows_data change:table", showTable);
-  model.on("msg:custom", onMessage);
   return () => {
     cancelAnimationFrame(frame);
-    clearTimeout(settled);
-    model.off("change:caption", showCaption);
-    model.off("change:shows_data change:table", showTable);
-    model.off("msg:custom", onMessage);
+    clearTimeout(timer);
+    cleanUp.abort();
   };
 }
 

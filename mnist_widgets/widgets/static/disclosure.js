@@ -10,10 +10,8 @@ function render({ model, el }) {
     button.setAttribute("aria-expanded", String(isOpen));
   }
   show();
-  button.addEventListener("click", () => {
-    model.set("is_open", !model.get("is_open"));
-    model.save_changes();
-  });
+  // the kernel shows the part, and then says so
+  button.addEventListener("click", () => model.send({ is_open: !model.get("is_open") }));
   model.on("change:is_open", show);
   return () => model.off("change:is_open", show);
 }

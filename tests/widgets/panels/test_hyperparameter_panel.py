@@ -63,7 +63,7 @@ def values_shown(panel):
 def unfold(panel):
     """Open what is folded, and return the button."""
     (button,) = (widget for widget in find_shown(panel) if isinstance(widget, Disclosure))
-    button.is_open = True
+    button._handle_custom_msg({"is_open": True}, [])  # what the page sends
     return button
 
 

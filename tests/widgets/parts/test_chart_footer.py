@@ -25,7 +25,7 @@ def make_footer(monkeypatch):
 
 def ask(footer, ending):
     """Send what the page sends when a file is chosen in the menu."""
-    footer._handle_custom_msg({"save": ending}, [])
+    footer._handle_custom_msg({"save": ending, "id": f"view 1, {ending}"}, [])
 
 
 def test_a_request_is_answered_with_the_file(make_footer):
@@ -33,8 +33,8 @@ def test_a_request_is_answered_with_the_file(make_footer):
     for ending in ("png", "csv"):
         ask(footer, ending)
     assert sent == [
-        ({"save": "png"}, [b"content of a png"]),
-        ({"save": "csv"}, [b"content of a csv"]),
+        ({"save": "png", "id": "view 1, png"}, [b"content of a png"]),
+        ({"save": "csv", "id": "view 1, csv"}, [b"content of a csv"]),
     ]
 
 
@@ -46,6 +46,7 @@ def test_a_file_that_cannot_be_made_is_answered_with_the_reason(make_footer):
     ask(footer, "png")
     [(answer,)] = sent
     assert "the planted error" in answer["error"]
+    assert answer["id"] == "view 1, png"
     assert "save" not in answer
 
 
