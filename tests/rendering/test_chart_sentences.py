@@ -203,7 +203,7 @@ def matrix(size=3, **mistakes):
 def test_a_matrix_says_its_accuracy_its_worst_mistake_and_its_worst_class():
     assert describe_confusion(matrix(m21=12, m02=5, m01=9), "abc", "class") == (
         "Accuracy 91.3 %: 274 of 300 right. Most common mistake: c taken for b, 12 times. "
-        "Hardest class: a, 86.0 % recognized."
+        "Hardest class: a, 86.0 % recognized, most often taken for b."
     )
 
 
@@ -230,7 +230,7 @@ def test_of_equal_mistakes_and_classes_none_is_singled_out():
 def test_a_class_without_images_is_not_the_hardest():
     counts = matrix(m01=3)
     counts[2] = 0
-    assert "Hardest class: a, 97.0 % recognized." in describe_confusion(counts, "abc", "class")
+    assert "Hardest class: a, 97.0 % recognized, " in describe_confusion(counts, "abc", "class")
 
 
 def test_a_page_counts_its_verdicts_or_says_why_there_are_none():
