@@ -44,6 +44,8 @@ try:
     from mnist_widgets.training.evaluation.predictions import Predictions
     from mnist_widgets.training.history import History
     from mnist_widgets.training.models import SimpleNet
+    from mnist_widgets.training.recording.step_record import StepRecord
+    from mnist_widgets.training.recording.step_recorder import record_step
     from mnist_widgets.training.reports import BatchReport, EpochReport
     from mnist_widgets.training.trainer import Callback, Trainer, train_step
     from mnist_widgets.training.tutorial import trainer
@@ -70,6 +72,7 @@ __all__ = [
     "ProgressBar",
     "RunConfig",
     "SimpleNet",
+    "StepRecord",
     "Trainer",
     "TrainingSession",
     "accuracy",
@@ -83,6 +86,7 @@ __all__ = [
     "precision",
     "predict_probabilities",
     "recall",
+    "record_step",
     "train_step",
     "trainer",
 ]

@@ -23,7 +23,7 @@ TEST_BATCH_SIZE = 512
 """Images in a batch of the evaluator: fixed, because it changes no result."""
 
 
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+def squared_error(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
     """Return the mean squared error of the probabilities, measured against one-hot targets.
 
     The softmax is part of the loss, as in cross-entropy: the network's outputs are raw scores with
@@ -32,9 +32,10 @@ def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: (B, C), raw scores.
         labels: int64 (B,).
+        reduction: as for `nn.MSELoss`.
     """
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return functional.mse_loss(logits.softmax(dim=1), targets)
+    return functional.mse_loss(logits.softmax(dim=1), targets, reduction=reduction)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
+from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.training_step import TrainStep, train_step
 
@@ -110,6 +112,7 @@ class Trainer:
         self.config: object = None
         self.is_running = False
         self._is_first_batch = True  # of a run
+        self._records_next = False
         self._stop_ends_evaluation = False
         self.is_stop_requested = False
         check_parts(self)
@@ -174,6 +177,13 @@ class Trainer:
         """
         self.stop_reason = self.stop_reason or reason
         self.is_stop_requested = True
+
+    def record_next(self) -> None:
+        """Record the training step of the next batch; its `BatchReport.record` has the record.
+
+        The training is the same as without the record; see `record_step`.
+        """
+        self._records_next = True
 
     @property
     def num_batches(self) -> int:
@@ -243,14 +253,16 @@ class Trainer:
         began_s = time.perf_counter()
         with closing(iterate_epoch(self.train_batches, epoch)) as batches:
             for index, batch in enumerate(batches, 1):
-                loss = self._train_on(batch)
+                loss, record = self._train_on(batch)
                 inputs = find_inputs(batch)
                 num_images = 0 if inputs is None else len(inputs)
                 step = self.history.add_batch(loss)
                 self.num_batches_trained += 1
                 self.num_images_trained += num_images
                 took_s = time.perf_counter() - began_s
-                report = BatchReport(step, epoch, index, num_batches, loss, num_images, took_s)
+                report = BatchReport(
+                    step, epoch, index, num_batches, loss, num_images, took_s, record
+                )
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
                     next(batches, None)  # let the iteration end before the evaluation begins
@@ -260,16 +272,19 @@ class Trainer:
                     return
                 began_s = time.perf_counter()
 
-    def _train_on(self, batch: object) -> float:
-        """Train one batch and return its loss."""
+    def _train_on(self, batch: object) -> tuple[float, StepRecord | None]:
+        """Train one batch; return its loss, and the record of the step if one was requested."""
+        recorder = StepRecorder(self.train_step)
+        step = recorder if self._records_next else self.train_step
+        self._records_next = False
         if self._is_first_batch:
-            returned = breakable(train_first_batch, self, batch)
+            returned = breakable(train_first_batch, self, batch, step)
         else:
             parts = (self.loss_fn, self.optimizer, self.device)
-            returned = breakable(self.train_step, self.model, batch, *parts)
+            returned = breakable(step, self.model, batch, *parts)
         self._is_first_batch = False
         try:
-            return float(returned)
+            return float(returned), next(iter(recorder.records), None)
         except (TypeError, ValueError) as error:
             message = f"train_step must return the loss of its batch as a number, not {returned!r}"
             raise TypeError(message) from error

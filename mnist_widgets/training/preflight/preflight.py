@@ -27,6 +27,7 @@ from mnist_widgets.training.preflight.loss_checks import checked
 
 if TYPE_CHECKING:
     from mnist_widgets.training.trainer import Trainer
+    from mnist_widgets.training.training_step import TrainStep
 
 _UNIT_RANGE_TOLERANCE = 1e-3
 _PARTS = {  # the method that each part needs, and an example of the part
@@ -69,13 +70,18 @@ def check_parts(trainer: Trainer) -> None:
         )
 
 
-def train_first_batch(trainer: Trainer, batch: object) -> float:
-    """Train on the first batch of a run with the trainer's `train_step`, and check it.
+def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float:
+    """Train on the first batch of a run, and check it.
 
     All checks come before the update of the weights. After an error, buffers, lazy layers and
     random generators are restored.
 
     Warn if the inputs are outside the range of the evaluator's images.
+
+    Args:
+        trainer: its parts are checked.
+        batch: the first batch.
+        step: the trainer's `train_step`, or one that records it.
 
     Returns:
         The return value of the training step.
@@ -97,7 +103,7 @@ def train_first_batch(trainer: Trainer, batch: object) -> float:
         checked(trainer.loss_fn) as loss_fn,
         explaining(trainer.model, inputs),
     ):
-        return trainer.train_step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+        return step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
