@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class BatchReport:
     loss: float
     num_images: int = 0
     duration_s: float = 0.0
-    record: StepRecord | None = None
+    record: StepRecord | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from mnist_widgets.training.preflight.preflight import check_parts, train_first_
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.training_step import TrainStep, train_step
+from mnist_widgets.training.training_step import TrainStep, to_loss, train_step
 
 __all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
 
@@ -146,6 +146,7 @@ class Trainer:
             ValueError, RuntimeError: see `fit`.
         """
         in_portions = self.iterate_in_portions(epochs)
+        # a stop lets the evaluation finish: the caller gets no control between its portions
         self._stop_ends_evaluation = False
 
         def leave_out_portions() -> Generator[BatchReport, None, None]:
@@ -179,10 +180,7 @@ class Trainer:
         self.is_stop_requested = True
 
     def record_next(self) -> None:
-        """Record the training step of the next batch; its `BatchReport.record` has the record.
-
-        The training is the same as without the record; see `record_step`.
-        """
+        """Let `record_step` train the next batch; its `BatchReport.record` is the record."""
         self._records_next = True
 
     @property
@@ -260,9 +258,8 @@ class Trainer:
                 self.num_batches_trained += 1
                 self.num_images_trained += num_images
                 took_s = time.perf_counter() - began_s
-                report = BatchReport(
-                    step, epoch, index, num_batches, loss, num_images, took_s, record
-                )
+                numbers = (loss, num_images, took_s, record)
+                report = BatchReport(step, epoch, index, num_batches, *numbers)
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
                     next(batches, None)  # let the iteration end before the evaluation begins
@@ -275,24 +272,22 @@ class Trainer:
     def _train_on(self, batch: object) -> tuple[float, StepRecord | None]:
         """Train one batch; return its loss, and the record of the step if one was requested."""
         recorder = StepRecorder(self.train_step)
-        step = recorder if self._records_next else self.train_step
-        self._records_next = False
+        step, self._records_next = (recorder if self._records_next else self.train_step), False
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch, step)
         else:
-            parts = (self.loss_fn, self.optimizer, self.device)
-            returned = breakable(step, self.model, batch, *parts)
+            loss_fn, optimizer = self.loss_fn, self.optimizer
+            returned = breakable(step, self.model, batch, loss_fn, optimizer, self.device)
         self._is_first_batch = False
-        try:
-            return float(returned), next(iter(recorder.records), None)
-        except (TypeError, ValueError) as error:
-            message = f"train_step must return the loss of its batch as a number, not {returned!r}"
-            raise TypeError(message) from error
+        return to_loss(returned), next(iter(recorder.records), None)
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         found = yield from evaluate_in_portions(
-            self.evaluator, self.model, self.device, self._is_evaluation_cancelled
+            self.evaluator,
+            self.model,
+            self.device,
+            lambda: self.is_stop_requested and self._stop_ends_evaluation,
         )
         if found is None:
             return  # a stop cancelled the evaluation, so the epoch is not complete
@@ -300,9 +295,6 @@ class Trainer:
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
         self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
-
-    def _is_evaluation_cancelled(self) -> bool:
-        return self.is_stop_requested and self._stop_ends_evaluation
 
     def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:

@@ -35,6 +35,7 @@ class StepObserver:
         self._model, self._optimizer = model, optimizer
         self._thread = threading.get_ident()
         self._loss_inputs: tuple[Tensor, Tensor] | None = None
+        self._num_lazy = sum(map(is_lazy, model.parameters()))
         self._notes: list[str] = []
         self.events: list[str] = []
         self.lines: dict[str, int] = {}
@@ -116,6 +117,10 @@ class StepObserver:
             yield "The batch is no pair of tensors, so its inputs are not recorded."
         if "forward" not in self.events:
             yield "No forward pass of the model was seen."
+        elif self.outputs is None:
+            yield "The model's outputs are no tensor, so they are not recorded."
+        if self._num_lazy:
+            yield "Some parameters had no shape before the step, so `before` does not have them."
         if "loss" not in self.events:
             yield "train_step did not call loss_fn, so the loss was not seen."
         elif self.loss is None:
@@ -220,4 +225,4 @@ def _without_reduction(loss_fn: LossFunction) -> LossFunction | None:
         has_reduction = "reduction" in signature(loss_fn).parameters
     except (TypeError, ValueError):  # written in C
         return None
-    return partial(loss_fn, **{"reduction": "none"}) if has_reduction else None  # type: ignore[arg-type]
+    return partial(loss_fn, reduction="none") if has_reduction else None  # type: ignore[call-arg]
