@@ -188,11 +188,6 @@ class Trainer:
         """Batches in an epoch."""
         return count_batches(self.train_batches)
 
-    @property
-    def has_usual_step(self) -> bool:
-        """Whether the package's `train_step` trains the batches."""
-        return self.train_step is train_step
-
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
         return Snapshot(self.model, self.optimizer)

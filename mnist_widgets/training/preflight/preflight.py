@@ -24,10 +24,10 @@ from mnist_widgets.training.preflight.batch_checks import batch_norms_checked, c
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
+from mnist_widgets.training.training_step import TrainStep, train_step
 
 if TYPE_CHECKING:
     from mnist_widgets.training.trainer import Trainer
-    from mnist_widgets.training.training_step import TrainStep
 
 _UNIT_RANGE_TOLERANCE = 1e-3
 _PARTS = {  # the method that each part needs, and an example of the part
@@ -60,7 +60,7 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator", trainer.evaluator)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
-    if not trainer.has_usual_step:
+    if not _has_usual_step(trainer):
         return  # another step may use several optimizers, or reduce the losses itself
     _check_optimizer(trainer)
     if find_reduction(trainer.loss_fn) == "none":
@@ -91,11 +91,11 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
         ValueError: Outputs, targets and loss function do not fit, a batch has too few images for
             batch norm, or the model fails because of its inputs' shape or type.
     """
-    if trainer.has_usual_step:
+    if _has_usual_step(trainer):
         check_pair(batch)
     inputs = find_inputs(batch)
     _warn_of_range(trainer, inputs)
-    batch_norms = find_batch_norms(trainer.model) if trainer.has_usual_step else []
+    batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []
     with (
         _undone_on_error(trainer.model, trainer.device),
         batch_norms_checked(batch_norms, trainer.train_batches, inputs),
@@ -123,6 +123,11 @@ def check_default_dtype() -> None:
     """
     if torch.get_default_dtype() != torch.float32:
         raise ValueError(describe_types(torch.float32, torch.get_default_dtype()))
+
+
+def _has_usual_step(trainer: Trainer) -> bool:
+    """Return whether the package's `train_step` trains the batches."""
+    return trainer.train_step is train_step
 
 
 def _check_part(name: str, part: object) -> None:
