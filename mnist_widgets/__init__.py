@@ -42,6 +42,7 @@ try:
         recall,
     )
     from mnist_widgets.training.evaluation.predictions import Predictions
+    from mnist_widgets.training.health.monitor import HealthMonitor
     from mnist_widgets.training.history import History
     from mnist_widgets.training.models import SimpleNet
     from mnist_widgets.training.recording.step_record import StepRecord
@@ -66,6 +67,7 @@ __all__ = [
     "EarlyStopping",
     "EpochReport",
     "Evaluator",
+    "HealthMonitor",
     "History",
     "LearningRateScheduler",
     "Predictions",

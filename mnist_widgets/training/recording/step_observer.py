@@ -44,6 +44,7 @@ class StepObserver:
         self.layers: dict[str, LayerRecord] = {}
         self.gradients: dict[str, Tensor] = {}
         self.has_old_gradients = False
+        self.is_in_training_mode: bool | None = None
 
     def watch(self, hooks: ExitStack, loss_fn: LossFunction) -> LossFunction:
         """Observe model, optimizer and loss function until `hooks` is closed.
@@ -145,8 +146,10 @@ class StepObserver:
 
         return keep
 
-    def _on_forward(self, _model: nn.Module, _inputs: object, outputs: object) -> None:
+    def _on_forward(self, model: nn.Module, _inputs: object, outputs: object) -> None:
         self._note("forward")
+        if self.is_in_training_mode is None and torch.is_grad_enabled():
+            self.is_in_training_mode = model.training
         if self.outputs is None or "loss" not in self.events:
             self.outputs = copy_tensor(outputs)
 

@@ -60,6 +60,8 @@ class StepRecord:
             counted as in its file.
         layers: the linear layers by name, with what they got and gave in the first forward pass.
         has_old_gradients: whether the backward pass added to gradients of an earlier step.
+        is_in_training_mode: whether the model was in training mode in the first forward pass with
+            gradients; None without such a pass.
         returned: what `train_step` returned.
         notes: a sentence for each thing that could not be observed.
     """
@@ -77,5 +79,6 @@ class StepRecord:
     lines: Mapping[str, int]
     layers: Mapping[str, LayerRecord]
     has_old_gradients: bool
+    is_in_training_mode: bool | None
     returned: object
     notes: tuple[str, ...]

@@ -95,6 +95,7 @@ class StepRecorder:
             lines=observer.lines,
             layers=observer.layers,
             has_old_gradients=observer.has_old_gradients,
+            is_in_training_mode=observer.is_in_training_mode,
             returned=returned,
             notes=tuple(observer.write_notes(inputs)),
         )
