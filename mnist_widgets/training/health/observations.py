@@ -160,8 +160,9 @@ def is_chance(guesses: Tensor, labels: Tensor) -> bool:
     The number of right ones may exceed that by three standard deviations.
     """
     share = float(labels.unique(return_counts=True)[1].max()) / len(labels)
-    deviation = (share * (1 - share) / len(labels)) ** 0.5
-    return float((guesses == labels).double().mean()) <= share + 3 * deviation
+    deviation = math.sqrt(share * (1 - share) / len(labels))
+    num_right = int((guesses == labels).sum())
+    return num_right <= (share + 3 * deviation) * len(labels)
 
 
 def _has_usual_options(loss_fn: object) -> bool:
