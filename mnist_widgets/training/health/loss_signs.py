@@ -70,7 +70,8 @@ def find_rate_too_low(seen: Observations) -> str | None:
     update, report = seen.latest_update, seen.report
     if update is None or report is None or _is_explained(seen) or not find_not_falling(seen):
         return None
-    if update * report.num_batches >= _LARGE_UPDATE:
+    # units that a high rate has made zero hardly change either
+    if "rate too high" in seen.names or update * report.num_batches >= _LARGE_UPDATE:
         return None
     return (
         f"The mean of the last 20 losses is {_mean(seen.losses[-20:]):.3g}, and the first one was "

@@ -65,7 +65,8 @@ class HealthMonitor(Callback):
             self._look(seen, INPUT_SIGNS)
         if seen.is_epoch_end or seen.num_batches % _LOOK_EVERY == 0:
             self._look(seen, [LABEL_SIGN, *LOSS_SIGNS])
-        if seen.is_epoch_end or seen.num_batches == _RECORD_EVERY:
+        is_end = seen.is_epoch_end and report.num_batches >= _LOOK_EVERY
+        if is_end or seen.num_batches % _RECORD_EVERY == 0:
             self._look(seen, [DEAD_UNITS])
         if self._wants_record(seen):
             trainer.record_next()
@@ -74,6 +75,10 @@ class HealthMonitor(Callback):
         """Look for signs in the metrics."""
         if self._seen is not None:
             self._look(self._seen, [OVERFITTING])
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Forget the images and records, which need memory."""
+        self._seen = None
 
     def _begin(self, trainer: Trainer) -> Observations:
         self.findings, self.errors = [], {}

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.training.evaluation.outputs import find_loss_kind
-from mnist_widgets.training.health.test_images import choose_test_images, fingerprint, thin_out
+from mnist_widgets.training.health.test_images import (
+    choose_test_images,
+    find_fingerprints,
+    thin_out,
+)
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.reports import BatchReport
 from mnist_widgets.training.trainer import Trainer
@@ -59,7 +63,7 @@ class Observations:
         """Read the evaluator's images, if that is possible without a side effect."""
         self.test_images = choose_test_images(self.trainer.evaluator)
         if self.test_images is not None:
-            self._test_fingerprints = set(fingerprint(self.test_images).tolist())
+            self._test_fingerprints = set(find_fingerprints(self.test_images))
 
     @property
     def losses(self) -> list[float]:
@@ -117,10 +121,12 @@ class Observations:
         if inputs is None or not len(inputs) or inputs.is_complex():
             return
         self.num_recorded += len(inputs)
-        fingerprints = fingerprint(inputs).tolist()
+        fingerprints = find_fingerprints(inputs)
         self.leaked |= self._test_fingerprints.intersection(fingerprints)
         images, targets = thin_out(inputs).cpu(), record.targets
-        is_new = torch.tensor([each not in self._seen for each in fingerprints])
+        is_new = torch.ones(len(inputs), dtype=torch.bool)
+        if fingerprints:
+            is_new = torch.tensor([each not in self._seen for each in fingerprints])
         if targets is None or len(targets.shape) == 0 or len(targets) != len(inputs):
             return
         if self.images is None or self.targets is None:

@@ -20,7 +20,10 @@ def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:
         return None
     if any(gradient.any() for gradient in record.gradients.values()):
         return None  # train_step computed a loss of its own
-    return f"{_tell(record)}, no backward pass was seen, and no parameter has a gradient."
+    return (
+        f"{_tell(record)}. There was no backward pass, and none of the {len(record.before)} "
+        "parameter tensors has a gradient."
+    )
 
 
 def find_no_update(record: StepRecord, _seen: Observations) -> str | None:
@@ -38,7 +41,10 @@ def find_update_before_backward(record: StepRecord, _seen: Observations) -> str 
     updates = [index for index, event in enumerate(record.events) if event == "update"]
     if not updates or "backward" not in record.events[updates[-1] :]:
         return None
-    return None if "backward" in record.events[: updates[-1]] else f"{_tell(record)}."
+    if "backward" in record.events[: updates[-1]]:
+        return None
+    position = record.events.index("backward") + 1
+    return f"{_tell(record)}: the update is number {updates[-1] + 1}, backward number {position}."
 
 
 def find_old_gradients(record: StepRecord, _seen: Observations) -> str | None:

@@ -1,7 +1,8 @@
-"""Test images to look at, and fingerprints that recognize an image."""
+"""Test images to look at, and fingerprints to recognize an image."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from mnist_widgets.data.digit_set import Batches, to_inputs
 from mnist_widgets.training.epoch_batches import find_inputs
 
 MAX_IMAGES = 1_000
-_MAX_VALUES = 1_024
+_FEWEST_VALUES, _MOST_VALUES = 64, 256
 
 
 def choose_test_images(evaluator: object) -> Tensor | None:
@@ -54,16 +55,25 @@ def _read(batches: Any) -> Tensor | None:  # noqa: ANN401 - any iterable
     return torch.cat(chosen)[:MAX_IMAGES] if num_images else None
 
 
-def thin_out(images: Tensor) -> Tensor:
-    """Return images (N, ...) as float32 (N, F), with F of at most 1,024 of their values."""
+def thin_out(images: Tensor, most_values: int = 1_024) -> Tensor:
+    """Return images (N, ...) as float32 (N, F), with F of at most `most_values` of their values."""
     values = images.reshape(len(images), -1)
-    step = -(-values.shape[1] // _MAX_VALUES) or 1
+    step = max(1, math.ceil(values.shape[1] / most_values))
     return values[:, ::step].float()
 
 
-def fingerprint(images: Tensor) -> Tensor:
-    """Return a number for each image, int64 (N,); equal images have the same."""
-    bits = thin_out(images).contiguous().view(torch.int32)
+def find_fingerprints(images: Tensor) -> list[int]:
+    """Return a number for each image (N, ...); none for inputs with less than 64 values.
+
+    Equal images have the same number, also if their values were scaled differently or differ in
+    the last digits, as after `images / 255` and `images * (1 / 255)`.
+    """
+    if images[0].numel() < _FEWEST_VALUES or images.is_complex():
+        return []
+    values = thin_out(images, _MOST_VALUES).cpu()
+    largest = values.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    # four steps for each of the 255 gray levels: these lie in the middle of a step
+    steps = (values / largest * 1020).nan_to_num().round().long()
     generator = torch.Generator().manual_seed(0)
-    factors = torch.randint(-(2**62), 2**62, (bits.shape[1],), generator=generator)
-    return (bits.cpu() * factors).sum(dim=1)
+    factors = torch.randint(-(2**62), 2**62, (steps.shape[1],), generator=generator)
+    return (steps * factors).sum(dim=1).tolist()

@@ -15,7 +15,7 @@ from mnist_widgets.training.health.observations import Observations
 from mnist_widgets.training.models import SimpleNet
 
 _DEAD_SHARE = 0.9
-_FIRST_IMAGES, _IMAGES_IN_A_PASS = 50, 250
+_IMAGES_IN_A_PASS = 100
 
 
 def find_dead_units(seen: Observations) -> str | None:
@@ -26,17 +26,17 @@ def find_dead_units(seen: Observations) -> str | None:
     if images is None or not len(images):
         return None
     model = getattr(seen.trainer.model, "_orig_mod", seen.trainer.model)  # of a compiled model
-    name, share = "", 0.0
-    for chosen in (images[:_FIRST_IMAGES], images):  # few images are enough for most networks
-        dead = find_dead_shares(model, chosen)
-        name, share = max(dead.items(), key=lambda item: item[1], default=("", 0.0))
-        if share < _DEAD_SHARE:
-            return None
+    dead = find_dead_shares(model, images)
+    name, share = max(dead.items(), key=lambda item: item[1], default=("", 0.0))
+    if share < _DEAD_SHARE:
+        return None
     return f"{100 * share:.3g} % of the units of {name} are 0 on all {len(images):,} {kind}."
 
 
 def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
     """Return the share of units that are 0 on all images, for each layer with ReLU.
+
+    It ends early, without the other images, if no layer has a large share.
 
     The layers are those of `nn.ReLU`, and the hidden layer of `SimpleNet`. In the results of a
     convolution a unit is a channel. The model and torch's random generators are left unchanged.
@@ -55,9 +55,13 @@ def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
             elif not isinstance(module, nn.ReLU):
                 continue
             hooks.enter_context(layer.register_forward_hook(_keep_units(fired, label)))
+        shares: dict[str, float] = {}
         for portion in images.split(_IMAGES_IN_A_PASS):
             model(portion.to(device))
-    return {name: 1 - float(units.double().mean()) for name, units in fired.items()}
+            shares = {name: 1 - float(units.double().mean()) for name, units in fired.items()}
+            if max(shares.values(), default=0.0) < _DEAD_SHARE:
+                break
+    return shares
 
 
 def _keep_units(fired: dict[str, Tensor], name: str) -> Callable[..., None]:
