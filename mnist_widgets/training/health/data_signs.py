@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
+from mnist_widgets.training.health.test_images import thin_out
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
+_IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
-_FEW_IMAGES, _ENOUGH_IMAGES = 150, 600
+_FEW_IMAGES, _ENOUGH_IMAGES = 150, 500
 _FIRST_LOOK = 20
 
 
@@ -41,11 +43,12 @@ def find_unscaled_inputs(seen: Observations) -> str | None:
 
 def find_unrelated_labels(seen: Observations) -> str | None:
     """Find labels that the recorded images do not help to guess, if the loss does not fall."""
-    images, labels = seen.images, seen.targets
-    if images is None or labels is None or not seen.predicts_classes():
+    if not seen.predicts_classes() or seen.num_kept < _FEW_IMAGES:
         return None
-    if len(images) < _FEW_IMAGES or seen.num_batches < _FIRST_LOOK or not is_flat(seen):
+    if seen.num_batches < _FIRST_LOOK or not is_flat(seen):
         return None
+    images = torch.cat([thin_out(images) for images, _ in seen.batches])
+    labels = torch.cat([labels for _, labels in seen.batches])
     half = len(images) // 2
     classes = labels[:half].unique()
     if len(classes) < 2:
@@ -64,9 +67,9 @@ def find_unrelated_labels(seen: Observations) -> str | None:
 
 def wants_more_images(seen: Observations) -> bool:
     """Return whether more recorded images would help `find_unrelated_labels`."""
-    if not seen.predicts_classes() or seen.images is None or len(seen.images) >= _ENOUGH_IMAGES:
+    if seen.num_batches < _FIRST_LOOK or seen.num_kept >= _ENOUGH_IMAGES:
         return False
-    return seen.num_batches >= _FIRST_LOOK and is_flat(seen, 10)
+    return seen.predicts_classes() and is_flat(seen, 10)
 
 
 def find_leaked_images(seen: Observations) -> str | None:
@@ -75,12 +78,12 @@ def find_leaked_images(seen: Observations) -> str | None:
         return None
     return (
         f"{len(seen.leaked)} of {len(seen.test_images):,} test images were among "
-        f"{seen.num_recorded:,} images of training batches."
+        f"{seen.num_images:,} images of training batches."
     )
 
 
 def _is_scaled(inputs: Tensor) -> bool:
-    values = inputs.float()
+    values = inputs[:_IMAGES_FOR_SPREAD].float()
     spread = float(values.std())
     is_small = spread < _SMALL_SPREAD and float(values.abs().max()) < _SMALL_VALUE
     return not is_small and not spread > _LARGE_SPREAD

@@ -53,7 +53,7 @@ class HealthMonitor(Callback):
 
     def on_reset(self, trainer: Trainer) -> None:
         """Forget the findings."""
-        self._begin(trainer)
+        self.findings, self._seen = [], None
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Look for signs in the batch, and request a record of the next one if it is needed."""
@@ -66,7 +66,7 @@ class HealthMonitor(Callback):
         if seen.is_epoch_end or seen.num_batches % _LOOK_EVERY == 0:
             self._look(seen, [LABEL_SIGN, *LOSS_SIGNS])
         is_end = seen.is_epoch_end and report.num_batches >= _LOOK_EVERY
-        if is_end or seen.num_batches % _RECORD_EVERY == 0:
+        if is_end or seen.num_batches == _RECORD_EVERY:
             self._look(seen, [DEAD_UNITS])
         if self._wants_record(seen):
             trainer.record_next()
@@ -92,10 +92,9 @@ class HealthMonitor(Callback):
         number = seen.num_batches + 1
         if number in _RECORDED or number % _RECORD_EVERY == 0:
             return True
-        is_suspicious = any(
-            self._streaks[sign.name] and sign.name not in seen.names for sign in STEP_SIGNS
-        )
-        return is_suspicious or wants_more_images(seen)
+        if any(self._streaks.values()):
+            return True
+        return bool(self._attempt("more images", wants_more_images, seen))
 
     def _look(self, seen: Observations, signs: Iterable[Sign]) -> None:
         for sign in signs:
@@ -118,6 +117,7 @@ class HealthMonitor(Callback):
                 self._streaks[sign.name] = self._streaks[sign.name] + 1 if evidence else 0
                 if evidence is not None and self._streaks[sign.name] >= sign.num_steps:
                     self._report(seen, sign, evidence)
+                    del self._streaks[sign.name]
 
     def _attempt(self, name: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - of any function
         """Return the function's result; after an error, keep the error and return None."""

@@ -13,14 +13,16 @@ from mnist_widgets.training.evaluation.outputs import find_loss_kind
 from mnist_widgets.training.health.test_images import (
     choose_test_images,
     find_fingerprints,
-    thin_out,
 )
+from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.reports import BatchReport
 from mnist_widgets.training.trainer import Trainer
 
-MAX_SAMPLES = 2_000
+MAX_IMAGES = 2_000
 """Images of the recorded batches that are kept."""
+IMAGES_OF_A_BATCH = 256
+"""Images of a recorded batch that are looked at, at most."""
 
 
 @dataclass
@@ -32,14 +34,12 @@ class Observations:
         report: of the latest batch; None before the first one.
         num_batches: trained in this run.
         record: of the latest recorded step.
-        images: of the recorded batches, float32 (N, F), each image once, with at most 1,024 of its
-            values.
-        targets: of these images (N, ...).
+        batches: images of recorded batches and their targets, each image once.
         largest_update: the largest relative change of a weight tensor in a recorded step.
         latest_update: the largest relative change of a weight tensor in the latest recorded step
             that has an update; None if no weight has a gradient.
         leaked: the fingerprints of test images that were in recorded batches.
-        num_recorded: images in the recorded batches.
+        num_images: those of the recorded batches that were looked at.
         names: of the findings so far.
         test_images: at most 1,000 inputs of the evaluator; None if they are unknown.
     """
@@ -48,16 +48,16 @@ class Observations:
     report: BatchReport | None = None
     num_batches: int = 0
     record: StepRecord | None = None
-    images: Tensor | None = None
-    targets: Tensor | None = None
+    batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     largest_update: float | None = None
     latest_update: float | None = None
     leaked: set[int] = field(default_factory=set)
-    num_recorded: int = 0
+    num_images: int = 0
     names: set[str] = field(default_factory=set)
     test_images: Tensor | None = None
     _seen: set[int] = field(default_factory=set)
     _test_fingerprints: set[int] = field(default_factory=set)
+    _loss_of_guessing: tuple[int, float | None] = (0, None)
 
     def read_test_images(self) -> None:
         """Read the evaluator's images, if that is possible without a side effect."""
@@ -84,10 +84,15 @@ class Observations:
             self._add_update(report.record)
             self._add_batch(report.record)
 
+    @property
+    def num_kept(self) -> int:
+        """Images in `batches`."""
+        return sum(len(targets) for _, targets in self.batches)
+
     def predicts_classes(self) -> bool:
         """Return whether each target is a class number, as far as that is known."""
-        targets = self.targets
-        return targets is not None and targets.dim() == 1 and targets.dtype == torch.int64
+        targets = [targets for _, targets in self.batches[:1]]
+        return any(each.dim() == 1 and each.dtype == torch.int64 for each in targets)
 
     def is_right_by_chance(self) -> bool:
         """Return whether the latest record's outputs are no better than guesses, or unknown."""
@@ -103,13 +108,9 @@ class Observations:
         if "update" not in record.events:
             return
         changes = [
-            float((record.after[name] - before).norm() / before.norm())
-            for name, before in record.before.items()
-            if before.dim() > 1
-            and name in record.after
-            and name in record.gradients
-            and record.gradients[name].any()
-            and before.any()
+            float(torch.dist(after, record.before[name]) / record.before[name].norm())
+            for name, after in record.after.items()
+            if after.dim() > 1 and name in record.before and has_gradient(record, name)
         ]
         changes = [change for change in changes if math.isfinite(change)]
         self.latest_update = max(changes, default=None)
@@ -117,25 +118,24 @@ class Observations:
             self.largest_update = max(*changes, self.largest_update or 0.0)
 
     def _add_batch(self, record: StepRecord) -> None:
-        inputs = record.inputs
-        if inputs is None or not len(inputs) or inputs.is_complex():
+        inputs, targets = record.inputs, record.targets
+        if inputs is None or not len(inputs):
             return
-        self.num_recorded += len(inputs)
-        fingerprints = find_fingerprints(inputs)
+        spread = slice(None, None, math.ceil(len(inputs) / IMAGES_OF_A_BATCH))
+        images = inputs[spread]
+        self.num_images += len(images)
+        fingerprints = find_fingerprints(images)
         self.leaked |= self._test_fingerprints.intersection(fingerprints)
-        images, targets = thin_out(inputs).cpu(), record.targets
-        is_new = torch.ones(len(inputs), dtype=torch.bool)
+        if targets is None or targets.shape[:1] != inputs.shape[:1] or self.num_kept >= MAX_IMAGES:
+            return
+        images, targets = images.cpu(), targets[spread].cpu()
         if fingerprints:
             is_new = torch.tensor([each not in self._seen for each in fingerprints])
-        if targets is None or len(targets.shape) == 0 or len(targets) != len(inputs):
-            return
-        if self.images is None or self.targets is None:
-            self.images, self.targets = images[:0], targets.cpu()[:0]
-        shapes = self.images.shape[1:], self.targets.shape[1:]
-        if shapes == (images.shape[1:], targets.shape[1:]) and len(self.images) < MAX_SAMPLES:
             self._seen.update(fingerprints)
-            self.images = torch.cat([self.images, images[is_new]])
-            self.targets = torch.cat([self.targets, targets.cpu()[is_new]])
+            images, targets = images[is_new], targets[is_new]
+        first = self.batches[0] if self.batches else (images, targets)
+        if (images.shape[1:], targets.shape[1:]) == (first[0].shape[1:], first[1].shape[1:]):
+            self.batches.append((images, targets))
 
     def find_loss_of_guessing(self) -> float | None:
         """Return the lowest loss of an answer that is the same for all images; None if unknown.
@@ -144,20 +144,33 @@ class Observations:
         is the entropy of their shares (with the correction by Miller and Madow, 1955, since few
         labels make it too small), for numbers their variance.
         """
-        loss_fn, targets = self.trainer.loss_fn, self.targets
-        kind = find_loss_kind(loss_fn)
-        if targets is None or not _has_usual_options(loss_fn):
-            return None
-        if self.predicts_classes() and kind.targets == "classes" and kind.outputs != "other":
-            counts = targets.unique(return_counts=True)[1].double()
-            shares = counts / counts.sum()
-            return float(-(shares * shares.log()).sum() + (len(counts) - 1) / (2 * len(targets)))
-        if kind.targets == "shares":
-            shares = targets.double().mean(dim=0)
-            return float(-(shares.xlogy(shares) + (1 - shares).xlogy(1 - shares)).mean())
-        if kind.module is torch.nn.MSELoss:
-            return float(targets.double().var(dim=0, correction=0).mean())
+        if self._loss_of_guessing[0] != self.num_kept:
+            targets = torch.cat([targets for _, targets in self.batches])
+            loss = _find_loss_of_guessing(self.trainer.loss_fn, targets)
+            self._loss_of_guessing = (self.num_kept, loss)
+        return self._loss_of_guessing[1]
+
+
+def has_gradient(record: StepRecord, name: str) -> bool:
+    """Return whether a parameter has a gradient that is not zero."""
+    # faster than `any`
+    return name in record.gradients and float(record.gradients[name].norm()) != 0
+
+
+def _find_loss_of_guessing(loss_fn: LossFunction, targets: Tensor) -> float | None:
+    kind = find_loss_kind(loss_fn)
+    if not _has_usual_options(loss_fn):
         return None
+    if kind.targets == "classes" and targets.dim() == 1 and kind.outputs != "other":
+        counts = targets.unique(return_counts=True)[1].double()
+        shares = counts / counts.sum()
+        return float(-(shares * shares.log()).sum() + (len(counts) - 1) / (2 * len(targets)))
+    if kind.targets == "shares":
+        shares = targets.double().mean(dim=0)
+        return float(-(shares.xlogy(shares) + (1 - shares).xlogy(1 - shares)).mean())
+    if kind.module is torch.nn.MSELoss:
+        return float(targets.double().var(dim=0, correction=0).mean())
+    return None
 
 
 def is_chance(guesses: Tensor, labels: Tensor) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mnist_widgets.training.evaluation.outputs import find_last_layer, find_loss_kind
 from mnist_widgets.training.health.finding import StepSign
-from mnist_widgets.training.health.observations import Observations
+from mnist_widgets.training.health.observations import Observations, has_gradient
 from mnist_widgets.training.recording.step_record import StepRecord
 
 _MOST_SUMMED_BATCHES = 40
@@ -18,7 +18,7 @@ def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:
     """Find a step that computes no gradients."""
     if "forward" not in record.events or "backward" in record.events or _has_changed(record):
         return None
-    if any(gradient.any() for gradient in record.gradients.values()):
+    if any(has_gradient(record, name) for name in record.gradients):
         return None  # train_step computed a loss of its own
     return (
         f"{_tell(record)}. There was no backward pass, and none of the {len(record.before)} "
@@ -94,8 +94,7 @@ def find_missing_parameters(record: StepRecord, seen: Observations) -> str | Non
         name
         for name, parameter in trainable
         if id(parameter) not in held
-        and name in record.gradients
-        and record.gradients[name].any()
+        and has_gradient(record, name)
         and not _is_changed(record, name)
     ]
     if not held or not missing or not _has_changed(record):
