@@ -141,6 +141,28 @@ def test_the_optimizer_s_state_is_there_before_and_after(batch):
     assert float(second.after["1.weight"]["step"]) == 2
 
 
+def test_the_mode_of_the_first_pass_with_gradients_is_recorded(batch):
+    def evaluate_first(model, batch, loss_fn, optimizer, device):
+        model.eval()
+        with torch.no_grad():
+            model(batch[0])
+        model.train()
+        return train_step(model, batch, loss_fn, optimizer, device)
+
+    def stay_in_evaluation_mode(model, batch, loss_fn, optimizer, device):
+        model.eval()
+        return train_step(model, batch, loss_fn, optimizer, device)
+
+    for step, mode in [
+        (train_step, True),
+        (evaluate_first, True),
+        (stay_in_evaluation_mode, False),
+        (lambda *_: 0.0, None),
+    ]:
+        record = record_step(*make_step_parts(batch), train_step=step)
+        assert record.is_in_training_mode is mode
+
+
 @pytest.mark.parametrize(
     ("loss_fn", "is_known"),
     [

@@ -15,6 +15,7 @@ _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
 _IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
 _FEW_IMAGES, _ENOUGH_IMAGES = 150, 500
+_IMAGES_OF_A_CLASS = 5
 _FIRST_LOOK = 20
 
 
@@ -51,7 +52,7 @@ def find_unrelated_labels(seen: Observations) -> str | None:
     labels = torch.cat([labels for _, labels in seen.batches])
     half = len(images) // 2
     classes = labels[:half].unique()
-    if len(classes) < 2:
+    if len(classes) < 2 or half < _IMAGES_OF_A_CLASS * len(classes):
         return None
     means = torch.stack([images[:half][labels[:half] == each].mean(dim=0) for each in classes])
     guesses = classes[torch.cdist(images[half:], means).argmin(dim=1)]

@@ -61,7 +61,7 @@ def find_rate_too_high(seen: Observations) -> str | None:
     return (
         f"The loss rose to {highest:.3g}, and the mean of the last {len(window)} is "
         f"{_mean(window):.3g}; {words}. One update changed a layer's weights by "
-        f"{100 * (update or 0.0):.3g} % of their size."
+        f"{update or 0.0:.3g} times their size."
     )
 
 

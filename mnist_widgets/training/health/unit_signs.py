@@ -36,10 +36,9 @@ def find_dead_units(seen: Observations) -> str | None:
 def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
     """Return the share of units that are 0 on all images, for each layer with ReLU.
 
-    It ends early, without the other images, if no layer has a large share.
-
-    The layers are those of `nn.ReLU`, and the hidden layer of `SimpleNet`. In the results of a
-    convolution a unit is a channel. The model and torch's random generators are left unchanged.
+    The layers are those of `nn.ReLU`, and the hidden layer of `SimpleNet`; a unit of a convolution
+    is a channel. Where the first images show that no layer has a large share, the others are not
+    looked at. The model and torch's random generators are left unchanged.
     """
     device = device_of(model)
     fired: dict[str, Tensor] = {}
