@@ -42,8 +42,11 @@ try:
         recall,
     )
     from mnist_widgets.training.evaluation.predictions import Predictions
+    from mnist_widgets.training.health.monitor import HealthMonitor
     from mnist_widgets.training.history import History
     from mnist_widgets.training.models import SimpleNet
+    from mnist_widgets.training.recording.step_record import StepRecord
+    from mnist_widgets.training.recording.step_recorder import record_step
     from mnist_widgets.training.reports import BatchReport, EpochReport
     from mnist_widgets.training.trainer import Callback, Trainer, train_step
     from mnist_widgets.training.tutorial import trainer
@@ -64,12 +67,14 @@ __all__ = [
     "EarlyStopping",
     "EpochReport",
     "Evaluator",
+    "HealthMonitor",
     "History",
     "LearningRateScheduler",
     "Predictions",
     "ProgressBar",
     "RunConfig",
     "SimpleNet",
+    "StepRecord",
     "Trainer",
     "TrainingSession",
     "accuracy",
@@ -83,6 +88,7 @@ __all__ = [
     "precision",
     "predict_probabilities",
     "recall",
+    "record_step",
     "train_step",
     "trainer",
 ]

@@ -31,7 +31,7 @@ def default_batch_size(num_images: int) -> int:
     return 512 if num_images > 10_000 else 32
 
 
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+def squared_error(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
     """Return the mean squared error of the probabilities, measured against one-hot targets.
 
     The softmax is part of the loss, as in cross-entropy: the network's outputs are raw scores with
@@ -40,9 +40,10 @@ def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: (B, C), raw scores.
         labels: int64 (B,).
+        reduction: as for `nn.MSELoss`.
     """
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return functional.mse_loss(logits.softmax(dim=1), targets)
+    return functional.mse_loss(logits.softmax(dim=1), targets, reduction=reduction)
 
 
 @dataclass(frozen=True)

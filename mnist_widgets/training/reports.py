@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnist_widgets.training.recording.step_record import StepRecord
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class BatchReport:
         loss: The loss of this batch, before its update.
         num_images: Number of inputs in this batch; 0 if it is unknown.
         duration_s: Time to load the batch and train on it, in seconds.
+        record: The record of the training step, after `Trainer.record_next`; else None.
     """
 
     step: int
@@ -27,6 +32,7 @@ class BatchReport:
     loss: float
     num_images: int = 0
     duration_s: float = 0.0
+    record: StepRecord | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,10 @@ from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
+from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.training_step import TrainStep, train_step
+from mnist_widgets.training.training_step import TrainStep, to_loss, train_step
 
 __all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
 
@@ -110,6 +112,7 @@ class Trainer:
         self.config: object = None
         self.is_running = False
         self._is_first_batch = True  # of a run
+        self._records_next = False
         self._stop_ends_evaluation = False
         self.is_stop_requested = False
         check_parts(self)
@@ -176,15 +179,14 @@ class Trainer:
         self.stop_reason = self.stop_reason or reason
         self.is_stop_requested = True
 
+    def record_next(self) -> None:
+        """Let `record_step` train the next batch; its `BatchReport.record` is the record."""
+        self._records_next = True
+
     @property
     def num_batches(self) -> int:
         """Batches in an epoch."""
         return count_batches(self.train_batches)
-
-    @property
-    def has_usual_step(self) -> bool:
-        """Whether the package's `train_step` trains the batches."""
-        return self.train_step is train_step
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the model's and the optimizer's state."""
@@ -244,14 +246,15 @@ class Trainer:
         began_s = time.perf_counter()
         with closing(iterate_epoch(self.train_batches, epoch)) as batches:
             for index, batch in enumerate(batches, 1):
-                loss = self._train_on(batch)
+                loss, record = self._train_on(batch)
                 inputs = find_inputs(batch)
                 num_images = 0 if inputs is None else len(inputs)
                 step = self.history.add_batch(loss)
                 self.num_batches_trained += 1
                 self.num_images_trained += num_images
                 took_s = time.perf_counter() - began_s
-                report = BatchReport(step, epoch, index, num_batches, loss, num_images, took_s)
+                numbers = (loss, num_images, took_s, record)
+                report = BatchReport(step, epoch, index, num_batches, *numbers)
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
                     # exhaust the loader first: its sampler draws its last random number only then
@@ -262,24 +265,25 @@ class Trainer:
                     return
                 began_s = time.perf_counter()
 
-    def _train_on(self, batch: object) -> float:
-        """Train one batch and return its loss."""
+    def _train_on(self, batch: object) -> tuple[float, StepRecord | None]:
+        """Train one batch; return its loss, and the record of the step if one was requested."""
+        recorder = StepRecorder(self.train_step)
+        step, self._records_next = (recorder if self._records_next else self.train_step), False
         if self._is_first_batch:
-            returned = breakable(train_first_batch, self, batch)
+            returned = breakable(train_first_batch, self, batch, step)
         else:
-            parts = (self.loss_fn, self.optimizer, self.device)
-            returned = breakable(self.train_step, self.model, batch, *parts)
+            loss_fn, optimizer = self.loss_fn, self.optimizer
+            returned = breakable(step, self.model, batch, loss_fn, optimizer, self.device)
         self._is_first_batch = False
-        try:
-            return float(returned)
-        except (TypeError, ValueError) as error:
-            message = f"train_step must return the loss of its batch as a number, not {returned!r}"
-            raise TypeError(message) from error
+        return to_loss(returned), next(iter(recorder.records), None)
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
         found = yield from evaluate_in_portions(
-            self.evaluator, self.model, self.device, self._is_evaluation_cancelled
+            self.evaluator,
+            self.model,
+            self.device,
+            lambda: self.is_stop_requested and self._stop_ends_evaluation,
         )
         if found is None:
             return  # a stop cancelled the evaluation, so the epoch is not complete
@@ -287,9 +291,6 @@ class Trainer:
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
         self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
-
-    def _is_evaluation_cancelled(self) -> bool:
-        return self.is_stop_requested and self._stop_ends_evaluation
 
     def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:

@@ -39,3 +39,16 @@ def train_step(
     optimizer.step()
     optimizer.zero_grad()
     return loss.item()
+
+
+def to_loss(returned: object) -> float:
+    """Return what a training step returned as a number.
+
+    Raises:
+        TypeError: if it is not a number.
+    """
+    try:
+        return float(returned)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        message = f"train_step must return the loss of its batch as a number, not {returned!r}"
+        raise TypeError(message) from error

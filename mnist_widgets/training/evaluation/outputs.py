@@ -222,11 +222,11 @@ def _gives_probabilities(loss_fn: object, model: nn.Module | None) -> bool:
     outputs = find_loss_kind(loss_fn).outputs
     may_be_shares = outputs not in ("scores", "log-probabilities")
     return outputs == "probabilities" or (
-        may_be_shares and isinstance(_find_last_layer(model), nn.Sigmoid)
+        may_be_shares and isinstance(find_last_layer(model), nn.Sigmoid)
     )
 
 
-def _find_last_layer(model: nn.Module | None) -> nn.Module | None:
+def find_last_layer(model: nn.Module | None) -> nn.Module | None:
     """Return the last layer of an `nn.Sequential`; in other models it is unknown."""
     model = getattr(model, "_orig_mod", model)  # of a compiled model
     while isinstance(model, nn.Sequential) and type(model).forward is nn.Sequential.forward:

@@ -24,6 +24,7 @@ from mnist_widgets.training.preflight.batch_checks import batch_norms_checked, c
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
+from mnist_widgets.training.training_step import TrainStep, train_step
 
 if TYPE_CHECKING:
     from mnist_widgets.training.trainer import Trainer
@@ -59,7 +60,7 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator", trainer.evaluator)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
-    if not trainer.has_usual_step:
+    if not _has_usual_step(trainer):
         return  # another step may use several optimizers, or reduce the losses itself
     _check_optimizer(trainer)
     if find_reduction(trainer.loss_fn) == "none":
@@ -69,13 +70,18 @@ def check_parts(trainer: Trainer) -> None:
         )
 
 
-def train_first_batch(trainer: Trainer, batch: object) -> float:
-    """Train on the first batch of a run with the trainer's `train_step`, and check it.
+def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float:
+    """Train on the first batch of a run, and check it.
 
     All checks come before the update of the weights. After an error, buffers, lazy layers and
     random generators are restored.
 
     Warn if the inputs are outside the range of the evaluator's images.
+
+    Args:
+        trainer: its parts are checked.
+        batch: the first batch.
+        step: the trainer's `train_step`, or one that records it.
 
     Returns:
         The return value of the training step.
@@ -85,11 +91,11 @@ def train_first_batch(trainer: Trainer, batch: object) -> float:
         ValueError: Outputs, targets and loss function do not fit, a batch has too few images for
             batch norm, or the model fails because of its inputs' shape or type.
     """
-    if trainer.has_usual_step:
+    if _has_usual_step(trainer):
         check_pair(batch)
     inputs = find_inputs(batch)
     _warn_of_range(trainer, inputs)
-    batch_norms = find_batch_norms(trainer.model) if trainer.has_usual_step else []
+    batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []
     with (
         _undone_on_error(trainer.model, trainer.device),
         batch_norms_checked(batch_norms, trainer.train_batches, inputs),
@@ -97,7 +103,7 @@ def train_first_batch(trainer: Trainer, batch: object) -> float:
         checked(trainer.loss_fn) as loss_fn,
         explaining(trainer.model, inputs),
     ):
-        return trainer.train_step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+        return step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
@@ -117,6 +123,11 @@ def check_default_dtype() -> None:
     """
     if torch.get_default_dtype() != torch.float32:
         raise ValueError(describe_types(torch.float32, torch.get_default_dtype()))
+
+
+def _has_usual_step(trainer: Trainer) -> bool:
+    """Return whether the package's `train_step` trains the batches."""
+    return trainer.train_step is train_step
 
 
 def _check_part(name: str, part: object) -> None:

@@ -1,0 +1,1 @@
+"""Signs of a sick training, found while it runs."""

@@ -1,0 +1,112 @@
+"""Signs in the images and labels of the batches."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mnist_widgets.training.health.finding import Sign
+from mnist_widgets.training.health.loss_signs import is_flat
+from mnist_widgets.training.health.observations import Observations, is_chance
+from mnist_widgets.training.health.test_images import thin_out
+
+_LARGE_SPREAD = 5.0
+_SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
+_IMAGES_FOR_SPREAD = 64
+_NUM_LEAKED = 3
+_FEW_IMAGES, _ENOUGH_IMAGES = 150, 500
+_IMAGES_OF_A_CLASS = 5
+_FIRST_LOOK = 20
+
+
+def find_unscaled_inputs(seen: Observations) -> str | None:
+    """Find inputs such as 0 to 255, or such as 0 to 1/255."""
+    record = seen.record
+    if record is None or record.inputs is None or not record.inputs.is_floating_point():
+        return None
+    if record.inputs.numel() < 2 or _is_scaled(record.inputs):
+        return None
+    layers = (
+        module for module in seen.trainer.model.modules() if [*module.parameters(recurse=False)]
+    )
+    first = next(layers, None)
+    if "Norm" in type(first).__name__:
+        return None  # the network scales its inputs itself
+    if isinstance(first, nn.Linear) and record.layers:
+        given = next(iter(record.layers.values())).inputs
+        if _is_scaled(given):
+            return None
+    values = record.inputs.float()
+    lowest, highest = (float(value) for value in values.aminmax())
+    spread = float(values.std())
+    return f"The inputs are from {lowest:.3g} to {highest:.3g}, with a spread of {spread:.3g}."
+
+
+def find_unrelated_labels(seen: Observations) -> str | None:
+    """Find labels that the recorded images do not help to guess, if the loss does not fall."""
+    if not seen.predicts_classes() or seen.num_kept < _FEW_IMAGES:
+        return None
+    if seen.num_batches < _FIRST_LOOK or not is_flat(seen):
+        return None
+    images = torch.cat([thin_out(images) for images, _ in seen.batches])
+    labels = torch.cat([labels for _, labels in seen.batches])
+    half = len(images) // 2
+    classes = labels[:half].unique()
+    if len(classes) < 2 or half < _IMAGES_OF_A_CLASS * len(classes):
+        return None
+    means = torch.stack([images[:half][labels[:half] == each].mean(dim=0) for each in classes])
+    guesses = classes[torch.cdist(images[half:], means).argmin(dim=1)]
+    if not is_chance(guesses, labels[half:]):
+        return None
+    num_right = int((guesses == labels[half:]).sum())
+    return (
+        f"Of {len(guesses)} training images, {num_right} are nearest to the mean image of their "
+        f"own class among {len(classes)} classes, no more than by chance; and the loss does not "
+        "fall."
+    )
+
+
+def wants_more_images(seen: Observations) -> bool:
+    """Return whether more recorded images would help `find_unrelated_labels`."""
+    if seen.num_batches < _FIRST_LOOK or seen.num_kept >= _ENOUGH_IMAGES:
+        return False
+    return seen.predicts_classes() and is_flat(seen, 10)
+
+
+def find_leaked_images(seen: Observations) -> str | None:
+    """Find test images among the training images."""
+    if len(seen.leaked) < _NUM_LEAKED or seen.test_images is None:
+        return None
+    return (
+        f"{len(seen.leaked)} of {len(seen.test_images):,} test images were among "
+        f"{seen.num_images:,} images of training batches."
+    )
+
+
+def _is_scaled(inputs: Tensor) -> bool:
+    values = inputs[:_IMAGES_FOR_SPREAD].float()
+    spread = float(values.std())
+    is_small = spread < _SMALL_SPREAD and float(values.abs().max()) < _SMALL_VALUE
+    return not is_small and not spread > _LARGE_SPREAD
+
+
+INPUT_SIGNS = (
+    Sign(
+        "inputs not scaled",
+        find_unscaled_inputs,
+        "Scale the inputs to [0, 1], for example images / 255 once, or to a mean of 0 and a spread "
+        "of 1.",
+    ),
+    Sign(
+        "test images in the training batches",
+        find_leaked_images,
+        "Train on images that are not in the test set. Otherwise the test accuracy says nothing "
+        "about new images.",
+    ),
+)
+LABEL_SIGN = Sign(
+    "labels that have nothing to do with the images",
+    find_unrelated_labels,
+    "Look at some training images with their labels. Images and labels must be in the same order: "
+    "shuffle them together.",
+)

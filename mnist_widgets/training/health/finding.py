@@ -1,0 +1,60 @@
+"""What a health monitor reports, and the rows of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mnist_widgets.training.health.observations import Observations
+from mnist_widgets.training.recording.step_record import StepRecord
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sign that something is wrong with a training.
+
+    Attributes:
+        name: of the sign, such as `rate too high`.
+        epoch: in which it was found, from 1.
+        batch: in its epoch, after which it was found, from 1.
+        evidence: a sentence with the numbers that were measured.
+        advice: one or two sentences about what to do.
+    """
+
+    name: str
+    epoch: int
+    batch: int
+    evidence: str
+    advice: str
+
+
+class Sign(NamedTuple):
+    """A sign in all that was observed.
+
+    Attributes:
+        name: of its finding.
+        find: returns the evidence, or None.
+        advice: of its finding.
+    """
+
+    name: str
+    find: Callable[[Observations], str | None]
+    advice: str
+
+
+class StepSign(NamedTuple):
+    """A sign in the record of one step.
+
+    Attributes:
+        name: of its finding.
+        find: returns the evidence, or None.
+        advice: of its finding.
+        num_steps: so many steps in a row must show it: one of them alone may be on purpose, as when
+            gradients are summed over several batches.
+    """
+
+    name: str
+    find: Callable[[StepRecord, Observations], str | None]
+    advice: str
+    num_steps: int = 2

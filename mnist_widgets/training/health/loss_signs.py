@@ -1,0 +1,165 @@
+"""Signs in the losses and metrics of a training."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from mnist_widgets.training.health.finding import Sign
+from mnist_widgets.training.health.observations import Observations
+
+_PATIENCE = 40
+"""Batches that a loss has to fall, at least; an epoch, if it is longer, up to `_LONGEST`."""
+_LONGEST = 100
+_FLAT_SHARE = 0.97
+_LARGE_UPDATE = 0.1
+_FIRST_SPIKES = 10
+"""Batches in which a loss may rise: the first steps of RMSprop are large."""
+_NO_CAUSES = {
+    *("loss not finite", "loss not falling", "rate too high", "rate too low", "dead units"),
+    *("evaluation mode left on", "test images in the training batches", "overfitting"),
+}
+"""Findings that do not explain why a loss does not fall."""
+
+
+def find_not_finite(seen: Observations) -> str | None:
+    """Find a loss that is NaN or infinite."""
+    report = seen.report
+    if report is None or math.isfinite(report.loss):
+        return None
+    previous = f"; that of the batch before was {seen.losses[-2]:.3g}" if report.step > 1 else ""
+    return f"The loss of this batch is {report.loss}{previous}."
+
+
+def is_flat(seen: Observations, num_losses: int = 20) -> bool:
+    """Return whether the last losses are no better than always the same answer."""
+    losses, (reference, _) = seen.losses[-num_losses:], _find_reference(seen)
+    if not all(map(math.isfinite, losses)) or not _mean(losses) >= _FLAT_SHARE * reference > 0:
+        return False
+    return seen.find_loss_of_guessing() is not None or seen.is_right_by_chance()
+
+
+def find_not_falling(seen: Observations) -> str | None:
+    """Find a loss that stays where it began, or where an answer without the image would be."""
+    is_time = seen.is_epoch_end or seen.num_batches >= _LONGEST
+    if seen.num_batches < _PATIENCE or not is_time or not is_flat(seen):
+        return None
+    mean, (_, words) = _mean(seen.losses[-20:]), _find_reference(seen)
+    return f"The mean of the last 20 losses is {mean:.3g}; {words}."
+
+
+def find_rate_too_high(seen: Observations) -> str | None:
+    """Find losses that have risen and stay high, with large updates."""
+    update, window = seen.largest_update, seen.losses[-(_PATIENCE - _FIRST_SPIKES) :]
+    if seen.num_batches < _PATIENCE or _is_explained(seen) or (update or 0.0) < _LARGE_UPDATE:
+        return None
+    reference, words = _find_reference(seen)
+    highest = max(seen.losses)
+    has_risen = highest > 1.3 * max(reference, seen.losses[0])
+    if not has_risen or not is_flat(seen, len(window)):
+        return None
+    return (
+        f"The loss rose to {highest:.3g}, and the mean of the last {len(window)} is "
+        f"{_mean(window):.3g}; {words}. One update changed a layer's weights by "
+        f"{update or 0.0:.3g} times their size."
+    )
+
+
+def find_rate_too_low(seen: Observations) -> str | None:
+    """Find a loss that does not fall because the weights hardly change."""
+    update, report = seen.latest_update, seen.report
+    if update is None or report is None or _is_explained(seen) or not find_not_falling(seen):
+        return None
+    # units that a high rate has made zero hardly change either
+    if "rate too high" in seen.names or update * report.num_batches >= _LARGE_UPDATE:
+        return None
+    return (
+        f"The mean of the last 20 losses is {_mean(seen.losses[-20:]):.3g}, and the first one was "
+        f"{seen.losses[0]:.3g}. One update changes no layer's weights by more than "
+        f"{100 * update:.2g} % of their size; that is at most "
+        f"{100 * update * report.num_batches:.2g} % in an epoch of {report.num_batches} batches."
+    )
+
+
+def find_overfitting(seen: Observations) -> str | None:
+    """Find a test loss that rises, or a gap of the accuracies if there is no test loss."""
+    history = seen.trainer.history
+    for prefix in ("test", "val"):
+        losses = history.get(f"{prefix}_loss")
+        if losses is not None:
+            return _find_rise(losses)
+        accuracies = history.get("train_accuracy"), history.get(f"{prefix}_accuracy")
+        if accuracies[0] and accuracies[1]:
+            in_training, in_test = accuracies[0][-1], accuracies[1][-1]
+            if in_training - in_test >= 0.1 and history.num_epochs > 3:
+                return (
+                    f"{100 * in_training:.1f} % of the training images are right, but only "
+                    f"{100 * in_test:.1f} % of the test images."
+                )
+    return None
+
+
+def _find_rise(losses: list[float]) -> str | None:
+    lowest = min(losses)
+    index = losses.index(lowest)
+    later = losses[index:]
+    num_rises = sum(second > first for first, second in pairwise(later))
+    if num_rises < 3 or not 0 < 1.2 * lowest <= later[-1]:
+        return None
+    return (
+        f"The test loss was lowest after epoch {index + 1}, {lowest:.3g}. It has risen {num_rises} "
+        f"times since then, and is now {later[-1]:.3g}."
+    )
+
+
+def _find_reference(seen: Observations) -> tuple[float, str]:
+    """Return the loss that a training must fall below, and a clause that explains it."""
+    guess = seen.find_loss_of_guessing()
+    if guess is not None:
+        return guess, f"always guessing the same has a loss of {guess:.3g}"
+    # the loss of a few images alone may be small by chance
+    is_large = seen.report is not None and seen.report.num_images >= 16
+    first = seen.losses[:1] if is_large else seen.losses[:10]
+    return _mean(first), f"at the start it was {_mean(first):.3g}"
+
+
+def _is_explained(seen: Observations) -> bool:
+    return bool(seen.names - _NO_CAUSES)
+
+
+def _mean(losses: list[float]) -> float:
+    return math.fsum(losses) / max(len(losses), 1)
+
+
+NOT_FINITE = Sign(
+    "loss not finite",
+    find_not_finite,
+    "Reset the weights and start again with a smaller learning rate. If that does not help, look "
+    "for NaN or very large numbers in the images.",
+)
+LOSS_SIGNS = (
+    Sign(
+        "loss not falling",
+        find_not_falling,
+        "The network does not use the images yet. Look for the cause: the learning rate, the order "
+        "of the training step, the labels, or weights that are all zero.",
+    ),
+    Sign(
+        "rate too high",
+        find_rate_too_high,
+        "Reset the weights and use a learning rate that is ten times smaller: the updates "
+        "overshoot.",
+    ),
+    Sign(
+        "rate too low",
+        find_rate_too_low,
+        "Use a learning rate that is ten times larger, more than once if needed: the updates are "
+        "too small to get anywhere.",
+    ),
+)
+OVERFITTING = Sign(
+    "overfitting",
+    find_overfitting,
+    "The network memorizes its training images. Stop earlier, or use more images, fewer hidden "
+    "units, dropout or weight decay.",
+)

@@ -1,0 +1,1 @@
+"""The record of one training step, and how it is made."""

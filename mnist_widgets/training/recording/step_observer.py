@@ -1,0 +1,231 @@
+"""Observe one training step by hooks on model, loss and optimizer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from functools import partial, wraps
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.recording.source_lines import find_code, find_line
+from mnist_widgets.training.recording.step_record import LayerRecord
+from mnist_widgets.training.training_step import TrainStep
+
+
+class StepObserver:
+    """Observes one step by hooks.
+
+    Args:
+        train_step: the step, whose lines are noted.
+        model: the network.
+        optimizer: has its parameters.
+    """
+
+    def __init__(self, train_step: TrainStep, model: nn.Module, optimizer: Optimizer) -> None:
+        self._code = find_code(train_step)
+        self._model, self._optimizer = model, optimizer
+        self._thread = threading.get_ident()
+        self._loss_inputs: tuple[Tensor, Tensor] | None = None
+        self._num_lazy = sum(map(is_lazy, model.parameters()))
+        self._notes: list[str] = []
+        self.events: list[str] = []
+        self.lines: dict[str, int] = {}
+        self.outputs: Tensor | None = None
+        self.loss: float | None = None
+        self.layers: dict[str, LayerRecord] = {}
+        self.gradients: dict[str, Tensor] = {}
+        self.has_old_gradients = False
+        self.is_in_training_mode: bool | None = None
+
+    def watch(self, hooks: ExitStack, loss_fn: LossFunction) -> LossFunction:
+        """Observe model, optimizer and loss function until `hooks` is closed.
+
+        Returns:
+            The loss function to call: the same one, or a function that wraps it.
+        """
+        for name, module in self._model.named_modules():
+            if isinstance(module, nn.Linear) and not is_lazy(module.weight):
+                hooks.enter_context(module.register_forward_hook(self._on_layer(name)))
+        hooks.enter_context(self._model.register_forward_hook(self._on_forward))
+        if hasattr(self._optimizer, "register_step_pre_hook"):
+            hooks.enter_context(self._optimizer.register_step_pre_hook(self._on_update))
+        else:
+            self._notes.append("The optimizer is not one of torch, so its update was not seen.")
+        for owner in (self._optimizer, self._model):
+            hooks.enter_context(_called_before(owner, "zero_grad", self._on_zero_grad))
+        if isinstance(loss_fn, nn.Module):
+            hooks.enter_context(loss_fn.register_forward_hook(self._on_loss_module))
+            return loss_fn
+
+        @wraps(loss_fn)
+        def compute(*arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401 - as loss_fn
+            loss = loss_fn(*arguments, **options)
+            self._on_loss(arguments, loss)
+            return loss
+
+        return compute
+
+    def copy_parameters(self) -> dict[str, Tensor]:
+        """Return a copy of each parameter that has a shape."""
+        return {name: value.detach().clone() for name, value in self._parameters().items()}
+
+    def copy_gradients(self) -> dict[str, Tensor]:
+        """Return a copy of each gradient."""
+        gradients = {name: value.grad for name, value in self._parameters().items()}
+        return {
+            name: value.detach().clone() for name, value in gradients.items() if value is not None
+        }
+
+    def copy_optimizer_state(self) -> dict[str, dict[str, Any]]:
+        """Return a copy of the optimizer's state of each parameter."""
+        state = getattr(self._optimizer, "state", {})
+        return {
+            name: {
+                key: value.detach().clone() if isinstance(value, Tensor) else copy(value)
+                for key, value in state[parameter].items()
+            }
+            for name, parameter in self._parameters().items()
+            if parameter in state
+        }
+
+    def find_losses(self, loss_fn: LossFunction) -> Tensor | None:
+        """Return the loss of each image (B,), if the loss is their mean or their sum."""
+        compute = _without_reduction(loss_fn)
+        if compute is None or self._loss_inputs is None or self.loss is None:
+            return None
+        with torch.no_grad():
+            losses = compute(*self._loss_inputs)
+        if losses.shape[:1] != self._loss_inputs[0].shape[:1]:
+            return None
+        losses = losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
+        whole = torch.stack([losses.mean(), losses.sum()])
+        fits = torch.isclose(whole, torch.full_like(whole, self.loss), 1e-4, 1e-6, equal_nan=True)
+        return losses if fits.any() else None  # not, for example, with weights of the classes
+
+    def write_notes(self, inputs: Tensor | None) -> Iterator[str]:
+        """Return a sentence for each thing that could not be observed."""
+        yield from self._notes
+        if inputs is None:
+            yield "The batch is no pair of tensors, so its inputs are not recorded."
+        if "forward" not in self.events:
+            yield "No forward pass of the model was seen."
+        elif self.outputs is None:
+            yield "The model's outputs are no tensor, so they are not recorded."
+        if self._num_lazy:
+            yield "Some parameters had no shape before the step, so `before` does not have them."
+        if "loss" not in self.events:
+            yield "train_step did not call loss_fn, so the loss was not seen."
+        elif self.loss is None:
+            yield "loss_fn did not return a single number."
+
+    def _parameters(self) -> dict[str, Tensor]:
+        named: Iterable[tuple[str, Tensor]] = self._model.named_parameters()
+        return {name: value for name, value in named if not is_lazy(value)}
+
+    def _note(self, event: str) -> None:
+        self.events.append(event)
+        line = find_line(self._code, self._thread)
+        if line is not None:
+            self.lines.setdefault(event, line)
+
+    def _on_layer(self, name: str) -> Callable[..., None]:
+        def keep(_module: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+            if name not in self.layers:
+                self.layers[name] = LayerRecord(
+                    inputs[0].detach().clone(), outputs.detach().clone()
+                )
+
+        return keep
+
+    def _on_forward(self, model: nn.Module, _inputs: object, outputs: object) -> None:
+        self._note("forward")
+        if self.is_in_training_mode is None and torch.is_grad_enabled():
+            self.is_in_training_mode = model.training
+        if self.outputs is None or "loss" not in self.events:
+            self.outputs = copy_tensor(outputs)
+
+    def _on_loss_module(self, _module: nn.Module, inputs: tuple[Any, ...], loss: object) -> None:
+        self._on_loss(inputs, loss)
+
+    def _on_loss(self, inputs: tuple[Any, ...], loss: object) -> None:
+        if not torch.is_grad_enabled():
+            return  # an evaluation within the step
+        self._note("loss")
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or self.loss is not None:
+            return
+        self.loss = float(loss.detach())
+        if len(inputs) >= 2 and all(isinstance(value, Tensor) for value in inputs[:2]):
+            self._loss_inputs = (inputs[0].detach().clone(), inputs[1].detach().clone())
+        if loss.requires_grad:
+            loss.register_hook(self._on_backward)
+
+    def _on_backward(self, _gradient: Tensor) -> None:
+        if "backward" not in self.events:
+            gradients = (parameter.grad for parameter in self._model.parameters())
+            self.has_old_gradients = any(
+                gradient is not None and bool(gradient.any()) for gradient in gradients
+            )
+        self._note("backward")
+
+    def _on_update(self, _optimizer: Optimizer, _arguments: object, _options: object) -> None:
+        self._note("update")
+        self.gradients = self.copy_gradients()
+
+    def _on_zero_grad(self) -> None:
+        self._note("zero_grad")
+
+
+def copy_tensor(value: object) -> Tensor | None:
+    """Return a copy of a tensor; None for anything else."""
+    return value.detach().clone() if isinstance(value, Tensor) else None
+
+
+@contextmanager
+def _called_before(owner: Any, name: str, observe: Callable[[], None]) -> Iterator[None]:  # noqa: ANN401 - any object
+    """Call `observe` before each call of a method of an object."""
+    method = getattr(owner, name, None)
+    if method is None:
+        yield
+        return
+
+    @wraps(method)
+    def call(*arguments: Any, **options: Any) -> object:  # noqa: ANN401 - as the method
+        observe()
+        return method(*arguments, **options)
+
+    own = vars(owner).get(name)
+    vars(owner)[name] = call
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(owner)[name]
+        else:
+            vars(owner)[name] = own
+
+
+def _without_reduction(loss_fn: LossFunction) -> LossFunction | None:
+    """Return a function for the losses of all images; None if `loss_fn` has no `reduction`.
+
+    Another loss function is not called a second time: it may count its calls.
+    """
+    if isinstance(loss_fn, nn.Module):
+        if not hasattr(loss_fn, "reduction"):
+            return None
+        without: Any = copy(loss_fn)
+        without.reduction = "none"
+        return without.forward  # type: ignore[no-any-return]
+    try:
+        has_reduction = "reduction" in signature(loss_fn).parameters
+    except (TypeError, ValueError):  # written in C
+        return None
+    return partial(loss_fn, reduction="none") if has_reduction else None  # type: ignore[call-arg]

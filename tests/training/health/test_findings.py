@@ -1,0 +1,218 @@
+"""What the health monitor finds in sick trainings, and that it is silent in healthy ones."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from health_findings import FAULTS, HEALTHY, OPTIMIZERS, Changed, Data, make_trainer, watch
+from torch import nn
+
+from mnist_widgets import (
+    Evaluator,
+    HealthMonitor,
+    SimpleNet,
+    Trainer,
+    load_bundled_digits,
+    train_step,
+)
+
+RATES = {"rate too high", "rate too low"}
+
+# the checks before the first batch warn of some faults, too
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return Data(*load_bundled_digits(), batch_size=32)
+
+
+def names_of(monitor: HealthMonitor) -> list[str]:
+    """Return the names of the findings; fail if the monitor could not look at something."""
+    assert monitor.errors == {}
+    return [finding.name for finding in monitor.findings]
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(fault.finding for fault in FAULTS))
+def test_a_provoked_fault_is_named_with_numbers_and_no_rate_is_blamed_for_it(digits, name):
+    for fault in FAULTS:
+        if fault.finding == name:
+            monitor = watch(fault.make, digits, 11, fault.num_epochs)
+            assert name in names_of(monitor), fault.provocation
+            assert len(set(names_of(monitor))) == len(monitor.findings), fault.provocation
+            found = monitor.findings[names_of(monitor).index(name)]
+            assert any(map(str.isdigit, found.evidence)) or "nan" in found.evidence
+            assert found.advice
+            if fault.provocation.split()[0] not in OPTIMIZERS:
+                assert not RATES & {*names_of(monitor)}, fault.provocation
+            assert 1 <= found.epoch <= fault.num_epochs
+            assert 1 <= found.batch <= 45
+
+
+def test_healthy_trainings_have_no_finding(digits):
+    for seed, setting in enumerate(HEALTHY):
+        assert names_of(watch(setting.make, digits, seed, 1)) == [], setting
+
+
+def sum_over_four(model, batch, loss_fn, optimizer, _device):
+    """Update and clear in every fourth batch, which the count in the model tells."""
+    model.count = getattr(model, "count", 0) + 1
+    loss = loss_fn(model(batch[0]), batch[1])
+    (loss / 4).backward()
+    if model.count % 4 == 0:
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.item()
+
+
+def clear_before_every_four(model, batch, loss_fn, optimizer, _device):
+    """Clear before four batches, and update after them."""
+    model.count = getattr(model, "count", 0) + 1
+    if model.count % 4 == 1:
+        optimizer.zero_grad()
+    loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    if model.count % 4 == 0:
+        optimizer.step()
+    return loss.item()
+
+
+def clear_by_hand(model, batch, loss_fn, optimizer, _device):
+    """Clear the gradients without zero_grad."""
+    loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+    for parameter in model.parameters():
+        parameter.grad = None
+    return loss.item()
+
+
+def evaluate_too(model, batch, loss_fn, optimizer, device):
+    """Evaluate after the update, and leave the evaluation mode on until the next step."""
+    model.train()
+    loss = train_step(model, batch, loss_fn, optimizer, device)
+    model.eval()
+    with torch.no_grad():
+        loss_fn(model(batch[0]), batch[1])
+    return loss
+
+
+def compute_an_own_loss(model, batch, _loss_fn, optimizer, device):
+    """Use another loss function than the trainer's."""
+    return train_step(model, batch, nn.functional.cross_entropy, optimizer, device)
+
+
+def test_summed_gradients_and_own_steps_are_no_fault(digits):
+    for step in (
+        *(sum_over_four, clear_before_every_four, clear_by_hand),
+        *(evaluate_too, compute_an_own_loss),
+    ):
+        model = SimpleNet(784, 10, hidden_units=64)
+        monitor = watch(
+            lambda data, model=model, step=step: make_trainer(
+                data, rate=0.01, model=model, train_step=step
+            ),
+            digits,
+            0,
+            1,
+        )
+        assert names_of(monitor) == [], step.__name__
+
+
+def test_a_trained_network_that_trains_on_is_healthy(digits):
+    for loss_fn in (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)):
+        model = SimpleNet(784, 10, hidden_units=64)
+        trainer = make_trainer(digits, rate=3e-3, model=model, loss_fn=loss_fn)
+        trainer.fit(4)
+        monitor = HealthMonitor()
+        optimizer = torch.optim.SGD(trainer.model.parameters(), 1e-4)
+        batches = digits.train_set.batches(32, shuffle=True)
+        Trainer(trainer.model, loss_fn, optimizer, batches, callbacks=[monitor]).fit(2)
+        assert names_of(monitor) == []
+
+
+def test_inputs_that_the_network_scales_itself_are_no_fault(digits):
+    class Scale(nn.Module):
+        def forward(self, images):
+            return images / 255
+
+    def make(first, batches):
+        model = nn.Sequential(nn.Flatten(), first, SimpleNet(784, 10))
+        return make_trainer(digits, model=model, batches=batches, evaluator=None)
+
+    raw = Changed(digits.train_set.batches(32, shuffle=True), lambda x, y: (255 * x, y))
+    normal = Changed(
+        digits.train_set.batches(32, shuffle=True), lambda x, y: ((x - 0.13) / 0.31, y)
+    )
+    for first, batches in [
+        (Scale(), raw),
+        (nn.BatchNorm1d(784), raw),
+        (nn.Identity(), normal),
+    ]:
+        assert names_of(watch(lambda _, f=first, b=batches: make(f, b), digits, 0, 1)) == [], first
+    assert "inputs not scaled" in names_of(watch(lambda _: make(nn.Identity(), raw), digits, 0, 1))
+
+
+def test_dead_channels_of_a_convolution_are_found(digits):
+    def make(bias):
+        convolution = nn.Conv2d(1, 8, 5, stride=2)
+        nn.init.constant_(convolution.bias, bias)
+        layers = (convolution, nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+        return make_trainer(digits, "SGD", 0.05, model=nn.Sequential(*layers))
+
+    assert "dead units" in names_of(watch(lambda _: make(-50.0), digits, 0, 1))
+    assert "dead units" not in names_of(watch(lambda _: make(0.1), digits, 0, 1))
+
+
+def test_overfitting_needs_three_rises_and_a_fifth(make_trainer):
+    class Scripted:
+        def __init__(self, **values):
+            self.values = {name: iter(each) for name, each in values.items()}
+
+        def evaluate(self, _model, _device):
+            return {name: next(each) for name, each in self.values.items()}
+
+    flat = [0.9] * 6
+    for values, epoch in [
+        ({"test_loss": [1.0, 0.5, 0.52, 0.55, 0.59, 0.61]}, 6),
+        ({"test_loss": [1.0, 0.5, 0.7, 0.65, 0.72, 0.75]}, 6),
+        ({"val_loss": [0.5, 0.6, 0.7, 0.8, 0.8, 0.8]}, 4),
+        ({"test_loss": [1.0, 0.5, 0.52, 0.53, 0.54, 0.55]}, None),
+        ({"test_loss": [1.0, 0.5, 0.9, 0.8, 0.7, 0.69]}, None),
+        ({"test_loss": [math.nan] * 6}, None),
+        ({"test_loss": [-1.0, -2.0, -1.5, -1.2, -1.1, -1.0]}, None),
+        ({"train_accuracy": [0.5, 0.7, 0.9, 0.95, 1.0, 1.0], "test_accuracy": [0.8] * 6}, 4),
+        ({"train_accuracy": flat, "test_accuracy": flat}, None),
+        ({"f1": flat}, None),
+    ]:
+        monitor = HealthMonitor()
+        trainer = make_trainer(evaluator=Scripted(**values), callbacks=[monitor])
+        trainer.fit(6)
+        found = {finding.name: finding.epoch for finding in monitor.findings}
+        assert found.get("overfitting") == epoch, values
+        assert monitor.errors == {}
+
+
+def test_test_images_of_any_evaluator_are_recognized(digits):
+    from torch.utils.data import DataLoader, TensorDataset
+
+    images = digits.test_set.images.float().div(255).unsqueeze(1)
+    stored = TensorDataset(images, digits.test_set.labels)
+    for batches in (
+        digits.test_set.batches(64, shuffle=True),
+        [*digits.test_set.batches(64)],
+        DataLoader(stored, 64, shuffle=True),
+        DataLoader(digits.test_set, 64),
+    ):
+        for train_set, expected in [(digits.test_set, 1), (digits.train_set, 0)]:
+            data = Data(train_set, digits.test_set, 32)
+            monitor = watch(
+                lambda data, batches=batches: make_trainer(data, evaluator=Evaluator(batches)),
+                data,
+                0,
+                1,
+            )
+            names = names_of(monitor)
+            assert names.count("test images in the training batches") == expected, batches
