@@ -267,15 +267,16 @@ class Trainer:
 
     def _train_on(self, batch: object) -> tuple[float, StepRecord | None]:
         """Train one batch; return its loss, and the record of the step if one was requested."""
-        recorder = StepRecorder(self.train_step)
-        step, self._records_next = (recorder if self._records_next else self.train_step), False
+        recorder = StepRecorder(self.train_step) if self._records_next else None
+        self._records_next = False
+        step = recorder or self.train_step
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch, step)
         else:
             loss_fn, optimizer = self.loss_fn, self.optimizer
             returned = breakable(step, self.model, batch, loss_fn, optimizer, self.device)
         self._is_first_batch = False
-        return to_loss(returned), next(iter(recorder.records), None)
+        return to_loss(returned), recorder.records[-1] if recorder else None
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches

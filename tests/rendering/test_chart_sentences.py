@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from counting_list import CountingList
 
 from mnist_widgets import History
 from mnist_widgets.rendering.chart_sentences import (
@@ -174,20 +175,12 @@ def test_the_last_test_loss_is_named_and_a_lower_one_before():
 
 
 def test_long_trainings_are_described_by_as_few_numbers_as_short_ones():
-    class Counting(list):
-        read = 0
-
-        def __getitem__(self, index):
-            result = super().__getitem__(index)
-            self.read += len(result) if isinstance(index, slice) else 1
-            return result
-
     history = History()
-    history.batch_losses = Counting(falling(200_000).tolist())
+    history.batch_losses = CountingList(falling(200_000).tolist())
     series = LossSeries(history)
-    history.batch_losses.read = 0
+    history.batch_losses.num_read = 0
     assert "in 200,000 batches" in describe_losses(series)
-    assert history.batch_losses.read < 9_000
+    assert history.batch_losses.num_read < 9_000
 
 
 def matrix(size=3, **mistakes):

@@ -52,6 +52,15 @@ def train(lab, epochs=1):
     settle(lab)
 
 
+def begin_run(lab, begin):
+    """Train by `"start"` or by a single `"step"`."""
+    if begin == "start":
+        train(lab)
+    else:
+        lab.session.step()
+        settle(lab)
+
+
 def probabilities_of(lab, index):
     return predict_probabilities(lab.session.trainer.model, DATA[1].images[index])[0]
 
@@ -202,11 +211,7 @@ def test_settings_chosen_after_a_reset_are_those_of_the_next_run(lab, begin):
     settings.config = RunConfig("sgd", 0.5, 32, hidden_units=16)
     settle(lab)
     assert settings.run_config is None
-    if begin == "start":
-        train(lab)
-    else:
-        lab.session.step()
-        settle(lab)
+    begin_run(lab, begin)
     assert lab.session.trainer.model.linear1.out_features == 16
     assert lab.run_log.runs[-1].config == settings.run_config == settings.config
     assert lab.panels["loss_chart"].history is lab.session.trainer.history
@@ -367,11 +372,7 @@ def test_settings_chosen_before_the_first_batch_are_those_of_the_run(built, make
         settings.config = RunConfig("sgd", 0.5, 32, hidden_units)
     assert len(built) == 1  # the first network; a change of a setting builds none
     assert settings.run_config is None
-    if begin == "start":
-        train(lab)
-    else:
-        lab.session.step()
-        settle(lab)
+    begin_run(lab, begin)
     assert built[1:] == [settings.config]
     trainer = lab.session.trainer
     assert isinstance(trainer.optimizer, torch.optim.SGD)
