@@ -28,8 +28,9 @@ from mnist_widgets.widgets.redraws import RedrawScheduler, scheduler
 if TYPE_CHECKING:
     from mnist_widgets.widgets.panel import Panel
 
-CALM_S = 1.0
-"""Seconds without a redraw after which a panel counts as at rest."""
+CALM_S, CALM_FRAMES = 1.0, 4
+"""Time without a redraw after which a panel counts as at rest, at least; and in frames while
+something trains, which redraws each panel at every second frame or more often."""
 
 # JupyterLab shows an error in place of a panel without a kernel; the static view below says more.
 _HIDE_ERROR = """<style>
@@ -111,7 +112,9 @@ class StaticViewWriter:
         with self._writing:
             stale = [output for output in self._outputs.values() if output.changed_s is not None]
             now_s = self._clock()
-            calm = [output for output in stale if now_s - (output.changed_s or 0) >= CALM_S]
+            frames_s = CALM_FRAMES * self._scheduler.interval_s if is_training() else 0.0
+            rest_s = max(CALM_S, frames_s)
+            calm = [output for output in stale if now_s - (output.changed_s or 0) >= rest_s]
             if calm:
                 self._write(calm[0])
             if len(stale) > len(calm[:1]):

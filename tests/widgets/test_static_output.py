@@ -120,6 +120,20 @@ def test_a_static_view_is_rewritten_when_its_panel_has_come_to_rest(shell, bench
     assert first["transient"] == second["transient"] == {"display_id": "mw-static-test"}
 
 
+def test_frames_far_apart_are_no_rest_while_something_trains(shell, bench, make_trainer):
+    bench.scheduler.interval_s = CALM_S
+    session = TrainingSession(make_trainer())
+    session.start(100_000)
+    for number in range(3):
+        bench.change(f"change {number}")
+        bench.wait(2 * CALM_S)
+    assert texts(shell) == ["first"]
+    session.stop()
+    session.join()
+    bench.wait(0)
+    assert texts(shell) == ["first", "change 2"]
+
+
 def test_a_redraw_that_changes_nothing_writes_nothing(shell, bench):
     bench.change("first")
     bench.wait(CALM_S)
