@@ -210,7 +210,7 @@ def test_a_screen_reader_hears_the_new_loss_once_the_slider_rests(explorer):
     spoken = explorer.root.get_by_role("status")
     expect(spoken).to_have_text("")
     explorer.slider("Score of 3").fill("9")
-    expect(spoken).to_have_text(f"Loss {explorer.loss.inner_text()}, minus ln 0.9963.")
+    expect(spoken).to_contain_text(explorer.loss.inner_text())
 
 
 def test_two_views_show_the_same(lab):

@@ -145,6 +145,8 @@ function makeTable(model, write) {
     head,
     ...rows.map((row) => row.element),
   );
+  const longest = Math.min(24, Math.max(...model.get("class_names").map((name) => name.length)));
+  element.style.setProperty("--mw-loss-class", `max(96px, ${longest}ch + 44px)`);
   let reach = SLIDER_REACH;
   const show = (state, result) => {
     // It does not shrink: a slider must not move under the hand.
@@ -236,11 +238,15 @@ function makeNumber(name, [least, greatest], toSlider, fromSlider, onNumber) {
   const field = make("input", { type: "text", inputMode: "decimal", ariaLabel: `${name}, number` });
   field.autocomplete = "off";
   let shown = null;
-  field.addEventListener("change", () => {
+  const read = () => {
+    if (field.value === writeField(shown)) return; // which may be rounded
     const number = readField(field.value, least, greatest);
     field.value = writeField(shown); // replaces a text that is not a number
     if (number !== null) onNumber(number);
-  });
+  };
+  field.addEventListener("change", read);
+  // Chromium sends no change event at Enter for a text that was pasted or dictated.
+  field.addEventListener("keydown", (event) => event.key === "Enter" && read());
   const setRange = (min, max) => Object.assign(slider, { min, max });
   const show = (number) => {
     slider.value = toSlider(number);
