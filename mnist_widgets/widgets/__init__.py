@@ -6,6 +6,7 @@ from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.hyperparameter_panel import HyperparameterPanel
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
+from mnist_widgets.widgets.panels.loss_explorer import LossExplorer
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.row import Row
 from mnist_widgets.widgets.panels.run_table import RunTable
@@ -19,6 +20,7 @@ __all__ = [
     "HyperparameterPanel",
     "ImageGallery",
     "LossChart",
+    "LossExplorer",
     "ProbabilityChart",
     "Row",
     "RunTable",
