@@ -20,7 +20,7 @@ def measure(page) -> list[dict[str, float]]:
 
 
 def expect_to_fit_at_any_width(lab, buttons) -> None:
-    """Expect that the buttons of a finding have their size and add nothing to the panel's height."""
+    """Expect that the buttons have their size and add nothing to the height of the panel."""
     page, panel = lab.page, lab.page.locator(".mw-training-panel")
     for width in (480, 700, 1000, 1440):
         page.set_viewport_size({"width": width, "height": 900})
