@@ -112,7 +112,7 @@ class Trainer:
         self.config: object = None
         self.is_running = False
         self._is_first_batch = True  # of a run
-        self._records_next = False
+        self._records_in_full: bool | None = None  # None: not at all
         self._stop_ends_evaluation = False
         self.is_stop_requested = False
         check_parts(self)
@@ -179,9 +179,9 @@ class Trainer:
         self.stop_reason = self.stop_reason or reason
         self.is_stop_requested = True
 
-    def record_next(self) -> None:
-        """Let `record_step` train the next batch; its `BatchReport.record` is the record."""
-        self._records_next = True
+    def record_next(self, *, in_full: bool = True) -> None:
+        """Let `StepRecorder` train the next batch; its `BatchReport.record` is the record."""
+        self._records_in_full = in_full or bool(self._records_in_full)
 
     @property
     def num_batches(self) -> int:
@@ -267,8 +267,8 @@ class Trainer:
 
     def _train_on(self, batch: object) -> tuple[float, StepRecord | None]:
         """Train one batch; return its loss, and the record of the step if one was requested."""
-        recorder = StepRecorder(self.train_step) if self._records_next else None
-        self._records_next = False
+        in_full, self._records_in_full = self._records_in_full, None
+        recorder = None if in_full is None else StepRecorder(self.train_step, in_full=in_full)
         step = recorder or self.train_step
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch, step)

@@ -19,6 +19,7 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
+from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
@@ -61,6 +62,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     lock: Iterable[str] = (),
     wait: bool | None = None,
     device: torch.device | str | None = None,
+    monitor: bool = True,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
@@ -81,6 +83,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         lock: names of settings, or `epochs`, to show but not to change.
         wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
+        monitor: whether a `HealthMonitor` looks for signs of a sick training.
 
     Raises:
         TypeError, ValueError: if parts do not fit together, or `hide` or `lock` holds an unknown
@@ -92,7 +95,9 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     before = _open_dashboard
-    _open_dashboard = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, wait=wait)
+    _open_dashboard = Dashboard(
+        factory, epochs=epochs, hide=hide, lock=lock, wait=wait, monitor=monitor
+    )
     if before is not None:
         before.close()
     return _open_dashboard
@@ -107,6 +112,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         hide: names of what is not shown.
         lock: names of what cannot be changed.
         wait: as for `TrainingSession`.
+        monitor: whether a `HealthMonitor` watches each training.
 
     Attributes:
         session: the training.
@@ -124,6 +130,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
         wait: bool | None = None,
+        monitor: bool = True,
     ) -> None:
         has_settings = factory.model is None
         settings = {*(CONTROLS if has_settings else ()), "epochs"}
@@ -151,7 +158,11 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         selection = self.panels.get("gallery", self)
         self._inference = LiveInference(self.session, test_set, self.panels, selection)
         charts = [] if self._loss_chart is None else [self._loss_chart]
-        factory.callbacks = [*charts, DivergenceGuard(), self.run_log.record(), self._inference]
+        monitors = [HealthMonitor()] if monitor else []
+        factory.callbacks = [
+            *(*charts, DivergenceGuard(), *monitors),
+            *(self.run_log.record(), self._inference),
+        ]
         trainer.callbacks += factory.callbacks
         super().__init__("mw-dashboard", self._lay_out())
         self._connect()

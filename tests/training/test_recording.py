@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from mnist_widgets import Callback, Trainer, record_step, train_step
+from mnist_widgets import Callback, SimpleNet, Trainer, record_step, train_step
 
 OPTIMIZERS = {
     "SGD": lambda parameters: torch.optim.SGD(parameters, 0.1),
@@ -266,3 +267,26 @@ def test_a_first_batch_can_be_recorded(make_trainer):
     trainer.record_next()
     trainer.fit(1)
     assert reports.reports[0].record.events[0] == "forward"
+
+
+def test_a_record_that_is_not_in_full_has_some_rows_and_leaves_the_rest_out(make_trainer):
+    torch.manual_seed(0)
+    trainer = make_trainer(model=SimpleNet(4, 3, hidden_units=150))
+    trainer.record_next(in_full=False)
+    reports = trainer.iterate(1)
+    brief = next(reports).record
+    weight = trainer.model.linear1.weight
+    rows = len(brief.after["linear1.weight"])
+    assert 1 < rows <= 64
+    assert torch.equal(brief.after["linear1.weight"], weight[:: math.ceil(150 / rows)])
+    assert brief.before["linear1.bias"].shape == brief.gradients["linear1.bias"].shape
+    assert brief.losses is None
+    assert not brief.layers
+    assert not brief.optimizer_state.after
+    for requests in ((False, True), (True, False)):
+        for in_full in requests:
+            trainer.record_next(in_full=in_full)
+        record = next(reports).record
+        assert record.after["linear1.weight"].shape == weight.shape
+        assert record.losses is not None
+    reports.close()

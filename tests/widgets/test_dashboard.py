@@ -615,9 +615,16 @@ def test_what_the_optimizer_does_not_hold_is_shown_in_the_lab(make_lab):
     model = SimpleNet(784, 10, hidden_units=8)
     optimizer = torch.optim.SGD(model.linear2.parameters(), lr=0.1)
     with pytest.warns(UserWarning, match="does not have 2 of the model's 4"):
-        lab = make_lab(model=model, optimizer=optimizer)
+        lab = make_lab(model=model, optimizer=optimizer, monitor=False)
     train(lab)
     assert "linear1.weight" in lab.panels["training"]._status.value
+
+
+def test_a_lab_names_a_rate_far_too_high_unless_its_monitor_is_off(make_lab):
+    for monitor in (True, False):
+        lab = make_lab(settings="adam lr=1 hidden=16 batch=32", monitor=monitor)
+        train(lab)
+        assert ("Rate too high" in lab.static_view().text) is monitor
 
 
 def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
-from mnist_widgets.training.health.test_images import thin_out
+from mnist_widgets.training.health.test_images import looking, thin_out
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
 _IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
-_FEW_IMAGES, _ENOUGH_IMAGES = 150, 500
+_FEW_IMAGES, ENOUGH_IMAGES = 150, 500
 _IMAGES_OF_A_CLASS = 5
 _FIRST_LOOK = 20
 
@@ -26,16 +26,8 @@ def find_unscaled_inputs(seen: Observations) -> str | None:
         return None
     if record.inputs.numel() < 2 or _is_scaled(record.inputs):
         return None
-    layers = (
-        module for module in seen.trainer.model.modules() if [*module.parameters(recurse=False)]
-    )
-    first = next(layers, None)
-    if "Norm" in type(first).__name__:
-        return None  # the network scales its inputs itself
-    if isinstance(first, nn.Linear) and record.layers:
-        given = next(iter(record.layers.values())).inputs
-        if _is_scaled(given):
-            return None
+    if _scales_itself(seen.trainer.model, record.inputs):
+        return None
     values = record.inputs.float()
     lowest, highest = (float(value) for value in values.aminmax())
     spread = float(values.std())
@@ -67,10 +59,8 @@ def find_unrelated_labels(seen: Observations) -> str | None:
 
 
 def wants_more_images(seen: Observations) -> bool:
-    """Return whether more recorded images would help `find_unrelated_labels`."""
-    if seen.num_batches < _FIRST_LOOK or seen.num_kept >= _ENOUGH_IMAGES:
-        return False
-    return seen.predicts_classes() and is_flat(seen, 10)
+    """Return whether more images, up to `ENOUGH_IMAGES`, would help `find_unrelated_labels`."""
+    return seen.num_batches >= _FIRST_LOOK and seen.predicts_classes() and is_flat(seen, 10)
 
 
 def find_leaked_images(seen: Observations) -> str | None:
@@ -81,6 +71,22 @@ def find_leaked_images(seen: Observations) -> str | None:
         f"{len(seen.leaked)} of {len(seen.test_images):,} test images were among "
         f"{seen.num_images:,} images of training batches."
     )
+
+
+def _scales_itself(model: nn.Module, inputs: Tensor) -> bool:
+    """Return whether a network scales its inputs before its first layer with parameters."""
+    layers = (module for module in model.modules() if [*module.parameters(recurse=False)])
+    first = next(layers, None)
+    if first is None or "Norm" in type(first).__name__:
+        return first is not None
+    given: list[Tensor] = []
+
+    def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        given.extend(arguments[:1])
+
+    with looking(model) as device, first.register_forward_pre_hook(keep):
+        model(inputs[:_IMAGES_FOR_SPREAD].to(device))
+    return bool(given) and _is_scaled(given[0])
 
 
 def _is_scaled(inputs: Tensor) -> bool:

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from mnist_widgets.training.health.observations import Observations
 from mnist_widgets.training.recording.step_record import StepRecord
 
+LESSON = "03_inside_one_step.ipynb"
+"""The lesson that has a heading with a paragraph for each sign."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -27,6 +30,11 @@ class Finding:
     batch: int
     evidence: str
     advice: str
+
+    @property
+    def title(self) -> str:
+        """The name as a heading, also of its paragraph in `LESSON`."""
+        return self.name[:1].upper() + self.name[1:]
 
 
 class Sign(NamedTuple):

@@ -61,7 +61,7 @@ def find_rate_too_high(seen: Observations) -> str | None:
     return (
         f"The loss rose to {highest:.3g}, and the mean of the last {len(window)} is "
         f"{_mean(window):.3g}; {words}. One update changed a layer's weights by "
-        f"{update or 0.0:.3g} times their size."
+        f"about {update or 0.0:.2g} times their size."
     )
 
 
@@ -76,7 +76,7 @@ def find_rate_too_low(seen: Observations) -> str | None:
     return (
         f"The mean of the last 20 losses is {_mean(seen.losses[-20:]):.3g}, and the first one was "
         f"{seen.losses[0]:.3g}. One update changes no layer's weights by more than "
-        f"{100 * update:.2g} % of their size; that is at most "
+        f"about {100 * update:.2g} % of their size; that is at most "
         f"{100 * update * report.num_batches:.2g} % in an epoch of {report.num_batches} batches."
     )
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mnist_widgets.training.health.data_signs import INPUT_SIGNS, LABEL_SIGN, wants_more_images
+from mnist_widgets.training.health.data_signs import (
+    ENOUGH_IMAGES,
+    INPUT_SIGNS,
+    LABEL_SIGN,
+    wants_more_images,
+)
 from mnist_widgets.training.health.finding import Finding, Sign, StepSign
 from mnist_widgets.training.health.loss_signs import LOSS_SIGNS, NOT_FINITE, OVERFITTING
 from mnist_widgets.training.health.observations import Observations
@@ -49,7 +55,7 @@ class HealthMonitor(Callback):
     def on_train_begin(self, trainer: Trainer) -> None:
         """Forget the last run, and request a record of the first batch."""
         self._begin(trainer)
-        trainer.record_next()
+        trainer.record_next(in_full=False)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Forget the findings."""
@@ -58,18 +64,21 @@ class HealthMonitor(Callback):
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Look for signs in the batch, and request a record of the next one if it is needed."""
         seen = self._seen or self._begin(trainer)
-        self._attempt("observations", seen.add, report)
-        self._look(seen, [NOT_FINITE])
+        seen.add(report)
+        # most batches end here, with little code: code that is rarely run is slow
+        if not math.isfinite(report.loss):
+            self._look(seen, [NOT_FINITE])
         if report.record is not None:
+            self._attempt("observations", seen.add_record, report.record)
             self._look_at_step(seen)
             self._look(seen, INPUT_SIGNS)
-        if seen.is_epoch_end or seen.num_batches % _LOOK_EVERY == 0:
+        is_end = report.batch == report.num_batches
+        if is_end or seen.num_batches % _LOOK_EVERY == 0:
             self._look(seen, [LABEL_SIGN, *LOSS_SIGNS])
-        is_end = seen.is_epoch_end and report.num_batches >= _LOOK_EVERY
-        if is_end or seen.num_batches == _RECORD_EVERY:
-            self._look(seen, [DEAD_UNITS])
+            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _LOOK_EVERY):
+                self._look(seen, [DEAD_UNITS])
         if self._wants_record(seen):
-            trainer.record_next()
+            trainer.record_next(in_full=False)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Look for signs in the metrics."""
@@ -94,7 +103,9 @@ class HealthMonitor(Callback):
             return True
         if any(self._streaks.values()):
             return True
-        return bool(self._attempt("more images", wants_more_images, seen))
+        return seen.num_kept < ENOUGH_IMAGES and bool(
+            self._attempt("more images", wants_more_images, seen)
+        )
 
     def _look(self, seen: Observations, signs: Iterable[Sign]) -> None:
         for sign in signs:

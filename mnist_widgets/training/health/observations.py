@@ -35,7 +35,9 @@ class Observations:
         num_batches: trained in this run.
         record: of the latest recorded step.
         batches: images of recorded batches and their targets, each image once.
-        largest_update: the largest relative change of a weight tensor in a recorded step.
+        num_kept: images in `batches`.
+        largest_update: the largest relative change of a weight tensor in a recorded step, as far as
+            the record has it.
         latest_update: the largest relative change of a weight tensor in the latest recorded step
             that has an update; None if no weight has a gradient.
         leaked: the fingerprints of test images that were in recorded batches.
@@ -49,14 +51,15 @@ class Observations:
     num_batches: int = 0
     record: StepRecord | None = None
     batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    num_kept: int = 0
     largest_update: float | None = None
     latest_update: float | None = None
-    leaked: set[int] = field(default_factory=set)
+    leaked: set[float] = field(default_factory=set)
     num_images: int = 0
     names: set[str] = field(default_factory=set)
     test_images: Tensor | None = None
-    _seen: set[int] = field(default_factory=set)
-    _test_fingerprints: set[int] = field(default_factory=set)
+    _seen: set[float] = field(default_factory=set)
+    _test_fingerprints: set[float] = field(default_factory=set)
     _loss_of_guessing: tuple[int, float | None] = (0, None)
 
     def read_test_images(self) -> None:
@@ -79,15 +82,12 @@ class Observations:
         """Add a batch."""
         self.report = report
         self.num_batches += 1
-        if report.record is not None:
-            self.record = report.record
-            self._add_update(report.record)
-            self._add_batch(report.record)
 
-    @property
-    def num_kept(self) -> int:
-        """Images in `batches`."""
-        return sum(len(targets) for _, targets in self.batches)
+    def add_record(self, record: StepRecord) -> None:
+        """Add the record of the latest batch."""
+        self.record = record
+        self._add_update(record)
+        self._add_batch(record)
 
     def predicts_classes(self) -> bool:
         """Return whether each target is a class number, as far as that is known."""
@@ -129,13 +129,14 @@ class Observations:
         if targets is None or targets.shape[:1] != inputs.shape[:1] or self.num_kept >= MAX_IMAGES:
             return
         images, targets = images.cpu(), targets[spread].cpu()
-        if fingerprints:
+        if not self._seen.isdisjoint(fingerprints):
             is_new = torch.tensor([each not in self._seen for each in fingerprints])
-            self._seen.update(fingerprints)
             images, targets = images[is_new], targets[is_new]
+        self._seen.update(fingerprints)
         first = self.batches[0] if self.batches else (images, targets)
         if (images.shape[1:], targets.shape[1:]) == (first[0].shape[1:], first[1].shape[1:]):
             self.batches.append((images, targets))
+            self.num_kept += len(targets)
 
     def find_loss_of_guessing(self) -> float | None:
         """Return the lowest loss of an answer that is the same for all images; None if unknown.

@@ -55,7 +55,7 @@ def find_old_gradients(record: StepRecord, _seen: Observations) -> str | None:
     sizes = [float(gradient.norm()) for gradient in record.gradients.values()]
     return (
         f"{_tell(record)}, without zero_grad(): the gradients of earlier batches were still there, "
-        f"and their sum is now as large as {max(sizes, default=0.0):.3g}."
+        f"and their sum is now at least as large as {max(sizes, default=0.0):.3g}."
     )
 
 

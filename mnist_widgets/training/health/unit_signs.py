@@ -6,16 +6,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from torch import Tensor, nn
-from torch.random import fork_rng
 
-from mnist_widgets.training.devices import device_of
-from mnist_widgets.training.evaluation.evaluator import evaluating
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
+from mnist_widgets.training.health.test_images import looking
 from mnist_widgets.training.models import SimpleNet
 
 _DEAD_SHARE = 0.9
-_IMAGES_IN_A_PASS = 100
+_FIRST_IMAGES, _IMAGES_IN_A_PASS = 20, 100
 
 
 def find_dead_units(seen: Observations) -> str | None:
@@ -40,13 +38,8 @@ def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
     is a channel. Where the first images show that no layer has a large share, the others are not
     looked at. The model and torch's random generators are left unchanged.
     """
-    device = device_of(model)
     fired: dict[str, Tensor] = {}
-    with (
-        fork_rng([device] if device.type == "cuda" else []),
-        evaluating(model),
-        ExitStack() as hooks,
-    ):
+    with looking(model) as device, ExitStack() as hooks:
         for name, module in model.named_modules():
             label, layer = name or "the model", module
             if type(module) is SimpleNet:
@@ -55,7 +48,8 @@ def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
                 continue
             hooks.enter_context(layer.register_forward_hook(_keep_units(fired, label)))
         shares: dict[str, float] = {}
-        for portion in images.split(_IMAGES_IN_A_PASS):
+        first, others = images[:_FIRST_IMAGES], images[_FIRST_IMAGES:]
+        for portion in (first, *(others.split(_IMAGES_IN_A_PASS) if len(others) else ())):
             model(portion.to(device))
             shares = {name: 1 - float(units.double().mean()) for name, units in fired.items()}
             if max(shares.values(), default=0.0) < _DEAD_SHARE:

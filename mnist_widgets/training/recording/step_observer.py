@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,9 @@ from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
 from mnist_widgets.training.training_step import TrainStep
 
+MOST_ROWS = 64
+"""Rows of a tensor that a record has which is not in full."""
+
 
 class StepObserver:
     """Observes one step by hooks.
@@ -28,11 +32,14 @@ class StepObserver:
         train_step: the step, whose lines are noted.
         model: the network.
         optimizer: has its parameters.
+        in_full: see `StepRecorder`.
     """
 
-    def __init__(self, train_step: TrainStep, model: nn.Module, optimizer: Optimizer) -> None:
+    def __init__(
+        self, train_step: TrainStep, model: nn.Module, optimizer: Optimizer, *, in_full: bool
+    ) -> None:
         self._code = find_code(train_step)
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer, self._in_full = model, optimizer, in_full
         self._thread = threading.get_ident()
         self._loss_inputs: tuple[Tensor, Tensor] | None = None
         self._num_lazy = sum(map(is_lazy, model.parameters()))
@@ -52,7 +59,7 @@ class StepObserver:
         Returns:
             The loss function to call: the same one, or a function that wraps it.
         """
-        for name, module in self._model.named_modules():
+        for name, module in self._model.named_modules() if self._in_full else ():
             if isinstance(module, nn.Linear) and not is_lazy(module.weight):
                 hooks.enter_context(module.register_forward_hook(self._on_layer(name)))
         hooks.enter_context(self._model.register_forward_hook(self._on_forward))
@@ -76,18 +83,18 @@ class StepObserver:
 
     def copy_parameters(self) -> dict[str, Tensor]:
         """Return a copy of each parameter that has a shape."""
-        return {name: value.detach().clone() for name, value in self._parameters().items()}
+        return {name: self._copy_rows(value) for name, value in self._parameters().items()}
 
     def copy_gradients(self) -> dict[str, Tensor]:
         """Return a copy of each gradient."""
         gradients = {name: value.grad for name, value in self._parameters().items()}
         return {
-            name: value.detach().clone() for name, value in gradients.items() if value is not None
+            name: self._copy_rows(value) for name, value in gradients.items() if value is not None
         }
 
     def copy_optimizer_state(self) -> dict[str, dict[str, Any]]:
         """Return a copy of the optimizer's state of each parameter."""
-        state = getattr(self._optimizer, "state", {})
+        state = getattr(self._optimizer, "state", {}) if self._in_full else {}
         return {
             name: {
                 key: value.detach().clone() if isinstance(value, Tensor) else copy(value)
@@ -114,6 +121,8 @@ class StepObserver:
     def write_notes(self, inputs: Tensor | None) -> Iterator[str]:
         """Return a sentence for each thing that could not be observed."""
         yield from self._notes
+        if not self._in_full:
+            yield "This record is not complete: see `in_full` of `record_next`."
         if inputs is None:
             yield "The batch is no pair of tensors, so its inputs are not recorded."
         if "forward" not in self.events:
@@ -130,6 +139,11 @@ class StepObserver:
     def _parameters(self) -> dict[str, Tensor]:
         named: Iterable[tuple[str, Tensor]] = self._model.named_parameters()
         return {name: value for name, value in named if not is_lazy(value)}
+
+    def _copy_rows(self, value: Tensor) -> Tensor:
+        if not self._in_full and value.dim():
+            value = value[:: math.ceil(len(value) / MOST_ROWS) or 1]
+        return value.detach().clone()
 
     def _note(self, event: str) -> None:
         self.events.append(event)
@@ -163,7 +177,8 @@ class StepObserver:
         if not isinstance(loss, Tensor) or loss.numel() != 1 or self.loss is not None:
             return
         self.loss = float(loss.detach())
-        if len(inputs) >= 2 and all(isinstance(value, Tensor) for value in inputs[:2]):
+        has_tensors = len(inputs) >= 2 and all(isinstance(value, Tensor) for value in inputs[:2])
+        if has_tensors and self._in_full:
             self._loss_inputs = (inputs[0].detach().clone(), inputs[1].detach().clone())
         if loss.requires_grad:
             loss.register_hook(self._on_backward)

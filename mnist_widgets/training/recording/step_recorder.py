@@ -56,13 +56,16 @@ class StepRecorder:
 
     Args:
         train_step: the step to record.
+        in_full: whether the records are complete. Others are made faster: `losses`, `layers` and
+            `optimizer_state` are missing, and `before`, `after` and `gradients` have at most
+            `MOST_ROWS` rows of each tensor, at equal distances.
 
     Attributes:
         records: of the steps so far; a step that failed has none.
     """
 
-    def __init__(self, train_step: TrainStep) -> None:
-        self._train_step = train_step
+    def __init__(self, train_step: TrainStep, *, in_full: bool = True) -> None:
+        self._train_step, self._in_full = train_step, in_full
         self.records: list[StepRecord] = []
 
     def __call__(
@@ -74,7 +77,7 @@ class StepRecorder:
         device: torch.device,
     ) -> float:
         """Train on one batch; see `record_step`."""
-        observer = StepObserver(self._train_step, model, optimizer)
+        observer = StepObserver(self._train_step, model, optimizer, in_full=self._in_full)
         before, state_before = observer.copy_parameters(), observer.copy_optimizer_state()
         inputs = copy_tensor(find_inputs(batch))
         targets = copy_tensor(batch[1]) if inputs is not None and len(batch) == 2 else None

@@ -11,9 +11,12 @@ from functools import partial
 from ipywidgets import BoundedIntText, FloatProgress, HBox
 
 from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
+from mnist_widgets.rendering.finding_captions import describe_finding, explain_findings
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
+from mnist_widgets.training.health.finding import Finding
+from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, code_box, notice, popover
@@ -33,6 +36,7 @@ _HOW_TO_STOP = (
     "The buttons do not work while this trains: to stop it, interrupt the kernel "
     "(in Colab: Runtime > Interrupt execution)."
 )
+_STATUS_LAYOUT = {"flex": "1 1 194px", "align_items": "center"}
 _open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
@@ -42,6 +46,8 @@ class TrainingPanel(Panel):
     If the session waits for the training, a click is handled only when that wait has ended;
     meanwhile the panel says how to stop the training.
     A session has one panel: a newer one closes the older, so a cell can be run again.
+    The panel shows what a `HealthMonitor` among the trainer's callbacks finds, until it is
+    dismissed or the next run begins.
 
     Example:
         ```python
@@ -72,14 +78,17 @@ class TrainingPanel(Panel):
         self._message: tuple[State, str] | None = None  # an error's, and when it arose
         self._described_error: BaseException | None = None
         self._traceback = ""  # of that error, as HTML
+        self._findings: list[Finding] = []  # those shown, the newest last
+        self._dismissed: list[Finding] = []
+        self._announced: list[Finding] = []  # to screen readers, the newest in this state:
+        self._announced_in: State = "idle"
         self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
-        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
-        super().__init__(
-            "mw-training-panel",
-            [HBox([*controls, self._state, self._status], layout=ROW), self._spoken],
-        )
+        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent, self._state]
+        # in a box of its own: the button takes its place from the status line, not from the row
+        status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
+        super().__init__("mw-training-panel", [HBox([*controls, status], layout=ROW), self._spoken])
         session.add_listener(self._on_session_change)
         for panel in tuple(_open_panels):
             is_replaced = panel.session is session or panel.session.is_closed
@@ -107,6 +116,7 @@ class TrainingPanel(Panel):
             words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
+        words = " ".join([words, *map(describe_finding, self._find_findings())])
         return StaticView.of_words(words)
 
     def redraw(self) -> None:
@@ -160,7 +170,10 @@ class TrainingPanel(Panel):
         )
         self._percent = text_line("mw-percent", width="42px")
         self._state = text_line("mw-state-line", width="68px")
-        self._status = text_line("mw-status", flex="1 1 190px")
+        self._status = text_line("mw-status", flex="1 1 0")
+        self._dismiss = button(
+            "Dismiss", "Dismiss this finding until the next run", self._on_dismiss
+        )
         self._spoken = LiveRegion()
 
     def _pause_or_resume(self) -> None:
@@ -180,6 +193,24 @@ class TrainingPanel(Panel):
         # otherwise the change comes after the current batch, and is drawn then
         is_done = self.session.state != state_before or self._message is not None
         self.schedule_redraw(urgent=is_done)
+
+    def _on_dismiss(self) -> None:
+        self._dismissed = [*self._dismissed, *self._findings[-1:]]
+        enabled = [made for made in self._buttons.values() if not made.disabled]
+        if enabled and not self._find_findings():  # this button vanishes, but not the focus
+            enabled[0].focus()
+        self.schedule_redraw(urgent=True)
+
+    def _find_findings(self) -> list[Finding]:
+        """Return the findings of the latest run that were not dismissed, the newest last."""
+        found = [
+            finding
+            for callback in self.session.trainer.callbacks
+            if isinstance(callback, HealthMonitor)
+            for finding in callback.findings
+        ]
+        # `is`, since the next run may find an equal one
+        return [each for each in found if not any(each is one for one in self._dismissed)]
 
     def _on_session_change(self) -> None:
         # a training that is not running was stopped or stepped by a person, who waits to see it
@@ -207,6 +238,9 @@ class TrainingPanel(Panel):
         """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
         words, is_alert = self._choose_notice()
+        findings = [] if is_alert or self._is_waiting else self._find_findings()
+        self._findings = findings
+        self._dismiss.layout.display = None if findings else "none"
         progress = self._describe_progress()
         if error is None:
             self._traceback = ""
@@ -215,10 +249,18 @@ class TrainingPanel(Panel):
             self._traceback = self._write_traceback(error)
             self.add_class("mw-failed")
         self._described_error = error
-        shown = words if is_alert else f"{progress} {words}"
-        self._status.value = notice(shown, is_alert=is_alert) if words else progress
-        self._status.value += self._traceback
         said = words or (progress if session.state != "running" else "")
+        if findings:
+            newest = findings[-1]
+            more = f" {len(findings) - 1} more." if findings[1:] else ""
+            about = "Why?", f"About the finding: {newest.name}", explain_findings(findings)
+            shown = notice(f"{newest.title}.{more}") + popover(*about, self._status)
+            said = describe_finding(newest) if self._is_news(newest) else said
+        elif words:
+            shown = notice(words if is_alert else f"{progress} {words}", is_alert=is_alert)
+        else:
+            shown = progress
+        self._status.value = shown + self._traceback
         self._spoken.words = f"{_STATE_WORDS[session.state]}. {said}"
 
     def _choose_notice(self) -> tuple[str, bool]:
@@ -234,6 +276,13 @@ class TrainingPanel(Panel):
         if self._is_waiting:
             return _HOW_TO_STOP, False
         return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
+
+    def _is_news(self, finding: Finding) -> bool:
+        """Return whether screen readers read a finding: once, until the state changes."""
+        if not any(finding is each for each in self._announced):
+            self._announced.append(finding)
+            self._announced_in = self.session.state
+        return finding is self._announced[-1] and self.session.state == self._announced_in
 
     def _write_traceback(self, error: BaseException) -> str:
         lines = "".join(traceback.format_exception(error))

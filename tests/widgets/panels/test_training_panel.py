@@ -13,10 +13,12 @@ import torch
 from mnist_widgets import (
     DivergenceGuard,
     Evaluator,
+    HealthMonitor,
     SimpleNet,
     TrainingSession,
     load_bundled_digits,
 )
+from mnist_widgets.training.health.finding import Finding
 from mnist_widgets.widgets import TrainingPanel
 from mnist_widgets.widgets.redraws import scheduler
 
@@ -250,3 +252,78 @@ def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_traine
     gc.collect()
     assert panel() is None
     session.close()
+
+
+class Planted(HealthMonitor):
+    """Reports the findings that a test has planted, one after each batch."""
+
+    def on_train_begin(self, trainer):
+        self.findings = []
+
+    def on_batch_end(self, trainer, report):
+        names = ["dead units", "rate too high"]
+        if report.step <= len(names):
+            name = names[report.step - 1]
+            self.findings.append(Finding(name, 1, report.step, f"Evidence of {name}.", "Advice."))
+
+
+def shown_finding(panel):
+    """Return the name of the finding that the panel shows, or None."""
+    names = [name for name in ("Dead units", "Rate too high") if f">{name}." in panel._status.value]
+    assert (panel._dismiss.layout.display is None) == bool(names)
+    return names[0] if names else None
+
+
+def test_the_newest_finding_is_shown_until_it_is_dismissed_and_again_in_the_next_run(make_panel):
+    panel = make_panel(callbacks=[Planted()])
+    assert shown_finding(panel) is None
+    click(panel, "step")
+    assert shown_finding(panel) == "Dead units"
+    click(panel, "step")
+    assert shown_finding(panel) == "Rate too high"
+    assert "1 more" in panel._status.value
+    for part in ("Evidence of rate too high.", "Advice.", "03_inside_one_step"):
+        assert part in panel._status.value
+    view = panel.static_view()
+    assert "Evidence of dead units." in view.text
+    assert "Evidence of rate too high." in view.html
+    for name in ("Dead units", None):
+        panel._dismiss.click()
+        settle(panel)
+        assert shown_finding(panel) == name
+    click(panel, "step")
+    assert shown_finding(panel) is None
+    assert "Evidence" not in panel.static_view().text
+    click(panel, "stop")
+    click(panel, "reset")
+    click(panel, "step")
+    assert shown_finding(panel) == "Dead units"
+
+
+def test_an_error_comes_before_a_finding_and_a_finding_before_a_warning(make_panel):
+    panel = make_panel(callbacks=[Planted()])
+    panel.session.trainer.warnings.append("A planted warning.")
+    click(panel, "step")
+    assert shown_finding(panel) == "Dead units"
+    assert "A planted warning." not in panel._status.value
+    panel.show_error_message("A planted error.")
+    settle(panel)
+    assert shown_finding(panel) is None
+    assert "A planted error." in panel._status.value
+    click(panel, "stop")
+    panel._dismiss.click()
+    settle(panel)
+    assert "A planted warning." in panel._status.value
+
+
+def test_screen_readers_hear_a_finding_once(make_panel):
+    panel = make_panel(callbacks=[Planted()])
+    heard = []
+    panel._spoken.observe(lambda change: heard.append(change["new"]), "words")
+    for name in ("step", "step", "stop"):
+        click(panel, name)
+        panel.redraw()
+    panel._dismiss.click()
+    settle(panel)
+    for name in ("dead units", "rate too high"):
+        assert sum(f"Evidence of {name}." in words for words in heard) == 1, heard

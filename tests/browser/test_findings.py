@@ -1,0 +1,89 @@
+"""A finding of the health monitor in the lab: shown, explained, dismissed, and nothing moves."""
+
+from __future__ import annotations
+
+from axe import find_violations
+from playwright.sync_api import expect
+
+CELLS = [
+    "from mnist_widgets.widgets import dashboard",
+    "lab = dashboard(settings='adam lr=1', epochs=1, hide=['gallery', 'confusion', 'runs'])\nlab",
+]
+PARTS = ".mw-dashboard :is(.mw-panel, button, input, select):visible"
+ADDED = ("Dismiss", "Why?")
+
+
+def measure(page) -> list[dict[str, float]]:
+    """Return the boxes of the lab's panels and controls, without those that a finding adds."""
+    parts = page.locator(PARTS).all()
+    return [part.bounding_box() for part in parts if part.inner_text() not in ADDED]
+
+
+def expect_to_fit_at_any_width(lab, buttons) -> None:
+    """Expect that the buttons have their size and add nothing to the height of the panel."""
+    page, panel = lab.page, lab.page.locator(".mw-training-panel")
+    for width in (480, 700, 1000, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        box = panel.bounding_box()
+        for button in [each.bounding_box() for each in buttons]:
+            assert min(button["width"], button["height"]) >= 24
+            assert button["x"] + button["width"] <= box["x"] + box["width"]
+        if width == 480:
+            lab.screenshot("finding-narrow")
+        hidden = page.add_style_tag(content=".mw-dismiss { display: none !important; }")
+        assert panel.bounding_box()["height"] == box["height"]
+        hidden.evaluate("element => element.remove()")
+
+
+def test_a_rate_far_too_high_is_named_and_dismissed_by_keyboard_once_in_each_run(lab):
+    page = lab.page
+    page.set_viewport_size({"width": 1440, "height": 900})
+    lab.open_notebook(CELLS)
+    lab.run_all()
+    page.locator(".mw-dashboard").wait_for()
+    status, start = page.locator(".mw-status"), page.locator(".mw-start")
+    dismiss = page.get_by_role("button", name="Dismiss")
+    why = status.get_by_role("button", name="About the finding")
+    content = status.locator(".mw-popover")
+    before = measure(page)
+    expect(dismiss).to_be_hidden()
+
+    start.click()
+    expect(page.locator(".mw-state")).to_have_text("Finished")
+    expect(status).to_contain_text("more.")
+    assert measure(page) == before
+    names = set()
+    for dark in (False, True):
+        lab.set_theme(dark=dark)
+        why.focus()
+        page.keyboard.press("Enter")
+        expect(content).to_be_visible()
+        for words in ("In epoch 1", "03_inside_one_step.ipynb", "Also found"):
+            expect(content).to_contain_text(words)
+        assert not find_violations(page, ".mw-dashboard")
+        lab.screenshot(f"finding-{'dark' if dark else 'light'}")
+        page.keyboard.press("Escape")
+        expect(content).to_be_hidden()
+    lab.set_theme(dark=False)
+    expect_to_fit_at_any_width(lab, (why, dismiss))
+
+    while dismiss.is_visible():
+        shown = status.locator(".mw-notice").inner_text()
+        names.add(shown.partition(".")[0])
+        why.focus()
+        page.keyboard.press("Tab")
+        expect(dismiss).to_be_focused()
+        page.keyboard.press("Space")
+        expect(status).not_to_contain_text(shown)
+    assert "Rate too high" in names
+    expect(start).to_be_focused()
+    expect(status).to_contain_text("Epoch 1 of 1")
+    assert measure(page) == before
+    lab.run_cell("lab.panels['training'].schedule_redraw(urgent=True)")
+    expect(dismiss).to_be_hidden()
+
+    page.locator(".mw-reset").click()
+    expect(page.locator(".mw-state")).to_have_text("Ready")
+    start.click()
+    expect(page.locator(".mw-state")).to_have_text("Finished")
+    expect(dismiss).to_be_visible()
