@@ -6,7 +6,13 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
 from mnist_widgets.rendering.steps.numbers import format_sum, format_value
 from mnist_widgets.rendering.steps.pictures import draw_signed, find_pixel_shape, name_input
-from mnist_widgets.rendering.steps.view import MoveView, make_view, mark_chosen, read_label
+from mnist_widgets.rendering.steps.view import (
+    MoveView,
+    has_changed,
+    make_view,
+    mark_chosen,
+    read_label,
+)
 from mnist_widgets.training.recording.scores import find_scores, to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import (
@@ -62,8 +68,11 @@ def _write_remarks(record: StepRecord) -> list[str]:
             remarks.append("The gradients here were there before the step.")
     elif "update" in events and "backward" not in events[: events.index("update")]:
         remarks.append(
-            "The update came before the backward pass: it used gradients that were there before."
+            "The update came before the backward pass, so it did not use the gradients of this "
+            "batch."
         )
+        if has_changed(record):
+            remarks.append("The gradients here are older: those that the update used.")
     if record.has_old_gradients:
         remarks.append(
             "The gradients of an earlier batch were not cleared, and the backward pass added to "

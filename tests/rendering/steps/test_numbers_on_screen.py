@@ -8,7 +8,6 @@ import re
 from html import unescape
 
 import pytest
-import torch
 from recorded_steps import OPTIMIZERS, Reader, find_numbers, is_written, record_digits
 
 from mnist_widgets.rendering.steps.choice import StepChoice
