@@ -38,11 +38,11 @@ def test_values_of_every_size_are_right_to_the_last_digit():
 
 
 def test_the_parts_of_a_sum_have_the_same_decimals():
-    assert format_sum([1.23456, -0.00001, 0.1]) == ["1.235", "0.000", "0.100"]
+    assert format_sum([1.23456, -0.00001, 0.1]) == ["1.2346", "0.0000", "0.1000"]
     assert format_sum([0.0, 0.0]) == ["0", "0"]
     assert format_sum([]) == []
-    assert format_sum([1e-9, 2e-9]) == ["1.000e-09", "2.000e-09"]
-    assert format_sum([math.nan, 1.0]) == ["nan", "1.000"]
+    assert format_sum([1e-9, 2e-9]) == ["1.0000e-09", "2.0000e-09"]
+    assert format_sum([math.nan, 1.0]) == ["nan", "1.0000"]
 
 
 def test_a_change_of_a_weight_can_be_seen():
