@@ -21,7 +21,8 @@ NAMES = ["linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"]
 
 @pytest.fixture(scope="module", params=OPTIMIZERS)
 def case(request):
-    return request.param, record_digits(request.param)
+    record = record_digits(request.param)
+    return request.param, record, compute_exactly(record)
 
 
 def choose(record):
@@ -34,7 +35,7 @@ def choose(record):
         yield StepChoice(image, layer, chance.randrange(num_units), chance.randrange(num_weights))
 
 
-def exact(record):
+def compute_exactly(record):
     """Return what follows from inputs, weights and labels: in float64, and gradients by torch."""
     before = {name: value.double() for name, value in record.before.items()}
     images, hidden = (record.layers[name].inputs.double() for name in ("linear1", "linear2"))
@@ -67,7 +68,7 @@ def compute_gradients(record):
     return [len(sums) * gradient.double() for gradient in gradients]
 
 
-def check_data(read, record, choice, _name):
+def check_data(read, record, choice, _numbers, _name):
     image, label = record.inputs[choice.image], record.targets[choice.image]
     read.take_all(len(record.inputs), len(record.targets), 0)
     read.take_all(*record.inputs.shape, record.inputs.min(), record.inputs.max())
@@ -82,8 +83,7 @@ def are_largest(shown, values):
     return values[shown].min() >= others.max() - 1e-6
 
 
-def check_forward(read, record, choice, _name):
-    numbers = exact(record)
+def check_forward(read, record, choice, numbers, _name):
     inputs, sums, _ = numbers[choice.layer]
     image, label = choice.image, record.targets[choice.image]
     passed_on = numbers["hidden"] if choice.layer == "linear1" else sums
@@ -148,8 +148,7 @@ def find_terms(read, columns):
     return [int(term) for term in re.findall(pattern, table, re.MULTILINE)]
 
 
-def check_loss(read, record, choice, _name):
-    numbers = exact(record)
+def check_loss(read, record, choice, numbers, _name):
     losses, probabilities = numbers["losses"], numbers["probabilities"][choice.image]
     label = record.targets[choice.image]
     read.take(losses.mean(), size=5)
@@ -175,10 +174,10 @@ def check_loss(read, record, choice, _name):
         read.take(numbers["differences"][choice.image, each], size=5)
 
 
-def check_backward(read, record, choice, _name):
+def check_backward(read, record, choice, numbers, _name):
     gradients = {name: value.double() for name, value in record.gradients.items()}
     unit = gradients[f"{choice.layer}.weight"][choice.unit]
-    inputs, _, at_units = exact(record)[choice.layer]
+    inputs, _, at_units = numbers[choice.layer]
     terms = at_units[:, choice.unit] * inputs[:, choice.weight]
     size = terms.abs().sum()
     assert abs(terms.mean() - unit[choice.weight]) <= 1e-5 * size + 1e-12
@@ -209,7 +208,7 @@ def check_backward(read, record, choice, _name):
     read.take(unit[choice.weight])
 
 
-def check_update(read, record, choice, name):
+def check_update(read, record, choice, _numbers, name):
     weight = f"{choice.layer}.weight"
     at = (choice.unit, choice.weight)
     old, gradient, new = (
@@ -300,18 +299,18 @@ def strip_tags(html):
 
 
 def test_every_number_is_right_to_the_digits_shown(case):
-    name, record = case
+    name, record, numbers = case
     for choice in choose(record):
         for move, check in zip(MOVES, CHECKS, strict=True):
             view = show(move, record, choice)
             read = Reader(view.text)
-            check(read, record, choice, name)
+            check(read, record, choice, numbers, name)
             read.finish()
             assert find_numbers(strip_tags(view.html)) == find_numbers(view.text)
 
 
 def test_the_code_of_each_move_runs_and_gives_numbers_that_are_shown(case):
-    _, record = case
+    _, record, _ = case
     for choice in list(choose(record))[:10]:
         for move in MOVES:
             view = show(move, record, choice)
@@ -339,11 +338,11 @@ def test_a_wrong_number_is_noticed():
     last = find_numbers(text)[-1]
     read = Reader(text.replace(last, f"{float(last) + 0.001:.4f}"))
     with pytest.raises(AssertionError):
-        check_loss(read, record, choice, "SGD")
+        check_loss(read, record, choice, compute_exactly(record), "SGD")
 
 
 def test_parts_add_up_at_the_digits_shown(case):
-    _, record = case
+    _, record, _ = case
     for choice in list(choose(record))[:20]:
         for move, last in ((MOVES[1], "weighted sum"), (MOVES[3], "sum")):
             html = show(move, record, choice).html
