@@ -16,7 +16,15 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, code_box, notice, popover
+from mnist_widgets.widgets.parts.controls import (
+    ROW,
+    FocusKeeper,
+    LiveRegion,
+    button,
+    code_box,
+    notice,
+    popover,
+)
 from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
@@ -75,7 +83,7 @@ class TrainingPanel(Panel):
         self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
-        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent]
+        controls = [*self._buttons.values(), FocusKeeper(), self._epochs, self._bar, self._percent]
         super().__init__(
             "mw-training-panel",
             [HBox([*controls, self._state, self._status], layout=ROW), self._spoken],
@@ -158,7 +166,7 @@ class TrainingPanel(Panel):
         self._bar = FloatProgress(
             min=0, max=1, tooltip="How much of this training is done", layout={"width": "72px"}
         )
-        self._percent = text_line("mw-percent", width="42px")
+        self._percent = text_line("mw-percent", width="48px")
         self._state = text_line("mw-state-line", width="68px")
         self._status = text_line("mw-status", flex="1 1 190px")
         self._spoken = LiveRegion()
@@ -193,12 +201,13 @@ class TrainingPanel(Panel):
         parts = [
             f"Epoch {report.epoch} of {session.trainer.last_epoch}",
             f"batch {report.batch} of {report.num_batches}",
-            f"loss {format_loss(report.loss)}",
+            f"batch loss {format_loss(report.loss)}",
         ]
-        if session.state in ("running", "paused") and session.progress:  # it has begun
+        is_open = session.state in ("running", "paused")
+        if is_open and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
-        if speed := session.throughput.images_per_second:
+        if is_open and (speed := session.throughput.images_per_second):
             # two significant digits: the others change with every batch
             parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         return " · ".join(parts)
