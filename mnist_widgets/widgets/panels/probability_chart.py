@@ -142,7 +142,7 @@ class ProbabilityChart(ChartPanel):
             jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
         ]
         grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
-        self.schedule_redraw()
+        self.redraw()  # before the page shows it: the first answer is not read aloud
 
     def close(self) -> None:
         """Remove the chart from the page; a gallery that it follows stays."""
