@@ -98,17 +98,18 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
     return table
 
 
-def write_html(table: pd.DataFrame) -> str:
+def write_html(table: pd.DataFrame, caption: str = "") -> str:
     """Return a table as HTML, with a header for each row and each column.
 
     Args:
         table: its numbers with a fraction are shares.
+        caption: explains it.
     """
     if table.empty:
         return "<p>There are no numbers to show.</p>"
     titles = [str(table.index.name), *map(str, table.columns)]
     rows = [list(map(_write_cell, row)) for row in table.reset_index().itertuples(index=False)]
-    return StaticView.of_table([title.capitalize() for title in titles], rows).html
+    return StaticView.of_table([title.capitalize() for title in titles], rows, caption).html
 
 
 def _write_cell(value: object) -> str:

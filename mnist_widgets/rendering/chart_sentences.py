@@ -50,7 +50,7 @@ def describe_losses(series: LossSeries) -> str:
 
 
 def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> str:
-    """Return the accuracy, the most common mistake, and the class with the lowest recall.
+    """Return the accuracy, the class with the lowest recall, and the most common mistake.
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`; None if nothing was evaluated.
@@ -79,9 +79,10 @@ def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: 
         taken_for = f", most often taken for {_list_first(taken)}"
     plural = "" if len(worst) == 1 else "es" if noun == "class" else "s"
     return (
-        f"{sentence} Most common mistake{'s' if pairs[1:] else ''}: {_list_first(pairs)}, {times}"
-        f"{' each' if pairs[1:] else ''}. Hardest {noun}{plural}: {_list_first(worst)}, "
-        f"{write_share(recalls.min().item())} recognized{taken_for}."
+        f"{sentence} Hardest {noun}{plural}: {_list_first(worst)}, "
+        f"{write_share(recalls.min().item())} recognized{taken_for}. "
+        f"Most common mistake{'s' if pairs[1:] else ''}: {_list_first(pairs)}, {times}"
+        f"{' each' if pairs[1:] else ''}."
     )
 
 
@@ -116,7 +117,7 @@ def _describe_trend(losses: Sequence[float], num_batches: int) -> str:
         begin = means[0]
         is_accident = abs(begin - end) <= _SURE * math.hypot(error, error)
     change = abs(begin - end)
-    numbers = f"from {format_loss(begin)} to {format_loss(end)}"
+    numbers = f"from {format_loss(begin)} to {format_loss(end)} (mean of the last batches)"
     if is_accident or change <= _SAME * abs(begin):
         change = 0
         trend = f"Loss hardly changed in {num_batches:,} batches, {numbers}"

@@ -142,6 +142,24 @@ def downsample(points: Points, max_points: int = MAX_POINTS, smoothing: float = 
     return positions[1], values[1]
 
 
+def smooth_at(batch: int, losses: Sequence[float], smoothing: float) -> float:
+    """Return the smoothed loss at a batch; NaN if no loss that counts is a number.
+
+    Args:
+        batch: its number, from 1.
+        losses: of all batches. It reads the last ones until `batch`, as many as change the result
+            by more than 0.01 %.
+        smoothing: strength, from 0 to below 1.
+    """
+    num_read = math.ceil(math.log(1e-4) / math.log(smoothing)) if smoothing else 1
+    read = np.array(losses[max(batch - num_read, 0) : batch], dtype=float)
+    weights = smoothing ** np.arange(len(read), dtype=float)[::-1]
+    is_number = np.isfinite(read)
+    if not weights[is_number].any():
+        return math.nan
+    return float(np.average(read[is_number], weights=weights[is_number]))
+
+
 def pick_drawable(positions: Numbers, values: Sequence[float] | Numbers, is_log: bool) -> Points:
     """Return the points that a scale can show: finite ones, above 0 on a logarithmic scale.
 

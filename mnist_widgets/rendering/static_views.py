@@ -24,7 +24,7 @@ from mnist_widgets.rendering.png_charts import (
     draw_losses,
     draw_prediction,
 )
-from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries
+from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries, smooth_at
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
 
@@ -224,13 +224,16 @@ def render_images(
     return StaticView("\n".join([words, *wrong]), page.html + mistakes)
 
 
-def tabulate_batches(history: History, max_rows: int = 40) -> StaticView:
+def tabulate_batches(
+    history: History, smoothing: float = DEFAULT_SMOOTHING, max_rows: int = 40
+) -> StaticView:
     """Return a table of some batches' losses, with the epoch's metrics where an epoch ends.
 
     It takes as long for many batches as for few.
 
     Args:
         history: the history to show; another thread may append to it.
+        smoothing: strength of the smoothed losses, from 0 to below 1.
         max_rows: half of them are spread over all batches, half over the ends of epochs.
     """
     ends, losses = list(history.epoch_ends), history.batch_losses
@@ -246,8 +249,9 @@ def tabulate_batches(history: History, max_rows: int = 40) -> StaticView:
         epoch = epochs.get(batch)
         metrics = [format_metric(name, history[name][epoch - 1]) if epoch else "" for name in names]
         metrics = [f"{epoch or ''}", *metrics] if names else []
-        rows.append([f"{batch:,}", format_loss(losses[batch - 1]), *metrics])
-    titles = ["Batch", "Loss", *(["Epoch"] if names else []), *map(_name_metric, names)]
+        numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
+        rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
+    titles = ["Batch", "Loss", "Smoothed", *(["Epoch"] if names else []), *map(_name_metric, names)]
     caption = f"{len(batches)} of {num_batches:,} batches; a saved file of the numbers has all."
     return StaticView.of_table(titles, rows, caption if len(batches) < num_batches else "")
 

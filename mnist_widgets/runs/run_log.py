@@ -44,6 +44,11 @@ class Run:
         """The best test accuracy of its epochs, 0 to 1; None before there is one."""
         return max(self.history.get("test_accuracy", []), default=None)
 
+    @property
+    def latest_config(self) -> RunConfig | None:
+        """Its settings with the latest learning rate."""
+        return self.config and replace(self.config, learning_rate=self.learning_rates[-1])
+
     def to_words(self) -> dict[str, str]:
         """Return its settings as `RunConfig.to_words` does, with all its learning rates."""
         words = {} if self.config is None else self.config.to_words()

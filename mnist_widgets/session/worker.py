@@ -236,10 +236,10 @@ class Worker(HasListeners):
             self._end_run()
         finally:
             self._forget_last_run()
-            self.last_report = None
             if trainer is not None:
                 self.trainer, self._beginning = trainer, trainer.snapshot()
             self.trainer.restore(self._beginning)
+        self.last_report = None  # at once with the state: a panel may be drawn meanwhile
         self._change_to("idle")
 
     def _settle(self, state: State, error: BaseException | None = None) -> None:

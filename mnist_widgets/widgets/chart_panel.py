@@ -71,28 +71,43 @@ class ChartPanel(Panel):
             raise ValueError(f"The file must end in .png or .csv, but it is {str(path)!r}.")
         Path(path).write_bytes(self._write_file(ending))
 
-    def show_heading(self, title: str) -> None:
+    def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
         """Show a heading at the begin of the row of controls."""
+        if is_hidden:
+            super().show_heading(title, is_hidden=True)
+            return
         self._controls.children = (heading(title), *self._controls.children)
 
     def mark_static_view_stale(self) -> None:
-        """Note that the static view must be written again, and update the table."""
+        """Note that the static view must be written again; update the table and the speech."""
         super().mark_static_view_stale()
+        self._update_speech()  # here, because the page writes the captions of some charts
         self._footer.table = self._write_table() if self._footer.shows_data else ""
 
-    def _show_caption(self, words: str) -> None:
-        """Show a caption, which is read aloud only while nothing trains."""
+    def _show_caption(self, words: str, *, is_news: bool = True) -> None:
+        """Show a caption.
+
+        Args:
+            words: the caption.
+            is_news: whether it is read aloud if it is new, once nothing trains.
+        """
         self._footer.caption = words
-        self._update_speech()
+        self._footer.topic = words if is_news else ""
 
     def _update_speech(self) -> None:
+        """Let the captions be read aloud only while nothing trains."""
         self._footer.may_speak = not is_training()
         if not self._footer.may_speak:
             scheduler.schedule(self._update_speech)  # the end of a training redraws no chart
 
     def _write_table(self) -> str:
         """Return the table that the page shows, as HTML; called for each frame while it is open."""
-        return write_html(self.to_dataframe())
+        return write_html(self.to_dataframe(), self._table_caption)
+
+    @property
+    def _table_caption(self) -> str:
+        """What the table holds, in a few words."""
+        return ""
 
     def _write_file(self, ending: str) -> bytes:
         return self.to_png() if ending == "png" else self.to_csv().encode()

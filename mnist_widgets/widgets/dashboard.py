@@ -203,8 +203,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             shown = {name: self.panels[name] for name in widths if name in self.panels}
             for name, panel in shown.items():
                 panel.layout.flex = widths[name]
-                if name not in ("training", "settings"):  # which stand at the top, side by side
-                    panel.show_heading(_TITLES[name])
+                # the rows at the top need no heading to be seen
+                panel.show_heading(_TITLES[name], is_hidden=name in ("training", "settings"))
             return list(shown.values())
 
         # Wrapping makes one column below 800 px, two up to 1,450 px, and three above.
@@ -242,13 +242,15 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def _on_runs(self) -> None:
         current = self.run_log.current
         if self._settings is not None:
-            self._settings.run_config = None if current is None else current.config
+            self._settings.run_config = None if current is None else current.latest_config
         if self._loss_chart is None:
             return
         names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
         for run in self.run_log.runs:
             if run.number in names and run.best_accuracy is not None:
-                names[run.number] += f", best {write_share(run.best_accuracy)}"
+                names[run.number] += (
+                    f", best epoch's test accuracy {write_share(run.best_accuracy)}"
+                )
         self._loss_chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",

@@ -197,5 +197,6 @@ class LiveInference(Callback):
         if self._gallery is not None:
             self._gallery.show_predictions(predictions)
         if self._confusion is not None:
+            self._confusion.is_trained = self._step[1] > 0
             self._confusion.show_counts(predictions.confusion)
         self._shown_step = self._step

@@ -46,9 +46,17 @@ class Panel(VBox):
         for part in parts - {self}:
             part.close()
 
-    def show_heading(self, title: str) -> None:
-        """Show a heading at the top."""
-        self.children = (heading(title), *self.children)
+    def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
+        """Show a heading at the top.
+
+        Args:
+            title: the heading.
+            is_hidden: whether it is for screen readers only.
+        """
+        shown = heading(title)
+        if is_hidden:
+            shown.add_class("mw-spoken")
+        self.children = (shown, *self.children)
 
     def redraw(self) -> None:
         """Update the widgets from the data; called by the redraw scheduler."""

@@ -9,6 +9,16 @@ from watched_page import AFTER_AN_EPOCH
 
 MIN_TABLE_PX = 100  # some rows
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=2)\nlab"]
+# Keep what screen readers read aloud.
+RECORD_SPEECH = """() => {
+    window.heard = [];
+    new MutationObserver(changes => {
+        for (const {target} of changes) {
+            const isLive = target.matches?.("[role=status], [aria-live=polite]");
+            if (isLive && target.textContent.trim()) window.heard.push(target.textContent);
+        }
+    }).observe(document.querySelector(".mw-dashboard"), {subtree: true, childList: true});
+}"""
 CHARTS = {
     "Loss chart": ".mw-loss-chart",
     "Confusion matrix": ".mw-confusion-chart",
@@ -92,6 +102,29 @@ def test_a_caption_is_read_aloud_once_the_training_rests(trained):
     expect(page.locator(".mw-state")).to_have_text("Paused")
     expect(spoken).to_contain_text(AFTER_AN_EPOCH)
     assert spoken.inner_text() == caption.inner_text()
+
+
+def test_a_run_and_a_reset_are_read_aloud_in_few_words(trained):
+    page = trained.page
+    page.evaluate(RECORD_SPEECH)
+    page.locator(".mw-grid-image").nth(7).click()  # what was said before is done with
+    page.wait_for_function("heard.some(words => words.includes('The network says'))")
+    page.evaluate("heard.splice(0)")
+    page.locator(".mw-dashboard .mw-start").click()
+    expect(page.locator(".mw-state")).to_have_text("Finished")
+    page.wait_for_function("heard.some(words => words.startsWith('Accuracy'))")
+    page.wait_for_function("heard.some(words => words.startsWith('Loss'))")
+    heard = page.evaluate("heard.splice(0)")
+    begins = [words.split()[0].rstrip(".") for words in heard]
+    # the accuracy twice where the last epoch's comes late
+    assert set(begins) == {"Accuracy", "Finished", "Loss", "Training"}, heard
+    page.locator(".mw-dashboard .mw-reset").click()
+    page.wait_for_function("heard.some(words => words.startsWith('Ready'))")
+    page.evaluate("heard.splice(0, heard.findIndex(words => words.startsWith('Ready')))")
+    page.locator(".mw-grid-image").nth(5).click()  # is read after what a reset might say
+    page.wait_for_function("heard.some(words => words.includes('The network says'))")
+    heard = page.evaluate("heard")
+    assert [words.split()[0] for words in heard] == ["Ready.", "True"], heard
 
 
 def test_the_save_menu_gives_a_picture_and_a_table(trained):

@@ -17,7 +17,9 @@ def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     lab.run_all()
     page = lab.page
     by_code = page.locator(CHART).first
-    expect(by_code.locator(KEY)).to_have_text(["lr 0.00001", "lr 0.0001", "lr 0.001 (this run)"])
+    expect(by_code.locator(KEY)).to_have_text(
+        ["lr 0.00001", "lr 0.0001", "lr 0.001 (this run, smoothed)"]
+    )
     drawn = by_code.locator(".bqplot path.line[style*='--mw-run']")
     lengths = drawn.evaluate_all("paths => paths.map(path => path.getAttribute('d').length)")
     assert len([length for length in lengths if length > 100]) == 2
@@ -40,8 +42,8 @@ def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     expect(state).to_have_text("Ready")
     start.click()
     expect(state).to_have_text("Finished")
-    best = r", best \d+\.\d %"
-    labels = [f"run 1: Adam{best}$", rf"run 2: SGD with momentum{best} \(this run\)$"]
+    best = r", best epoch's test accuracy \d+\.\d %"
+    labels = [f"run 1: Adam{best}$", rf"run 2: SGD with momentum{best} \(this run, smoothed\)$"]
     expect(in_lab.locator(KEY)).to_have_text([re.compile(label) for label in labels])
     expect(in_lab.locator(".mw-run-table .mw-run")).to_have_count(3)  # the header among them
     page.set_viewport_size({"width": 1280, "height": 1300})

@@ -83,7 +83,7 @@ def test_the_keyboard_steers_the_training(lesson, keyboard):
     keyboard.go_to(start, "Shift+Tab")
     keyboard.press("Enter")
     lesson.expect_state("Training")
-    keyboard.go_to(pause)
+    expect(pause).to_be_focused()  # Start cannot be pressed any more
     keyboard.press("Space")
     lesson.expect_state("Paused")
     num_batches, _ = lesson.look()
@@ -91,9 +91,46 @@ def test_the_keyboard_steers_the_training(lesson, keyboard):
     keyboard.press("Enter")
     expect(lesson.caption).to_contain_text(batches_in_caption(num_batches + 1))
     lesson.lab.screenshot("keyboard-step")
+    for number in (2, 3):
+        expect(step).to_be_enabled()
+        expect(step).to_be_focused()
+        keyboard.press("Enter")
+        expect(lesson.caption).to_contain_text(batches_in_caption(num_batches + number))
     keyboard.go_to(stop)
     keyboard.press("Space")
     lesson.expect_state("Stopped")
+    expect(step).to_be_focused()
+
+
+def test_the_focus_stays_in_the_row_when_a_training_ends(lesson, keyboard):
+    panel = lesson.lab.page.locator(PANEL)
+    start, pause = panel.locator(".mw-start"), panel.locator(".mw-pause")
+    lesson.epochs.fill("2000")
+    lesson.epochs.press("Enter")
+    start.focus()
+    keyboard.press("Enter")
+    expect(pause).to_be_focused()
+    lesson.lab.run_cell("session.stop()")
+    expect(start).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.go_to(panel.locator(".mw-reset"))
+    lesson.lab.run_cell("session.stop()")
+    lesson.expect_state("Stopped")
+    expect(panel.locator(".mw-reset")).to_be_focused()
+
+
+def test_the_focus_stays_beside_the_gallery_at_its_last_page(lesson, keyboard):
+    back, forward = (
+        lesson.gallery.get_by_role("button", name=name) for name in ("Previous", "Next")
+    )
+    matrix = lesson.lab.page.locator(".mw-confusion-chart")
+    matrix.locator("select").nth(-2).select_option("4")
+    matrix.locator("select").nth(-1).select_option("4")
+    expect(back).to_be_disabled()
+    forward.focus()
+    keyboard.press("Enter")
+    expect(forward).to_be_disabled()
+    expect(back).to_be_focused()
 
 
 def test_the_keyboard_selects_an_image_and_a_cell_of_the_matrix(lesson, keyboard):

@@ -42,7 +42,7 @@ RENDER = """async ([source, chart]) => {
     document.body.append(box);
     window.removeLast = widget.default.render({model: window.model, el: box.lastElementChild});
 }"""
-CAPTION = {"caption": "Nothing yet.", "may_speak": True}
+CAPTION = {"caption": "Nothing yet.", "topic": "", "may_speak": True}
 FOOTER = {"name": "Loss chart", "shows_data": False, "table": "", **CAPTION}
 
 
@@ -173,9 +173,9 @@ def test_a_new_caption_that_stays_is_read_aloud_and_its_copy_goes(footer):
     spoken, clock = footer.page.locator(".mw-spoken"), footer.page.clock
     clock.run_for(60_000)
     expect(spoken).to_have_text("")  # the first can be found by reading the page
-    footer.change(caption="One.")
+    footer.change(caption="One.", topic="1")
     clock.run_for(1_500)
-    footer.change(caption="Two.")
+    footer.change(caption="Two.", topic="2")
     clock.run_for(1_500)
     expect(spoken).to_have_text("")
     clock.run_for(1_000)
@@ -186,7 +186,7 @@ def test_a_new_caption_that_stays_is_read_aloud_and_its_copy_goes(footer):
 
 def test_a_caption_waits_for_the_end_of_the_training_and_is_read_once(footer):
     spoken, clock = footer.page.locator(".mw-spoken"), footer.page.clock
-    footer.change(may_speak=False, caption="An epoch.")
+    footer.change(may_speak=False, caption="An epoch.", topic="an epoch")
     clock.run_for(60_000)
     expect(spoken).to_have_text("")
     footer.change(may_speak=True)
@@ -196,6 +196,17 @@ def test_a_caption_waits_for_the_end_of_the_training_and_is_read_once(footer):
     footer.change(may_speak=True)
     clock.run_for(2_500)
     expect(spoken).to_have_text("")
+
+
+def test_a_caption_is_read_aloud_for_a_new_topic_only(footer):
+    spoken, clock = footer.page.locator(".mw-spoken"), footer.page.clock
+    footer.change(caption="Image 3: 7.", topic="3")
+    clock.run_for(2_500)
+    expect(spoken).to_have_text("Image 3: 7.")
+    for topic in ("3", ""):
+        footer.change(caption="Image 3: 2.", topic=topic)
+        clock.run_for(2_500)
+        expect(spoken).to_have_text("")
 
 
 def test_a_click_elsewhere_closes_the_menu(footer):

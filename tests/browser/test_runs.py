@@ -138,7 +138,7 @@ def test_runs_share_one_chart_and_are_named_by_what_differs(runs):
     runs.train("lr=0.001")
     expect(runs.key).to_have_count(0)
     runs.train("lr=0.01")
-    runs.expect_labels("lr 0.001", "lr 0.01 (this run)")
+    runs.expect_labels("lr 0.001", "lr 0.01 (this run, smoothed)")
     assert len(runs.earlier_lines()) == 1
     runs.train("lr=0.0001")
     runs.train("lr=0.003 sgd")
@@ -148,7 +148,7 @@ def test_runs_share_one_chart_and_are_named_by_what_differs(runs):
         "Adam, lr 0.01",
         "Adam, lr 0.0001",
         "SGD, lr 0.003",
-        "AdamW, lr 0.003 (this run)",
+        "AdamW, lr 0.003 (this run, smoothed)",
     )
     lines = runs.earlier_lines()
     assert len(lines) == len({dashes for dashes, _ in lines}) == len({c for _, c in lines}) == 4
@@ -170,14 +170,14 @@ def test_runs_share_one_chart_and_are_named_by_what_differs(runs):
 def test_runs_are_hidden_shown_and_deleted(runs):
     for rate in ("0.001", "0.01", "0.1"):
         runs.train(f"lr={rate}", epochs=1)
-    runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run)")
+    runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run, smoothed)")
     runs.lab.page.get_by_label("Run 2").uncheck()
-    runs.expect_labels("lr 0.001", "lr 0.1 (this run)")
+    runs.expect_labels("lr 0.001", "lr 0.1 (this run, smoothed)")
     runs.lab.page.get_by_label("Run 2").check()
-    runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run)")
+    runs.expect_labels("lr 0.001", "lr 0.01", "lr 0.1 (this run, smoothed)")
     assert len(runs.earlier_lines()) == 2
-    runs.table.get_by_title("Delete run 1").click()
-    runs.expect_labels("lr 0.01", "lr 0.1 (this run)")
+    runs.table.get_by_role("button", name="Delete run 1").click()
+    runs.expect_labels("lr 0.01", "lr 0.1 (this run, smoothed)")
     expect(runs.lab.page.get_by_label("Run 1")).to_have_count(0)
     expect(runs.table.locator(".mw-run")).to_have_count(3)  # the header among them
     assert len(runs.earlier_lines()) == 1

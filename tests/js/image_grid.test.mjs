@@ -69,6 +69,7 @@ function answersOf(...rows) {
   return view;
 }
 
+const HINT = "Click an image to see what the network says of it.";
 const STATE = {
   image_ids: [4, 9, 7],
   num_visible: 2,
@@ -80,11 +81,13 @@ const STATE = {
   class_names: ["a<b", "cat"],
 };
 
-test("the caption names the selected image and says if it is not on the page", () => {
+test("the caption names the selected image, or says what to do if none of the page is", () => {
   const caption = (selected) => grid.deriveShown({ ...STATE, selected })?.shown_caption;
   assert.equal(caption(4), "Page 1 of 1: 1 right. Image 4: true a<b.");
-  assert.equal(caption(7), "Page 1 of 1: 1 right. Image 7: true cat (not on this page).");
-  assert.equal(caption(-1), "Page 1 of 1: 1 right. No image is selected.");
+  assert.equal(caption(7), `${STATE.summary} ${HINT}`);
+  assert.equal(caption(-1), `${STATE.summary} ${HINT}`);
+  const empty = { ...STATE, num_visible: 0, summary: "Not a single mistake.", selected: 7 };
+  assert.equal(grid.deriveShown(empty).shown_caption, empty.summary);
   assert.equal(caption(5), undefined);
 });
 

@@ -43,7 +43,9 @@ def test_a_fall_has_its_first_and_its_last_losses():
     flat = np.full(300, 0.21)
     losses = np.concatenate([np.geomspace(2.3, 0.21, 100), flat])
     words = describe(losses)
-    assert words.startswith("Loss fell from 2.30 to 0.210 in 400 batches; nearly flat since batch ")
+    begin, _, end = words.partition(" (mean of the last batches) ")
+    assert begin == "Loss fell from 2.30 to 0.210"
+    assert end.startswith("in 400 batches; nearly flat since batch ")
     since = int(words.removesuffix(".").rpartition(" ")[2])
     assert 90 <= since <= 130
 
@@ -59,7 +61,7 @@ def test_a_steady_fall_is_not_called_flat():
 
 def test_losses_that_rise_are_said_to_rise():
     assert describe(np.linspace(1, 3, 200)).startswith("Loss rose from 1.00 to 2.9")
-    assert describe(np.geomspace(2.3, 1e9, 200)).startswith("Loss rose from 2.30 to 6.64e+08 in")
+    assert describe(np.geomspace(2.3, 1e9, 200)).startswith("Loss rose from 2.30 to 6.64e+08 (")
 
 
 def test_losses_that_stay_are_said_to_stay():
@@ -195,8 +197,8 @@ def matrix(size=3, **mistakes):
 
 def test_a_matrix_says_its_accuracy_its_worst_mistake_and_its_worst_class():
     assert describe_confusion(matrix(m21=12, m02=5, m01=9), "abc", "class") == (
-        "Accuracy 91.3 %: 274 of 300 right. Most common mistake: c taken for b, 12 times. "
-        "Hardest class: a, 86.0 % recognized, most often taken for b."
+        "Accuracy 91.3 %: 274 of 300 right. Hardest class: a, 86.0 % recognized, most often taken "
+        "for b. Most common mistake: c taken for b, 12 times."
     )
 
 

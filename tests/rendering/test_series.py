@@ -13,6 +13,7 @@ from mnist_widgets.rendering.series import (
     Series,
     downsample,
     nice_limit,
+    smooth_at,
 )
 from mnist_widgets.training.history import History
 
@@ -34,6 +35,19 @@ def test_smoothing_is_the_average_corrected_for_its_start():
         average = strength * average + (1 - strength) * value
         expected.append(average / (1 - strength**position))
     assert smooth(values, strength) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("strength", [0, 0.5, 0.8, 0.99])
+def test_the_smoothed_loss_of_a_batch_is_that_of_the_line(strength):
+    losses = np.random.default_rng(0).uniform(1, 2, size=3000)
+    line = smooth(losses, strength)
+    for batch in (1, 2, 50, 3000):
+        assert smooth_at(batch, losses, strength) == pytest.approx(line[batch - 1], rel=1e-3)
+
+
+def test_the_smoothed_loss_leaves_out_what_is_no_number():
+    assert smooth_at(3, [1.0, 2.0, math.inf], 0.5) == pytest.approx(smooth([1.0, 2.0], 0.5)[1])
+    assert math.isnan(smooth_at(1, [math.nan], 0.5))
 
 
 def test_an_empty_series_can_be_smoothed_and_downsampled():

@@ -137,19 +137,19 @@ def test_the_table_of_epochs_holds_the_last_ones(history):
 
 def test_the_table_of_batches_has_the_metrics_where_epochs_end(history):
     history.add_batch(math.nan)
-    assert tabulate_batches(history).text.splitlines() == [
-        "Batch  Loss  Epoch  Mean loss  Test loss  Test accuracy",
-        "    1  4.00                                            ",
-        "    2  3.00                                            ",
-        "    3  2.00                                            ",
-        "    4  1.00                                            ",
-        "    5  1.00      1       2.20      0.500        90.00 %",
+    assert tabulate_batches(history, smoothing=0.5).text.splitlines() == [
+        "Batch  Loss  Smoothed  Epoch  Mean loss  Test loss  Test accuracy",
+        "    1  4.00      4.00                                            ",
+        "    2  3.00      3.33                                            ",
+        "    3  2.00      2.57                                            ",
+        "    4  1.00      1.73                                            ",
+        "    5  1.00      1.35      1       2.20      0.500        90.00 %",
         *(
-            f"    {batch}  1.00                                            "
-            for batch in range(6, 10)
+            f"    {batch}  1.00      {smoothed}                                            "
+            for batch, smoothed in zip(range(6, 10), ("1.17", "1.09", "1.04", "1.02"), strict=True)
         ),
-        "   10  1.00      2       1.00       3.00        95.00 %",
-        "   11   nan                                            ",
+        "   10  1.00      1.01      2       1.00       3.00        95.00 %",
+        "   11   nan      1.01                                            ",
     ]
 
 
@@ -162,15 +162,18 @@ def test_the_table_of_a_long_training_spreads_its_rows(history):
     num_rows = int(caption.split()[0])
     assert 20 <= num_rows <= 40
     assert caption.split()[1:4] == ["of", "100,010", "batches;"]
-    assert first.split() == ["1", "4.00"]
-    assert last.split() == ["100,010", "0.500", "1002", "0.500", "0.600", "90.00", "%"]
+    assert first.split() == ["1", "4.00", "4.00"]
+    assert last.split() == ["100,010", "0.500", "0.500", "1002", "0.500", "0.600", "90.00", "%"]
 
 
 def test_before_a_batch_the_table_of_batches_is_a_sentence():
     assert tabulate_batches(History()).text == "No batch has been trained yet."
     history = History()
     history.add_batch(2.0)
-    assert tabulate_batches(history).text.splitlines() == ["Batch  Loss", "    1  2.00"]
+    assert tabulate_batches(history).text.splitlines() == [
+        "Batch  Loss  Smoothed",
+        "    1  2.00      2.00",
+    ]
 
 
 def test_the_text_of_a_table_is_aligned_below_its_caption():

@@ -199,6 +199,22 @@ def test_reset_restores_weights_and_optimizer_bit_for_bit_while_running(session)
         assert session.last_report is None
 
 
+def test_a_reset_forgets_the_last_batch_together_with_the_state(make_session):
+    seen = []
+
+    class Watching(Callback):
+        def on_reset(self, trainer):
+            seen.append((session.state, session.last_report is not None))
+
+    session = make_session(callbacks=[Watching()])
+    session.start(1)
+    session.join(TIMEOUT_S)
+    session.reset()
+    settle(session)
+    assert seen == [("finished", True)]
+    assert (session.state, session.last_report) == ("idle", None)
+
+
 @pytest.mark.parametrize("action", ["start", "step", "reset"])
 def test_a_chosen_trainer_is_used_from_a_run_or_a_reset_on(make_trainer, action):
     first, second = make_trainer(), make_trainer()

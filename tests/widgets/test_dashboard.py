@@ -343,12 +343,53 @@ def parts_of(widget):
         yield from parts_of(child)
 
 
+CHARTS = ["loss_chart", "gallery", "prediction", "confusion"]
+
+
+def test_no_caption_of_a_lab_is_read_aloud_while_it_trains(lab):
+    def may_speak():
+        settle(lab)
+        return {name for name in CHARTS if lab.panels[name]._footer.may_speak}
+
+    lab.session.start(1000)
+    while len(lab.session.trainer.history.batch_losses) < 3:
+        lab.panels["gallery"].schedule_redraw()
+        settle(lab)
+    lab.selected_index = 5
+    assert may_speak() == set()
+    lab.session.pause()
+    assert may_speak() == set(CHARTS)
+
+
+def test_a_training_is_news_of_loss_and_matrix_and_a_choice_of_images_and_prediction(lab):
+    """Where the topic of a caption is new and not empty, screen readers read the caption aloud."""
+    known = {}
+
+    def find_news():
+        settle(lab)
+        topics = {name: lab.panels[name]._footer.topic for name in CHARTS}
+        news = {name for name, topic in topics.items() if topic and topic != known.get(name)}
+        known.update(topics)
+        return news
+
+    find_news()
+    train(lab)
+    assert find_news() == {"loss_chart", "confusion"}
+    lab.selected_index = 5
+    assert find_news() == {"prediction"}
+    lab.selected_pair = (4, 9)
+    assert find_news() == {"gallery"}
+    lab.session.reset()
+    assert find_news() == set()  # of an untrained network
+    train(lab)
+    assert find_news() == {"loss_chart", "confusion"}
+
+
 def test_each_panel_on_the_page_has_its_heading(make_lab):
     lab = make_lab(hide=["runs"])
     headings = [part.value for part in parts_of(lab) if "mw-title" in part._dom_classes]
-    assert sorted(headings) == [
-        f"<h3>{title}</h3>" for title in ("Confusion matrix", "Loss", "Prediction", "Test images")
-    ]
+    titles = ["Confusion matrix", "Loss", "Prediction", "Settings", "Test images", "Training"]
+    assert sorted(headings) == [f"<h3>{title}</h3>" for title in titles]
 
 
 @pytest.fixture
@@ -413,7 +454,8 @@ def test_a_run_that_goes_on_keeps_its_network_whatever_the_settings_show(lab):
     train(lab)
     assert lab.session.trainer.model is model
     (run,) = lab.run_log.runs
-    assert lab.panels["settings"].run_config == run.config == RunConfig(batch_size=32)
+    assert run.config == RunConfig(batch_size=32)
+    assert lab.panels["settings"].run_config == RunConfig(batch_size=32, learning_rate=0.5)
     lab.session.reset()
     settle(lab)
     assert lab.panels["settings"].run_config is None

@@ -84,7 +84,11 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
     Attributes:
         selected_pair: (true, predicted), the classes of the selected cell; None for no cell. A
             trait.
+        is_trained: whether the network that was counted has learned something; otherwise new counts
+            are not read aloud.
     """
+
+    is_trained = True
 
     def __init__(
         self,
@@ -161,7 +165,8 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         )
         self._show_cells(counts)
         self._show_pair(counts, pair)
-        self._show_caption(describe_confusion(counts, self._class_names, self._noun))
+        words = describe_confusion(counts, self._class_names, self._noun)
+        self._show_caption(words, is_news=counts is not None and self.is_trained)
         self.mark_static_view_stale()
 
     def _write_table(self) -> str:

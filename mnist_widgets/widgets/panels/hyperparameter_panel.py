@@ -32,6 +32,7 @@ from mnist_widgets.widgets.parts.setting_controls import (
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "text")
 """The names that `lock` and `hide` can hold."""
+_NEW_RUN = "A new run uses the settings shown: press Start; after a run, Reset and Start."
 
 
 class HyperparameterPanel(Panel):
@@ -107,6 +108,8 @@ class HyperparameterPanel(Panel):
         error, waiting = self._text_error, self._find_waiting()
         listed = ", ".join(waiting)
         words = f"Press Reset to use {'it' if len(waiting) == 1 else 'them'}." if waiting else ""
+        if not waiting and (live := self._find_live()):
+            words = f"{' and '.join(live)}: used from the next batch on."
         self._difference.value = f'<span title="{html.escape(listed)}">{words}</span>'
         self._error.value = notice(error, is_alert=True) if error else ""
         self._spoken.words = error or f"{words} {listed}"
@@ -191,10 +194,10 @@ class HyperparameterPanel(Panel):
             return "These settings are fixed in this lesson."
         live = [setting.label.lower() for setting in free if setting.is_live]
         if not live:
-            return "Choose, then press Start. During a run, changes wait for the next Reset."
+            return f"{_NEW_RUN} Changes during a run, or after it, wait for the next Reset."
         return (
-            f"Choose, then press Start. During a run, the {' and the '.join(live)} changes at "
-            "once; all other changes wait for the next Reset."
+            f"{_NEW_RUN} During a run, and after it, a new {' and a new '.join(live)} applies from "
+            "the next batch on; all other changes wait for the next Reset."
         )
 
     def _find_waiting(self) -> list[str]:
@@ -202,6 +205,16 @@ class HyperparameterPanel(Panel):
         run_config = (self.run_config or self.config).with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
         return [words[name] for name in words if words[name] != run_words[name]]
+
+    def _find_live(self) -> list[str]:
+        """Return the labels of the settings that only wait for the next batch."""
+        run_config = self.run_config or self.config
+        return [
+            setting.label
+            for setting in SETTINGS
+            if setting.is_live
+            and getattr(self.config, setting.name) != getattr(run_config, setting.name)
+        ]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
         value: dict[str, Any] = {setting.name: change["new"]}

@@ -78,6 +78,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         if images_per_page < 1:
             raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
         self._digit_set, self._num_images = digit_set, len(digit_set)
+        self._title = digit_set.name
         self._predictions: Predictions | None = None
         self.answers = torch.zeros(len(digit_set), len(digit_set.class_names))
         self._filter = ALL_IMAGES
@@ -155,9 +156,15 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         """Return the page of images, with the network's mistakes marked."""
         digit_set, visible = self._digit_set, self.visible_indices
         names, verdicts, sentences = describe_images(digit_set, self.answers, visible)
-        page = f"{self.grid.label}, shown: {name_filter(self._wanted, digit_set.class_names)}"
+        page = self.grid.label
         words = describe_page(page, verdicts, sentences) if names else self.grid.notice
         return render_images(digit_set.images[visible], verdicts, names, NUM_COLUMNS, words)
+
+    def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
+        """Show a heading, which names the images, too."""
+        self._title = title
+        super().show_heading(title, is_hidden=is_hidden)
+        scheduler.schedule(self.redraw)
 
     def redraw(self) -> None:
         """Update the widgets from predictions and choices; called by the redraw scheduler."""
@@ -175,12 +182,15 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             self._show_images(visible)
             grid.page_index, grid.num_images = pager.page_index, len(indices)
             page = f"page {pager.page_index + 1:,} of {pager.num_pages:,}"
-            grid.label = f"{self._digit_set.name}, {page}"
+            shown = name_filter(wanted, self._class_names)
+            grid.label = f"{self._title}, {page}, shown: {shown}"
             grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
             of_visible = slice(len(visible))
             grid.summary = grid.notice or describe_page(
                 page.capitalize(), grid.verdicts[of_visible], grid.sentences[of_visible]
             )
+        # another page is read aloud, new answers for the same one are not
+        self._footer.topic = f"{self._wanted} {self._order.value} {pager.page_index}"
         if not torch.equal(visible, self.visible_indices):
             self.set_trait("visible_indices", visible)
         self.mark_static_view_stale()
@@ -197,6 +207,10 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             index = self.selected_index  # a click may have come while the images were made
             self.grid.selected = -1 if index is None else index
         self.mark_static_view_stale()
+
+    @property
+    def _table_caption(self) -> str:
+        return f"{self.grid.label}."
 
     @property
     def _wanted(self) -> ImageFilter:

@@ -159,11 +159,12 @@ class LossChart(ChartPanel, Callback):
         self._show_points(self._batches, self._series.batches)
         self._show_points(self._epoch_means, self._series.means)
         self._show_points(self._test_losses, self._series.test_losses)
-        self._show_caption(describe_losses(self._series))
+        has_losses = self._series.num_batches > 0
+        self._show_caption(describe_losses(self._series), is_news=has_losses)
         self.mark_static_view_stale()
 
     def _write_table(self) -> str:
-        return tabulate_batches(self.history).html
+        return tabulate_batches(self.history, self.smoothing).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""

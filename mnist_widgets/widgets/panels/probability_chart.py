@@ -142,6 +142,7 @@ class ProbabilityChart(ChartPanel):
             jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
         ]
         grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
+        self.redraw()  # before the page shows it: the first answer is not read aloud
 
     def close(self) -> None:
         """Remove the chart from the page; a gallery that it follows stays."""
@@ -189,7 +190,15 @@ class ProbabilityChart(ChartPanel):
             self._image.value = picture
             self._show_caption(self._describe(answer) if answer else _NO_IMAGE)
             self._figure.show(answer)
+        else:  # after a click the answer is read aloud, after a training it is not
+            selected = self._gallery.grid.selected
+            self._footer.topic = "" if selected < 0 else f"{selected}"
         self.mark_static_view_stale()
+
+    @property
+    def _table_caption(self) -> str:
+        selected = -1 if self._gallery is None else self._gallery.grid.selected
+        return "Probabilities." if selected < 0 else f"Probabilities for image {selected:,}."
 
     @property
     def _shown_answer(self) -> Answer | None:

@@ -138,7 +138,7 @@ class _Row:
         checkbox_style, text_style, button_style = [part.style for part in parts] or [{}, {}, {}]
         self.checkbox = Checkbox(indent=False, layout=layout, style=checkbox_style)
         self.text = HTML(layout=layout, style=text_style)
-        self.button = Button(description="Delete", layout=layout, style=button_style)
+        self.button = Button(layout=layout, style=button_style)
         self.parts: tuple[Widget, ...] = (self.checkbox, self.text, self.button)
 
     def show(self, number: int, is_shown: bool, is_current: bool) -> None:
@@ -146,9 +146,8 @@ class _Row:
         with written_by_code(self.checkbox):
             self.checkbox.value = is_shown
         self.checkbox.disabled = self.button.disabled = is_current
-        self.button.tooltip = (
-            "This is the current run; Reset first" if is_current else f"Delete run {number}"
-        )
+        self.button.description = f"Delete run {number}"
+        self.button.tooltip = "This is the current run; Reset first" if is_current else None
 
 
 def _describe(run: Run, label: str, is_best: bool) -> str:

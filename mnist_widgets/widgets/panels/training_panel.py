@@ -15,11 +15,18 @@ from mnist_widgets.rendering.finding_captions import describe_finding, explain_f
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
-from mnist_widgets.training.health.finding import Finding
-from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import check_epochs
+from mnist_widgets.widgets.open_findings import OpenFindings
 from mnist_widgets.widgets.panel import Panel, text_line
-from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, code_box, notice, popover
+from mnist_widgets.widgets.parts.controls import (
+    ROW,
+    FocusKeeper,
+    LiveRegion,
+    button,
+    code_box,
+    notice,
+    popover,
+)
 from mnist_widgets.widgets.redraws import scheduler
 
 _STATE_WORDS: dict[State, str] = {
@@ -78,17 +85,15 @@ class TrainingPanel(Panel):
         self._message: tuple[State, str] | None = None  # an error's, and when it arose
         self._described_error: BaseException | None = None
         self._traceback = ""  # of that error, as HTML
-        self._findings: list[Finding] = []  # those shown, the newest last
-        self._dismissed: list[Finding] = []
-        self._announced: list[Finding] = []  # to screen readers, the newest in this state:
-        self._announced_in: State = "idle"
+        self._findings = OpenFindings(session)
         self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
-        controls = [*self._buttons.values(), self._epochs, self._bar, self._percent, self._state]
+        controls = [*self._buttons.values(), FocusKeeper(), self._epochs, self._bar, self._percent]
         # in a box of its own: the button takes its place from the status line, not from the row
         status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
-        super().__init__("mw-training-panel", [HBox([*controls, status], layout=ROW), self._spoken])
+        row = HBox([*controls, self._state, status], layout=ROW)
+        super().__init__("mw-training-panel", [row, self._spoken])
         session.add_listener(self._on_session_change)
         for panel in tuple(_open_panels):
             is_replaced = panel.session is session or panel.session.is_closed
@@ -116,7 +121,7 @@ class TrainingPanel(Panel):
             words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
-        words = " ".join([words, *map(describe_finding, self._find_findings())])
+        words = " ".join([words, *map(describe_finding, self._findings.find())])
         return StaticView.of_words(words)
 
     def redraw(self) -> None:
@@ -168,7 +173,7 @@ class TrainingPanel(Panel):
         self._bar = FloatProgress(
             min=0, max=1, tooltip="How much of this training is done", layout={"width": "72px"}
         )
-        self._percent = text_line("mw-percent", width="42px")
+        self._percent = text_line("mw-percent", width="48px")
         self._state = text_line("mw-state-line", width="68px")
         self._status = text_line("mw-status", flex="1 1 0")
         self._dismiss = button(
@@ -195,22 +200,11 @@ class TrainingPanel(Panel):
         self.schedule_redraw(urgent=is_done)
 
     def _on_dismiss(self) -> None:
-        self._dismissed = [*self._dismissed, *self._findings[-1:]]
+        self._findings.dismiss_shown()
         enabled = [made for made in self._buttons.values() if not made.disabled]
-        if enabled and not self._find_findings():  # this button vanishes, but not the focus
+        if enabled and not self._findings.find():  # this button vanishes, but not the focus
             enabled[0].focus()
         self.schedule_redraw(urgent=True)
-
-    def _find_findings(self) -> list[Finding]:
-        """Return the findings of the latest run that were not dismissed, the newest last."""
-        found = [
-            finding
-            for callback in self.session.trainer.callbacks
-            if isinstance(callback, HealthMonitor)
-            for finding in callback.findings
-        ]
-        # `is`, since the next run may find an equal one
-        return [each for each in found if not any(each is one for one in self._dismissed)]
 
     def _on_session_change(self) -> None:
         # a training that is not running was stopped or stepped by a person, who waits to see it
@@ -224,12 +218,13 @@ class TrainingPanel(Panel):
         parts = [
             f"Epoch {report.epoch} of {session.trainer.last_epoch}",
             f"batch {report.batch} of {report.num_batches}",
-            f"loss {format_loss(report.loss)}",
+            f"batch loss {format_loss(report.loss)}",
         ]
-        if session.state in ("running", "paused") and session.progress:  # it has begun
+        is_open = session.state in ("running", "paused")
+        if is_open and session.progress:  # it has begun
             left_s = session.num_batches_left * session.throughput.seconds_per_batch
             parts.append(f"{format_duration(left_s)} left")
-        if speed := session.throughput.images_per_second:
+        if is_open and (speed := session.throughput.images_per_second):
             # two significant digits: the others change with every batch
             parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
         return " · ".join(parts)
@@ -238,8 +233,7 @@ class TrainingPanel(Panel):
         """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
         words, is_alert = self._choose_notice()
-        findings = [] if is_alert or self._is_waiting else self._find_findings()
-        self._findings = findings
+        findings = [] if is_alert or self._is_waiting else self._findings.show()
         self._dismiss.layout.display = None if findings else "none"
         progress = self._describe_progress()
         if error is None:
@@ -255,7 +249,7 @@ class TrainingPanel(Panel):
             more = f" {len(findings) - 1} more." if findings[1:] else ""
             about = "Why?", f"About the finding: {newest.name}", explain_findings(findings)
             shown = notice(f"{newest.title}.{more}") + popover(*about, self._status)
-            said = describe_finding(newest) if self._is_news(newest) else said
+            said = describe_finding(newest) if self._findings.is_news(newest) else said
         elif words:
             shown = notice(words if is_alert else f"{progress} {words}", is_alert=is_alert)
         else:
@@ -276,13 +270,6 @@ class TrainingPanel(Panel):
         if self._is_waiting:
             return _HOW_TO_STOP, False
         return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
-
-    def _is_news(self, finding: Finding) -> bool:
-        """Return whether screen readers read a finding: once, until the state changes."""
-        if not any(finding is each for each in self._announced):
-            self._announced.append(finding)
-            self._announced_in = self.session.state
-        return finding is self._announced[-1] and self.session.state == self._announced_in
 
     def _write_traceback(self, error: BaseException) -> str:
         lines = "".join(traceback.format_exception(error))

@@ -25,8 +25,10 @@ class ChartFooter(LinkTarget, AnyWidget):
 
     Attributes:
         name: the name of the chart, for screen readers.
-        caption: what the chart shows now, as plain text. Screen readers read a new one aloud when
-            it has stayed the same for two seconds, and `may_speak` is True.
+        caption: what the chart shows now, as plain text.
+        topic: what the caption is about. Screen readers read the caption of a new topic aloud when
+            both have stayed the same for two seconds, and `may_speak` is True. The captions of an
+            empty topic are not read aloud.
         may_speak: whether a caption may be read aloud; False during a training.
         shows_data: whether the table is wanted; written by the page.
         table: the numbers as HTML; written by the kernel while the table is wanted, else empty.
@@ -37,6 +39,7 @@ class ChartFooter(LinkTarget, AnyWidget):
 
     name = Unicode().tag(sync=True)
     caption = Unicode().tag(sync=True)
+    topic = Unicode().tag(sync=True)
     may_speak = Bool(True).tag(sync=True)
     shows_data = Bool(False).tag(sync=True)
     table = Unicode().tag(sync=True)

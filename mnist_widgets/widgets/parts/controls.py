@@ -86,6 +86,19 @@ class Disclosure(AnyWidget):
         self._part.layout.display = None if self.is_open else "none"
 
 
+class FocusKeeper(AnyWidget):
+    """Moves the focus to another button of its row when the focused one is disabled, and back.
+
+    Without it, a person at the keyboard would have to begin at the top of the page again. It is not
+    seen; it stands in the box of the buttons.
+    """
+
+    _esm = read_static("focus_keeper.js")
+
+    def __init__(self) -> None:
+        super().__init__(layout={"display": "none"})
+
+
 class LiveRegion(AnyWidget):
     """Words that are not seen: screen readers read them aloud when they change.
 

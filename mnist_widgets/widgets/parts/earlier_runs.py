@@ -96,7 +96,8 @@ class EarlierRuns:
             return ""
         slots = self._find_slots()
         entries = [(f"--mw-run-{slots[id(history)]}", label) for label, history in self._runs]
-        entries.append(("--mw-strong", f"{self._label} (this run)" if self._label else "this run"))
+        label = f"{self._label} (this run, smoothed)" if self._label else "this run, smoothed"
+        entries.append(("--mw-strong", label))
         spans = [
             '<span><svg width="40" height="8" aria-hidden="true"><line x1="2" y1="4" x2="38" '
             f'y2="4" style="stroke: var({color})"/></svg>{html.escape(label)}</span>'

@@ -12,7 +12,7 @@ from mnist_widgets.rendering.image_captions import name_filter
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import written_by_code
-from mnist_widgets.widgets.parts.controls import ROW, button, dropdown
+from mnist_widgets.widgets.parts.controls import ROW, FocusKeeper, button, dropdown
 
 _ORDERS: list[tuple[str, Order]] = [
     ("As stored", "as stored"),
@@ -89,7 +89,8 @@ class Pager(HBox):
             )
         )
         self._text = text_line("mw-page", flex="1 1 200px")
-        super().__init__([self._previous, self._next, self._text], layout=ROW)
+        buttons = [self._previous, self._next, FocusKeeper()]
+        super().__init__([*buttons, self._text], layout=ROW)
 
     @property
     def page_index(self) -> int:

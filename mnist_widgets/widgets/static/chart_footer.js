@@ -81,20 +81,22 @@ function render({ model, el }) {
   // --- The caption
 
   let timer = 0;
-  let known = model.get("caption"); // found by reading the page, or read aloud
+  let known = model.get("topic"); // found by reading the page, or read aloud
   function speak() {
-    spoken.textContent = known = caption.textContent;
+    spoken.textContent = caption.textContent;
+    known = model.get("topic");
     timer = setTimeout(() => (spoken.textContent = ""), READ_MS);
   }
   function showCaption() {
-    const words = model.get("caption");
-    caption.textContent = words;
+    const topic = model.get("topic");
+    caption.textContent = model.get("caption");
     spoken.textContent = "";
     clearTimeout(timer);
-    if (words !== known && model.get("may_speak")) timer = setTimeout(speak, SETTLED_MS);
+    const isNew = topic && topic !== known;
+    if (isNew && model.get("may_speak")) timer = setTimeout(speak, SETTLED_MS);
   }
   showCaption();
-  follow("change:caption change:may_speak", showCaption);
+  follow("change:caption change:topic change:may_speak", showCaption);
 
   // --- The table, which comes from the kernel once it is asked for
 

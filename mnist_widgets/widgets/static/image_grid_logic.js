@@ -38,13 +38,13 @@ export function deriveShown(state) {
   const nothing = { shown_bars: class_names.map(() => 0), shown_values: "" };
   if (selected < 0) {
     const words = "No image is selected.";
-    const shown_caption = `${summary} ${words}`;
+    const shown_caption = addHint(summary, num_visible);
     return { ...nothing, shown_caption, shown_sentence: words, shown_class: [] };
   }
   const position = image_ids.indexOf(selected);
   if (position < 0) return null;
-  const place = position < num_visible ? "" : " (not on this page)";
-  const shown_caption = `${summary} ${names[position]}${place}.`;
+  const isOnPage = position < num_visible;
+  const shown_caption = isOnPage ? `${summary} ${names[position]}.` : addHint(summary, num_visible);
   const shown = { shown_caption, shown_class: [class_names[labels[position]]] };
   if (!sentences[position]) return { ...nothing, ...shown, shown_sentence: "No prediction yet." };
   // not by a Float32Array: the bytes in a message may begin anywhere
@@ -56,6 +56,11 @@ export function deriveShown(state) {
     shown_sentence: sentences[position],
     shown_values: formatValues(class_names, shares),
   };
+}
+
+// What to do where no image of the page is selected.
+function addHint(summary, num_visible) {
+  return num_visible ? `${summary} Click an image to see what the network says of it.` : summary;
 }
 
 // What is finer than a thousandth of the chart's height need not be drawn. NaN has no bar.

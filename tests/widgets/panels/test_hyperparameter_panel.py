@@ -227,7 +227,11 @@ def test_settings_that_wait_for_a_reset_are_announced_and_listed(panel):
 def test_the_learning_rate_waits_for_no_reset(panel):
     panel.run_config = RunConfig()
     choose(panel, "learning_rate", 0.1)
-    assert "Reset" not in drawn(panel._difference)
+    for said in (drawn(panel._difference), panel._spoken.words):
+        assert "Reset" not in said
+        assert "next batch" in said
+    panel.run_config = panel.config  # a batch has used it
+    assert "next batch" not in drawn(panel._difference)
 
 
 def test_each_setting_has_a_control_with_its_label_tooltip_and_explanation(panel):

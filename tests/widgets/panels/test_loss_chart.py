@@ -286,7 +286,7 @@ def test_earlier_runs_lie_beside_the_present_one_and_are_named(chart):
     ]
     assert lines.colors == ["var(--mw-run-0)", "var(--mw-run-1)"]
     assert lines_of(chart)[1][0].tolist() == [2, 2]
-    for name in ("lr &lt;1<", "lr 5<", "lr 0.1 (this run)<"):
+    for name in ("lr &lt;1<", "lr 5<", "lr 0.1 (this run, smoothed)<"):
         assert name in key
     assert chart._y_axis.range[1] >= 4
     assert key.index("--mw-run-0") < key.index("lr &lt;1") < key.index("--mw-run-1")
@@ -390,4 +390,5 @@ def test_a_redraw_sends_only_what_has_changed(chart):
     chart.add_batch(1.0)
     scheduler.flush()
     lines = chart._batches
-    assert sent == {(lines, "x"), (lines, "y"), (chart._footer, "caption")}
+    footer = chart._footer
+    assert sent == {(lines, "x"), (lines, "y"), (footer, "caption"), (footer, "topic")}

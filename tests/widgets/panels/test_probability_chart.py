@@ -221,14 +221,15 @@ def test_the_static_view_of_a_chart_that_follows_a_gallery_is_that_of_its_select
     assert "True 2. The network says 8 with 93 %" in chart.static_view().text
 
 
-def test_the_kernel_writes_nothing_into_a_chart_that_follows_a_gallery(chart, gallery):
+def test_the_kernel_shows_nothing_in_a_chart_that_follows_a_gallery(chart, gallery):
     chart.follow(gallery)
+    scheduler.flush()
     written = []
     for part in chart._parts():
         part.observe(written.append)
     gallery.selected_index = 1
     show_answers(gallery, [0, 1], torch.eye(10)[[3, 4]])
-    assert written == []
+    assert {change["name"] for change in written} <= {"topic"}  # what may be read aloud
 
 
 def test_a_chart_that_follows_a_gallery_shows_nothing_else(chart, gallery):

@@ -93,8 +93,8 @@ def test_start_trains_as_many_epochs_as_the_field_says(panel):
     assert panel.session.trainer.history.num_epochs == 2
     assert "Finished" in panel._state.value
     assert panel._percent.value == "100 %"
-    assert "Epoch 2 of 2 · batch 5 of 5 · loss" in panel._status.value
-    assert "images/s" in panel._status.value
+    assert "Epoch 2 of 2 · batch 5 of 5 · batch loss" in panel._status.value
+    assert "images/s" not in panel._status.value
 
 
 def test_a_paused_panel_says_how_much_is_left(panel):
@@ -102,6 +102,7 @@ def test_a_paused_panel_says_how_much_is_left(panel):
     assert "Paused" in panel._state.value
     assert "batch 1 of 5" in panel._status.value
     assert "left" in panel._status.value
+    assert "images/s" in panel._status.value
 
 
 def test_a_crash_turns_the_panel_red_and_shows_the_message_until_the_next_start(make_panel):
