@@ -83,14 +83,20 @@ class Canvas:
         top = y if anchor == "r" else y - width / 2
         self.image.paste(turned, (round(x - height / 2), round(top)))
 
-    def paste(self, pixels: Tensor, position: Position, scale: int) -> None:
-        """Draw a grey image (28, 28), each of its pixels `scale` pixels of the page wide."""
+    def paste(self, pixels: Tensor, position: Position, scale: float) -> None:
+        """Draw an image, each of its pixels `scale` pixels of the page wide.
+
+        Args:
+            pixels: uint8, grey (H, W) or with colours (H, W, 3).
+            position: of its corner at the top left.
+            scale: in pixels of the page.
+        """
         from PIL import Image
 
         x, y = (round(value * PIXEL_RATIO) for value in position)
         image = Image.fromarray(pixels.numpy())
-        size = (28 * scale * PIXEL_RATIO, 28 * scale * PIXEL_RATIO)
-        self.image.paste(image.resize(size, Image.Resampling.NEAREST), (x, y))
+        width, height = (max(1, round(edge * scale * PIXEL_RATIO)) for edge in image.size)
+        self.image.paste(image.resize((width, height), Image.Resampling.NEAREST), (x, y))
 
     def to_png(self) -> bytes:
         """Return the picture as PNG bytes."""

@@ -43,6 +43,7 @@ class StepObserver:
         self.loss: float | None = None
         self.layers: dict[str, LayerRecord] = {}
         self.gradients: dict[str, Tensor] = {}
+        self.options = self.copy_options()
         self.has_old_gradients = False
         self.is_in_training_mode: bool | None = None
 
@@ -95,6 +96,20 @@ class StepObserver:
             }
             for name, parameter in self._parameters().items()
             if parameter in state
+        }
+
+    def copy_options(self) -> dict[str, dict[str, Any]]:
+        """Return a copy of the optimizer's options for each parameter that it holds."""
+        names = {id(value): name for name, value in self._parameters().items()}
+        return {
+            names[id(parameter)]: {
+                key: value.detach().clone() if isinstance(value, Tensor) else copy(value)
+                for key, value in group.items()
+                if key != "params"
+            }
+            for group in getattr(self._optimizer, "param_groups", [])
+            for parameter in group["params"]
+            if id(parameter) in names
         }
 
     def find_losses(self, loss_fn: LossFunction) -> Tensor | None:
@@ -179,6 +194,7 @@ class StepObserver:
     def _on_update(self, _optimizer: Optimizer, _arguments: object, _options: object) -> None:
         self._note("update")
         self.gradients = self.copy_gradients()
+        self.options = self.copy_options()
 
     def _on_zero_grad(self) -> None:
         self._note("zero_grad")

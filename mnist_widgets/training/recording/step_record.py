@@ -54,6 +54,9 @@ class StepRecord:
             them.
         before: the parameters by name, before the step.
         after: the parameters by name, after the step.
+        optimizer: the name of its class, such as `Adam`.
+        options: for each parameter name that the optimizer holds, the options of its group as the
+            update used them: `lr`, `momentum`, `betas`, `eps`, `weight_decay` and so on.
         optimizer_state: before and after the step.
         events: those of `EVENTS` that happened, in their order.
         lines: for each event, the number of the line of `train_step` that made it happen first,
@@ -74,6 +77,8 @@ class StepRecord:
     gradients: Mapping[str, Tensor]
     before: Mapping[str, Tensor]
     after: Mapping[str, Tensor]
+    optimizer: str
+    options: Mapping[str, Mapping[str, Any]]
     optimizer_state: OptimizerState
     events: tuple[str, ...]
     lines: Mapping[str, int]

@@ -90,6 +90,8 @@ class StepRecorder:
             gradients=observer.gradients or observer.copy_gradients(),
             before=before,
             after=observer.copy_parameters(),
+            optimizer=type(optimizer).__name__,
+            options=observer.options,
             optimizer_state=OptimizerState(state_before, observer.copy_optimizer_state()),
             events=tuple(observer.events),
             lines=observer.lines,

@@ -1,0 +1,158 @@
+"""The fourth move of a step: the backward pass."""
+
+from __future__ import annotations
+
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
+from mnist_widgets.rendering.steps.forward_move import find_position, has_pixels
+from mnist_widgets.rendering.steps.numbers import format_sum, format_value
+from mnist_widgets.rendering.steps.pictures import draw_signed, find_image_shape
+from mnist_widgets.rendering.steps.view import MoveView, make_view, read_label
+from mnist_widgets.training.recording.scores import find_scores, to_exact
+from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.recording.units import (
+    find_activation,
+    list_layers,
+    name_weight,
+    split_gradient,
+)
+
+_NUM_TERMS = 6
+MISSING = (
+    "Missing: train_step did not call loss.backward(). Without gradients the optimizer has "
+    "nothing to use, and the network does not learn."
+)
+NOT_CLEARED = (
+    "Missing: train_step did not call zero_grad(). Unless it clears the gradients in another way, "
+    "the next backward pass adds to them."
+)
+
+
+def show_backward(record: StepRecord, choice: StepChoice) -> MoveView:
+    """Show the size of the gradients, that of the chosen unit, and the chosen weight's terms."""
+    views = [StaticView.of_words(words) for words in _write_remarks(record)]
+    if "backward" in record.events and not record.gradients:
+        words = "The gradients are not known: they were cleared, and no update used them."
+        views.append(StaticView.of_words(words))
+    if not record.gradients:
+        return make_view(views)
+    views.append(_show_sizes(record))
+    choice = clamp(choice, record)
+    name = name_weight(choice.layer)
+    if not list_layers(record) or name not in record.gradients:
+        name = next(iter(record.gradients))
+        return make_view(views, f"record.gradients[{name!r}].norm().item()")
+    if has_pixels(record, choice.layer):
+        views.append(_show_picture(record, choice))
+    term_views, code = _show_terms(record, choice)
+    return make_view([*views, *term_views], code)
+
+
+def _write_remarks(record: StepRecord) -> list[str]:
+    remarks = []
+    events = record.events
+    if "backward" not in events:
+        remarks.append(MISSING)
+    elif "update" in events and "backward" not in events[: events.index("update")]:
+        remarks.append(
+            "The update came before the backward pass: it used gradients that were there before."
+        )
+    if record.has_old_gradients:
+        remarks.append(
+            "The gradients of an earlier batch were not cleared, and the backward pass added to "
+            "them: each gradient is a sum over several batches."
+        )
+    if "zero_grad" not in events:
+        remarks.append(NOT_CLEARED)
+    return remarks
+
+
+def _show_sizes(record: StepRecord) -> StaticView:
+    rows = [
+        [name, str(tuple(gradient.shape)), format_value(float(to_exact(gradient).norm()))]
+        for name, gradient in record.gradients.items()
+    ]
+    caption = "The size of the gradient by layer: the norm, the root of the sum of the squares"
+    return StaticView.of_table(["Parameter", "Shape", "Norm of the gradient"], rows, caption)
+
+
+def _show_picture(record: StepRecord, choice: StepChoice) -> StaticView:
+    shape = find_image_shape(record)
+    gradient = record.gradients[name_weight(choice.layer)][choice.unit]
+    picture = draw_signed(gradient, shape or (1, len(gradient)), choice.weight)
+    lowest, highest = (format_value(float(value)) for value in gradient.aminmax())
+    words = (
+        f"The gradient of unit {choice.unit} of {choice.layer}, a number for each pixel: orange "
+        f"above 0, blue below 0, white at 0; from {lowest} to {highest}. The frame is weight "
+        f"{choice.weight}."
+    )
+    return StaticView.of_picture(picture, words, f"Gradient of unit {choice.unit} as an image")
+
+
+def _show_terms(record: StepRecord, choice: StepChoice) -> tuple[list[StaticView], str]:
+    name = name_weight(choice.layer)
+    gradient = format_value(float(record.gradients[name][choice.unit, choice.weight]))
+    title = f"{name}[{choice.unit}, {choice.weight}]"
+    position = find_position(record, choice.layer, choice.weight)
+    if position is not None:
+        title += f" (row {position[0]}, column {position[1]})"
+    code = f"record.gradients[{name!r}][{choice.unit}, {choice.weight}].item()"
+    split = split_gradient(record, choice.layer, choice.unit, choice.weight)
+    if split is None:
+        words = (
+            f"The gradient of the weight {title} is {gradient}. Its terms, one for each image, "
+            "cannot be computed from the record of this step, so they are not shown."
+        )
+        return [StaticView.of_words(words)], code
+    terms = split.terms
+    images = find_largest(terms, _NUM_TERMS, choice.image)
+    shown = [float(terms[image]) for image in images]
+    num_others, total = len(terms) - len(images), float(terms.sum())
+    parts = [*shown, *([total - sum(shown)] if num_others else []), total]
+    written = format_sum(parts)
+    rows = [
+        [
+            str(image),
+            read_label(record, image),
+            format_value(float(split.unit_gradients[image])),
+            format_value(float(split.inputs[image])),
+            term,
+        ]
+        for image, term in zip(images, written, strict=False)
+    ]
+    if num_others:
+        rows.append([f"the other {num_others}", "", "", "", written[-2]])
+    rows.append(["sum", "", "", "", written[-1]])
+    if split.is_mean:
+        rows.append([f"mean: sum / {len(terms)}", "", "", "", gradient])
+    kind = "mean" if split.is_mean else "sum"
+    caption = (
+        f"The gradient of the weight {title} is the {kind} of one term for each image: the "
+        f"gradient of the image's loss at unit {choice.unit}, times the weight's input"
+    )
+    titles = ["Image", "Label", "Gradient at the unit", "Input", "Term"]
+    return [StaticView.of_table(titles, rows, caption)], _write_code(record, choice) or code
+
+
+def _write_code(record: StepRecord, choice: StepChoice) -> str:
+    """Return the code of a mean of terms; "" where it would take more than a few lines."""
+    scores, layers = find_scores(record), list_layers(record)
+    if scores is None or scores.loss_name != "cross-entropy" or choice.layer not in layers[-2:]:
+        return ""
+    unit, column = "at_scores", choice.unit
+    lines = [
+        "at_scores = record.outputs.softmax(dim=1)",
+        "at_scores[range(len(at_scores)), record.targets] -= 1  # p - y",
+    ]
+    if choice.layer != layers[-1]:
+        activation = find_activation(record, choice.layer)
+        if activation is None or activation.name != "ReLU":
+            return ""
+        weight = f"record.before[{name_weight(layers[-1])!r}]"
+        is_active = f"(record.layers[{choice.layer!r}].outputs > 0)"
+        lines.append(f"at_units = at_scores @ {weight} * {is_active}")
+        unit = "at_units"
+    kind = "mean" if scores.is_mean else "sum"
+    inputs = f"record.layers[{choice.layer!r}].inputs[:, {choice.weight}]"
+    lines.append(f"({unit}[:, {column}] * {inputs}).{kind}().item()")
+    return "\n".join(lines)

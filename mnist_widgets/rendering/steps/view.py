@@ -1,0 +1,45 @@
+"""The content of one move: HTML, plain text and code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mnist_widgets.rendering.static_views import StaticView, join_views
+from mnist_widgets.training.recording.step_record import StepRecord
+
+
+@dataclass(frozen=True)
+class MoveView:
+    """What a move shows of one step.
+
+    Attributes:
+        html: tables, pictures and sentences.
+        text: the same as plain text, without the pictures.
+        code: lines that compute numbers of this view from `record`, a `StepRecord`; the last line
+            is an expression, or the code is empty.
+    """
+
+    html: str
+    text: str
+    code: str
+
+
+def make_view(views: Iterable[StaticView], code: str = "") -> MoveView:
+    """Return views from top to bottom, with their code."""
+    whole = join_views(views)
+    return MoveView(whole.html, whole.text, code)
+
+
+def name_image(record: StepRecord, image: int) -> str:
+    """Return an image's number and its label, such as `image 3 (label 7)`."""
+    label = read_label(record, image)
+    return f"image {image}" if label == "" else f"image {image} (label {label})"
+
+
+def read_label(record: StepRecord, image: int) -> str:
+    """Return an image's label; "" if the targets are no labels."""
+    targets = record.targets
+    if targets is None or targets.is_floating_point() or image >= len(targets):
+        return ""
+    return str(targets[image].item()) if targets[image].numel() == 1 else ""
