@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from ipywidgets import HTML, HBox, VBox
@@ -25,7 +26,8 @@ from mnist_widgets.widgets.parts.controls import (
     code_box,
     notice,
 )
-from mnist_widgets.widgets.parts.steps.choosers import StepChoosers
+from mnist_widgets.widgets.parts.steps.batch_grid import BatchGrid
+from mnist_widgets.widgets.parts.steps.choosers import StepChoosers, name_images
 from mnist_widgets.widgets.parts.steps.move_list import MoveList
 from mnist_widgets.widgets.parts.steps.step_taker import StepTaker, TakenStep
 
@@ -37,6 +39,7 @@ _CHOICES = {
     "update": ("layer", "unit", "weight"),
 }
 """What a person can choose in each move, by its event."""
+_NO_SOURCE = "<p>The source of train_step is not known.</p>"
 
 
 class _Shown(NamedTuple):
@@ -74,18 +77,20 @@ class StepExplorer(Panel):
         self._moves = MoveList([move.name for move in MOVES])
         self._moves.observe(lambda _change: self.schedule_redraw(urgent=True), "move_index")
         self._choosers = StepChoosers(self._on_choice)
+        self._grid = BatchGrid(self._on_image, lambda: self.schedule_redraw(urgent=True))
         self._heading, self._content = text_line("mw-step-heading"), text_line("mw-step-view")
         self._source, self._code = text_line("mw-step-source"), HTML()
         self._as_code = Disclosure("As code", "Hide code", self._code, width_px=86)
         self._spoken, self._spoken_state = LiveRegion(), LiveRegion()
-        content = VBox([self._heading, self._choosers, self._content, self._as_code, self._code])
-        row = HBox([content.add_class("mw-step-content"), self._source])
+        content = VBox([self._heading, self._choosers, self._grid, self._content])
+        source = VBox([self._source, self._as_code, self._code])
+        columns = HBox([content.add_class("mw-step-content"), source.add_class("mw-step-code")])
         super().__init__(
             "mw-step-explorer",
             [
                 HBox([self._button, self._status], layout=ROW),
                 self._moves,
-                row.add_class("mw-step-columns"),
+                columns.add_class("mw-step-columns"),
                 self._spoken,
                 self._spoken_state,
             ],
@@ -147,15 +152,21 @@ class StepExplorer(Panel):
         self._moves.names = [_name_move(move, taken) for move in MOVES]
         self._heading.value = f"<h4>{index + 1}. {move.name}</h4><p>{html.escape(move.summary)}</p>"
         shown = _NOTHING if taken is None else self._show_move(taken, index)
-        if taken is not None:
-            names = _CHOICES.get(move.event, ())
-            self._choosers.show(taken.record, self._choose(taken.record), names)
         self._content.value, self._source.value = shown.view.html, shown.source
         self._code.value = code_box(shown.view.code) if shown.view.code else ""
-        for part in (self._choosers, self._as_code):
-            part.layout.visibility = "hidden" if taken is None else None
+        self._as_code.layout.visibility = None if shown.view.code else "hidden"
+        if taken is not None:
+            self._show_choice(taken.record, move)
         self._spoken.words = f"{index + 1} of {len(MOVES)}: {move.name}. {move.summary}"
         self.mark_static_view_stale()
+
+    def _show_choice(self, record: StepRecord, move: Move) -> None:
+        choice = self._choose(record)
+        self._choosers.show(record, choice, _CHOICES.get(move.event, ()))
+        if move.event is None:
+            self._grid.show(record, choice.image, name_images(record))
+        else:
+            self._grid.hide()
 
     def _choose(self, record: StepRecord) -> StepChoice:
         """Return the choice to show of a record: the person's if there is one."""
@@ -171,7 +182,7 @@ class StepExplorer(Panel):
             except Exception as error:  # an unusual network; the other moves may be shown
                 words = f"This move cannot be shown: {name_error(error)}"
                 view = MoveView(notice(words, is_alert=True), words, "")
-            source = mark_source(taken.train_step, taken.record, move.event)
+            source = mark_source(taken.train_step, taken.record, move.event) or _NO_SOURCE
             taken.views[index, choice] = _Shown(view, source)
         shown: _Shown = taken.views[index, choice]
         return shown
@@ -186,6 +197,10 @@ class StepExplorer(Panel):
 
     def _on_choice(self, choice: StepChoice) -> None:
         self.choice = choice
+
+    def _on_image(self, image: int) -> None:
+        if self.choice is not None:
+            self.choice = replace(self.choice, image=image)
 
     def _show_state(self) -> None:
         session = self.session

@@ -6,7 +6,7 @@ const KEYS = {
   Home: () => 0,
   End: () => Infinity,
 };
-const USES_KEYS = "input, select, textarea, [tabindex='0'][role=group], [role=region]";
+const USES_KEYS = "input, select, textarea, [role=listbox], [tabindex='0'][role=group], [role=region]";
 
 function makeButton(className, text) {
   const button = document.createElement("button");

@@ -54,7 +54,8 @@ class StepChoosers(HBox):
             known |= {"layer", "unit", "weight"}
         with written_by_code(*self._controls.values()):
             if record is not self._record:
-                _show_options(self._image, _name_images(record))
+                options = [(name, index) for index, name in enumerate(name_images(record))]
+                _show_options(self._image, options)
                 _show_options(self._layer, [(name or "the model", name) for name in record.layers])
             if layer is not None:
                 self._unit.max = layer.outputs.shape[-1] - 1
@@ -81,7 +82,7 @@ def _field(description: str, tooltip: str, label_px: int) -> BoundedIntText:
     )
 
 
-def _name_images(record: StepRecord) -> list[tuple[str, int]]:
+def name_images(record: StepRecord) -> list[str]:
     """Return a name for each image of the batch, with its label if it has one."""
     if record.inputs is None:
         return []
@@ -90,7 +91,7 @@ def _name_images(record: StepRecord) -> list[tuple[str, int]]:
         names = [
             f"{name}, label {label:g}" for name, label in zip(names, labels.tolist(), strict=True)
         ]
-    return [(name, index) for index, name in enumerate(names)]
+    return names
 
 
 def _show_options(control: Dropdown, options: list[tuple[str, Any]]) -> None:
