@@ -26,8 +26,10 @@ function render({ model, el }) {
     list.append(tab);
     return tab;
   });
-  const back = makeButton("mw-back", "Back");
-  const next = makeButton("mw-next", "Next");
+  const back = makeButton("mw-move-back", "Back");
+  const next = makeButton("mw-move-next", "Next");
+  back.setAttribute("aria-label", "Back one move");
+  next.setAttribute("aria-label", "Next move");
   back.addEventListener("click", () => moveTo(model.get("move_index") - 1));
   next.addEventListener("click", () => moveTo(model.get("move_index") + 1));
   el.append(list, back, next);
@@ -72,8 +74,10 @@ function render({ model, el }) {
   // down from the window.
   function onKeyDown(event) {
     const hasModifier = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
-    if (!Object.hasOwn(KEYS, event.key) || hasModifier || event.target.closest(USES_KEYS)) return;
-    if (!el.closest(".mw-step-explorer")?.contains(event.target)) return;
+    if (!Object.hasOwn(KEYS, event.key) || hasModifier) return;
+    const explorer = el.closest(".mw-step-explorer");
+    if (!explorer?.contains(event.target)) return;
+    if (explorer.contains(event.target.closest(USES_KEYS))) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     moveTo(KEYS[event.key](model.get("move_index")));
