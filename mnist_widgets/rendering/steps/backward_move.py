@@ -6,7 +6,13 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
 from mnist_widgets.rendering.steps.numbers import format_sum, format_value
 from mnist_widgets.rendering.steps.pictures import draw_signed, find_pixel_shape, name_input
-from mnist_widgets.rendering.steps.view import MoveView, make_view, mark_chosen, read_label
+from mnist_widgets.rendering.steps.view import (
+    MoveView,
+    has_changed,
+    make_view,
+    mark_chosen,
+    read_label,
+)
 from mnist_widgets.training.recording.scores import find_scores, to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import (
@@ -39,7 +45,8 @@ def show_backward(record: StepRecord, choice: StepChoice) -> MoveView:
         views.append(StaticView.of_words(words))
     if not record.gradients:
         return make_view(views)
-    views.append(_show_sizes(record))
+    words = "The norm is the size of a gradient: the root of the sum of its squares."
+    views.extend([StaticView.of_words(words), _show_sizes(record)])
     choice = clamp(choice, record)
     name = name_weight(choice.layer)
     if not list_layers(record) or name not in record.gradients:
@@ -49,7 +56,7 @@ def show_backward(record: StepRecord, choice: StepChoice) -> MoveView:
     if shape is not None:
         views.append(_show_picture(record, choice, shape))
     terms, code = _show_terms(record, choice, name_input(choice.weight, shape))
-    return make_view([*views, terms], code)
+    return make_view([*views, *terms], code)
 
 
 def _write_remarks(record: StepRecord) -> list[str]:
@@ -62,8 +69,11 @@ def _write_remarks(record: StepRecord) -> list[str]:
             remarks.append("The gradients here were there before the step.")
     elif "update" in events and "backward" not in events[: events.index("update")]:
         remarks.append(
-            "The update came before the backward pass: it used gradients that were there before."
+            "The update came before the backward pass, so it did not use the gradients of this "
+            "batch."
         )
+        if has_changed(record):
+            remarks.append("The gradients here are older: those that the update used.")
     if record.has_old_gradients:
         remarks.append(
             "The gradients of an earlier batch were not cleared, and the backward pass added to "
@@ -79,8 +89,9 @@ def _show_sizes(record: StepRecord) -> StaticView:
         [name, str(tuple(gradient.shape)), format_value(float(to_exact(gradient).norm()))]
         for name, gradient in record.gradients.items()
     ]
-    caption = "The size of the gradient by layer: the norm, the root of the sum of the squares"
-    return StaticView.of_table(["Parameter", "Shape", "Norm of the gradient"], rows, caption)
+    return StaticView.of_table(
+        ["Parameter", "Shape", "Norm of the gradient"], rows, "The size of the gradient by layer"
+    )
 
 
 def _show_picture(record: StepRecord, choice: StepChoice, shape: tuple[int, int]) -> StaticView:
@@ -95,7 +106,7 @@ def _show_picture(record: StepRecord, choice: StepChoice, shape: tuple[int, int]
     return StaticView.of_picture(picture, words, f"Gradient of unit {choice.unit}")
 
 
-def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[StaticView, str]:
+def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[list[StaticView], str]:
     name = name_weight(choice.layer)
     gradient = format_value(float(record.gradients[name][choice.unit, choice.weight]))
     title = f"weight {place} of unit {choice.unit}"
@@ -106,7 +117,7 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[Sta
             f"The gradient of {title} is {gradient}. Its terms, one for each image, cannot be "
             "computed from the record of this step, so they are not shown."
         )
-        return StaticView.of_words(words), code
+        return [StaticView.of_words(words)], code
     terms = split.terms
     images = find_largest(terms, _NUM_TERMS, choice.image)
     shown = [float(terms[image]) for image in images]
@@ -129,12 +140,13 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[Sta
     if split.is_mean:
         rows.append([f"mean: sum / {len(terms)}", "", "", "", gradient])
     kind = "mean" if split.is_mean else "sum"
-    caption = (
+    words = (
         f"The gradient of {title} is the {kind} of one term for each image: the "
         f"gradient of the image's loss at unit {choice.unit}, times the weight's input."
     )
     titles = ["Image", "Label", "Gradient at the unit", "Input", "Term"]
-    return StaticView.of_table(titles, rows, caption), _write_code(record, choice) or code
+    table = StaticView.of_table(titles, rows, f"The {kind} of the terms")
+    return [StaticView.of_words(words), table], _write_code(record, choice) or code
 
 
 def _write_code(record: StepRecord, choice: StepChoice) -> str:

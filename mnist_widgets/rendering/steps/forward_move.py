@@ -40,23 +40,23 @@ def show_forward(record: StepRecord, choice: StepChoice) -> MoveView:
     scores, code = _show_outputs(record, choice.image)
     if not list_layers(record):
         words = "The network has no linear layer whose units can be shown."
-        return make_view([StaticView.of_words(words), scores], code)
+        return make_view([StaticView.of_words(words), *scores], code)
     activation = find_activation(record, choice.layer)
-    units = _show_units(record, choice, activation)
+    units = list(_show_units(record, choice, activation))
     computed = compute_sum(record, choice.layer, choice.unit, choice.image)
     if computed is None:
         words = (
             f"The output of unit {choice.unit} is not the weighted sum of its inputs with the "
             "weights before the step, so the sum is not shown."
         )
-        return make_view([units, StaticView.of_words(words), scores], code)
+        return make_view([*units, StaticView.of_words(words), *scores], code)
     weighted_sum = _show_sum(record, choice, computed, activation)
-    return make_view([units, *weighted_sum, scores], _write_code(choice, computed))
+    return make_view([*units, *weighted_sum, *scores], _write_code(choice, computed))
 
 
 def _show_units(
     record: StepRecord, choice: StepChoice, activation: Activation | None
-) -> StaticView:
+) -> Iterator[StaticView]:
     sums = to_exact(record.layers[choice.layer].outputs[choice.image])
     titles, columns = ["Unit", "Weighted sum"], [sums]
     if activation is not None and activation.name:
@@ -72,11 +72,11 @@ def _show_units(
         for unit in units
     ]
     layer = f"the layer {choice.layer}" if choice.layer else "the only layer"
-    caption = (
-        f"The most active units of {layer} on {name_image(record, choice.image)}, and the chosen "
-        f"unit. {int((sums > 0).sum())} of {len(sums)} units have a sum above 0."
+    yield StaticView.of_words(
+        f"{int((sums > 0).sum())} of the {len(sums)} units of {layer} have a weighted sum above 0 "
+        f"on {name_image(record, choice.image)}."
     )
-    return StaticView.of_table(titles, rows, caption)
+    yield StaticView.of_table(titles, rows, "The most active units, and the chosen one")
 
 
 def _show_sum(
@@ -113,7 +113,7 @@ def _show_sum(
     if len(results) > 1 and activation is not None:
         words += f", {activation.name} -> {rows[-1][-1]}"
     yield StaticView.of_words(words)
-    caption = f"The inputs of unit {choice.unit} with the largest products, and the chosen weight"
+    caption = "The largest products, and that of the chosen weight"
     yield StaticView.of_table(["Input", "Value", "Weight", "Product"], rows, caption)
 
 
@@ -126,48 +126,50 @@ def _write_code(choice: StepChoice, computed: WeightedSum) -> str:
     )
 
 
-def _show_outputs(record: StepRecord, image: int) -> tuple[StaticView, str]:
+def _show_outputs(record: StepRecord, image: int) -> tuple[list[StaticView], str]:
     """Return the scores of an image, or what else the model returned, and code for it."""
     outputs = record.outputs
     if outputs is None or outputs.dim() == 0 or image >= len(outputs):
-        return StaticView.of_words(
-            "The model's outputs are no tensor with a row for each image."
-        ), ""
+        words = "The model's outputs are no tensor with a row for each image."
+        return [StaticView.of_words(words)], ""
     code = f"record.outputs[{image}]"
     if outputs.dim() == 2 and outputs.shape[1] > 1 and outputs.is_floating_point():
-        return _show_scores(record, outputs, image), f"{code}.tolist()"
+        return list(_show_scores(record, outputs, image)), f"{code}.tolist()"
     if outputs[image].numel() != 1:
         words = f"The model's outputs have the shape {tuple(outputs.shape)}, so they are no scores."
-        return StaticView.of_words(words), ""
+        return [StaticView.of_words(words)], ""
     words = (
         f"The model's output for {name_image(record, image)} is one number, "
         f"{format_value(float(outputs[image]))}: there are no scores of classes."
     )
-    return StaticView.of_words(words), f"{code}.item()"
+    return [StaticView.of_words(words)], f"{code}.item()"
 
 
-def _show_scores(record: StepRecord, outputs: Tensor, image: int) -> StaticView:
+def _show_scores(record: StepRecord, outputs: Tensor, image: int) -> Iterator[StaticView]:
     values, kind = to_exact(outputs[image]), name_output(outputs)
     scores = find_scores(record)
     columns, titles = [values], ["Output", "Value"]
-    caption = (
-        f"The model's outputs for {name_image(record, image)}. The loss does not show whether they "
-        "are scores of classes, so their softmax is not shown."
-    )
-    if scores is not None:
+    caption = f"The model's outputs for {name_image(record, image)}"
+    if scores is None:
+        yield StaticView.of_words(
+            "The loss does not show whether the model's outputs are scores of classes, so their "
+            "softmax is not shown."
+        )
+    else:
         columns.append(scores.probabilities[image])
         titles = ["Class", kind.capitalize(), "Softmax"]
-        caption = f"The model's outputs for {name_image(record, image)}, and their softmax"
-        if kind == "probability":
-            caption += (
-                ". They are probabilities already, and the loss applies the softmax a second time"
-            )
+        caption += ", and their softmax"
+    if scores is not None and kind == "probability":
+        yield StaticView.of_words(
+            "The model's outputs are probabilities already, and the loss applies the softmax a "
+            "second time."
+        )
     classes = list(range(len(values)))
     if len(values) > _MOST_CLASSES:
         classes = values.topk(_MOST_CLASSES).indices.tolist()
-        caption += f". The largest {_MOST_CLASSES} of {len(values)}"
+        caption += f": the {_MOST_CLASSES} largest of {len(values)}"
     rows = [
         [str(index), *(format_value(float(column[index])) for column in columns)]
         for index in classes
     ]
-    return StaticView.of_table(titles, rows, f"{caption}.")
+    yield StaticView.of_table(titles, rows, caption)

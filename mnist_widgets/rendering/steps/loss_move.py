@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def show_loss(record: StepRecord, choice: StepChoice) -> MoveView:
             "shown."
         )
         return make_view([*views, StaticView.of_words(words)], "record.loss")
-    views.append(_show_differences(record, scores, image))
+    views.extend(_show_differences(record, scores, image))
     code = (
         "p = record.outputs.softmax(dim=1)\n"
         f"p[{image}, record.targets[{image}].long()] -= 1  # now it is p - y\n"
@@ -93,11 +94,11 @@ def _show_losses(record: StepRecord, losses: Tensor, image: int) -> StaticView:
     rows.append([f"mean of all {len(losses)}", "", format_value(mean)])
     if not math.isclose(record.loss or 0.0, mean, rel_tol=1e-4, abs_tol=1e-6):
         rows.append([f"sum of all {len(losses)}", "", format_value(total)])
-    caption = "The images with the largest losses, and the chosen image"
+    caption = "The largest losses, and that of the chosen image"
     return StaticView.of_table(["Image", "Label", "Loss"], rows, caption)
 
 
-def _show_differences(record: StepRecord, scores: Scores, image: int) -> StaticView:
+def _show_differences(record: StepRecord, scores: Scores, image: int) -> Iterator[StaticView]:
     shares, differences = scores.probabilities[image], scores.differences[image]
     label = int(scores.labels[image])
     classes = list(range(len(shares)))
@@ -113,15 +114,15 @@ def _show_differences(record: StepRecord, scores: Scores, image: int) -> StaticV
         for index in classes
     ]
     loss = format_value(float(scores.losses[image]))
-    caption = f"The loss of {name_image(record, image)}: "
+    words = f"The loss of {name_image(record, image)}: "
     if scores.loss_name == "cross-entropy":
-        is_probability = name_output(scores.values) == "probability"
-        place = "model's outputs" if is_probability else "scores"
-        caption += (
-            f"-ln {format_value(float(shares[label]))} = {loss}. p - y is the gradient of this "
-            f"loss at the {place}."
+        place = "model's outputs" if name_output(scores.values) == "probability" else "scores"
+        words += (
+            f"-ln {format_value(float(shares[label]))} = {loss}. p - y is its gradient at the "
+            f"{place}."
         )
     else:
-        caption += f"the mean of the squares of p - y is {loss}."
-    caption += " p is the softmax; y is 1 for the label and 0 for the others."
-    return StaticView.of_table(["Class", "p", "y", "p - y"], rows, caption)
+        words += f"the mean of the squares of p - y is {loss}."
+    yield StaticView.of_words(f"{words} p is the softmax; y is 1 for the label, 0 for the others.")
+    titles = ["Class", "p", "y", "p - y"]
+    yield StaticView.of_table(titles, rows, "p - y for the chosen image")

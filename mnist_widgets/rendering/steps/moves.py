@@ -34,7 +34,7 @@ class Move:
 
 
 MOVES = (
-    Move("Data sampling", None, "Take a batch of images with their labels.", show_data),
+    Move("Data sampling", None, "The training takes a batch of images and labels.", show_data),
     Move(
         "Forward pass",
         "forward",
@@ -50,7 +50,7 @@ MOVES = (
     Move(
         "Backward pass",
         "backward",
-        "For each weight, compute the gradient: how much the loss grows with this weight.",
+        "PyTorch computes each weight's gradient: how fast the loss grows when the weight grows.",
         show_backward,
     ),
     Move(

@@ -22,7 +22,7 @@ def format_value(value: float, digits: int = _DIGITS) -> str:
     return f"{value:.{digits - 1}e}"
 
 
-def format_sum(values: Sequence[float], digits: int = _DIGITS) -> list[str]:
+def format_sum(values: Sequence[float], digits: int = _DIGITS + 1) -> list[str]:
     """Return the parts of a sum with the same number of decimals, so that they add up.
 
     The largest number has `digits` significant digits.

@@ -7,7 +7,7 @@ from mnist_widgets.rendering.steps.choice import StepChoice, clamp
 from mnist_widgets.rendering.steps.numbers import format_value, format_weights, write_factor
 from mnist_widgets.rendering.steps.pictures import find_pixel_shape, name_input
 from mnist_widgets.rendering.steps.update_code import write_update_code
-from mnist_widgets.rendering.steps.view import MoveView, make_view
+from mnist_widgets.rendering.steps.view import MoveView, has_changed, make_view
 from mnist_widgets.training.recording.losses import LossComparison
 from mnist_widgets.training.recording.scores import to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
@@ -30,7 +30,7 @@ def show_update(
     """Show the chosen weight's new value, the size of the update, and the loss after it."""
     views, code = [], ""
     if "update" not in record.events:
-        words = _MISSING_BUT_CHANGED if _has_changed(record) else _MISSING
+        words = _MISSING_BUT_CHANGED if has_changed(record) else _MISSING
         views.append(StaticView.of_words(words))
     if list_layers(record):
         choice = clamp(choice, record)
@@ -39,18 +39,18 @@ def show_update(
         place = name_input(choice.weight, find_pixel_shape(record, choice.layer))
         title = f"weight {place} of unit {choice.unit}"
         views.append(_show_weight(title, update, record.optimizer))
+        views.extend([StaticView.of_words(update.explanation)] if update.explanation else [])
         code = write_update_code(record, name, index, update)
     if record.before:
-        views.append(_show_sizes(record))
+        words = (
+            "An update of about 0.001 of the weights is usual. Both sizes are norms: the root of "
+            "the sum of the squares."
+        )
+        views.extend([StaticView.of_words(words), _show_sizes(record)])
         code = code or _write_size_code(next(iter(record.before)))
     if comparison is not None:
         views.append(_show_comparison(comparison))
     return make_view(views, code)
-
-
-def _has_changed(record: StepRecord) -> bool:
-    pairs = ((value, record.after.get(name)) for name, value in record.before.items())
-    return any(after is not None and not after.equal(before) for before, after in pairs)
 
 
 def _write_size_code(name: str) -> str:
@@ -71,17 +71,12 @@ def _show_weight(title: str, update: WeightUpdate, optimizer: str) -> StaticView
         if calculation.is_weight:
             numbers[0], result, *_ = written
             written.pop(0)
-        formula = calculation.formula.format(*map(_write_factor, numbers))
+        formula = calculation.formula.format(*map(write_factor, numbers))
         rows.append([calculation.name, formula, result])
     if not update.calculations:
         rows.append(["new value", "", written[-1]])
     caption = f"The update of {title} by {optimizer}"
-    caption += f". {update.explanation}" if update.explanation else ""
     return StaticView.of_table(["Number", "Calculation", "Value"], rows, caption)
-
-
-def _write_factor(number: str) -> str:
-    return f"({number})" if "e" in number else write_factor(number)
 
 
 def _show_sizes(record: StepRecord) -> StaticView:
@@ -93,12 +88,8 @@ def _show_sizes(record: StepRecord) -> StaticView:
         change, size = float((to_exact(record.after[name]) - before).norm()), float(before.norm())
         ratio = format_value(change / size) if size else "-"
         rows.append([name, format_value(change), format_value(size), ratio])
-    caption = (
-        "The size of the update by layer, compared with the weights: about 0.001 is usual. Sizes "
-        "are norms, the root of the sum of the squares."
-    )
-    titles = ["Parameter", "Change", "Size before", "Change / size"]
-    return StaticView.of_table(titles, rows, caption)
+    titles = ["Parameter", "Size of the update", "Size of the weights", "Update / weights"]
+    return StaticView.of_table(titles, rows, "The size of the update by layer")
 
 
 def _show_comparison(comparison: LossComparison) -> StaticView:

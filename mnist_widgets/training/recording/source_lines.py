@@ -14,7 +14,7 @@ def find_code(step: Any) -> CodeType | None:  # noqa: ANN401 - anything that can
     while isinstance(step, partial) or hasattr(step, "__wrapped__"):
         step = step.func if isinstance(step, partial) else unwrap(step)
     if not hasattr(step, "__code__"):  # an object that can be called, or a method
-        step = getattr(step, "__func__", type(step).__call__)
+        step = unwrap(getattr(step, "__func__", type(step).__call__))
     code: CodeType | None = getattr(step, "__code__", None)
     return code
 

@@ -8,7 +8,6 @@ import re
 from html import unescape
 
 import pytest
-import torch
 from recorded_steps import OPTIMIZERS, Reader, find_numbers, is_written, record_digits
 
 from mnist_widgets.rendering.steps.choice import StepChoice
@@ -79,7 +78,7 @@ def check_forward(read, record, choice, _name):
     products = inputs[image] * weights
     size = products.abs().sum()
 
-    read.take_all(image, label, (sums[image] > 0).sum(), sums.shape[1], 0)
+    read.take_all((sums[image] > 0).sum(), sums.shape[1], 0, image, label)
     units = []
     num_units = read_rows(read, "Weighted sum")
     for _ in range(num_units):
@@ -104,7 +103,6 @@ def check_forward(read, record, choice, _name):
     results = [total, *([total.relu()] if columns else [])]
     for result in [bias, *results]:
         read.take(result, size)
-    read.take(choice.unit)
     for term in terms:
         read.take(term)
         if columns:

@@ -48,7 +48,8 @@ def record_steps(make_optimizer, num_steps, **options):
 
 def calculate(calculation):
     """Return what the formula of a calculation gives with its numbers."""
-    formula = calculation.formula.partition(", ")[0].format(*calculation.numbers)
+    numbers = (f"({number!r})" for number in calculation.numbers)
+    formula = calculation.formula.partition(", ")[0].format(*numbers)
     return eval(re.sub(r"\bx\b", "*", formula).replace("^", "**"), {"sqrt": math.sqrt})
 
 
