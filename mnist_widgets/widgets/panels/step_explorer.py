@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -152,7 +153,7 @@ class StepExplorer(Panel):
         self._moves.names = [_name_move(move, taken) for move in MOVES]
         self._heading.value = f"<h4>{index + 1}. {move.name}</h4><p>{html.escape(move.summary)}</p>"
         shown = _NOTHING if taken is None else self._show_move(taken, index)
-        self._content.value, self._source.value = shown.view.html, shown.source
+        self._content.value, self._source.value = _group(shown.view.html), shown.source
         self._code.value = code_box(shown.view.code) if shown.view.code else ""
         self._as_code.layout.visibility = None if shown.view.code else "hidden"
         if taken is not None:
@@ -245,6 +246,15 @@ class StepExplorer(Panel):
             return ""
         batches = "1 more batch" if num_batches == 1 else f"{num_batches:,} more batches"
         return f"The network has trained on {batches} since then; take a step to see a new one."
+
+
+def _group(content: str) -> str:
+    """Put each table into a box with the sentence above it, so that boxes can stand side by side.
+
+    Args:
+        content: paragraphs and tables as a `StaticView` writes them, none within another.
+    """
+    return re.sub(r"(?:<p>(?!<img)[^<]*</p>)?<table>.*?</table>", r"<div>\g<0></div>", content)
 
 
 def _name_move(move: Move, taken: TakenStep | None) -> str:
