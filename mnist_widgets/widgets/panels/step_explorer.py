@@ -156,7 +156,9 @@ class StepExplorer(Panel):
         self._content.value, self._source.value = _group(shown.view.html), shown.source
         self._code.value = code_box(shown.view.code) if shown.view.code else ""
         self._as_code.layout.visibility = None if shown.view.code else "hidden"
+        self._choosers.layout.display = "none" if taken is None else None
         if taken is not None:
+            self.add_class("mw-step-taken")
             self._show_choice(taken.record, move)
         self._spoken.words = f"{index + 1} of {len(MOVES)}: {move.name}. {move.summary}"
         self.mark_static_view_stale()
