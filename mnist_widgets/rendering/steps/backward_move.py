@@ -145,7 +145,7 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[lis
         f"gradient of the image's loss at unit {choice.unit}, times the weight's input."
     )
     titles = ["Image", "Label", "Gradient at the unit", "Input", "Term"]
-    table = StaticView.of_table(titles, rows, f"The {kind} of the terms")
+    table = StaticView.of_table(titles, rows, "The largest terms, and that of the chosen image")
     return [StaticView.of_words(words), table], _write_code(record, choice) or code
 
 

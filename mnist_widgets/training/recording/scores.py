@@ -7,13 +7,15 @@ then the outputs are scores of classes, and the gradient at the scores is known,
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mnist_widgets.training.recording.step_record import StepRecord
+
+LossName: TypeAlias = Literal["cross-entropy", "squared error"]
 
 
 class Scores(NamedTuple):
@@ -32,22 +34,13 @@ class Scores(NamedTuple):
     labels: Tensor
     probabilities: Tensor
     losses: Tensor
-    loss_name: Literal["cross-entropy", "squared error"]
+    loss_name: LossName
     is_mean: bool
 
     @property
     def differences(self) -> Tensor:
         """The probabilities minus the one-hot labels, p - y (B, C)."""
         return self.probabilities - functional.one_hot(self.labels, self.values.shape[1])
-
-    @property
-    def gradients(self) -> Tensor:
-        """The gradient of each image's loss at its scores (B, C)."""
-        if self.loss_name == "cross-entropy":
-            return self.differences
-        shares, differences = self.probabilities, self.differences
-        mean = (shares * differences).sum(dim=1, keepdim=True)
-        return 2 / shares.shape[1] * shares * (differences - mean)
 
     @property
     def even_loss(self) -> float:
@@ -78,19 +71,29 @@ def find_scores(record: StepRecord) -> Scores | None:
     values, labels = to_exact(outputs), labels.cpu().long()
     if labels.min() < 0 or labels.max() >= values.shape[1] or not values.isfinite().all():
         return None
-    shares = values.softmax(dim=1)
-    targets = functional.one_hot(labels, values.shape[1]).double()
-    candidates: dict[Literal["cross-entropy", "squared error"], Tensor] = {
-        "cross-entropy": functional.cross_entropy(values, labels, reduction="none"),
-        "squared error": (shares - targets).square().mean(dim=1),
-    }
-    for name, losses in candidates.items():
+    names: tuple[LossName, ...] = ("cross-entropy", "squared error")
+    for name in names:
+        losses = compute_losses(name, values, labels)
         is_mean = math.isclose(record.loss, float(losses.mean()), rel_tol=1e-4, abs_tol=1e-6)
         is_sum = math.isclose(record.loss, float(losses.sum()), rel_tol=1e-4, abs_tol=1e-6)
         recorded = losses if record.losses is None else to_exact(record.losses)
         if (is_mean or is_sum) and torch.allclose(losses, recorded, rtol=1e-4, atol=1e-6):
-            return Scores(values, labels, shares, losses, name, is_mean)
+            return Scores(values, labels, values.softmax(dim=1), losses, name, is_mean)
     return None
+
+
+def compute_losses(name: LossName, scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of each image (B,).
+
+    Args:
+        name: of the loss function.
+        scores: (B, C).
+        labels: int64 (B,).
+    """
+    if name == "cross-entropy":
+        return functional.cross_entropy(scores, labels, reduction="none")
+    targets = functional.one_hot(labels, scores.shape[1])
+    return (scores.softmax(dim=1) - targets).square().mean(dim=1)
 
 
 def name_output(outputs: Tensor) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mnist_widgets.training.recording.scores import find_scores, to_exact
+from mnist_widgets.training.recording.scores import compute_losses, find_scores, to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
 
 
@@ -120,20 +120,27 @@ def compute_unit_gradients(record: StepRecord, layer: str) -> Tensor | None:
     scores, layers = find_scores(record), list_layers(record)
     if scores is None or layer not in layers:
         return None
-    last = to_exact(record.layers[layers[-1]].outputs)
+    last = record.layers[layers[-1]].outputs
+    exact = to_exact(last)
     if last.shape != scores.values.shape or not any(
         torch.allclose(scores.values, each, rtol=1e-4, atol=1e-5)
-        for each in (last, last.log_softmax(dim=1))
+        for each in (exact, exact.log_softmax(dim=1))
     ):
         return None
-    gradients = scores.gradients
+    # By torch and in its precision: only then do the terms add up to the recorded gradient of a
+    # confident network, where p is almost 1 and p - y keeps few digits of a float32.
+    with torch.enable_grad():
+        values = last.detach().clone().requires_grad_()
+        losses = compute_losses(scores.loss_name, values, scores.labels.to(last.device))
+        loss = losses.mean() if scores.is_mean else losses.sum()
+        (gradients,) = torch.autograd.grad(loss, values)
     for name in reversed(layers[layers.index(layer) : -1]):
         activation = find_activation(record, name)
         if activation is None:
             return None
-        weights = to_exact(record.before[name_weight(activation.next_layer)])
-        gradients = gradients @ weights * activation.slopes
-    return gradients
+        weights = record.before[name_weight(activation.next_layer)]
+        gradients = gradients.to(weights) @ weights * activation.slopes.to(weights)
+    return to_exact(gradients) * (len(gradients) if scores.is_mean else 1)
 
 
 class GradientTerms(NamedTuple):

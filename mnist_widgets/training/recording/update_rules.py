@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from mnist_widgets.training.recording.step_record import StepRecord
@@ -97,20 +98,20 @@ def explain_update(record: StepRecord, name: str, index: tuple[int, ...]) -> Wei
 
 def _find_obstacle(record: StepRecord, name: str, numbers: Iterable[float]) -> str:
     """Return why the arithmetic of a parameter's update cannot be shown; "" if it can."""
-    if name not in record.gradients:
-        return "This weight has no gradient."
-    if "update" not in record.events:
-        return "No update by the optimizer was seen."
+    if "update" not in record.events or name not in record.gradients:
+        seen = "update" in record.events
+        return "This weight has no gradient." if seen else "No update by the optimizer was seen."
     if name not in record.options:
         return "The optimizer does not hold this weight."
     if not all(map(math.isfinite, numbers)):
         return "Not all of these numbers are finite, so there is no arithmetic to show."
-    options = record.options[name]
+    options, dtype = record.options[name], record.before[name].dtype
     unshown = [key for key in _UNSHOWN_OPTIONS.get(record.optimizer, ()) if options.get(key)]
-    if record.optimizer in _RULES and not unshown:
-        return ""
     words = f" with {unshown[0]}={options[unshown[0]]}" if unshown else ""
-    return f"The arithmetic of {record.optimizer}{words} is not shown."
+    if dtype not in (torch.float32, torch.float64):
+        words = f" with numbers of the type {dtype}"
+    is_shown = record.optimizer in _RULES and not words
+    return "" if is_shown else f"The arithmetic of {record.optimizer}{words} is not shown."
 
 
 def _pick(value: Tensor | float, index: tuple[int, ...]) -> float:

@@ -70,6 +70,15 @@ def step_with_dict(model, batch, loss_fn, optimizer, device):
     return loss.item()
 
 
+def step_with_autocast(model, batch, loss_fn, optimizer, device):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
 def make_networks():
     """Return records of many networks, each with whether its gradients have terms."""
     conv = nn.Sequential(
@@ -118,6 +127,7 @@ def make_networks():
         "dict": (record(InADict(), step=step_with_dict), False),
         "half": (record(make_model().to(torch.bfloat16),
                         inputs=torch.rand(16, 1, 4, 4).to(torch.bfloat16)), False),
+        "autocast": (record(make_model(), step=step_with_autocast), False),
         "scalar inputs": (record(nn.Sequential(nn.Unflatten(0, (16, 1)), nn.Linear(1, 3)),
                                  inputs=torch.rand(16)), True),
     }  # fmt: skip
@@ -157,6 +167,29 @@ def find_row(html, name):
     raise AssertionError(f"{name} is missing in {html}")
 
 
+def test_terms_give_the_gradient_of_a_confident_network_too():
+    made = record_digits("Adam", num_steps=40, model=SimpleNet(28 * 28, 10, hidden_units=16))
+    chances = torch.randint(0, 16, (50, 2)).tolist()
+    made_sharp = record(Sharp(), num_steps=20)
+    for each, layer in ((made, "linear2"), (made_sharp, "layer")):
+        num_units, num_weights = each.before[f"{layer}.weight"].shape
+        for unit, weight in chances:
+            choice = StepChoice(0, layer, unit % num_units, weight % num_weights)
+            assert "Gradient at the unit" in BACKWARD.show(each, choice).text
+
+
+class Sharp(nn.Module):
+    """Is very sure of its answers from the start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 3)
+        nn.init.normal_(self.layer.weight, std=20)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+
+
 def test_sums_and_softmax_are_true_in_each_network(networks):
     for name, (made, _) in networks.items():
         view = show_all(made)["forward"]
@@ -190,6 +223,11 @@ def test_outputs_that_are_no_scores_have_no_softmax_and_no_difference(networks):
 
 def find_titles(html):
     return re.findall(r'<th scope="col">([^<]*)</th>', html)
+
+
+def test_rounded_numbers_have_no_arithmetic(networks):
+    assert "not shown" in show_all(networks["half"][0])["update"].text
+    assert "not shown" not in show_all(networks["plain"][0])["update"].text
 
 
 def test_a_second_softmax_is_named(networks):
