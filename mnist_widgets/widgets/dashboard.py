@@ -28,7 +28,7 @@ from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.run_table import RunTable
-from mnist_widgets.widgets.panels.step_explorer import StepExplorer
+from mnist_widgets.widgets.panels.step_explorer import LabStepExplorer
 from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection
 from mnist_widgets.widgets.parts.controls import Disclosure
@@ -250,7 +250,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def _build_steps(self, _change: object) -> None:
         """Build the explorer of a step when it is opened for the first time."""
         if "steps" not in self.panels:
-            steps = StepExplorer(self.session, lambda: self.panels["training"].epochs)
+            steps = LabStepExplorer(self.session, lambda: self.panels["training"].epochs)
             steps.show_heading(_TITLES["steps"])
             self._steps.children, self.panels["steps"] = [steps], steps
             static_view_writer.add_source(self, steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -40,6 +41,7 @@ _CHOICES = {
     "update": ("layer", "unit", "weight"),
 }
 """What a person can choose in each move, by its event."""
+_open_explorers: weakref.WeakSet[StepExplorer] = weakref.WeakSet()
 _NO_SOURCE = "<p>The source of train_step is not known.</p>"
 
 
@@ -55,6 +57,8 @@ _NOTHING = _Shown(MoveView("", "", ""), "")
 
 class StepExplorer(Panel):
     """Train exactly one batch, and walk through its five moves with the numbers of the network.
+
+    A session has one explorer: a newer one closes the older, so a cell can be run again.
 
     Example:
         ```python
@@ -97,6 +101,11 @@ class StepExplorer(Panel):
             ],
         )
         self._taker = StepTaker(session, lambda: self.schedule_redraw(urgent=True))
+        for explorer in tuple(_open_explorers):
+            is_replaced = explorer.session is session or explorer.session.is_closed
+            if is_replaced and type(explorer) is type(self):
+                explorer.close()
+        _open_explorers.add(self)
         self.redraw()
 
     @property
@@ -132,6 +141,7 @@ class StepExplorer(Panel):
     def close(self) -> None:
         """Remove the explorer from the page; the session continues."""
         self._taker.close()
+        _open_explorers.discard(self)
         super().close()
 
     def static_view(self) -> StaticView:
@@ -248,6 +258,10 @@ class StepExplorer(Panel):
             return ""
         batches = "1 more batch" if num_batches == 1 else f"{num_batches:,} more batches"
         return f"The network has trained on {batches} since then; take a step to see a new one."
+
+
+class LabStepExplorer(StepExplorer):
+    """The explorer of a lab. A `StepExplorer(lab.session)` beside the lab does not close it."""
 
 
 def _group(content: str) -> str:

@@ -21,7 +21,7 @@ from mnist_widgets import (
     train_step,
 )
 from mnist_widgets.training.recording.step_recorder import record_step
-from mnist_widgets.widgets import StepExplorer, dashboard
+from mnist_widgets.widgets import StepExplorer, dashboard, static_output
 from mnist_widgets.widgets.panels import step_explorer
 from mnist_widgets.widgets.parts.steps.step_taker import StepTaker
 from mnist_widgets.widgets.redraws import scheduler
@@ -353,6 +353,16 @@ def test_a_closed_explorer_leaves_no_listener_and_no_widget():
     assert session._listeners == []
 
 
+def test_a_newer_explorer_closes_the_older_of_its_session_but_not_that_of_a_lab(make_lab):
+    session = TrainingSession(make_digits_trainer())
+    explorers = [StepExplorer(session) for _ in range(3)]
+    assert len(session._listeners) == 1
+    assert [explorer.comm is None for explorer in explorers] == [True, True, False]
+    lab = make_lab(show="steps")
+    StepExplorer(lab.session)
+    assert lab.panels["steps"].comm is not None
+
+
 @pytest.fixture
 def make_lab():
     labs = []
@@ -401,20 +411,16 @@ def test_a_step_that_opens_a_run_has_the_epochs_of_the_field(make_lab):
     assert lab.session.trainer.last_epoch == 7
 
 
-def test_the_labs_static_view_follows_a_step_taken_after_it_is_shown(make_lab, shell):
+def test_the_labs_static_view_follows_a_step_taken_after_it_is_shown(make_lab, shell, monkeypatch):
     lab = make_lab()
     lab._ipython_display_()
     lab._steps_button.is_open = True
-    with pytest.MonkeyPatch.context() as patch:
-        written = []
-        patch.setattr(
-            "mnist_widgets.widgets.static_output.update_display",
-            lambda bundle, **_options: written.append(bundle["text/plain"]),
-        )
-        take(lab.panels["steps"])
-        step_explorer_writer = lab.panels["steps"]
-        assert step_explorer_writer.record is not None
-        from mnist_widgets.widgets.static_output import static_view_writer
-
-        static_view_writer.write_all()
+    written = []
+    monkeypatch.setattr(
+        static_output,
+        "update_display",
+        lambda bundle, **_options: written.append(bundle["text/plain"]),
+    )
+    take(lab.panels["steps"])
+    static_output.static_view_writer.write_all()
     assert "Shown: the step of batch 1" in written[-1]
