@@ -226,7 +226,7 @@ class StepExplorer(Panel):
         self._spoken_state.words = words
 
     def _describe_state(self) -> list[str]:
-        """Return sentences on the step shown, what came after it, and why none can be taken."""
+        """Return what is shown, what came after it, why no step can be taken, and the notes."""
         session, taken = self.session, self._taker.taken
         words = []
         if self._taker.is_waiting:
@@ -245,7 +245,7 @@ class StepExplorer(Panel):
             words.append("The session is closed, so no step can be taken.")
         elif not session.can("step"):
             words.append("A training runs: pause or stop it to take a step.")
-        return words
+        return words if taken is None else [*words, *taken.record.notes]
 
     def _describe_since(self) -> str:
         """Return what has happened to the network since the step shown."""

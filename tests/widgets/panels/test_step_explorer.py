@@ -326,6 +326,19 @@ def test_other_networks_are_shown_too(make_explorer, model):
         assert shown_choosers(explorer) == set()
 
 
+def test_what_could_not_be_observed_is_said(make_explorer):
+    def own_loss(model, batch, loss_fn, optimizer, device):
+        loss = nn.functional.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    explorer = make_explorer(train_step=own_loss)
+    notes = take(explorer).notes
+    assert notes
+    assert all(note in explorer.static_view().text for note in notes)
+
+
 def test_a_view_that_fails_leaves_the_others(explorer, monkeypatch):
     def fail(*_arguments):
         raise ValueError("the planted error")
