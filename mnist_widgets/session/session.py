@@ -129,18 +129,19 @@ class TrainingSession(WaitingSession):
         """
         self._command("resume", self._resume_run)
 
-    def step(self, epochs: int = 1) -> None:
+    def step(self, epochs: int = 1, *, record: bool = False) -> None:
         """Train exactly one batch, then pause.
 
         Args:
             epochs: how many epochs the run has that this step opens, if none is open.
+            record: whether to record the step; `last_report.record` then holds the record.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
             ActionRefusedError: while running.
         """
         check_epochs(epochs)
-        self._command("step", lambda: self._train_single_batch(epochs))
+        self._command("step", lambda: self._train_single_batch(epochs, record))
 
     def stop(self) -> None:
         """End the run after the current batch; the model keeps what it has learned."""

@@ -180,10 +180,12 @@ class Worker(HasListeners):
         if self._state == "paused":
             self._change_to("running")
 
-    def _train_single_batch(self, epochs: int) -> None:
+    def _train_single_batch(self, epochs: int, record: bool) -> None:
         """Train one batch, and open a run of `epochs` for it if none is open."""
         if self._state != "paused":
             self._open_run(epochs, "paused")
+        if record:  # only now: the run may have opened with another trainer
+            self.trainer.record_next()
         # 2: the batch whose evaluation was interrupted is reported first
         self._num_steps_due += 2 if self._is_evaluating and not self._num_steps_due else 1
         self._train_batch()

@@ -10,6 +10,7 @@ from mnist_widgets.widgets.panels.loss_explorer import LossExplorer
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.row import Row
 from mnist_widgets.widgets.panels.run_table import RunTable
+from mnist_widgets.widgets.panels.step_explorer import StepExplorer
 from mnist_widgets.widgets.panels.training_panel import TrainingPanel
 
 colab.prepare()
@@ -24,6 +25,7 @@ __all__ = [
     "ProbabilityChart",
     "Row",
     "RunTable",
+    "StepExplorer",
     "TrainingPanel",
     "dashboard",
 ]

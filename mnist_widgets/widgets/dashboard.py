@@ -29,8 +29,11 @@ from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.run_table import RunTable
+from mnist_widgets.widgets.panels.step_explorer import LabStepExplorer
 from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection
+from mnist_widgets.widgets.parts.controls import Disclosure
+from mnist_widgets.widgets.static_output import static_view_writer
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
 PANELS = {
@@ -39,9 +42,12 @@ PANELS = {
     "gallery": "Test images",
     "prediction": "Prediction",
     "confusion": "Confusion matrix",
+    "steps": "One training step",
     "runs": "Runs",
 }
 """The panels beside the one of the training: their names for `hide`, and their headings."""
+ON_REQUEST = ("steps",)
+"""Panels that are built when a person opens them: their names for `show`."""
 
 _TITLES = {"training": "Training", **PANELS}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
@@ -60,6 +66,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     epochs: int = 10,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
+    show: Iterable[str] = (),
     wait: bool | None = None,
     device: torch.device | str | None = None,
     monitor: bool = True,
@@ -81,13 +88,14 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         epochs: the number of epochs shown first.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`, not to show.
         lock: names of settings, or `epochs`, to show but not to change.
+        show: names of panels to open at once that a button opens otherwise (`ON_REQUEST`).
         wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
         monitor: whether a `HealthMonitor` looks for signs of a sick training.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide` or `lock` holds an unknown
-            name; the lab before then stays open.
+        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
+            unknown name; the lab before then stays open.
     """
     global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
@@ -96,7 +104,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     )
     before = _open_dashboard
     _open_dashboard = Dashboard(
-        factory, epochs=epochs, hide=hide, lock=lock, wait=wait, monitor=monitor
+        factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, monitor=monitor
     )
     if before is not None:
         before.close()
@@ -111,6 +119,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         epochs: the number of epochs shown first.
         hide: names of what is not shown.
         lock: names of what cannot be changed.
+        show: names of panels to open at once.
         wait: as for `TrainingSession`.
         monitor: whether a `HealthMonitor` watches each training.
 
@@ -129,6 +138,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         epochs: int = 10,
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
+        show: Iterable[str] = (),
         wait: bool | None = None,
         monitor: bool = True,
     ) -> None:
@@ -137,6 +147,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         panels = set(PANELS) if has_settings else set(PANELS) - {"settings"}
         hidden = check_names("hide", hide, panels | settings)
         locked = check_names("lock", lock, settings)
+        opened = check_names("show", show, ON_REQUEST)
         self._factory, test_set = factory, factory.test_set
         self._num_images, self._class_names = len(test_set), test_set.class_names
         check_panel_epochs(epochs)
@@ -152,7 +163,14 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         )
         builders = self._builders(hidden, locked)
         self.panels: dict[str, Any] = {"training": training}
-        self.panels |= {name: builders[name]() for name in PANELS if name in panels - hidden}
+        at_once = panels - hidden - set(ON_REQUEST)
+        self.panels |= {name: builders[name]() for name in PANELS if name in at_once}
+        self._steps = VBox()  # empty until they are opened
+        self._steps_button = Disclosure(
+            "Look inside one step", "Close the step", self._steps, width_px=150
+        )
+        if "steps" in hidden:
+            self._steps_button.layout.display = "none"
         self._settings = self.panels.get("settings")
         self._loss_chart = self.panels.get("loss_chart")
         selection = self.panels.get("gallery", self)
@@ -166,6 +184,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         trainer.callbacks += factory.callbacks
         super().__init__("mw-dashboard", self._lay_out())
         self._connect()
+        self._steps_button.is_open = "steps" in opened - hidden
         self._inference.on_news()
 
     def close(self) -> None:
@@ -177,7 +196,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def static_view(self) -> StaticView:
         """Return the static views of all panels shown, one below the other."""
         return join_views(
-            panel.static_view().titled(_TITLES[name]) for name, panel in self.panels.items()
+            self.panels[name].static_view().titled(title)
+            for name, title in _TITLES.items()
+            if name in self.panels
         )
 
     def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
@@ -215,6 +236,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         return [
             *show(training="0 0 auto", settings="0 0 auto"),
             HBox(columns, layout=_ROW).add_class("mw-columns"),
+            self._steps_button,
+            self._steps,
             *show(runs="0 0 auto"),
         ]
 
@@ -233,6 +256,15 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             self._settings.observe(self._factory.on_config, "config")
             self._settings.observe(self._follow_learning_rate, "config")
         self.run_log.add_listener(self._on_runs)
+        self._steps_button.observe(self._build_steps, "is_open")
+
+    def _build_steps(self, _change: object) -> None:
+        """Build the explorer of a step when it is opened for the first time."""
+        if "steps" not in self.panels:
+            steps = LabStepExplorer(self.session, lambda: self.panels["training"].epochs)
+            steps.show_heading(_TITLES["steps"])
+            self._steps.children, self.panels["steps"] = [steps], steps
+            static_view_writer.add_source(self, steps)
 
     def _follow_learning_rate(self, _change: object) -> None:
         session, follow = self.session, self._factory.set_learning_rate

@@ -93,6 +93,13 @@ class StaticViewWriter:
             bundle = to_bundle(output.last, panel.view_class)
             display(bundle, raw=True, display_id=panel.view_class)
 
+    def add_source(self, panel: object, source: object) -> None:
+        """Also rewrite the views that show `panel` when `source`, a new part of it, is redrawn."""
+        with self._writing:
+            for output in self._outputs.values():
+                if panel in output.sources:
+                    output.sources |= {source}
+
     def forget(self, panel: object) -> None:
         """Write a panel's static view for the last time."""
         with self._writing:

@@ -8,7 +8,13 @@ from ipywidgets import HTML
 
 from mnist_widgets.rendering.palette import css_variables
 
-_FILES = ("panels.css", "probability_chart.css", "confusion_chart.css", "runs.css")
+_FILES = (
+    "panels.css",
+    "probability_chart.css",
+    "confusion_chart.css",
+    "runs.css",
+    "step_explorer.css",
+)
 
 
 def read_static(name: str) -> str:

@@ -164,6 +164,17 @@ def test_several_steps_in_a_row_are_all_trained(session):
     assert len(session.trainer.history.batch_losses) == 4
 
 
+def test_only_a_recorded_step_has_a_record_also_with_a_newly_chosen_trainer(make_trainer):
+    other = make_trainer()
+    session = TrainingSession(make_trainer(), choose_trainer=lambda _: other)
+    session.step(record=True)
+    settle(session)
+    assert session.last_report.record.loss == other.history.batch_losses[0]
+    session.step()
+    settle(session)
+    assert session.last_report.record is None
+
+
 def test_the_step_with_the_last_batch_finishes_the_run(session):
     for _ in range(5):
         session.step(epochs=1)

@@ -108,6 +108,11 @@ class TrainingPanel(Panel):
         _open_panels.discard(self)
         super().close()
 
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that Start trains now."""
+        return int(self._epochs.value)
+
     def show_error_message(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
         self._message = (self.session.state, words)

@@ -1,0 +1,1 @@
+"""What the explorer of a training step is built of."""
