@@ -42,7 +42,7 @@ PANELS = {
 }
 """The panels beside the one of the training: their names for `hide`, and their headings."""
 
-_TITLES = {"training": "Training", **PANELS}
+_TITLES = {"training": "Training", **PANELS, "diagnosis": "Diagnosis"}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
@@ -86,16 +86,21 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         TypeError, ValueError: if parts do not fit together, or `hide` or `lock` holds an unknown
             name; the lab before then stays open.
     """
-    global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    before = _open_dashboard
-    _open_dashboard = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, wait=wait)
+    lab = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, wait=wait)
+    replace_open_lab(lab)
+    return lab
+
+
+def replace_open_lab(lab: Dashboard) -> None:
+    """Close the lab that was open before this one."""
+    global _open_dashboard
+    before, _open_dashboard = _open_dashboard, lab
     if before is not None:
         before.close()
-    return _open_dashboard
 
 
 class Dashboard(Panel, IndexSelection, PairSelection):
