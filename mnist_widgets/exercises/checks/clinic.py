@@ -58,7 +58,7 @@ class _Criteria:
         answers = (self.fault, self.evidence)
         mistakes = {
             "unsolved": any(answer is None or answer is Ellipsis for answer in answers),
-            "swapped": is_swapped,
+            "swapped_answers": is_swapped,
         }
         rule_out("fault and evidence are swapped", mistakes)
         found = f"the fault is {describe(self.fault)}"

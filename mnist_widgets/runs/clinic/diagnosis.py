@@ -41,7 +41,7 @@ def judge(number: int, fault: str, evidence: str) -> Judgement:
     case = CASES[number]
     is_fault_right, is_evidence_right = fault == case.fault, evidence == case.evidence
     if is_fault_right and is_evidence_right:
-        words = f"Fault and evidence are right. {case.explanation}"
+        words = case.explanation
     elif is_fault_right:
         words = "The fault is right, but this training does not show this evidence."
     elif is_evidence_right:
