@@ -31,7 +31,7 @@ def trained(lab):
 def choose(page, label: str, name: str) -> None:
     """Choose from a list by keyboard, with Home and the arrow key."""
     field = page.get_by_label(label, exact=True)
-    names = field.locator("option").all_inner_texts()
+    names = field.locator("option").evaluate_all("options => options.map(each => each.value)")
     field.focus()
     for key in ["Home", *["ArrowDown"] * names.index(name)]:
         page.keyboard.press(key)

@@ -42,7 +42,9 @@ def test_a_healthy_training_shows_no_evidence():
 
 def train_on(images, labels, *, shuffle) -> Observed:
     data = DigitSet(images, labels, TRAIN_SET.class_names, "changed digits")
-    trainer = RunConfig(hidden_units=32, batch_size=16).build(data, TEST_SET, device="cpu")
+    trainer = RunConfig("sgd", 0.1, batch_size=16, hidden_units=32).build(
+        data, TEST_SET, device="cpu"
+    )
     trainer.train_batches.shuffle = shuffle
     return observe(trainer, 10)
 
