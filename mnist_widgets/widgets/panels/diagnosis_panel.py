@@ -52,6 +52,7 @@ class DiagnosisPanel(Panel):
             options = [("Choose ...", ""), *((each, each) for each in names)]
             control = dropdown(label, tooltip, options, label_px=label_px, width_px=300)
             control.layout.width, control.layout.flex = "auto", flex
+            control.layout.min_width = "0"  # not as wide as the longest name
             link((control, "value"), (self, name))
             controls.append(control)
         check = button("Check", "Check the fault and the evidence", self.check)
