@@ -27,6 +27,7 @@ from mnist_widgets import (
     trainer,
 )
 from mnist_widgets.exercises import Verdict
+from mnist_widgets.runs.clinic.cases import CASES
 from mnist_widgets.training.evaluation.measures import precision, recall
 
 # isort: split
@@ -60,6 +61,7 @@ def make_checks() -> dict[str, Callable[[], Verdict]]:
             lambda counts: (accuracy(counts), recall(counts), precision(counts)),
         ),
         exercises.check_callback: (lambda patience: EarlyStopping(patience=patience),),
+        exercises.check_clinic: (9, "dead units", CASES[9].evidence),
     }
     checks = {check.__name__: partial(check, *answer) for check, answer in answers.items()}
     return checks | {"check_run": partial(exercises.check_run, run, min_accuracy=0.8)}

@@ -231,6 +231,7 @@ PUBLIC_NAMES = [
 PUBLIC_EXERCISES = [
     "Verdict",
     "check_callback",
+    "check_clinic",
     "check_confident_mistakes",
     "check_confusion_matrix",
     "check_loss_choice",
@@ -248,6 +249,7 @@ PUBLIC_WIDGETS = [
     "LossChart",
     "ProbabilityChart",
     "TrainingPanel",
+    "clinic",
     "dashboard",
 ]
 

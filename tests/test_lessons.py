@@ -28,7 +28,7 @@ def test_existing_files_are_never_overwritten(tmp_path):
 
 def test_students_get_the_exercises_too():
     exercises = [lesson.name for lesson in lessons.find_lessons() if lesson.parts[0] == "exercises"]
-    assert [name[:2] for name in exercises] == [f"{number:02}" for number in range(1, 9)]
+    assert [name[:2] for name in exercises] == [f"{number:02}" for number in range(1, 10)]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ An endless loop that prints nothing must be interrupted.
 
 from mnist_widgets.exercises.checks.answer import check_answer
 from mnist_widgets.exercises.checks.callback import check_callback
+from mnist_widgets.exercises.checks.clinic import check_clinic
 from mnist_widgets.exercises.checks.confident_mistakes import check_confident_mistakes
 from mnist_widgets.exercises.checks.confusion_matrix import check_confusion_matrix
 from mnist_widgets.exercises.checks.loss_choice import check_loss_choice
@@ -26,6 +27,7 @@ __all__ = [
     "award",
     "check_answer",
     "check_callback",
+    "check_clinic",
     "check_confident_mistakes",
     "check_confusion_matrix",
     "check_loss_choice",

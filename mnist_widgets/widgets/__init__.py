@@ -1,8 +1,10 @@
 """The panels: each a widget to show in a notebook, each good for one thing."""
 
 from mnist_widgets.widgets import colab
+from mnist_widgets.widgets.clinic import Clinic, clinic
 from mnist_widgets.widgets.dashboard import Dashboard, dashboard
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
+from mnist_widgets.widgets.panels.diagnosis_panel import DiagnosisPanel
 from mnist_widgets.widgets.panels.hyperparameter_panel import HyperparameterPanel
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
@@ -16,8 +18,10 @@ from mnist_widgets.widgets.panels.training_panel import TrainingPanel
 colab.prepare()
 
 __all__ = [
+    "Clinic",
     "ConfusionChart",
     "Dashboard",
+    "DiagnosisPanel",
     "HyperparameterPanel",
     "ImageGallery",
     "LossChart",
@@ -27,5 +31,6 @@ __all__ = [
     "RunTable",
     "StepExplorer",
     "TrainingPanel",
+    "clinic",
     "dashboard",
 ]

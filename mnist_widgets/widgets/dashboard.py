@@ -49,7 +49,7 @@ PANELS = {
 ON_REQUEST = ("steps",)
 """Panels that are built when a person opens them: their names for `show`."""
 
-_TITLES = {"training": "Training", **PANELS}
+_TITLES = {"training": "Training", **PANELS, "diagnosis": "Diagnosis"}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
@@ -97,18 +97,23 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
             unknown name; the lab before then stays open.
     """
-    global _open_dashboard  # noqa: PLW0603 - a kernel has one
     train_set, test_set = load_digits() if data is None else check_data(data)
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    before = _open_dashboard
-    _open_dashboard = Dashboard(
+    lab = Dashboard(
         factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, monitor=monitor
     )
+    replace_open_lab(lab)
+    return lab
+
+
+def replace_open_lab(lab: Dashboard) -> None:
+    """Close the lab that was open before this one."""
+    global _open_dashboard
+    before, _open_dashboard = _open_dashboard, lab
     if before is not None:
         before.close()
-    return _open_dashboard
 
 
 class Dashboard(Panel, IndexSelection, PairSelection):

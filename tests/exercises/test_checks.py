@@ -132,6 +132,13 @@ def test_the_check_of_a_run_never_raises_either():
         check_odd(exercises.check_run, name, run)
 
 
+def test_the_check_of_a_diagnosis_never_raises_either():
+    for name, answer in ODD_ANSWERS.items():
+        check_odd(lambda number: exercises.check_clinic(number, "", ""), name, answer)
+        check_odd(lambda fault: exercises.check_clinic(3, fault, "dead units"), name, answer)
+        check_odd(lambda evidence: exercises.check_clinic(3, "dead units", evidence), name, answer)
+
+
 def check_odd(check, name, answer) -> Verdict:
     """Return the verdict on an odd answer, as if it were the first that the check gets."""
     exercises.start_over()

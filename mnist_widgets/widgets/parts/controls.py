@@ -146,7 +146,7 @@ def popover(label: str, name: str, content: str, owner: Widget) -> str:
         content: HTML.
         owner: the widget that shows this HTML, and no other popover.
     """
-    target = f"mw-{owner.model_id}"
+    target = "" if owner.comm is None else f"mw-{owner.model_id}"  # a closed panel is not on a page
     return (
         f'<button class="mw-opener" popovertarget="{target}" onclick="{_OPEN_NEXT}" '
         f'aria-label="{name}">{label}</button>'

@@ -1,0 +1,104 @@
+"""Two lists to say what is wrong with a training, and a button that checks it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+
+from ipywidgets import HTML, HBox
+from traitlets import Unicode, link
+
+from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS
+from mnist_widgets.runs.clinic.diagnosis import judge
+from mnist_widgets.widgets.panel import Panel
+from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, dropdown
+
+_CHOOSE = "Choose a fault and an evidence first."
+_WORDS = {True: "Right.", False: "Not yet."}
+
+
+class DiagnosisPanel(Panel):
+    """Choose the fault of a training of the clinic and the evidence for it, and check both.
+
+    Example:
+        ```python
+        panel = DiagnosisPanel(7)
+        panel.fault, panel.evidence = "dead units", "the accuracy reaches 100 % of the test images"
+        panel.check()
+        ```
+
+    Args:
+        number: of the training.
+        on_right: called after each check that finds both right; returns what to add to the verdict.
+
+    Attributes:
+        fault: the fault chosen, a trait; empty if there is none.
+        evidence: the evidence chosen, a trait; empty if there is none.
+    """
+
+    fault = Unicode()
+    evidence = Unicode()
+
+    def __init__(self, number: int, on_right: Callable[[], str] = str) -> None:
+        self._number, self._on_right = number, on_right
+        self._is_right: bool | None = None  # of the latest check; None if nothing was checked
+        self._words = ""
+        lists = {
+            "fault": ("Fault", "What is wrong with this training", FAULTS, 40, "3 1 250px"),
+            "evidence": ("Evidence", "A number that the panels show", EVIDENCE, 62, "4 1 300px"),
+        }
+        controls = []
+        for name, (label, tooltip, names, label_px, flex) in lists.items():
+            options = [("Choose ...", ""), *((each, each) for each in names)]
+            control = dropdown(label, tooltip, options, label_px=label_px, width_px=300)
+            control.layout.width, control.layout.flex = "auto", flex
+            control.layout.min_width = "0"  # not as wide as the longest name
+            link((control, "value"), (self, name))
+            controls.append(control)
+        check = button("Check", "Check the fault and the evidence", self.check)
+        self._verdict = HTML().add_class("mw-verdict")
+        self._spoken = LiveRegion()
+        row = HBox([*controls, check], layout=ROW)
+        super().__init__("mw-diagnosis-panel", [row, self._verdict, self._spoken])
+        self.observe(self._on_choice, ["fault", "evidence"])
+        self.redraw()
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the latest check found fault and evidence right."""
+        return bool(self._is_right)
+
+    def check(self) -> None:
+        """Check the two choices, and say whether they are right."""
+        if self.fault and self.evidence:
+            judgement = judge(self._number, self.fault, self.evidence)
+            self._is_right, self._words = judgement.is_right, judgement.words
+            if self._is_right:
+                self._words = f"{self._words} {self._on_right()}".strip()
+        else:
+            self._is_right, self._words = None, _CHOOSE
+        self.schedule_redraw(urgent=True)
+
+    def redraw(self) -> None:
+        """Update the verdict; called by the redraw scheduler."""
+        state = "" if self._is_right is None else _WORDS[self._is_right]
+        shown = [f"<strong>{state}</strong>" * bool(state), html.escape(self._words)]
+        self._verdict.value = " ".join(filter(None, shown))
+        self._spoken.words = f"{state} {self._words}".strip()
+        self.mark_static_view_stale()
+
+    def static_view(self) -> StaticView:
+        """Return the two choices, and the verdict if they were checked."""
+        if not (self.fault and self.evidence):
+            return StaticView.of_words("Nothing is chosen.")
+        return StaticView.of_words(" ".join(self._describe()))
+
+    def _describe(self) -> Sequence[str]:
+        state = "Not checked." if self._is_right is None else _WORDS[self._is_right]
+        return [f"Fault: {self.fault}.", f"Evidence: {self.evidence}.", state, self._words]
+
+    def _on_choice(self, _change: object) -> None:
+        """Remove a verdict that is about other choices."""
+        self._is_right, self._words = None, ""
+        self.schedule_redraw(urgent=True)
