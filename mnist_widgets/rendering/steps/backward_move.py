@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
-from mnist_widgets.rendering.steps.forward_move import find_position, has_pixels
 from mnist_widgets.rendering.steps.numbers import format_sum, format_value
-from mnist_widgets.rendering.steps.pictures import draw_signed, find_image_shape
-from mnist_widgets.rendering.steps.view import MoveView, make_view, read_label
+from mnist_widgets.rendering.steps.pictures import draw_signed, find_pixel_shape, name_input
+from mnist_widgets.rendering.steps.view import MoveView, make_view, mark_chosen, read_label
 from mnist_widgets.training.recording.scores import find_scores, to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import (
@@ -18,11 +17,15 @@ from mnist_widgets.training.recording.units import (
 )
 
 _NUM_TERMS = 6
-MISSING = (
+_MISSING = (
     "Missing: train_step did not call loss.backward(). Without gradients the optimizer has "
     "nothing to use, and the network does not learn."
 )
-NOT_CLEARED = (
+_NOT_SEEN = (
+    "The backward pass was not seen, because train_step does not use loss_fn. The gradients here "
+    "are those that the update used."
+)
+_NOT_CLEARED = (
     "Missing: train_step did not call zero_grad(). Unless it clears the gradients in another way, "
     "the next backward pass adds to them."
 )
@@ -42,17 +45,21 @@ def show_backward(record: StepRecord, choice: StepChoice) -> MoveView:
     if not list_layers(record) or name not in record.gradients:
         name = next(iter(record.gradients))
         return make_view(views, f"record.gradients[{name!r}].norm().item()")
-    if has_pixels(record, choice.layer):
-        views.append(_show_picture(record, choice))
-    term_views, code = _show_terms(record, choice)
-    return make_view([*views, *term_views], code)
+    shape = find_pixel_shape(record, choice.layer)
+    if shape is not None:
+        views.append(_show_picture(record, choice, shape))
+    terms, code = _show_terms(record, choice, name_input(choice.weight, shape))
+    return make_view([*views, terms], code)
 
 
 def _write_remarks(record: StepRecord) -> list[str]:
     remarks = []
     events = record.events
     if "backward" not in events:
-        remarks.append(MISSING)
+        is_own_loss = "loss" not in events and record.gradients
+        remarks.append(_NOT_SEEN if is_own_loss else _MISSING)
+        if record.gradients and not is_own_loss:
+            remarks.append("The gradients here were there before the step.")
     elif "update" in events and "backward" not in events[: events.index("update")]:
         remarks.append(
             "The update came before the backward pass: it used gradients that were there before."
@@ -63,7 +70,7 @@ def _write_remarks(record: StepRecord) -> list[str]:
             "them: each gradient is a sum over several batches."
         )
     if "zero_grad" not in events:
-        remarks.append(NOT_CLEARED)
+        remarks.append(_NOT_CLEARED)
     return remarks
 
 
@@ -76,34 +83,30 @@ def _show_sizes(record: StepRecord) -> StaticView:
     return StaticView.of_table(["Parameter", "Shape", "Norm of the gradient"], rows, caption)
 
 
-def _show_picture(record: StepRecord, choice: StepChoice) -> StaticView:
-    shape = find_image_shape(record)
+def _show_picture(record: StepRecord, choice: StepChoice, shape: tuple[int, int]) -> StaticView:
     gradient = record.gradients[name_weight(choice.layer)][choice.unit]
-    picture = draw_signed(gradient, shape or (1, len(gradient)), choice.weight)
+    picture = draw_signed(gradient, shape, choice.weight)
     lowest, highest = (format_value(float(value)) for value in gradient.aminmax())
     words = (
-        f"The gradient of unit {choice.unit} of {choice.layer}, a number for each pixel: orange "
-        f"above 0, blue below 0, white at 0; from {lowest} to {highest}. The frame is weight "
+        f"The gradient of the weights of unit {choice.unit}, one for each pixel: from {lowest} "
+        f"(blue is below 0) to {highest} (orange is above 0). The frame shows weight "
         f"{choice.weight}."
     )
-    return StaticView.of_picture(picture, words, f"Gradient of unit {choice.unit} as an image")
+    return StaticView.of_picture(picture, words, f"Gradient of unit {choice.unit}")
 
 
-def _show_terms(record: StepRecord, choice: StepChoice) -> tuple[list[StaticView], str]:
+def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[StaticView, str]:
     name = name_weight(choice.layer)
     gradient = format_value(float(record.gradients[name][choice.unit, choice.weight]))
-    title = f"{name}[{choice.unit}, {choice.weight}]"
-    position = find_position(record, choice.layer, choice.weight)
-    if position is not None:
-        title += f" (row {position[0]}, column {position[1]})"
+    title = f"weight {place} of unit {choice.unit}"
     code = f"record.gradients[{name!r}][{choice.unit}, {choice.weight}].item()"
     split = split_gradient(record, choice.layer, choice.unit, choice.weight)
     if split is None:
         words = (
-            f"The gradient of the weight {title} is {gradient}. Its terms, one for each image, "
-            "cannot be computed from the record of this step, so they are not shown."
+            f"The gradient of {title} is {gradient}. Its terms, one for each image, cannot be "
+            "computed from the record of this step, so they are not shown."
         )
-        return [StaticView.of_words(words)], code
+        return StaticView.of_words(words), code
     terms = split.terms
     images = find_largest(terms, _NUM_TERMS, choice.image)
     shown = [float(terms[image]) for image in images]
@@ -112,7 +115,7 @@ def _show_terms(record: StepRecord, choice: StepChoice) -> tuple[list[StaticView
     written = format_sum(parts)
     rows = [
         [
-            str(image),
+            mark_chosen(image, image == choice.image),
             read_label(record, image),
             format_value(float(split.unit_gradients[image])),
             format_value(float(split.inputs[image])),
@@ -127,11 +130,11 @@ def _show_terms(record: StepRecord, choice: StepChoice) -> tuple[list[StaticView
         rows.append([f"mean: sum / {len(terms)}", "", "", "", gradient])
     kind = "mean" if split.is_mean else "sum"
     caption = (
-        f"The gradient of the weight {title} is the {kind} of one term for each image: the "
-        f"gradient of the image's loss at unit {choice.unit}, times the weight's input"
+        f"The gradient of {title} is the {kind} of one term for each image: the "
+        f"gradient of the image's loss at unit {choice.unit}, times the weight's input."
     )
     titles = ["Image", "Label", "Gradient at the unit", "Input", "Term"]
-    return [StaticView.of_table(titles, rows, caption)], _write_code(record, choice) or code
+    return StaticView.of_table(titles, rows, caption), _write_code(record, choice) or code
 
 
 def _write_code(record: StepRecord, choice: StepChoice) -> str:
@@ -142,7 +145,7 @@ def _write_code(record: StepRecord, choice: StepChoice) -> str:
     unit, column = "at_scores", choice.unit
     lines = [
         "at_scores = record.outputs.softmax(dim=1)",
-        "at_scores[range(len(at_scores)), record.targets] -= 1  # p - y",
+        "at_scores[range(len(at_scores)), record.targets.long()] -= 1  # p - y",
     ]
     if choice.layer != layers[-1]:
         activation = find_activation(record, choice.layer)

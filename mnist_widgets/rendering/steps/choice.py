@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mnist_widgets.training.recording.scores import find_scores
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import list_layers, name_weight
 
@@ -33,8 +34,9 @@ def first_choice(record: StepRecord) -> StepChoice:
     It is the image with the largest loss, the first linear layer, the unit that is most active on
     that image, and the weight of it with the largest gradient.
     """
-    losses, layers = record.losses, list_layers(record)
-    image = 0 if losses is None else int(losses.argmax())
+    scores, layers = find_scores(record), list_layers(record)
+    losses = record.losses if scores is None else scores.losses
+    image = 0 if losses is None else int(losses.argmax())  # a loss that is NaN comes first
     if not layers:
         return clamp(StepChoice(image), record)
     layer = layers[0]

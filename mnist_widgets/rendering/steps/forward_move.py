@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from torch import Tensor
+
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
-from mnist_widgets.rendering.steps.numbers import format_sum, format_value
-from mnist_widgets.rendering.steps.pictures import find_image_shape
-from mnist_widgets.rendering.steps.view import MoveView, make_view, name_image
-from mnist_widgets.training.recording.scores import are_probabilities, find_scores, to_exact
+from mnist_widgets.rendering.steps.numbers import format_sum, format_value, write_factor
+from mnist_widgets.rendering.steps.pictures import find_pixel_shape, name_input
+from mnist_widgets.rendering.steps.view import MoveView, make_view, mark_chosen, name_image
+from mnist_widgets.training.recording.scores import find_scores, name_output, to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import (
     Activation,
+    WeightedSum,
     compute_sum,
     find_activation,
     list_layers,
@@ -21,174 +26,148 @@ from mnist_widgets.training.recording.units import (
 _NUM_UNITS = 10
 _NUM_TERMS = 4
 _MOST_CLASSES = 20
-MISSING = (
-    "Missing: train_step did not call the model, so there are no scores. Without scores there is "
-    "no loss, and the network cannot learn."
+_MISSING = (
+    "Missing: train_step did not call model(inputs), so there are no scores. Without scores there "
+    "is no loss, and the network cannot learn."
 )
 
 
 def show_forward(record: StepRecord, choice: StepChoice) -> MoveView:
     """Show the most active units, the chosen unit's weighted sum, and the scores."""
     if "forward" not in record.events:
-        return make_view([StaticView.of_words(MISSING)])
+        return make_view([StaticView.of_words(_MISSING)])
     choice = clamp(choice, record)
-    views, code = [], ""
-    if list_layers(record):
-        activation = find_activation(record, choice.layer)
-        views.append(_show_units(record, choice, activation))
-        sum_views, code = _show_sum(record, choice, activation)
-        views.extend(sum_views)
-    else:
+    scores, code = _show_outputs(record, choice.image)
+    if not list_layers(record):
         words = "The network has no linear layer whose units can be shown."
-        views.append(StaticView.of_words(words))
-    score_view, score_code = _show_scores(record, choice.image)
-    return make_view([*views, score_view], code or score_code)
-
-
-def _show_units(
-    record: StepRecord, choice: StepChoice, activation: Activation | None
-) -> StaticView:
-    sums = to_exact(record.layers[choice.layer].outputs[choice.image])
-    passed_on = sums if activation is None else activation.values[choice.image]
-    units = passed_on.topk(min(_NUM_UNITS, len(sums))).indices.tolist()
-    units = units if choice.unit in units else [*units, choice.unit]
-    titles, columns = ["Unit", "Weighted sum"], [sums]
-    if activation is not None and activation.name != "no activation function":
-        titles.append(f"After {activation.name}")
-        columns.append(passed_on)
-    rows = [
-        [str(unit), *(format_value(float(column[unit])) for column in columns)] for unit in units
-    ]
-    num_active = int((sums > 0).sum())
-    caption = (
-        f"The most active units of the layer {choice.layer or 'of the network'} on "
-        f"{name_image(record, choice.image)}, and the chosen unit. {num_active} of {len(sums)} "
-        "units have a sum above 0."
-    )
-    return StaticView.of_table(titles, rows, caption)
-
-
-def _show_sum(
-    record: StepRecord, choice: StepChoice, activation: Activation | None
-) -> tuple[list[StaticView], str]:
+        return make_view([StaticView.of_words(words), scores], code)
+    activation = find_activation(record, choice.layer)
+    units = _show_units(record, choice, activation)
     computed = compute_sum(record, choice.layer, choice.unit, choice.image)
     if computed is None:
         words = (
             f"The output of unit {choice.unit} is not the weighted sum of its inputs with the "
             "weights before the step, so the sum is not shown."
         )
-        return [StaticView.of_words(words)], ""
+        return make_view([units, StaticView.of_words(words), scores], code)
+    weighted_sum = _show_sum(record, choice, computed, activation)
+    return make_view([units, *weighted_sum, scores], _write_code(choice, computed))
+
+
+def _show_units(
+    record: StepRecord, choice: StepChoice, activation: Activation | None
+) -> StaticView:
+    sums = to_exact(record.layers[choice.layer].outputs[choice.image])
+    titles, columns = ["Unit", "Weighted sum"], [sums]
+    if activation is not None and activation.name:
+        titles.append(f"After {activation.name}")
+        columns.append(activation.values[choice.image])
+    units = columns[-1].topk(min(_NUM_UNITS, len(sums))).indices.tolist()
+    units = units if choice.unit in units else [*units, choice.unit]
+    rows = [
+        [
+            mark_chosen(unit, unit == choice.unit),
+            *(format_value(float(column[unit])) for column in columns),
+        ]
+        for unit in units
+    ]
+    layer = f"the layer {choice.layer}" if choice.layer else "the only layer"
+    caption = (
+        f"The most active units of {layer} on {name_image(record, choice.image)}, and the chosen "
+        f"unit. {int((sums > 0).sum())} of {len(sums)} units have a sum above 0."
+    )
+    return StaticView.of_table(titles, rows, caption)
+
+
+def _show_sum(
+    record: StepRecord, choice: StepChoice, computed: WeightedSum, activation: Activation | None
+) -> Iterator[StaticView]:
     products = computed.products
     terms = find_largest(products, _NUM_TERMS, choice.weight)
     shown = [float(products[term]) for term in terms]
-    num_others = len(products) - len(terms)
-    others = float(products.sum()) - sum(shown)
-    parts = [*shown, *([others] if num_others else []), computed.bias or 0.0, computed.total]
-    *product_words, bias, total = format_sum(parts)
-    factors = [
-        (format_value(float(computed.inputs[term])), format_value(float(computed.weights[term])))
-        for term in terms
-    ]
-    rows = [
-        [_name_input(record, choice, term), value, weight, product]
-        for term, (value, weight), product in zip(terms, factors, product_words, strict=False)
-    ]
-    formula = " + ".join(f"{value} x {_in_brackets(weight)}" for value, weight in factors)
-    if num_others:
-        rows.append([f"the other {num_others} inputs", "", "", product_words[-1]])
-        formula += f" + {_in_brackets(product_words[-1])} (the other {num_others} inputs)"
+    parts = {}
+    if len(products) > len(terms):
+        name = f"the other {len(products) - len(terms)} inputs"
+        parts[name] = float(products.sum()) - sum(shown)
     if computed.bias is not None:
-        rows.append(["bias", "", "", bias])
-        formula += f" + {_in_brackets(bias)} (bias)"
-    rows.append(["weighted sum", "", "", total])
-    formula += f" = {total}"
-    if activation is not None and "ReLU" in activation.name:
+        parts["bias"] = computed.bias
+    results = {"weighted sum": computed.total}
+    if activation is not None and activation.name:
         passed_on = float(activation.values[choice.image, choice.unit])
-        formula += f", {activation.name} -> {format_value(passed_on)}"
-    caption = (
-        f"Unit {choice.unit}: the inputs with the largest products, and weight {choice.weight}"
-    )
-    titles = ["Input", "Value", "Weight", "Product"]
-    views = [StaticView.of_words(formula), StaticView.of_table(titles, rows, caption)]
-    bias_code = "" if computed.bias is None else f" + {_read(name_bias(choice.layer), choice.unit)}"
-    code = (
+        results[f"after {activation.name}"] = passed_on
+    written = iter(format_sum([*shown, *parts.values(), *results.values()]))
+    shape = find_pixel_shape(record, choice.layer)
+    formula, rows = [], []
+    for term in terms:
+        value, weight = (
+            format_value(float(factors[term])) for factors in (computed.inputs, computed.weights)
+        )
+        formula.append(f"{write_factor(value)} x {write_factor(weight)}")
+        name = mark_chosen(name_input(term, shape), term == choice.weight)
+        rows.append([name, value, weight, next(written)])
+    for name in parts:
+        rows.append([name, "", "", next(written)])
+        formula.append(f"{write_factor(rows[-1][-1])} ({name})")
+    rows.extend([name, "", "", next(written)] for name in results)
+    words = f"Unit {choice.unit}: {' + '.join(formula)} = {rows[len(terms) + len(parts)][-1]}"
+    if len(results) > 1 and activation is not None:
+        words += f", {activation.name} -> {rows[-1][-1]}"
+    yield StaticView.of_words(words)
+    caption = f"The inputs of unit {choice.unit} with the largest products, and the chosen weight"
+    yield StaticView.of_table(["Input", "Value", "Weight", "Product"], rows, caption)
+
+
+def _write_code(choice: StepChoice, computed: WeightedSum) -> str:
+    bias = f" + record.before[{name_bias(choice.layer)!r}][{choice.unit}]"
+    return (
         f"inputs = record.layers[{choice.layer!r}].inputs[{choice.image}]\n"
-        f"weights = {_read(name_weight(choice.layer), choice.unit)}\n"
-        f"((inputs * weights).sum(){bias_code}).item()"
+        f"weights = record.before[{name_weight(choice.layer)!r}][{choice.unit}]\n"
+        f"((inputs * weights).sum(){'' if computed.bias is None else bias}).item()"
     )
-    return views, code
 
 
-def _read(name: str, unit: int) -> str:
-    return f"record.before[{name!r}][{unit}]"
-
-
-def _in_brackets(number: str) -> str:
-    return f"({number})" if number.startswith("-") else number
-
-
-def _name_input(record: StepRecord, choice: StepChoice, index: int) -> str:
-    position = find_position(record, choice.layer, index)
-    return str(index) if position is None else f"{index} (row {position[0]}, column {position[1]})"
-
-
-def find_position(record: StepRecord, layer: str, index: int) -> tuple[int, int] | None:
-    """Return row and column of a layer's input in the image; None if it is no pixel."""
-    shape = find_image_shape(record)
-    if shape is None or record.inputs is None or not has_pixels(record, layer):
-        return None
-    return index // shape[1], index % shape[1]
-
-
-def has_pixels(record: StepRecord, layer: str) -> bool:
-    """Return whether a layer's inputs are the pixels of grey images."""
-    shape, inputs = find_image_shape(record), record.inputs
-    if shape is None or inputs is None:
-        return False
-    pixels, values = to_exact(inputs).flatten(1), to_exact(record.layers[layer].inputs)
-    return pixels.shape == (len(inputs), shape[0] * shape[1]) and pixels.equal(values)
-
-
-def _show_scores(record: StepRecord, image: int) -> tuple[StaticView, str]:
+def _show_outputs(record: StepRecord, image: int) -> tuple[StaticView, str]:
+    """Return the scores of an image, or what else the model returned, and code for it."""
     outputs = record.outputs
-    if outputs is None or not outputs.is_floating_point() or not outputs.numel():
-        return StaticView.of_words("The model's outputs are not shown: they are no tensor."), ""
-    name = name_image(record, image)
-    if outputs.dim() != 2 or outputs.shape[1] < 2 or image >= len(outputs):
-        single = (
-            outputs.numel() == len(outputs) and image < len(outputs) if outputs.dim() else False
-        )
-        if not single:
-            words = (
-                f"The model's outputs have the shape {tuple(outputs.shape)}; they are no scores."
-            )
-            return StaticView.of_words(words), ""
-        value = format_value(float(outputs[image]))
-        words = f"The model's output for {name} is {value}, one number and no scores of classes."
-        return StaticView.of_words(words), f"record.outputs[{image}].item()"
+    if outputs is None or outputs.dim() == 0 or image >= len(outputs):
+        return StaticView.of_words(
+            "The model's outputs are no tensor with a row for each image."
+        ), ""
+    code = f"record.outputs[{image}]"
+    if outputs.dim() == 2 and outputs.shape[1] > 1 and outputs.is_floating_point():
+        return _show_scores(record, outputs, image), f"{code}.tolist()"
+    if outputs[image].numel() != 1:
+        words = f"The model's outputs have the shape {tuple(outputs.shape)}, so they are no scores."
+        return StaticView.of_words(words), ""
+    words = (
+        f"The model's output for {name_image(record, image)} is one number, "
+        f"{format_value(float(outputs[image]))}: there are no scores of classes."
+    )
+    return StaticView.of_words(words), f"{code}.item()"
+
+
+def _show_scores(record: StepRecord, outputs: Tensor, image: int) -> StaticView:
+    values, kind = to_exact(outputs[image]), name_output(outputs)
     scores = find_scores(record)
-    values = to_exact(outputs[image])
+    columns, titles = [values], ["Output", "Value"]
+    caption = (
+        f"The model's outputs for {name_image(record, image)}. The loss does not show whether they "
+        "are scores of classes, so their softmax is not shown."
+    )
+    if scores is not None:
+        columns.append(scores.probabilities[image])
+        titles = ["Class", kind.capitalize(), "Softmax"]
+        caption = f"The model's outputs for {name_image(record, image)}, and their softmax"
+        if kind == "probability":
+            caption += (
+                ". They are probabilities already, and the loss applies the softmax a second time"
+            )
     classes = list(range(len(values)))
-    if len(classes) > _MOST_CLASSES:
+    if len(values) > _MOST_CLASSES:
         classes = values.topk(_MOST_CLASSES).indices.tolist()
-    if scores is None:
-        kind = "probabilities" if are_probabilities(outputs) else "outputs"
-        rows = [[str(index), format_value(float(values[index]))] for index in classes]
-        caption = (
-            f"The model's {kind} for {name}. The loss does not show that they are scores, so "
-            "there is no softmax here."
-        )
-        return StaticView.of_table(["Output", "Value"], rows, caption), f"record.outputs[{image}]"
-    shares = scores.probabilities[image]
+        caption += f". The largest {_MOST_CLASSES} of {len(values)}"
     rows = [
-        [str(index), format_value(float(values[index])), format_value(float(shares[index]))]
+        [str(index), *(format_value(float(column[index])) for column in columns)]
         for index in classes
     ]
-    caption = f"The scores of {name}, and their softmax"
-    if are_probabilities(outputs):
-        caption += (
-            ". The model's outputs are probabilities already, so the loss applies the softmax a "
-            "second time"
-        )
-    view = StaticView.of_table(["Class", "Score", "Softmax"], rows, caption)
-    return view, f"record.outputs[{image}].softmax(dim=0)"
+    return StaticView.of_table(titles, rows, f"{caption}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 _DIGITS = 4
 _MAX_DECIMALS = 9
@@ -35,22 +36,25 @@ def format_sum(values: Sequence[float], digits: int = _DIGITS) -> list[str]:
     return [_write(value, decimals) for value in values]
 
 
-def format_weights(old: float, new: float, values: Sequence[float]) -> list[str]:
-    """Return values of a weight with so many digits that its change can be seen.
+def format_weights(values: Sequence[float]) -> list[str]:
+    """Return the values that a weight takes, with so many digits that its changes can be seen.
 
     Args:
-        old: the weight before the change, a float32.
-        new: after it.
-        values: to be written.
+        values: at least one, in their order; they are float32, which has seven digits.
     """
-    largest = max(abs(old), abs(new))
-    if not 0 < largest < math.inf or largest >= 1e6:
-        return [format_value(value) for value in values]
+    largest = max(map(abs, values))
+    if not 0 < largest < 1e6 or not all(map(math.isfinite, values)):
+        return list(map(format_value, values))
     size = math.floor(math.log10(largest))
-    change = abs(new - old)
-    wanted = 2 - math.floor(math.log10(change)) if change > 0 else 0
-    decimals = min(max(wanted, _DIGITS - 1 - size), 7 - size)  # float32 has seven digits
+    changes = [abs(new - old) for old, new in pairwise(values) if new != old]
+    wanted = 2 - math.floor(math.log10(min(changes))) if changes else 0
+    decimals = min(max(wanted, _DIGITS - 1 - size), 7 - size)
     return [_write(value, max(0, decimals)) for value in values]
+
+
+def write_factor(number: str) -> str:
+    """Return a written number as a factor or a part of a sum: in brackets if it is negative."""
+    return f"({number})" if number.startswith("-") else number
 
 
 def _write(value: float, decimals: int) -> str:

@@ -1,4 +1,7 @@
-"""Small pictures of images and of the gradients of their pixels."""
+"""Small pictures of images and of the gradients of their pixels.
+
+The inputs of the first layer are often the pixels: then an input has a row and a column.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,23 @@ def find_image_shape(record: StepRecord) -> tuple[int, int] | None:
         return 28, 28
     is_image = len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))
     return (shape[-2], shape[-1]) if is_image and min(shape[-2:]) > 1 else None
+
+
+def find_pixel_shape(record: StepRecord, layer: str) -> tuple[int, int] | None:
+    """Return height and width of the images if a layer's inputs are their pixels, else None."""
+    shape, inputs = find_image_shape(record), record.inputs
+    if shape is None or inputs is None:
+        return None
+    pixels, values = to_exact(inputs).flatten(1), to_exact(record.layers[layer].inputs)
+    are_pixels = pixels.shape[1] == shape[0] * shape[1] and pixels.equal(values)
+    return shape if are_pixels else None
+
+
+def name_input(index: int, shape: tuple[int, int] | None) -> str:
+    """Return an input's number and, in images of this shape, where it is."""
+    if shape is None:
+        return str(index)
+    return f"{index} (row {index // shape[1]}, column {index % shape[1]})"
 
 
 def draw_image(record: StepRecord, image: int) -> bytes | None:

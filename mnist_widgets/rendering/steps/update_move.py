@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp
-from mnist_widgets.rendering.steps.numbers import format_value, format_weights
+from mnist_widgets.rendering.steps.numbers import format_value, format_weights, write_factor
+from mnist_widgets.rendering.steps.pictures import find_pixel_shape, name_input
+from mnist_widgets.rendering.steps.update_code import write_update_code
 from mnist_widgets.rendering.steps.view import MoveView, make_view
 from mnist_widgets.training.recording.losses import LossComparison
 from mnist_widgets.training.recording.scores import to_exact
@@ -12,12 +14,13 @@ from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.units import list_layers, name_weight
 from mnist_widgets.training.recording.update_rules import WeightUpdate, explain_update
 
-MISSING = (
+_MISSING = (
     "Missing: train_step did not call optimizer.step(). Only the optimizer changes the parameters, "
     "so they stay as they were."
 )
-MISSING_BUT_CHANGED = (
-    "No update by the optimizer was seen, but parameters changed: train_step changes them itself."
+_MISSING_BUT_CHANGED = (
+    "The optimizer's update was not seen, but parameters changed: train_step changes them in "
+    "another way."
 )
 
 
@@ -25,62 +28,60 @@ def show_update(
     record: StepRecord, choice: StepChoice, comparison: LossComparison | None = None
 ) -> MoveView:
     """Show the chosen weight's new value, the size of the update, and the loss after it."""
-    views = []
+    views, code = [], ""
     if "update" not in record.events:
-        has_changed = any(
-            name in record.after and not record.after[name].equal(value)
-            for name, value in record.before.items()
-        )
-        words = MISSING_BUT_CHANGED if has_changed else MISSING
+        words = _MISSING_BUT_CHANGED if _has_changed(record) else _MISSING
         views.append(StaticView.of_words(words))
-    choice, code = clamp(choice, record), ""
     if list_layers(record):
+        choice = clamp(choice, record)
         name, index = name_weight(choice.layer), (choice.unit, choice.weight)
         update = explain_update(record, name, index)
-        title = f"{name}[{choice.unit}, {choice.weight}]"
-        views.append(_show_weight(title, update, record))
-        code = (
-            f"old, new = record.before[{name!r}], record.after[{name!r}]\n"
-            f"old{list(index)}.item(), new{list(index)}.item()"
-        )
+        place = name_input(choice.weight, find_pixel_shape(record, choice.layer))
+        title = f"weight {place} of unit {choice.unit}"
+        views.append(_show_weight(title, update, record.optimizer))
+        code = write_update_code(record, name, index, update)
     if record.before:
         views.append(_show_sizes(record))
-        name = next(iter(record.before))
-        code = code or (
-            f"old, new = record.before[{name!r}], record.after[{name!r}]\n"
-            "((new - old).norm() / old.norm()).item()"
-        )
+        code = code or _write_size_code(next(iter(record.before)))
     if comparison is not None:
         views.append(_show_comparison(comparison))
     return make_view(views, code)
 
 
-def _show_weight(title: str, update: WeightUpdate, record: StepRecord) -> StaticView:
-    old, new = format_weights(update.old, update.new, [update.old, update.new])
-    rows = [["old value", "", old]]
+def _has_changed(record: StepRecord) -> bool:
+    pairs = ((value, record.after.get(name)) for name, value in record.before.items())
+    return any(after is not None and not after.equal(before) for before, after in pairs)
+
+
+def _write_size_code(name: str) -> str:
+    return (
+        f"old, new = record.before[{name!r}], record.after[{name!r}]\n"
+        "((new - old).norm() / old.norm()).item()"
+    )
+
+
+def _show_weight(title: str, update: WeightUpdate, optimizer: str) -> StaticView:
+    weights = [each.result for each in update.calculations if each.is_weight]
+    written = format_weights([update.old, *weights[:-1], update.new])
+    rows = [["old value", "", written[0]]]
     if update.gradient is not None:
         rows.append(["gradient", "", format_value(update.gradient)])
     for calculation in update.calculations:
-        numbers = list(map(_in_brackets, map(format_value, calculation.numbers)))
-        result = format_value(calculation.result)
-        if calculation.is_weight:  # more digits, so that the change can be seen
-            first, result = format_weights(
-                update.old, update.new, [calculation.numbers[0], calculation.result]
-            )
-            numbers[0] = first
-        rows.append([calculation.name, calculation.formula.format(*numbers), result])
-    if update.calculations:
-        rows[-1][-1] = new
-    else:
-        rows.append(["new value", "", new])
-    caption = f"The update of the weight {title} by {record.optimizer}"
-    if update.explanation:
-        caption += f". {update.explanation}"
+        *numbers, result = map(format_value, (*calculation.numbers, calculation.result))
+        if calculation.is_weight:
+            numbers[0], result, *_ = written
+            written.pop(0)
+        formula = calculation.formula.format(*map(_write_factor, numbers))
+        rows.append([calculation.name, formula, result])
+    if not update.calculations:
+        rows.append(["new value", "", written[-1]])
+    caption = f"The update of {title} by {optimizer}"
+    caption += f". {update.explanation}" if update.explanation else ""
     return StaticView.of_table(["Number", "Calculation", "Value"], rows, caption)
 
 
-def _in_brackets(number: str) -> str:
-    return f"({number})" if number.startswith("-") or "e" in number else number
+def _write_factor(number: str) -> str:
+    return f"({number})" if "e" in number else write_factor(number)
 
 
 def _show_sizes(record: StepRecord) -> StaticView:
@@ -93,8 +94,8 @@ def _show_sizes(record: StepRecord) -> StaticView:
         ratio = format_value(change / size) if size else "-"
         rows.append([name, format_value(change), format_value(size), ratio])
     caption = (
-        "The size of the update by layer, compared with the weights: about 0.001 is usual. "
-        "Change and size are norms."
+        "The size of the update by layer, compared with the weights: about 0.001 is usual. Sizes "
+        "are norms, the root of the sum of the squares."
     )
     titles = ["Parameter", "Change", "Size before", "Change / size"]
     return StaticView.of_table(titles, rows, caption)

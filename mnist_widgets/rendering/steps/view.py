@@ -43,3 +43,8 @@ def read_label(record: StepRecord, image: int) -> str:
     if targets is None or targets.is_floating_point() or image >= len(targets):
         return ""
     return str(targets[image].item()) if targets[image].numel() == 1 else ""
+
+
+def mark_chosen(name: object, is_chosen: bool) -> str:
+    """Return the name of a table's row, with the word `chosen` if it is the chosen one."""
+    return f"{name}, chosen" if is_chosen else str(name)

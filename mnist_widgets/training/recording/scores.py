@@ -1,11 +1,12 @@
-"""What a recorded step's outputs are, as far as the record itself proves it.
+"""What a recorded step's outputs are, as far as the record itself shows it.
 
-A record does not hold the loss function. The losses of the images show whether it is one of those
-known here: then the outputs are scores of classes, and the gradient at the scores is known, too.
+A record does not hold the loss function. Its losses show whether it is one of those known here:
+then the outputs are scores of classes, and the gradient at the scores is known, too.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ class Scores(NamedTuple):
         values: (B, C).
         labels: int64 (B,).
         probabilities: the softmax of the scores (B, C).
-        losses: of each image (B,).
+        losses: of each image, computed from the scores (B,).
         loss_name: of the loss function.
         is_mean: whether the batch's loss is the mean of the images' losses, not their sum.
     """
@@ -63,18 +64,18 @@ def to_exact(values: Tensor) -> Tensor:
 
 
 def find_scores(record: StepRecord) -> Scores | None:
-    """Return the scores of a step; None unless the losses prove that they are scores.
+    """Return the scores of a step; None unless the loss shows that they are scores.
 
     This holds for cross-entropy, also in two parts as `LogSoftmax` and `NLLLoss`, and for the
     squared error of the probabilities.
     """
-    outputs, labels, losses = record.outputs, record.targets, record.losses
-    if outputs is None or labels is None or losses is None or record.loss is None:
+    outputs, labels = record.outputs, record.targets
+    if outputs is None or labels is None or record.loss is None or not outputs.numel():
         return None
     is_table = outputs.dim() == 2 and outputs.shape[1] > 1 and outputs.is_floating_point()
     if not is_table or labels.is_floating_point() or labels.shape != outputs.shape[:1]:
         return None
-    values, labels, losses = to_exact(outputs), labels.cpu().long(), to_exact(losses)
+    values, labels = to_exact(outputs), labels.cpu().long()
     if labels.min() < 0 or labels.max() >= values.shape[1] or not values.isfinite().all():
         return None
     shares = values.softmax(dim=1)
@@ -83,18 +84,20 @@ def find_scores(record: StepRecord) -> Scores | None:
         "cross-entropy": functional.cross_entropy(values, labels, reduction="none"),
         "squared error": (shares - targets).square().mean(dim=1),
     }
-    for name, expected in candidates.items():
-        if torch.allclose(losses, expected, rtol=1e-4, atol=1e-6):
-            loss = torch.tensor(record.loss, dtype=torch.float64)
-            is_mean = torch.isclose(expected.mean(), loss, rtol=1e-4, atol=1e-6)
-            return Scores(values, labels, shares, expected, name, bool(is_mean))
+    for name, losses in candidates.items():
+        is_mean = math.isclose(record.loss, float(losses.mean()), rel_tol=1e-4, abs_tol=1e-6)
+        is_sum = math.isclose(record.loss, float(losses.sum()), rel_tol=1e-4, abs_tol=1e-6)
+        recorded = losses if record.losses is None else to_exact(record.losses)
+        if (is_mean or is_sum) and torch.allclose(losses, recorded, rtol=1e-4, atol=1e-6):
+            return Scores(values, labels, shares, losses, name, is_mean)
     return None
 
 
-def are_probabilities(outputs: Tensor | None) -> bool:
-    """Return whether outputs (B, C) are probabilities, which sum to 1 for each image."""
-    if outputs is None or outputs.dim() != 2 or outputs.shape[1] < 2:
-        return False
+def name_output(outputs: Tensor) -> str:
+    """Return what outputs (B, C) are: a `score`, a `log-probability` or a `probability`."""
     values = to_exact(outputs)
     sums = values.sum(dim=1)
-    return bool((values >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4))
+    if (values >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        return "probability"
+    sums = values.logsumexp(dim=1)
+    return "log-probability" if torch.allclose(sums, torch.zeros_like(sums), atol=1e-4) else "score"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -43,8 +44,8 @@ class WeightedSum(NamedTuple):
     Attributes:
         inputs: of the unit (F,).
         weights: (F,).
-        bias: 0 without a bias.
-        total: of all products and the bias.
+        bias: None without a bias.
+        total: of all products and the bias, as recorded.
     """
 
     inputs: Tensor
@@ -64,20 +65,19 @@ def compute_sum(record: StepRecord, layer: str, unit: int, image: int) -> Weight
     weights = to_exact(record.before[name_weight(layer)][unit])
     biases = record.before.get(name_bias(layer))
     bias = None if biases is None else float(biases[unit])
-    total = float(inputs @ weights) + (bias or 0.0)
     outputs = record.layers[layer].outputs
+    total, recorded = float(inputs @ weights) + (bias or 0.0), float(outputs[image, unit])
     size = float((inputs * weights).abs().sum()) + abs(bias or 0.0)
-    tolerance = 8 * torch.finfo(outputs.dtype).eps * size + 1e-12
-    if not abs(total - float(outputs[image, unit])) <= tolerance:
-        return None
-    return WeightedSum(inputs, weights, bias, total)
+    is_same = abs(total - recorded) <= 8 * torch.finfo(outputs.dtype).eps * size + 1e-12
+    is_infinite = not math.isfinite(total) and not math.isfinite(recorded)
+    return WeightedSum(inputs, weights, bias, recorded) if is_same or is_infinite else None
 
 
 class Activation(NamedTuple):
     """What the next linear layer gets of a layer's outputs.
 
     Attributes:
-        name: `ReLU`, `ReLU and dropout`, or `no activation function`.
+        name: `ReLU` or `ReLU and dropout`; "" if the next layer gets the outputs unchanged.
         values: the next layer's inputs, float64 (B, U).
         slopes: their derivative by the layer's outputs, float64 (B, U).
         next_layer: its name.
@@ -102,7 +102,7 @@ def find_activation(record: StepRecord, layer: str) -> Activation | None:
     if torch.equal(values, positive):
         return Activation("ReLU", values, (sums > 0).double(), following)
     if torch.equal(values, sums):
-        return Activation("no activation function", values, torch.ones_like(sums), following)
+        return Activation("", values, torch.ones_like(sums), following)
     slopes = torch.where(sums > 0, values / positive.clamp(min=1e-300), 0.0)
     kept = slopes[slopes != 0]
     is_one_factor = len(kept) > 0 and torch.allclose(kept, kept.max(), rtol=1e-5, atol=0)
