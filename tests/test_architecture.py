@@ -295,8 +295,8 @@ def read_cells(name: str, cell_type: str) -> list[str]:
 
 
 def test_the_lessons_are_among_the_notebooks():
-    lessons = ["01_training_a_neural_network.ipynb", "02_experiments.ipynb"]
-    assert {f"notebooks/{lesson}" for lesson in lessons} <= set(NOTEBOOKS)
+    lessons = ["01_training_a_neural_network", "02_experiments", "03_inside_one_step"]
+    assert {f"notebooks/{lesson}.ipynb" for lesson in lessons} <= set(NOTEBOOKS)
 
 
 @each_notebook
