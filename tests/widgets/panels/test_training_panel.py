@@ -177,6 +177,18 @@ def test_a_click_that_fails_after_a_crash_is_answered_and_the_traceback_stays(ma
     assert "in crash" in panel._status.value
 
 
+def test_a_redraw_after_the_close_is_no_error(make_panel):
+    def crash(*_):
+        raise ZeroDivisionError("planted")
+
+    panel = make_panel(train_step=crash)
+    panel.close()
+    panel.session.start(1)
+    panel.session.join(30)
+    panel.redraw()  # it was scheduled before
+    assert "planted" in panel._status.value
+
+
 @pytest.mark.parametrize("epochs", [0, 20_000])
 def test_epochs_that_the_field_cannot_hold_are_refused(panel, epochs):
     with pytest.raises(ValueError, match="epochs must be"):
