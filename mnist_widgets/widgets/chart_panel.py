@@ -91,8 +91,9 @@ class ChartPanel(Panel):
             words: the caption.
             is_news: whether it is read aloud if it is new, once nothing trains.
         """
-        self._footer.caption = words
-        self._footer.topic = words if is_news else ""
+        with self._footer.hold_sync():
+            self._footer.caption = words
+            self._footer.topic = words if is_news else ""
 
     def _update_speech(self) -> None:
         """Let the captions be read aloud only while nothing trains."""
