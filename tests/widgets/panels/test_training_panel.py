@@ -184,7 +184,8 @@ def test_a_redraw_after_the_close_is_no_error(make_panel):
     panel = make_panel(train_step=crash)
     panel.close()
     panel.session.start(1)
-    panel.session.join(30)
+    with pytest.raises(ZeroDivisionError):
+        panel.session.join(30)
     panel.redraw()  # it was scheduled before
     assert "planted" in panel._status.value
 
