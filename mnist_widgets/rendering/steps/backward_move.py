@@ -142,7 +142,8 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[lis
     kind = "mean" if split.is_mean else "sum"
     words = (
         f"The gradient of {title} is the {kind} of one term for each image: the "
-        f"gradient of the image's loss at unit {choice.unit}, times the weight's input."
+        f"gradient at unit {choice.unit} (how fast the image's loss grows when the unit's weighted "
+        "sum grows), times the weight's input."
     )
     titles = ["Image", "Label", "Gradient at the unit", "Input", "Term"]
     table = StaticView.of_table(titles, rows, "The largest terms, and that of the chosen image")

@@ -43,8 +43,8 @@ def show_update(
         code = write_update_code(record, name, index, update)
     if record.before:
         words = (
-            "An update of about 0.001 of the weights is usual. Both sizes are norms: the root of "
-            "the sum of the squares."
+            "As a rule of thumb, an update is about 0.001 of the weights, and more in the first "
+            "steps. Both sizes are norms: the root of the sum of the squares."
         )
         views.extend([StaticView.of_words(words), _show_sizes(record)])
         code = code or _write_size_code(next(iter(record.before)))

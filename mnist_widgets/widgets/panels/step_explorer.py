@@ -35,9 +35,9 @@ from mnist_widgets.widgets.parts.steps.step_taker import StepTaker, TakenStep
 
 _CHOICES = {
     None: ("image",),
-    "forward": ("image", "layer", "unit"),
+    "forward": ("image", "layer", "unit", "weight"),
     "loss": ("image",),
-    "backward": ("layer", "unit", "weight"),
+    "backward": ("image", "layer", "unit", "weight"),
     "update": ("layer", "unit", "weight"),
 }
 """What a person can choose in each move, by its event."""

@@ -27,7 +27,7 @@ class StepChoosers(HBox):
         self._choice = StepChoice()  # as shown
         self._record: StepRecord | None = None
         self._image = dropdown("Image", "An image of the batch", (), label_px=46, width_px=190)
-        self._layer = dropdown("Layer", "A linear layer", (), label_px=44, width_px=170)
+        self._layer = dropdown("Layer", "A linear layer", (), label_px=44, width_px=134)
         self._unit = _field("Unit", "A unit of the layer: a row of its weights", 36)
         self._weight = _field("Weight", "A weight of the unit, which belongs to one input", 54)
         self._controls: dict[str, Any] = {
@@ -78,7 +78,7 @@ def _field(description: str, tooltip: str, label_px: int) -> BoundedIntText:
         description=description,
         tooltip=tooltip,
         style={"description_width": f"{label_px}px"},
-        layout={"width": f"{label_px + 74}px"},
+        layout={"width": f"{label_px + 64}px"},
     )
 
 
