@@ -199,7 +199,7 @@ def test_a_pair_shows_exactly_its_images_and_the_dropdown_leads_back(gallery):
     gallery.lab.run_cell(f"gallery.selected_pair = ({true}, {predicted})")
     fits = (gallery.digits.labels == true) & (gallery.predictions.predicted_labels == predicted)
     gallery.expect_shown(fits.nonzero().squeeze(1).tolist())
-    show = gallery.root.get_by_label("Show")
+    show = gallery.root.get_by_label("Show", exact=True)
     expect(show.locator("option:checked")).to_have_text(f"True {true}, predicted {predicted}")
     gallery.lab.screenshot("gallery-pair", GALLERY)
     show.select_option("All")
@@ -209,7 +209,7 @@ def test_a_pair_shows_exactly_its_images_and_the_dropdown_leads_back(gallery):
 
 
 def test_filter_order_and_buttons_show_what_they_say(gallery):
-    gallery.root.get_by_label("Show").select_option("Mistakes")
+    gallery.root.get_by_label("Show", exact=True).select_option("Mistakes")
     gallery.root.get_by_label("Order").select_option("Least confident first")
     mistakes = (~gallery.predictions.are_right).nonzero().squeeze(1)
     confidences = gallery.predictions.confidences[mistakes]
@@ -226,7 +226,7 @@ def test_an_empty_page_says_so_without_a_jump(gallery):
     gallery.lab.run_cell(
         "gallery.show_predictions(Predictions(torch.eye(10)[test_set.labels], test_set.labels))"
     )
-    gallery.root.get_by_label("Show").select_option("Mistakes")
+    gallery.root.get_by_label("Show", exact=True).select_option("Mistakes")
     expect(gallery.root.locator(".mw-grid-notice")).to_have_text("Not a single mistake.")
     expect(gallery.options).to_have_count(0)
     gallery.list.focus()
