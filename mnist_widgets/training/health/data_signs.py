@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.training.health.evaluated_images import downsample, predicting
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
-from mnist_widgets.training.health.test_images import looking, thin_out
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
@@ -16,7 +16,7 @@ _IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
 _FEW_IMAGES, ENOUGH_IMAGES = 150, 500
 _IMAGES_OF_A_CLASS = 5
-_FIRST_LOOK = 20
+_FIRST_CHECK = 20
 
 
 def find_unscaled_inputs(seen: Observations) -> str | None:
@@ -38,9 +38,9 @@ def find_unrelated_labels(seen: Observations) -> str | None:
     """Find labels that the recorded images do not help to guess, if the loss does not fall."""
     if not seen.predicts_classes() or seen.num_kept < _FEW_IMAGES:
         return None
-    if seen.num_batches < _FIRST_LOOK or not is_flat(seen):
+    if seen.num_batches < _FIRST_CHECK or not is_flat(seen):
         return None
-    images = torch.cat([thin_out(images) for images, _ in seen.batches])
+    images = torch.cat([downsample(images) for images, _ in seen.batches])
     labels = torch.cat([labels for _, labels in seen.batches])
     half = len(images) // 2
     classes = labels[:half].unique()
@@ -60,7 +60,7 @@ def find_unrelated_labels(seen: Observations) -> str | None:
 
 def wants_more_images(seen: Observations) -> bool:
     """Return whether more images, up to `ENOUGH_IMAGES`, would help `find_unrelated_labels`."""
-    return seen.num_batches >= _FIRST_LOOK and seen.predicts_classes() and is_flat(seen, 10)
+    return seen.num_batches >= _FIRST_CHECK and seen.predicts_classes() and is_flat(seen, 10)
 
 
 def find_leaked_images(seen: Observations) -> str | None:
@@ -84,7 +84,7 @@ def _scales_itself(model: nn.Module, inputs: Tensor) -> bool:
     def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         given.extend(arguments[:1])
 
-    with looking(model) as device, first.register_forward_pre_hook(keep):
+    with predicting(model) as device, first.register_forward_pre_hook(keep):
         model(inputs[:_IMAGES_FOR_SPREAD].to(device))
     return bool(given) and _is_scaled(given[0])
 

@@ -1,4 +1,4 @@
-"""What a health monitor reports, and the rows of its tables."""
+"""The findings of a health monitor, and the rows of its tables."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from mnist_widgets.training.trainer import Callback, Trainer
 
 _RECORDED = (1, 10)
 _RECORD_EVERY = 50
-_LOOK_EVERY = 10
+_CHECK_EVERY = 10
 
 
 class HealthMonitor(Callback):
@@ -41,7 +41,7 @@ class HealthMonitor(Callback):
 
     Attributes:
         findings: of the latest run, each name once; a reset removes them.
-        errors: for each sign that could not be looked at in this run, the error, by its name. An
+        errors: for each sign that could not be checked in this run, the error, by its name. An
             unusual model never makes the training fail.
     """
 
@@ -62,28 +62,28 @@ class HealthMonitor(Callback):
         self.findings, self._seen = [], None
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Look for signs in the batch, and request a record of the next one if it is needed."""
+        """Check for signs in the batch, and request a record of the next one if it is needed."""
         seen = self._seen or self._begin(trainer)
         seen.add(report)
         # most batches end here, with little code: code that is rarely run is slow
         if not math.isfinite(report.loss):
-            self._look(seen, [NOT_FINITE])
+            self._check(seen, [NOT_FINITE])
         if report.record is not None:
             self._attempt("observations", seen.add_record, report.record)
-            self._look_at_step(seen)
-            self._look(seen, INPUT_SIGNS)
+            self._check_step(seen)
+            self._check(seen, INPUT_SIGNS)
         is_end = report.batch == report.num_batches
-        if is_end or seen.num_batches % _LOOK_EVERY == 0:
-            self._look(seen, [LABEL_SIGN, *LOSS_SIGNS])
-            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _LOOK_EVERY):
-                self._look(seen, [DEAD_UNITS])
+        if is_end or seen.num_batches % _CHECK_EVERY == 0:
+            self._check(seen, [LABEL_SIGN, *LOSS_SIGNS])
+            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _CHECK_EVERY):
+                self._check(seen, [DEAD_UNITS])
         if self._wants_record(seen):
             trainer.record_next(in_full=False)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Look for signs in the metrics."""
+        """Check for signs in the metrics."""
         if self._seen is not None:
-            self._look(self._seen, [OVERFITTING])
+            self._check(self._seen, [OVERFITTING])
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Forget the images and records, which need memory."""
@@ -107,14 +107,14 @@ class HealthMonitor(Callback):
             self._attempt("more images", wants_more_images, seen)
         )
 
-    def _look(self, seen: Observations, signs: Iterable[Sign]) -> None:
+    def _check(self, seen: Observations, signs: Iterable[Sign]) -> None:
         for sign in signs:
             if sign.name not in seen.names and sign.name not in self.errors:
                 evidence = self._attempt(sign.name, sign.find, seen)
                 if evidence is not None:
                     self._report(seen, sign, evidence)
 
-    def _look_at_step(self, seen: Observations) -> None:
+    def _check_step(self, seen: Observations) -> None:
         """Report the signs that enough steps in a row have shown."""
         record, report = seen.record, seen.report
         if record is None or report is None:

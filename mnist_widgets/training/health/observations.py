@@ -1,4 +1,4 @@
-"""What a health monitor has observed of a run so far."""
+"""The observations of a health monitor in a run so far."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.training.evaluation.outputs import find_loss_kind
-from mnist_widgets.training.health.test_images import (
+from mnist_widgets.training.health.evaluated_images import (
     choose_test_images,
     find_fingerprints,
 )
@@ -22,7 +22,7 @@ from mnist_widgets.training.trainer import Trainer
 MAX_IMAGES = 2_000
 """Images of the recorded batches that are kept."""
 IMAGES_OF_A_BATCH = 256
-"""Images of a recorded batch that are looked at, at most."""
+"""Images of a recorded batch that are read, at most."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Observations:
         latest_update: the largest relative change of a weight tensor in the latest recorded step
             that has an update; None if no weight has a gradient.
         leaked: the fingerprints of test images that were in recorded batches.
-        num_images: those of the recorded batches that were looked at.
+        num_images: those of the recorded batches that were read.
         names: of the findings so far.
         test_images: at most 1,000 inputs of the evaluator; None if they are unknown.
     """

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 from torch import Tensor, nn
 
+from mnist_widgets.training.health.evaluated_images import predicting
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
-from mnist_widgets.training.health.test_images import looking
 from mnist_widgets.training.models import SimpleNet
 
 _DEAD_SHARE = 0.9
@@ -39,7 +39,7 @@ def find_dead_shares(model: nn.Module, images: Tensor) -> dict[str, float]:
     looked at. The model and torch's random generators are left unchanged.
     """
     fired: dict[str, Tensor] = {}
-    with looking(model) as device, ExitStack() as hooks:
+    with predicting(model) as device, ExitStack() as hooks:
         for name, module in model.named_modules():
             label, layer = name or "the model", module
             if type(module) is SimpleNet:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_widgets import Evaluator, HealthMonitor, SimpleNet, Trainer, load_bundled_digits
-from mnist_widgets.training.health.test_images import choose_test_images
+from mnist_widgets.training.health.evaluated_images import choose_test_images
 
 
 def make_net() -> nn.Module:
