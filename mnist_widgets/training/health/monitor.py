@@ -126,7 +126,7 @@ class HealthMonitor(Callback):
             if sign.name not in seen.names and sign.name not in self.errors:
                 evidence = self._attempt(sign.name, sign.find, record, seen)
                 self._streaks[sign.name] = self._streaks[sign.name] + 1 if evidence else 0
-                if evidence is not None and self._streaks[sign.name] >= sign.num_steps:
+                if evidence is not None and self._streaks[sign.name] >= sign.count_steps(seen):
                     self._report(seen, sign, evidence)
                     del self._streaks[sign.name]
 

@@ -33,6 +33,7 @@ class Observations:
         trainer: of the run.
         report: of the latest batch; None before the first one.
         num_batches: trained in this run.
+        batch_size: images of the largest batch so far.
         record: of the latest recorded step.
         batches: images of recorded batches and their targets, each image once.
         num_kept: images in `batches`.
@@ -49,6 +50,7 @@ class Observations:
     trainer: Trainer
     report: BatchReport | None = None
     num_batches: int = 0
+    batch_size: int = 1
     record: StepRecord | None = None
     batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     num_kept: int = 0
@@ -82,6 +84,7 @@ class Observations:
         """Add a batch."""
         self.report = report
         self.num_batches += 1
+        self.batch_size = max(self.batch_size, report.num_images)
 
     def add_record(self, record: StepRecord) -> None:
         """Add the record of the latest batch."""
