@@ -20,17 +20,15 @@ _FIRST_CHECK = 20
 
 
 def find_unscaled_inputs(seen: Observations) -> str | None:
-    """Find inputs such as 0 to 255, or such as 0 to 1/255."""
-    record = seen.record
-    if record is None or record.inputs is None or not record.inputs.is_floating_point():
+    """Find a model that receives inputs such as 0 to 255, or such as 0 to 1/255."""
+    received = seen.received
+    if received is None or (received.is_floating_point() and _is_scaled(received)):
         return None
-    if record.inputs.numel() < 2 or _is_scaled(record.inputs):
+    inputs = _find_first_inputs(seen.trainer.model, received[:_IMAGES_FOR_SPREAD])
+    if inputs is None or not inputs.is_floating_point() or _is_scaled(inputs):
         return None
-    if _scales_itself(seen.trainer.model, record.inputs):
-        return None
-    values = record.inputs.float()
-    lowest, highest = (float(value) for value in values.aminmax())
-    spread = float(values.std())
+    lowest, highest = (float(value) for value in inputs.aminmax())
+    spread = float(inputs.float().std())
     return f"The inputs are from {lowest:.3g} to {highest:.3g}, with a spread of {spread:.3g}."
 
 
@@ -73,24 +71,28 @@ def find_leaked_images(seen: Observations) -> str | None:
     )
 
 
-def _scales_itself(model: nn.Module, inputs: Tensor) -> bool:
-    """Return whether a network scales its inputs before its first layer with parameters."""
+def _find_first_inputs(model: nn.Module, received: Tensor) -> Tensor | None:
+    """Return what the first layer with parameters gets; None if it normalizes, or is unknown."""
+    model = getattr(model, "_orig_mod", model)  # of a compiled model
     layers = (module for module in model.modules() if [*module.parameters(recurse=False)])
     first = next(layers, None)
     if first is None or "Norm" in type(first).__name__:
-        return first is not None
+        return None
     given: list[Tensor] = []
 
     def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         given.extend(arguments[:1])
 
     with predicting(model) as device, first.register_forward_pre_hook(keep):
-        model(inputs[:_IMAGES_FOR_SPREAD].to(device))
-    return bool(given) and _is_scaled(given[0])
+        model(received.to(device))
+    return given[0] if given else None
 
 
 def _is_scaled(inputs: Tensor) -> bool:
+    """Return whether inputs have a usual spread; also those that are too few to have one."""
     values = inputs[:_IMAGES_FOR_SPREAD].float()
+    if values.numel() < 2:
+        return True
     spread = float(values.std())
     is_small = spread < _SMALL_SPREAD and float(values.abs().max()) < _SMALL_VALUE
     return not is_small and not spread > _LARGE_SPREAD

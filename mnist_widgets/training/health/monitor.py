@@ -59,7 +59,8 @@ class HealthMonitor(Callback):
 
     def on_reset(self, trainer: Trainer) -> None:
         """Forget the findings."""
-        self.findings, self._seen = [], None
+        self._forget()
+        self.findings = []
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Check for signs in the batch, and request a record of the next one if it is needed."""
@@ -87,14 +88,21 @@ class HealthMonitor(Callback):
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Forget the images and records, which need memory."""
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._seen is not None:
+            self._seen.stop_watching()
         self._seen = None
 
     def _begin(self, trainer: Trainer) -> Observations:
+        self._forget()
         self.findings, self.errors = [], {}
         self._streaks.clear()
         self._last_recorded_step = 0
         self._seen = Observations(trainer)
         self._attempt("test images", self._seen.read_test_images)
+        self._attempt("inputs", self._seen.watch_inputs)
         return self._seen
 
     def _wants_record(self, seen: Observations) -> bool:

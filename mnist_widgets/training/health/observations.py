@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_widgets.training.evaluation.outputs import find_loss_kind
 from mnist_widgets.training.health.evaluated_images import (
@@ -35,6 +36,8 @@ class Observations:
         num_batches: trained in this run.
         batch_size: images of the largest batch so far.
         record: of the latest recorded step.
+        received: what the model received of the first images, as the training step scaled them; at
+            most 256 of them, and None if that was no tensor.
         batches: images of recorded batches and their targets, each image once.
         num_kept: images in `batches`.
         largest_update: the largest relative change of a weight tensor in a recorded step, as far as
@@ -52,6 +55,7 @@ class Observations:
     num_batches: int = 0
     batch_size: int = 1
     record: StepRecord | None = None
+    received: Tensor | None = None
     batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     num_kept: int = 0
     largest_update: float | None = None
@@ -63,12 +67,29 @@ class Observations:
     _seen: set[float] = field(default_factory=set)
     _test_fingerprints: set[float] = field(default_factory=set)
     _loss_of_guessing: tuple[int, float | None] = (0, None)
+    _hooks: ExitStack = field(default_factory=ExitStack)
 
     def read_test_images(self) -> None:
         """Read the evaluator's images, if that is possible without a side effect."""
         self.test_images = choose_test_images(self.trainer.evaluator)
         if self.test_images is not None:
             self._test_fingerprints = set(find_fingerprints(self.test_images))
+
+    def watch_inputs(self) -> None:
+        """Keep what the model receives in its next forward pass with gradients."""
+
+        # not a method: a copy of the model has no copy of it
+        def keep(_model: nn.Module, arguments: tuple[object, ...]) -> None:
+            if torch.is_grad_enabled():
+                self.stop_watching()
+                if self.received is None and arguments and isinstance(arguments[0], Tensor):
+                    self.received = arguments[0][:IMAGES_OF_A_BATCH].detach().clone()
+
+        self._hooks.enter_context(self.trainer.model.register_forward_pre_hook(keep))
+
+    def stop_watching(self) -> None:
+        """Observe the model no longer."""
+        self._hooks.close()
 
     @property
     def losses(self) -> list[float]:

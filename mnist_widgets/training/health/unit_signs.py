@@ -21,8 +21,9 @@ _Layer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 def find_dead_units(seen: Observations) -> str | None:
     """Find a hidden layer with ReLU that is zero on all test images, at least nine tenths of it."""
     images, kind = seen.test_images, "test images"
-    if images is None and seen.record is not None:
-        images, kind = seen.record.inputs, "images of a training batch"
+    # a training step may convert the images
+    if images is None or (seen.received is not None and images.dtype != seen.received.dtype):
+        images, kind = seen.received, "images of a training batch"
     if images is None or not len(images):
         return None
     model = getattr(seen.trainer.model, "_orig_mod", seen.trainer.model)  # of a compiled model

@@ -179,6 +179,57 @@ def test_inputs_that_the_network_scales_itself_are_no_fault(digits):
     assert "inputs not scaled" in names_of(watch(lambda _: make(nn.Identity(), raw), digits, 0, 1))
 
 
+class Scored:
+    """An evaluator of images that the model does not take."""
+
+    def __init__(self, batches) -> None:
+        self.batches = batches
+
+    def evaluate(self, _model, _device):
+        return {}
+
+
+def convert_and_divide(divisor):
+    """Return a training step that converts the images to floats and divides them."""
+
+    def step(model, batch, loss_fn, optimizer, device):
+        images = batch[0].float() / divisor
+        return train_step(model, (images, batch[1]), loss_fn, optimizer, device)
+
+    return step
+
+
+def test_inputs_are_checked_as_the_model_receives_them(digits):
+    def to_bytes(images, labels):
+        return (255 * images).round().byte(), labels
+
+    def to_floats(images, labels):
+        return 255 * images, labels
+
+    of_bytes = Scored([*Changed(digits.test_set.batches(64), to_bytes)])
+    for change, optimizer, evaluator, divisor in [
+        *((to_bytes, "SGD", None, 1), (to_bytes, "Adam", None, 1), (to_bytes, "Adam", of_bytes, 1)),
+        *((to_bytes, "SGD", None, 255), (to_bytes, "Adam", of_bytes, 255)),
+        *((to_floats, "Adam", None, 1), (to_floats, "Adam", None, 255)),
+    ]:
+        batches = Changed(digits.train_set.batches(32, shuffle=True), change)
+        options = {"batches": batches, "evaluator": evaluator}
+        options["train_step"] = convert_and_divide(divisor)
+        rate = 0.1 if optimizer == "SGD" else 1e-3
+        names = names_of(
+            watch(
+                lambda data, each=(optimizer, rate), options=options: make_trainer(
+                    data, *each, **options
+                ),
+                *(digits, 0, 1),
+            )
+        )
+        case = (change, optimizer, evaluator, divisor)
+        assert ("inputs not scaled" in names) == (divisor == 1), case
+        assert divisor == 1 or names == [], case
+        assert not RATES & {*names}, case
+
+
 def test_dead_channels_of_a_convolution_are_found(digits):
     def make(bias):
         convolution = nn.Conv2d(1, 8, 5, stride=2)

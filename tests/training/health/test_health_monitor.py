@@ -42,6 +42,7 @@ def test_a_watched_training_is_the_same_to_the_last_bit():
     states = plain.model.state_dict(), watched.model.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not any(module._forward_hooks for module in watched.model.modules())
+    assert not any(module._forward_pre_hooks for module in watched.model.modules())
 
 
 def test_reading_test_images_draws_no_random_numbers():
