@@ -72,7 +72,11 @@ def find_leaked_images(seen: Observations) -> str | None:
 
 
 def _find_first_inputs(model: nn.Module, received: Tensor) -> Tensor | None:
-    """Return what the first layer with parameters gets; None if it normalizes, or is unknown."""
+    """Return the inputs of the first layer with parameters.
+
+    Returns:
+        None if this layer normalizes its inputs, or if they are unknown.
+    """
     model = getattr(model, "_orig_mod", model)  # of a compiled model
     layers = (module for module in model.modules() if [*module.parameters(recurse=False)])
     first = next(layers, None)

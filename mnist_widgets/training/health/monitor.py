@@ -29,8 +29,9 @@ _CHECK_EVERY = 10
 class HealthMonitor(Callback):
     """Find signs of a sick training while it runs, each with numbers and advice.
 
-    It reads the loss of each batch, and a record of the first, the tenth and every fiftieth step;
-    after something suspicious, of the next one too. It changes nothing in the training.
+    It reads the loss of each batch, the images that the model receives first, and a record of the
+    first, the tenth and every fiftieth step; after something suspicious, of the next one too. It
+    changes nothing in the training.
 
     Example:
         ```python

@@ -36,8 +36,8 @@ class Observations:
         num_batches: trained in this run.
         batch_size: images of the largest batch so far.
         record: of the latest recorded step.
-        received: what the model received of the first images, as the training step scaled them; at
-            most 256 of them, and None if that was no tensor.
+        received: the first images as the model received them, at most 256: the training step may
+            have scaled them. None if the model has not received a tensor.
         batches: images of recorded batches and their targets, each image once.
         num_kept: images in `batches`.
         largest_update: the largest relative change of a weight tensor in a recorded step, as far as
@@ -76,7 +76,7 @@ class Observations:
             self._test_fingerprints = set(find_fingerprints(self.test_images))
 
     def watch_inputs(self) -> None:
-        """Keep what the model receives in its next forward pass with gradients."""
+        """Keep the images that the model receives in its next forward pass with gradients."""
 
         # not a method: a copy of the model has no copy of it
         def keep(_model: nn.Module, arguments: tuple[object, ...]) -> None:
