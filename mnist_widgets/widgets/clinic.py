@@ -6,6 +6,7 @@ import torch
 
 from mnist_widgets.data.loaders import load_bundled_digits
 from mnist_widgets.runs.clinic.cases import CASES, EPOCHS, HEALTHY
+from mnist_widgets.session.states import ActionRefusedError
 from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.dashboard import Dashboard, replace_open_lab
@@ -74,8 +75,15 @@ class Clinic(Dashboard):
             self.children = (*self.children, panel)
 
     def _attach_monitor(self) -> str:
-        """Let a health monitor watch the training: now it gives nothing away."""
-        self.session.between_batches(self._add_monitor)
+        """Let a health monitor watch the training: now it gives nothing away.
+
+        Returns:
+            What to add to the verdict; nothing for a closed session, which trains no more.
+        """
+        try:
+            self.session.between_batches(self._add_monitor)
+        except ActionRefusedError:
+            return ""
         return _MONITORED
 
     def _add_monitor(self) -> None:

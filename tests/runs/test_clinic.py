@@ -13,7 +13,7 @@ from mnist_widgets import DigitSet, RunConfig, load_bundled_digits
 from mnist_widgets.runs.clinic import choices
 from mnist_widgets.runs.clinic.cases import CASES, EPOCHS, HEALTHY
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS, PLACES, find_choice
-from mnist_widgets.runs.clinic.diagnosis import judge
+from mnist_widgets.runs.clinic.diagnosis import check_diagnosis
 from mnist_widgets.training.health.data_signs import INPUT_SIGNS, LABEL_SIGN
 from mnist_widgets.training.health.loss_signs import LOSS_SIGNS, NOT_FINITE, OVERFITTING
 from mnist_widgets.training.health.step_signs import STEP_SIGNS
@@ -118,16 +118,16 @@ def test_the_parts_of_a_sick_training_look_like_those_of_a_healthy_one():
 
 
 def test_a_diagnosis_is_right_only_with_both():
-    right = partial(judge, 9)
+    right = partial(check_diagnosis, 9)
     assert right(choices.DEAD_UNITS, choices.SAME_ANSWER).is_right
     words = set()
     for fault in (choices.DEAD_UNITS, choices.NO_BACKWARD):
         for evidence in (choices.SAME_ANSWER, choices.NO_CHANGE):
-            judgement = right(fault, evidence)
-            assert judgement.is_fault_right == (fault == choices.DEAD_UNITS)
-            assert judgement.is_evidence_right == (evidence == choices.SAME_ANSWER)
-            assert judgement.is_right == (judgement.words == CASES[9].explanation)
-            words.add(judgement.words)
+            checked = right(fault, evidence)
+            assert checked.is_fault_right == (fault == choices.DEAD_UNITS)
+            assert checked.is_evidence_right == (evidence == choices.SAME_ANSWER)
+            assert checked.is_right == (checked.words == CASES[9].explanation)
+            words.add(checked.words)
     assert len(words) == 4
 
 

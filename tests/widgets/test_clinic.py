@@ -107,6 +107,13 @@ def test_a_right_answer_lets_a_health_monitor_watch_the_next_run():
     assert len(monitors) == 1
 
 
+def test_a_right_answer_after_the_session_was_closed_has_its_verdict():
+    lab, case = clinic(7), CASES[7]
+    lab.session.close()
+    answer = choose(lab.panels["diagnosis"], case.fault, case.evidence)
+    assert answer == f"Right. {case.explanation}"
+
+
 def test_a_check_without_both_choices_asks_for_them():
     panel = DiagnosisPanel(7)
     panel.check()

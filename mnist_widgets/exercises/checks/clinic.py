@@ -13,7 +13,7 @@ from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.runs.clinic.cases import CASES
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS, PLACES, find_choice
-from mnist_widgets.runs.clinic.diagnosis import judge
+from mnist_widgets.runs.clinic.diagnosis import check_diagnosis
 
 
 def check_clinic(number: int, fault: str, evidence: str) -> Verdict:
@@ -69,16 +69,18 @@ class _Criteria:
         return f"{fault}: {evidence}"
 
     def check_evidence(self) -> str:
-        judgement, case = judge(self.number, self._fault, self._evidence), CASES[self.number]
-        is_wrong = not judgement.is_evidence_right
+        case = CASES[self.number]
+        checked = check_diagnosis(self.number, self._fault, self._evidence)
+        is_wrong = not checked.is_evidence_right
         mistakes = {
-            "wrong_evidence": is_wrong and judgement.is_fault_right,
+            "wrong_evidence": is_wrong and checked.is_fault_right,
             "wrong_fault_and_evidence": is_wrong,
         }
-        rule_out(judgement.words, mistakes, where=PLACES[case.evidence], expected=case.evidence)
+        rule_out(checked.words, mistakes, where=PLACES[case.evidence], expected=case.evidence)
         return self._evidence
 
     def check_fault(self) -> str:
-        judgement, case = judge(self.number, self._fault, self._evidence), CASES[self.number]
-        mistakes = {"wrong_fault": not judgement.is_fault_right}
-        return rule_out(judgement.words, mistakes, expected=case.fault)
+        case = CASES[self.number]
+        checked = check_diagnosis(self.number, self._fault, self._evidence)
+        mistakes = {"wrong_fault": not checked.is_fault_right}
+        return rule_out(checked.words, mistakes, expected=case.fault)

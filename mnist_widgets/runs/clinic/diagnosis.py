@@ -1,4 +1,4 @@
-"""Judge what a student says about a training of the clinic."""
+"""Check a student's diagnosis of a training of the clinic."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mnist_widgets.runs.clinic.cases import CASES
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CheckedDiagnosis:
     """Whether a diagnosis is right.
 
     Attributes:
         is_fault_right: whether this fault is in the training.
         is_evidence_right: whether the panels show this evidence.
-        words: the judgement as one or a few sentences.
+        words: the result as one or a few sentences.
     """
 
     is_fault_right: bool
@@ -27,8 +27,8 @@ class Judgement:
         return self.is_fault_right and self.is_evidence_right
 
 
-def judge(number: int, fault: str, evidence: str) -> Judgement:
-    """Judge a diagnosis.
+def check_diagnosis(number: int, fault: str, evidence: str) -> CheckedDiagnosis:
+    """Check a diagnosis.
 
     Args:
         number: of the training, from 1.
@@ -48,4 +48,4 @@ def judge(number: int, fault: str, evidence: str) -> Judgement:
         words = "The evidence is right, but it has another cause."
     else:
         words = "This training does not show this evidence, and the fault is another one."
-    return Judgement(is_fault_right, is_evidence_right, words)
+    return CheckedDiagnosis(is_fault_right, is_evidence_right, words)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.training.health.evaluated_images import downsample, predicting
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
-from mnist_widgets.training.health.test_images import looking, thin_out
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
@@ -16,21 +16,19 @@ _IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
 _FEW_IMAGES, ENOUGH_IMAGES = 150, 500
 _IMAGES_OF_A_CLASS = 5
-_FIRST_LOOK = 20
+_FIRST_CHECK = 20
 
 
 def find_unscaled_inputs(seen: Observations) -> str | None:
-    """Find inputs such as 0 to 255, or such as 0 to 1/255."""
-    record = seen.record
-    if record is None or record.inputs is None or not record.inputs.is_floating_point():
+    """Find a model that receives inputs such as 0 to 255, or such as 0 to 1/255."""
+    received = seen.received
+    if received is None or (received.is_floating_point() and _is_scaled(received)):
         return None
-    if record.inputs.numel() < 2 or _is_scaled(record.inputs):
+    inputs = _find_first_inputs(seen.trainer.model, received[:_IMAGES_FOR_SPREAD])
+    if inputs is None or not inputs.is_floating_point() or _is_scaled(inputs):
         return None
-    if _scales_itself(seen.trainer.model, record.inputs):
-        return None
-    values = record.inputs.float()
-    lowest, highest = (float(value) for value in values.aminmax())
-    spread = float(values.std())
+    lowest, highest = (float(value) for value in inputs.aminmax())
+    spread = float(inputs.float().std())
     return f"The inputs are from {lowest:.3g} to {highest:.3g}, with a spread of {spread:.3g}."
 
 
@@ -38,9 +36,9 @@ def find_unrelated_labels(seen: Observations) -> str | None:
     """Find labels that the recorded images do not help to guess, if the loss does not fall."""
     if not seen.predicts_classes() or seen.num_kept < _FEW_IMAGES:
         return None
-    if seen.num_batches < _FIRST_LOOK or not is_flat(seen):
+    if seen.num_batches < _FIRST_CHECK or not is_flat(seen):
         return None
-    images = torch.cat([thin_out(images) for images, _ in seen.batches])
+    images = torch.cat([downsample(images) for images, _ in seen.batches])
     labels = torch.cat([labels for _, labels in seen.batches])
     half = len(images) // 2
     classes = labels[:half].unique()
@@ -60,7 +58,7 @@ def find_unrelated_labels(seen: Observations) -> str | None:
 
 def wants_more_images(seen: Observations) -> bool:
     """Return whether more images, up to `ENOUGH_IMAGES`, would help `find_unrelated_labels`."""
-    return seen.num_batches >= _FIRST_LOOK and seen.predicts_classes() and is_flat(seen, 10)
+    return seen.num_batches >= _FIRST_CHECK and seen.predicts_classes() and is_flat(seen, 10)
 
 
 def find_leaked_images(seen: Observations) -> str | None:
@@ -73,24 +71,32 @@ def find_leaked_images(seen: Observations) -> str | None:
     )
 
 
-def _scales_itself(model: nn.Module, inputs: Tensor) -> bool:
-    """Return whether a network scales its inputs before its first layer with parameters."""
+def _find_first_inputs(model: nn.Module, received: Tensor) -> Tensor | None:
+    """Return the inputs of the first layer with parameters.
+
+    Returns:
+        None if this layer normalizes its inputs, or if they are unknown.
+    """
+    model = getattr(model, "_orig_mod", model)  # of a compiled model
     layers = (module for module in model.modules() if [*module.parameters(recurse=False)])
     first = next(layers, None)
     if first is None or "Norm" in type(first).__name__:
-        return first is not None
+        return None
     given: list[Tensor] = []
 
     def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         given.extend(arguments[:1])
 
-    with looking(model) as device, first.register_forward_pre_hook(keep):
-        model(inputs[:_IMAGES_FOR_SPREAD].to(device))
-    return bool(given) and _is_scaled(given[0])
+    with predicting(model) as device, first.register_forward_pre_hook(keep):
+        model(received.to(device))
+    return given[0] if given else None
 
 
 def _is_scaled(inputs: Tensor) -> bool:
+    """Return whether inputs have a usual spread; also those that are too few to have one."""
     values = inputs[:_IMAGES_FOR_SPREAD].float()
+    if values.numel() < 2:
+        return True
     spread = float(values.std())
     is_small = spread < _SMALL_SPREAD and float(values.abs().max()) < _SMALL_VALUE
     return not is_small and not spread > _LARGE_SPREAD

@@ -1,4 +1,4 @@
-"""What a health monitor reports, and the rows of its tables."""
+"""The findings of a health monitor, and the rows of its tables."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class StepSign(NamedTuple):
         name: of its finding.
         find: returns the evidence, or None.
         advice: of its finding.
-        num_steps: so many steps in a row must show it: one of them alone may be on purpose, as when
-            gradients are summed over several batches.
+        count_steps: returns how many steps in a row must show it: one of them alone may be on
+            purpose, as when gradients are summed over several batches.
     """
 
     name: str
     find: Callable[[StepRecord, Observations], str | None]
     advice: str
-    num_steps: int = 2
+    count_steps: Callable[[Observations], int] = lambda _seen: 2

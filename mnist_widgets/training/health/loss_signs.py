@@ -11,6 +11,8 @@ from mnist_widgets.training.health.observations import Observations
 _PATIENCE = 40
 """Batches that a loss has to fall, at least; an epoch, if it is longer, up to `_LONGEST`."""
 _LONGEST = 100
+_SMALL_BATCH = 16
+"""Images of a batch; smaller ones have losses by chance, so that more batches are needed."""
 _FLAT_SHARE = 0.97
 _LARGE_UPDATE = 0.1
 _FIRST_SPIKES = 10
@@ -33,7 +35,7 @@ def find_not_finite(seen: Observations) -> str | None:
 
 def is_flat(seen: Observations, num_losses: int = 20) -> bool:
     """Return whether the last losses are no better than always the same answer."""
-    losses, (reference, _) = seen.losses[-num_losses:], _find_reference(seen)
+    losses, (reference, _) = _last_losses(seen, num_losses), _find_reference(seen)
     if not all(map(math.isfinite, losses)) or not _mean(losses) >= _FLAT_SHARE * reference > 0:
         return False
     return seen.find_loss_of_guessing() is not None or seen.is_right_by_chance()
@@ -41,23 +43,24 @@ def is_flat(seen: Observations, num_losses: int = 20) -> bool:
 
 def find_not_falling(seen: Observations) -> str | None:
     """Find a loss that stays where it began, or where an answer without the image would be."""
-    is_time = seen.is_epoch_end or seen.num_batches >= _LONGEST
-    if seen.num_batches < _PATIENCE or not is_time or not is_flat(seen):
+    is_time = seen.is_epoch_end or _has_trained(seen, _LONGEST)
+    if not _has_trained(seen, _PATIENCE) or not is_time or not is_flat(seen):
         return None
-    mean, (_, words) = _mean(seen.losses[-20:]), _find_reference(seen)
-    return f"The mean of the last 20 losses is {mean:.3g}; {words}."
+    losses, (_, words) = _last_losses(seen), _find_reference(seen)
+    return f"The mean of the last {len(losses)} losses is {_mean(losses):.3g}; {words}."
 
 
 def find_rate_too_high(seen: Observations) -> str | None:
     """Find losses that have risen and stay high, with large updates."""
-    update, window = seen.largest_update, seen.losses[-(_PATIENCE - _FIRST_SPIKES) :]
-    if seen.num_batches < _PATIENCE or _is_explained(seen) or (update or 0.0) < _LARGE_UPDATE:
+    update, num_losses = seen.largest_update, _PATIENCE - _FIRST_SPIKES
+    if not _has_trained(seen, _PATIENCE) or (update or 0.0) < _LARGE_UPDATE or _is_explained(seen):
         return None
     reference, words = _find_reference(seen)
     highest = max(seen.losses)
     has_risen = highest > 1.3 * max(reference, seen.losses[0])
-    if not has_risen or not is_flat(seen, len(window)):
+    if not has_risen or not is_flat(seen, num_losses):
         return None
+    window = _last_losses(seen, num_losses)
     return (
         f"The loss rose to {highest:.3g}, and the mean of the last {len(window)} is "
         f"{_mean(window):.3g}; {words}. One update changed a layer's weights by "
@@ -73,8 +76,9 @@ def find_rate_too_low(seen: Observations) -> str | None:
     # units that a high rate has made zero hardly change either
     if "rate too high" in seen.names or update * report.num_batches >= _LARGE_UPDATE:
         return None
+    losses = _last_losses(seen)
     return (
-        f"The mean of the last 20 losses is {_mean(seen.losses[-20:]):.3g}, and the first one was "
+        f"The mean of the last {len(losses)} losses is {_mean(losses):.3g}, and the first one was "
         f"{seen.losses[0]:.3g}. One update changes no layer's weights by more than "
         f"about {100 * update:.2g} % of their size; that is at most "
         f"{100 * update * report.num_batches:.2g} % in an epoch of {report.num_batches} batches."
@@ -121,6 +125,20 @@ def _find_reference(seen: Observations) -> tuple[float, str]:
     is_large = seen.report is not None and seen.report.num_images >= 16
     first = seen.losses[:1] if is_large else seen.losses[:10]
     return _mean(first), f"at the start it was {_mean(first):.3g}"
+
+
+def _has_trained(seen: Observations, num_batches: int) -> bool:
+    """Return whether so many batches, or as many images in small ones, were trained."""
+    return seen.num_batches >= _count_batches(seen, num_batches)
+
+
+def _last_losses(seen: Observations, num_batches: int = 20) -> list[float]:
+    """Return the last losses, of so many batches or as many images in small ones."""
+    return seen.losses[-_count_batches(seen, num_batches) :]
+
+
+def _count_batches(seen: Observations, num_batches: int) -> int:
+    return max(num_batches, math.ceil(num_batches * _SMALL_BATCH / seen.batch_size))
 
 
 def _is_explained(seen: Observations) -> bool:

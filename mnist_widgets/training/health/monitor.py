@@ -23,14 +23,15 @@ from mnist_widgets.training.trainer import Callback, Trainer
 
 _RECORDED = (1, 10)
 _RECORD_EVERY = 50
-_LOOK_EVERY = 10
+_CHECK_EVERY = 10
 
 
 class HealthMonitor(Callback):
     """Find signs of a sick training while it runs, each with numbers and advice.
 
-    It reads the loss of each batch, and a record of the first, the tenth and every fiftieth step;
-    after something suspicious, of the next one too. It changes nothing in the training.
+    It reads the loss of each batch, the images that the model receives first, and a record of the
+    first, the tenth and every fiftieth step; after something suspicious, of the next one too. It
+    changes nothing in the training.
 
     Example:
         ```python
@@ -41,7 +42,7 @@ class HealthMonitor(Callback):
 
     Attributes:
         findings: of the latest run, each name once; a reset removes them.
-        errors: for each sign that could not be looked at in this run, the error, by its name. An
+        errors: for each sign that could not be checked in this run, the error, by its name. An
             unusual model never makes the training fail.
     """
 
@@ -59,42 +60,50 @@ class HealthMonitor(Callback):
 
     def on_reset(self, trainer: Trainer) -> None:
         """Forget the findings."""
-        self.findings, self._seen = [], None
+        self._forget()
+        self.findings = []
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
-        """Look for signs in the batch, and request a record of the next one if it is needed."""
+        """Check for signs in the batch, and request a record of the next one if it is needed."""
         seen = self._seen or self._begin(trainer)
         seen.add(report)
         # most batches end here, with little code: code that is rarely run is slow
         if not math.isfinite(report.loss):
-            self._look(seen, [NOT_FINITE])
+            self._check(seen, [NOT_FINITE])
         if report.record is not None:
             self._attempt("observations", seen.add_record, report.record)
-            self._look_at_step(seen)
-            self._look(seen, INPUT_SIGNS)
+            self._check_step(seen)
+            self._check(seen, INPUT_SIGNS)
         is_end = report.batch == report.num_batches
-        if is_end or seen.num_batches % _LOOK_EVERY == 0:
-            self._look(seen, [LABEL_SIGN, *LOSS_SIGNS])
-            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _LOOK_EVERY):
-                self._look(seen, [DEAD_UNITS])
+        if is_end or seen.num_batches % _CHECK_EVERY == 0:
+            self._check(seen, [LABEL_SIGN, *LOSS_SIGNS])
+            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _CHECK_EVERY):
+                self._check(seen, [DEAD_UNITS])
         if self._wants_record(seen):
             trainer.record_next(in_full=False)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Look for signs in the metrics."""
+        """Check for signs in the metrics."""
         if self._seen is not None:
-            self._look(self._seen, [OVERFITTING])
+            self._check(self._seen, [OVERFITTING])
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Forget the images and records, which need memory."""
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._seen is not None:
+            self._seen.stop_watching()
         self._seen = None
 
     def _begin(self, trainer: Trainer) -> Observations:
+        self._forget()
         self.findings, self.errors = [], {}
         self._streaks.clear()
         self._last_recorded_step = 0
         self._seen = Observations(trainer)
         self._attempt("test images", self._seen.read_test_images)
+        self._attempt("inputs", self._seen.watch_inputs)
         return self._seen
 
     def _wants_record(self, seen: Observations) -> bool:
@@ -107,14 +116,14 @@ class HealthMonitor(Callback):
             self._attempt("more images", wants_more_images, seen)
         )
 
-    def _look(self, seen: Observations, signs: Iterable[Sign]) -> None:
+    def _check(self, seen: Observations, signs: Iterable[Sign]) -> None:
         for sign in signs:
             if sign.name not in seen.names and sign.name not in self.errors:
                 evidence = self._attempt(sign.name, sign.find, seen)
                 if evidence is not None:
                     self._report(seen, sign, evidence)
 
-    def _look_at_step(self, seen: Observations) -> None:
+    def _check_step(self, seen: Observations) -> None:
         """Report the signs that enough steps in a row have shown."""
         record, report = seen.record, seen.report
         if record is None or report is None:
@@ -126,7 +135,7 @@ class HealthMonitor(Callback):
             if sign.name not in seen.names and sign.name not in self.errors:
                 evidence = self._attempt(sign.name, sign.find, record, seen)
                 self._streaks[sign.name] = self._streaks[sign.name] + 1 if evidence else 0
-                if evidence is not None and self._streaks[sign.name] >= sign.num_steps:
+                if evidence is not None and self._streaks[sign.name] >= sign.count_steps(seen):
                     self._report(seen, sign, evidence)
                     del self._streaks[sign.name]
 

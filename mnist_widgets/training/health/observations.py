@@ -1,16 +1,17 @@
-"""What a health monitor has observed of a run so far."""
+"""The observations of a health monitor in a run so far."""
 
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mnist_widgets.training.evaluation.outputs import find_loss_kind
-from mnist_widgets.training.health.test_images import (
+from mnist_widgets.training.health.evaluated_images import (
     choose_test_images,
     find_fingerprints,
 )
@@ -22,7 +23,7 @@ from mnist_widgets.training.trainer import Trainer
 MAX_IMAGES = 2_000
 """Images of the recorded batches that are kept."""
 IMAGES_OF_A_BATCH = 256
-"""Images of a recorded batch that are looked at, at most."""
+"""Images of a recorded batch that are read, at most."""
 
 
 @dataclass
@@ -33,7 +34,10 @@ class Observations:
         trainer: of the run.
         report: of the latest batch; None before the first one.
         num_batches: trained in this run.
+        batch_size: images of the largest batch so far.
         record: of the latest recorded step.
+        received: the first images as the model received them, at most 256: the training step may
+            have scaled them. None if the model has not received a tensor.
         batches: images of recorded batches and their targets, each image once.
         num_kept: images in `batches`.
         largest_update: the largest relative change of a weight tensor in a recorded step, as far as
@@ -41,7 +45,7 @@ class Observations:
         latest_update: the largest relative change of a weight tensor in the latest recorded step
             that has an update; None if no weight has a gradient.
         leaked: the fingerprints of test images that were in recorded batches.
-        num_images: those of the recorded batches that were looked at.
+        num_images: those of the recorded batches that were read.
         names: of the findings so far.
         test_images: at most 1,000 inputs of the evaluator; None if they are unknown.
     """
@@ -49,7 +53,9 @@ class Observations:
     trainer: Trainer
     report: BatchReport | None = None
     num_batches: int = 0
+    batch_size: int = 1
     record: StepRecord | None = None
+    received: Tensor | None = None
     batches: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     num_kept: int = 0
     largest_update: float | None = None
@@ -61,12 +67,29 @@ class Observations:
     _seen: set[float] = field(default_factory=set)
     _test_fingerprints: set[float] = field(default_factory=set)
     _loss_of_guessing: tuple[int, float | None] = (0, None)
+    _hooks: ExitStack = field(default_factory=ExitStack)
 
     def read_test_images(self) -> None:
         """Read the evaluator's images, if that is possible without a side effect."""
         self.test_images = choose_test_images(self.trainer.evaluator)
         if self.test_images is not None:
             self._test_fingerprints = set(find_fingerprints(self.test_images))
+
+    def watch_inputs(self) -> None:
+        """Keep the images that the model receives in its next forward pass with gradients."""
+
+        # not a method: a copy of the model has no copy of it
+        def keep(_model: nn.Module, arguments: tuple[object, ...]) -> None:
+            if torch.is_grad_enabled():
+                self.stop_watching()
+                if self.received is None and arguments and isinstance(arguments[0], Tensor):
+                    self.received = arguments[0][:IMAGES_OF_A_BATCH].detach().clone()
+
+        self._hooks.enter_context(self.trainer.model.register_forward_pre_hook(keep))
+
+    def stop_watching(self) -> None:
+        """Observe the model no longer."""
+        self._hooks.close()
 
     @property
     def losses(self) -> list[float]:
@@ -82,6 +105,7 @@ class Observations:
         """Add a batch."""
         self.report = report
         self.num_batches += 1
+        self.batch_size = max(self.batch_size, report.num_images)
 
     def add_record(self, record: StepRecord) -> None:
         """Add the record of the latest batch."""

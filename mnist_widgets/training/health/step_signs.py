@@ -10,7 +10,7 @@ from mnist_widgets.training.health.finding import StepSign
 from mnist_widgets.training.health.observations import Observations, has_gradient
 from mnist_widgets.training.recording.step_record import StepRecord
 
-_MOST_SUMMED_BATCHES = 40
+_FEWEST_WITHOUT_UPDATE, _MOST_WITHOUT_UPDATE = 40, 100
 _LAYERS_WITH_MODES = ("Dropout", "BatchNorm", "InstanceNorm")
 
 
@@ -26,14 +26,20 @@ def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:
     )
 
 
-def find_no_update(record: StepRecord, _seen: Observations) -> str | None:
+def find_no_update(record: StepRecord, seen: Observations) -> str | None:
     """Find a step that computes gradients and changes nothing."""
     if "backward" not in record.events or "update" in record.events or _has_changed(record):
         return None
     return (
         f"{_tell(record)}, without optimizer.step(), and none of the {len(record.before)} "
-        f"parameter tensors changed in {_MOST_SUMMED_BATCHES} batches."
+        f"parameter tensors changed in {count_without_update(seen)} batches."
     )
+
+
+def count_without_update(seen: Observations) -> int:
+    """Return how many batches without an update are more than gradients that are summed."""
+    num_batches = seen.report.num_batches if seen.report else 0
+    return min(max(num_batches, _FEWEST_WITHOUT_UPDATE), _MOST_WITHOUT_UPDATE)
 
 
 def find_update_before_backward(record: StepRecord, _seen: Observations) -> str | None:
@@ -142,7 +148,7 @@ STEP_SIGNS = (
         "no update",
         find_no_update,
         "Call optimizer.step() after loss.backward(): only the optimizer changes the parameters.",
-        _MOST_SUMMED_BATCHES,
+        count_without_update,
     ),
     StepSign(
         "update before backward",

@@ -1,4 +1,4 @@
-"""What is known of one training step: its batch, outputs, loss, gradients and changes."""
+"""The record of one training step: its batch, outputs, loss, gradients and changes."""
 
 from __future__ import annotations
 

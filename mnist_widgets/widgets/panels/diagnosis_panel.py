@@ -10,7 +10,7 @@ from traitlets import Unicode, link
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS
-from mnist_widgets.runs.clinic.diagnosis import judge
+from mnist_widgets.runs.clinic.diagnosis import check_diagnosis
 from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, dropdown
 
@@ -72,8 +72,8 @@ class DiagnosisPanel(Panel):
     def check(self) -> None:
         """Check the two choices, and say whether they are right."""
         if self.fault and self.evidence:
-            judgement = judge(self._number, self.fault, self.evidence)
-            self._is_right, self._words = judgement.is_right, judgement.words
+            checked = check_diagnosis(self._number, self.fault, self.evidence)
+            self._is_right, self._words = checked.is_right, checked.words
             if self._is_right:
                 self._words = f"{self._words} {self._on_right()}".strip()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -121,6 +122,29 @@ def test_summed_gradients_and_own_steps_are_no_fault(digits):
         assert names_of(monitor) == [], step.__name__
 
 
+def test_a_healthy_training_with_small_batches_has_no_finding(digits):
+    small = Data(digits.train_set, digits.test_set, batch_size=1)
+    for seed in (0, 2):
+        assert names_of(watch(lambda data: make_trainer(data, "SGD", 0.05), small, seed, 1)) == []
+
+
+def test_gradients_summed_over_many_batches_are_no_missing_update(digits):
+    def sum_over_many(model, batch, loss_fn, optimizer, _device):
+        model.count = getattr(model, "count", 0) + 1
+        loss = loss_fn(model(batch[0]), batch[1])
+        (loss / 64).backward()
+        if model.count % 64 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+        return loss.item()
+
+    small = Data(digits.train_set, digits.test_set, batch_size=8)
+    monitor = watch(
+        lambda data: make_trainer(data, rate=0.01, train_step=sum_over_many), small, 0, 1
+    )
+    assert "no update" not in names_of(monitor)
+
+
 def test_a_trained_network_that_trains_on_is_healthy(digits):
     for loss_fn in (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)):
         model = SimpleNet(784, 10, hidden_units=64)
@@ -155,6 +179,57 @@ def test_inputs_that_the_network_scales_itself_are_no_fault(digits):
     assert "inputs not scaled" in names_of(watch(lambda _: make(nn.Identity(), raw), digits, 0, 1))
 
 
+class Scored:
+    """An evaluator of images that the model does not take."""
+
+    def __init__(self, batches) -> None:
+        self.batches = batches
+
+    def evaluate(self, _model, _device):
+        return {}
+
+
+def convert_and_divide(divisor):
+    """Return a training step that converts the images to floats and divides them."""
+
+    def step(model, batch, loss_fn, optimizer, device):
+        images = batch[0].float() / divisor
+        return train_step(model, (images, batch[1]), loss_fn, optimizer, device)
+
+    return step
+
+
+def test_inputs_are_checked_as_the_model_receives_them(digits):
+    def to_bytes(images, labels):
+        return (255 * images).round().byte(), labels
+
+    def to_floats(images, labels):
+        return 255 * images, labels
+
+    of_bytes = Scored([*Changed(digits.test_set.batches(64), to_bytes)])
+    for change, optimizer, evaluator, divisor in [
+        *((to_bytes, "SGD", None, 1), (to_bytes, "Adam", None, 1), (to_bytes, "Adam", of_bytes, 1)),
+        *((to_bytes, "SGD", None, 255), (to_bytes, "Adam", of_bytes, 255)),
+        *((to_floats, "Adam", None, 1), (to_floats, "Adam", None, 255)),
+    ]:
+        batches = Changed(digits.train_set.batches(32, shuffle=True), change)
+        options = {"batches": batches, "evaluator": evaluator}
+        options["train_step"] = convert_and_divide(divisor)
+        rate = 0.1 if optimizer == "SGD" else 1e-3
+        names = names_of(
+            watch(
+                lambda data, each=(optimizer, rate), options=options: make_trainer(
+                    data, *each, **options
+                ),
+                *(digits, 0, 1),
+            )
+        )
+        case = (change, optimizer, evaluator, divisor)
+        assert ("inputs not scaled" in names) == (divisor == 1), case
+        assert divisor == 1 or names == [], case
+        assert not RATES & {*names}, case
+
+
 def test_dead_channels_of_a_convolution_are_found(digits):
     def make(bias):
         convolution = nn.Conv2d(1, 8, 5, stride=2)
@@ -164,6 +239,57 @@ def test_dead_channels_of_a_convolution_are_found(digits):
 
     assert "dead units" in names_of(watch(lambda _: make(-50.0), digits, 0, 1))
     assert "dead units" not in names_of(watch(lambda _: make(0.1), digits, 0, 1))
+
+
+class Functional(nn.Module):
+    """Has an activation function that is no module, or one module for two layers."""
+
+    def __init__(self, activation, widths, biases) -> None:
+        super().__init__()
+        self.activation = activation
+        sizes = (784, *widths)
+        self.hidden = nn.ModuleList([nn.Linear(*pair) for pair in pairwise(sizes)])
+        self.last = nn.Linear(widths[-1], 10)
+        for layer, bias in zip(self.hidden, biases, strict=True):
+            nn.init.constant_(layer.bias, bias)
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.hidden:
+            values = self.activation(layer(values))
+        return self.last(values)
+
+
+def test_dead_units_are_found_after_any_relu(digits):
+    relu, tanh = nn.functional.relu, torch.tanh
+    for activation, widths, biases, is_dead in [
+        (relu, (64,), (-20.0,), True),
+        (relu, (64,), (0.0,), False),
+        (relu, (64, 32), (0.0, -20.0), True),
+        (nn.ReLU(), (64, 32), (-20.0, 0.0), True),
+        (nn.ReLU(), (64, 64), (-20.0, 0.0), True),
+        (nn.ReLU(), (64, 64), (0.0, 0.0), False),
+        (tanh, (64, 32), (-20.0, 0.0), False),
+        (torch.sigmoid, (64,), (0.0,), False),
+    ]:
+        model = Functional(activation, widths, biases)
+        monitor = watch(lambda data, model=model: make_trainer(data, model=model), digits, 0, 1)
+        assert ("dead units" in names_of(monitor)) == is_dead, (activation, widths, biases)
+
+
+def test_sparse_images_are_no_dead_units(digits):
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(2 * 784, 20), nn.Linear(2 * 784, 10)
+            self.last = nn.Linear(20, 10)
+
+        def forward(self, images):
+            images = nn.functional.pad(images.flatten(1)[:, 300:400], (0, 2 * 784 - 100))
+            return self.last(torch.tanh(self.first(images))) + self.second(2 * images)
+
+    monitor = watch(lambda data: make_trainer(data, model=Branches()), digits, 0, 1)
+    assert names_of(monitor) == []
 
 
 def test_overfitting_needs_three_rises_and_a_fifth(make_trainer):

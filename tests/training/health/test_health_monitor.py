@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_widgets import Evaluator, HealthMonitor, SimpleNet, Trainer, load_bundled_digits
-from mnist_widgets.training.health.test_images import choose_test_images
+from mnist_widgets.training.health.evaluated_images import choose_test_images
 
 
 def make_net() -> nn.Module:
@@ -42,6 +42,7 @@ def test_a_watched_training_is_the_same_to_the_last_bit():
     states = plain.model.state_dict(), watched.model.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not any(module._forward_hooks for module in watched.model.modules())
+    assert not any(module._forward_pre_hooks for module in watched.model.modules())
 
 
 def test_reading_test_images_draws_no_random_numbers():

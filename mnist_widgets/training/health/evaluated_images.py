@@ -1,4 +1,4 @@
-"""Test images to look at, and fingerprints to recognize an image."""
+"""Test images of an evaluator, and fingerprints to recognize an image."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _read(batches: Any) -> Tensor | None:  # noqa: ANN401 - any iterable
     return torch.cat(chosen)[:MAX_IMAGES] if num_images else None
 
 
-def thin_out(images: Tensor, most_values: int = 1_024) -> Tensor:
+def downsample(images: Tensor, most_values: int = 1_024) -> Tensor:
     """Return images (N, ...) as float32 (N, F), with F of at most `most_values` of their values."""
     values = images.reshape(len(images), -1)
     step = max(1, math.ceil(values.shape[1] / most_values))
@@ -91,7 +91,7 @@ def find_fingerprints(images: Tensor) -> list[float]:
 
 
 @contextmanager
-def looking(model: nn.Module) -> Iterator[torch.device]:
+def predicting(model: nn.Module) -> Iterator[torch.device]:
     """Let a model predict in evaluation mode, and leave it and torch's random generators unchanged.
 
     Yields:
