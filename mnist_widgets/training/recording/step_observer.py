@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from functools import partial, wraps
-from inspect import signature
+from functools import wraps
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.recording.image_losses import compute_image_losses
 from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
 from mnist_widgets.training.training_step import TrainStep
@@ -121,17 +121,13 @@ class StepObserver:
 
     def find_losses(self, loss_fn: LossFunction) -> Tensor | None:
         """Return the loss of each image (B,), if the loss is their mean or their sum."""
-        compute = _without_reduction(loss_fn)
-        if compute is None or self._loss_inputs is None or self.loss is None:
+        if self._loss_inputs is None or self.loss is None:
             return None
-        with torch.no_grad():
-            losses = compute(*self._loss_inputs)
-        if losses.shape[:1] != self._loss_inputs[0].shape[:1]:
+        try:
+            return compute_image_losses(loss_fn, *self._loss_inputs, self.loss)
+        except Exception:  # the parameters have changed already, so the step must not fail
+            self._notes.append("The loss of each image could not be computed.")
             return None
-        losses = losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
-        whole = torch.stack([losses.mean(), losses.sum()])
-        fits = torch.isclose(whole, torch.full_like(whole, self.loss), 1e-4, 1e-6, equal_nan=True)
-        return losses if fits.any() else None  # not, for example, with weights of the classes
 
     def write_notes(self, inputs: Tensor | None) -> Iterator[str]:
         """Return a sentence for each thing that could not be observed."""
@@ -242,21 +238,3 @@ def _called_before(owner: Any, name: str, observe: Callable[[], None]) -> Iterat
             del vars(owner)[name]
         else:
             vars(owner)[name] = own
-
-
-def _without_reduction(loss_fn: LossFunction) -> LossFunction | None:
-    """Return a function for the losses of all images; None if `loss_fn` has no `reduction`.
-
-    Another loss function is not called a second time: it may count its calls.
-    """
-    if isinstance(loss_fn, nn.Module):
-        if not hasattr(loss_fn, "reduction"):
-            return None
-        without: Any = copy(loss_fn)
-        without.reduction = "none"
-        return without.forward  # type: ignore[no-any-return]
-    try:
-        has_reduction = "reduction" in signature(loss_fn).parameters
-    except (TypeError, ValueError):  # written in C
-        return None
-    return partial(loss_fn, reduction="none") if has_reduction else None  # type: ignore[call-arg]
