@@ -61,7 +61,8 @@ class StepRecord:
         events: those of `EVENTS` that happened, in their order.
         lines: for each event, the number of the line of `train_step` that made it happen first,
             counted as in its file.
-        layers: the linear layers by name, with what they got and gave in the first forward pass.
+        layers: the linear layers by name, with what they got and gave in the last forward pass with
+            gradients before the loss.
         has_old_gradients: whether the backward pass added to gradients of an earlier step.
         is_in_training_mode: whether the model was in training mode in the first forward pass with
             gradients; None without such a pass.
