@@ -49,7 +49,7 @@ def show_update(
         views.extend([StaticView.of_words(words), _show_sizes(record)])
         code = code or _write_size_code(next(iter(record.before)))
     if comparison is not None:
-        views.append(_show_comparison(comparison))
+        views.append(_show_comparison(record, comparison))
     return make_view(views, code)
 
 
@@ -92,7 +92,10 @@ def _show_sizes(record: StepRecord) -> StaticView:
     return StaticView.of_table(titles, rows, "The size of the update by layer")
 
 
-def _show_comparison(comparison: LossComparison) -> StaticView:
+def _show_comparison(record: StepRecord, comparison: LossComparison) -> StaticView:
+    if not record.before.keys() >= record.after.keys():
+        words = "Some weights had no values before this step, so there is no loss before it."
+        return StaticView.of_words(words)
     pairs = {
         "this batch": (comparison.same_before, comparison.same_after),
         "another batch": (comparison.other_before, comparison.other_after),

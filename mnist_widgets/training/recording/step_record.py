@@ -67,6 +67,7 @@ class StepRecord:
         is_in_training_mode: whether the model was in training mode in the first forward pass with
             gradients; None without such a pass.
         returned: what `train_step` returned.
+        is_full: see `in_full` of `record_next`.
         notes: a sentence for each thing that could not be observed.
     """
 
@@ -87,4 +88,5 @@ class StepRecord:
     has_old_gradients: bool
     is_in_training_mode: bool | None
     returned: object
+    is_full: bool
     notes: tuple[str, ...]

@@ -102,6 +102,7 @@ class StepRecorder:
             has_old_gradients=observer.has_old_gradients,
             is_in_training_mode=observer.is_in_training_mode,
             returned=returned,
+            is_full=self._in_full,
             notes=tuple(observer.write_notes(inputs)),
         )
         self.records.append(record)

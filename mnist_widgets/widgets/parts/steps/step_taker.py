@@ -113,8 +113,10 @@ class StepTaker:
         self._last_report = report
         if not self._requests:
             return
-        if is_new and report is not None and report.record is not None:
-            self.taken = _complete(report, report.record, self._session.trainer)
+        record = None if report is None else report.record
+        # another record is one that a callback has requested
+        if is_new and report is not None and record is not None and record.is_full:
+            self.taken = _complete(report, record, self._session.trainer)
             self._requests.popleft()
         elif not self._session.can("resume"):  # the run has ended without the step
             self._requests.clear()
