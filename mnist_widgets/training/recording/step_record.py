@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -67,6 +68,7 @@ class StepRecord:
         is_in_training_mode: whether the model was in training mode in the first forward pass with
             gradients; None without such a pass.
         returned: what `train_step` returned.
+        code: of `train_step`; None if it is not known. A saved record does not have it.
         is_full: see `in_full` of `record_next`.
         notes: a sentence for each thing that could not be observed.
     """
@@ -88,5 +90,10 @@ class StepRecord:
     has_old_gradients: bool
     is_in_training_mode: bool | None
     returned: object
+    code: CodeType | None
     is_full: bool
     notes: tuple[str, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what can be saved."""
+        return {**vars(self), "code": None}
