@@ -290,3 +290,47 @@ def test_a_record_that_is_not_in_full_has_some_rows_and_leaves_the_rest_out(make
         assert record.after["linear1.weight"].shape == weight.shape
         assert record.losses is not None
     reports.close()
+
+
+class CountingLoss(nn.CrossEntropyLoss):
+    """Counts its calls, and draws random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("num_calls", torch.zeros(()))
+
+    def forward(self, outputs, labels):
+        self.num_calls += 1
+        return super().forward(outputs + 0.1 * torch.randn_like(outputs), labels)
+
+
+def mean_only(outputs, labels, reduction="mean"):
+    if reduction != "mean":
+        raise ValueError(reduction)
+    return functional.cross_entropy(outputs, labels)
+
+
+def test_a_loss_that_is_not_of_torch_is_called_once(batch):
+    model, _, optimizer = make_parts()
+    loss_fn = CountingLoss()
+    assert record_step(model, batch, loss_fn, optimizer).losses is None
+    assert loss_fn.num_calls == 1
+    record = record_step(model, batch, mean_only, optimizer)
+    assert record.losses is None
+    assert record.loss is not None
+
+
+def test_a_failure_after_the_update_does_not_fail_the_step(batch):
+    loss_fn = nn.CrossEntropyLoss()
+
+    def forward(outputs, labels):
+        if loss_fn.num_calls:
+            raise ValueError("once only")
+        loss_fn.num_calls += 1
+        return functional.cross_entropy(outputs, labels)
+
+    loss_fn.num_calls, loss_fn.forward = 0, forward
+    model, _, optimizer = make_parts()
+    record = record_step(model, batch, loss_fn, optimizer)
+    assert record.losses is None
+    assert "The loss of each image could not be computed." in record.notes

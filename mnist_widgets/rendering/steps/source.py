@@ -7,28 +7,25 @@ import html
 import inspect
 import textwrap
 
-from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_record import StepRecord
 
 _MARK = "  # \N{LEFTWARDS ARROW} this move"
 
 
-def mark_source(train_step: object, record: StepRecord, event: str | None) -> str:
+def mark_source(record: StepRecord, event: str | None) -> str:
     """Return the source of a training step as HTML, with the line of a move marked.
 
     Args:
-        train_step: the recorded step.
         record: of the step.
         event: of the move, as in `StepRecord.lines`; without a line for it none is marked.
 
     Returns:
         "" if the source is not known.
     """
-    code = find_code(train_step)
-    if code is None:
+    if record.code is None:
         return ""
     try:
-        lines, first = inspect.getsourcelines(code)
+        lines, first = inspect.getsourcelines(record.code)
     except (OSError, TypeError):
         return ""
     marked = record.lines.get(event) if event else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp
 from mnist_widgets.rendering.steps.numbers import format_value, format_weights, write_factor
 from mnist_widgets.rendering.steps.pictures import find_pixel_shape, name_input
@@ -49,7 +49,7 @@ def show_update(
         views.extend([StaticView.of_words(words), _show_sizes(record)])
         code = code or _write_size_code(next(iter(record.before)))
     if comparison is not None:
-        views.append(_show_comparison(comparison))
+        views.append(_show_comparison(record, comparison))
     return make_view(views, code)
 
 
@@ -92,10 +92,13 @@ def _show_sizes(record: StepRecord) -> StaticView:
     return StaticView.of_table(titles, rows, "The size of the update by layer")
 
 
-def _show_comparison(comparison: LossComparison) -> StaticView:
+def _show_comparison(record: StepRecord, comparison: LossComparison) -> StaticView:
+    if not record.before.keys() >= record.after.keys():
+        words = "Some weights had no values before this step, so there is no loss before it."
+        return StaticView.of_words(words)
     pairs = {
         "this batch": (comparison.same_before, comparison.same_after),
-        "another batch": (comparison.other_before, comparison.other_after),
+        "another batch, of test images": (comparison.other_before, comparison.other_after),
     }
     rows = [
         [name, format_value(before, 5), format_value(after, 5)]
@@ -106,4 +109,11 @@ def _show_comparison(comparison: LossComparison) -> StaticView:
         words = "The loss before and after the step cannot be computed from this batch."
         return StaticView.of_words(words)
     caption = "The loss before and after the update, in evaluation mode"
-    return StaticView.of_table(["Loss of", "Before", "After"], rows, caption)
+    table = StaticView.of_table(["Loss of", "Before", "After"], rows, caption)
+    if comparison.other_after is not None:
+        return table
+    words = (
+        "There is no loss of other images: only those of an Evaluator with DigitSet.batches are "
+        "used, if they fit this network."
+    )
+    return join_views([table, StaticView.of_words(words)])

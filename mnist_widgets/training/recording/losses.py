@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
 from mnist_widgets.training.evaluation.evaluator import evaluating
 from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.recording.image_losses import is_torch_loss
+from mnist_widgets.training.recording.scores import compute_losses, find_scores
 from mnist_widgets.training.recording.step_record import StepRecord
 
 
@@ -47,19 +50,45 @@ def compare_losses(
 
     Args:
         model: the network that was trained; it may have been trained further since.
-        loss_fn: takes the network's outputs and the targets.
+        loss_fn: takes the network's outputs and the targets. It is not changed: a module is copied,
+            and a function that is not of torch is not called; its losses are known only if the
+            record shows that it is a common one.
         record: of the step.
         other_batch: inputs (B, ...) and targets (B, ...); None if there is no other batch.
     """
+    compute = _choose_loss(loss_fn, record)
+    has_all = record.before.keys() >= record.after.keys()  # not where a layer was lazy
+    before = record.before if has_all else {}
     batches = (record.inputs, record.targets), _to_pair(other_batch)
     device = device_of(model)
     with evaluating(model), fork_rng([device] if device.type == "cuda" else []):
         losses = [
-            _compute_loss(model, loss_fn, parameters, *batch)
+            _compute_loss(model, compute, parameters, *batch)
             for batch in batches
-            for parameters in (record.before, record.after)
+            for parameters in (before, record.after)
         ]
     return LossComparison(*losses)
+
+
+def _choose_loss(loss_fn: LossFunction, record: StepRecord) -> LossFunction | None:
+    """Return a function for the loss that leaves `loss_fn` unchanged; None if there is none."""
+    if is_torch_loss(loss_fn):
+        return loss_fn
+    if isinstance(loss_fn, nn.Module):
+        try:
+            return deepcopy(loss_fn).forward  # without its hooks
+        except Exception:
+            return None
+    scores = find_scores(record)  # a function may count its calls, but often is cross-entropy
+    if scores is None:
+        return None
+    name, is_mean = scores.loss_name, scores.is_mean
+
+    def compute(outputs: Tensor, labels: Tensor) -> Tensor:
+        losses = compute_losses(name, outputs, labels.long())
+        return losses.mean() if is_mean else losses.sum()
+
+    return compute
 
 
 def _to_pair(batch: Any) -> tuple[Tensor | None, Tensor | None]:  # noqa: ANN401 - any batch
@@ -70,12 +99,12 @@ def _to_pair(batch: Any) -> tuple[Tensor | None, Tensor | None]:  # noqa: ANN401
 
 def _compute_loss(
     model: nn.Module,
-    loss_fn: LossFunction,
+    loss_fn: LossFunction | None,
     parameters: Mapping[str, Tensor],
     inputs: Tensor | None,
     targets: Tensor | None,
 ) -> float | None:
-    if inputs is None or targets is None or not parameters:
+    if loss_fn is None or inputs is None or targets is None or not parameters:
         return None
     device = device_of(model)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from functools import partial, wraps
-from inspect import signature
+from functools import wraps
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.recording.image_losses import compute_image_losses
 from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
 from mnist_widgets.training.training_step import TrainStep
@@ -44,6 +44,9 @@ class StepObserver:
         self._loss_inputs: tuple[Tensor, Tensor] | None = None
         self._num_lazy = sum(map(is_lazy, model.parameters()))
         self._notes: list[str] = []
+        self._num_layers = 0  # that have a hook
+        self._has_seen_layer = False
+        self._sees_end_of_update = False
         self.events: list[str] = []
         self.lines: dict[str, int] = {}
         self.outputs: Tensor | None = None
@@ -62,16 +65,19 @@ class StepObserver:
         """
         for name, module in self._model.named_modules() if self._in_full else ():
             if isinstance(module, nn.Linear) and not is_lazy(module.weight):
-                hooks.enter_context(module.register_forward_hook(self._on_layer(name)))
-        hooks.enter_context(self._model.register_forward_hook(self._on_forward))
-        if hasattr(self._optimizer, "register_step_pre_hook"):
-            hooks.enter_context(self._optimizer.register_step_pre_hook(self._on_update))
-        else:
-            self._notes.append("The optimizer is not one of torch, so its update was not seen.")
+                note = f"The layer {name!r} accepts no hook, so it is not recorded."
+                with self._noting(note):
+                    hooks.enter_context(module.register_forward_hook(self._on_layer(name)))
+                    self._num_layers += 1
+        with self._noting("The model accepts no hook, so its outputs are not recorded."):
+            hooks.enter_context(self._model.register_forward_hook(self._on_forward))
+        self._watch_update(hooks)
         for owner in (self._optimizer, self._model):
-            hooks.enter_context(_called_before(owner, "zero_grad", self._on_zero_grad))
+            with self._noting(f"{type(owner).__name__}.zero_grad could not be observed."):
+                hooks.enter_context(_called_before(owner, "zero_grad", self._on_zero_grad))
         if isinstance(loss_fn, nn.Module):
-            hooks.enter_context(loss_fn.register_forward_hook(self._on_loss_module))
+            with self._noting("The loss function accepts no hook."):
+                hooks.enter_context(loss_fn.register_forward_hook(self._on_loss_module))
             return loss_fn
 
         @wraps(loss_fn)
@@ -81,6 +87,25 @@ class StepObserver:
             return loss
 
         return compute
+
+    def _watch_update(self, hooks: ExitStack) -> None:
+        optimizer = self._optimizer
+        if not hasattr(optimizer, "register_step_pre_hook"):
+            self._notes.append("The optimizer is not one of torch, so its update was not seen.")
+            return
+        with self._noting("The optimizer accepts no hook, so its update was not seen."):
+            if hasattr(optimizer, "register_step_post_hook"):
+                hooks.enter_context(optimizer.register_step_post_hook(self._after_update))
+                self._sees_end_of_update = True
+            hooks.enter_context(optimizer.register_step_pre_hook(self._before_update))
+
+    @contextmanager
+    def _noting(self, sentence: str) -> Iterator[None]:
+        """Keep a sentence for the notes if something within this context fails."""
+        try:
+            yield
+        except Exception:
+            self._notes.append(sentence)
 
     def copy_parameters(self) -> dict[str, Tensor]:
         """Return a copy of each parameter that has a shape."""
@@ -121,17 +146,13 @@ class StepObserver:
 
     def find_losses(self, loss_fn: LossFunction) -> Tensor | None:
         """Return the loss of each image (B,), if the loss is their mean or their sum."""
-        compute = _without_reduction(loss_fn)
-        if compute is None or self._loss_inputs is None or self.loss is None:
+        if self._loss_inputs is None or self.loss is None:
             return None
-        with torch.no_grad():
-            losses = compute(*self._loss_inputs)
-        if losses.shape[:1] != self._loss_inputs[0].shape[:1]:
+        try:
+            return compute_image_losses(loss_fn, *self._loss_inputs, self.loss)
+        except Exception:  # the parameters have changed already, so the step must not fail
+            self._notes.append("The loss of each image could not be computed.")
             return None
-        losses = losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
-        whole = torch.stack([losses.mean(), losses.sum()])
-        fits = torch.isclose(whole, torch.full_like(whole, self.loss), 1e-4, 1e-6, equal_nan=True)
-        return losses if fits.any() else None  # not, for example, with weights of the classes
 
     def write_notes(self, inputs: Tensor | None) -> Iterator[str]:
         """Return a sentence for each thing that could not be observed."""
@@ -142,12 +163,14 @@ class StepObserver:
             yield "The batch is no pair of tensors, so its inputs are not recorded."
         if "forward" not in self.events:
             yield "No forward pass of the model was seen."
-        elif self.outputs is None:
+        elif self._num_layers and not self._has_seen_layer:
+            yield "No linear layer was seen in a forward pass; a compiled model hides them."
+        if "forward" in self.events and self.outputs is None:
             yield "The model's outputs are no tensor, so they are not recorded."
         if self._num_lazy:
             yield "Some parameters had no shape before the step, so `before` does not have them."
         if "loss" not in self.events:
-            yield "train_step did not call loss_fn, so the loss was not seen."
+            yield "No call of loss_fn was seen, so the loss is not known."
         elif self.loss is None:
             yield "loss_fn did not return a single number."
 
@@ -167,11 +190,18 @@ class StepObserver:
             self.lines.setdefault(event, line)
 
     def _on_layer(self, name: str) -> Callable[..., None]:
-        def keep(_module: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-            if name not in self.layers:
+        unknown = f"The layer {name!r} does not take one tensor and return one, so it is left out."
+
+        def keep(_module: nn.Module, inputs: tuple[object, ...], outputs: object) -> None:
+            if not torch.is_grad_enabled() or ("loss" in self.events and name in self.layers):
+                return  # an evaluation within the step, or after the pass that gave the loss
+            self._has_seen_layer = True
+            if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(outputs, Tensor):
                 self.layers[name] = LayerRecord(
                     inputs[0].detach().clone(), outputs.detach().clone()
                 )
+            elif unknown not in self._notes:
+                self._notes.append(unknown)
 
         return keep
 
@@ -179,7 +209,8 @@ class StepObserver:
         self._note("forward")
         if self.is_in_training_mode is None and torch.is_grad_enabled():
             self.is_in_training_mode = model.training
-        if self.outputs is None or "loss" not in self.events:
+        is_for_loss = torch.is_grad_enabled() and "loss" not in self.events
+        if self.outputs is None or is_for_loss:
             self.outputs = copy_tensor(outputs)
 
     def _on_loss_module(self, _module: nn.Module, inputs: tuple[Any, ...], loss: object) -> None:
@@ -206,13 +237,30 @@ class StepObserver:
             )
         self._note("backward")
 
-    def _on_update(self, _optimizer: Optimizer, _arguments: object, _options: object) -> None:
+    def _before_update(
+        self, _optimizer: Optimizer, arguments: tuple[object, ...], options: dict[str, object]
+    ) -> None:
+        if not (self._sees_end_of_update and _has_closure(*arguments[1:], *options.values())):
+            self._on_update()
+
+    def _after_update(
+        self, _optimizer: Optimizer, arguments: tuple[object, ...], options: dict[str, object]
+    ) -> None:
+        if _has_closure(*arguments[1:], *options.values()):  # it has just computed the gradients
+            self._on_update()
+
+    def _on_update(self) -> None:
         self._note("update")
         self.gradients = self.copy_gradients()
         self.options = self.copy_options()
 
     def _on_zero_grad(self) -> None:
         self._note("zero_grad")
+
+
+def _has_closure(*arguments: object) -> bool:
+    """Return whether `optimizer.step` got a function, which computes the gradients."""
+    return any(map(callable, arguments))
 
 
 def copy_tensor(value: object) -> Tensor | None:
@@ -242,21 +290,3 @@ def _called_before(owner: Any, name: str, observe: Callable[[], None]) -> Iterat
             del vars(owner)[name]
         else:
             vars(owner)[name] = own
-
-
-def _without_reduction(loss_fn: LossFunction) -> LossFunction | None:
-    """Return a function for the losses of all images; None if `loss_fn` has no `reduction`.
-
-    Another loss function is not called a second time: it may count its calls.
-    """
-    if isinstance(loss_fn, nn.Module):
-        if not hasattr(loss_fn, "reduction"):
-            return None
-        without: Any = copy(loss_fn)
-        without.reduction = "none"
-        return without.forward  # type: ignore[no-any-return]
-    try:
-        has_reduction = "reduction" in signature(loss_fn).parameters
-    except (TypeError, ValueError):  # written in C
-        return None
-    return partial(loss_fn, reduction="none") if has_reduction else None  # type: ignore[call-arg]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -61,11 +62,14 @@ class StepRecord:
         events: those of `EVENTS` that happened, in their order.
         lines: for each event, the number of the line of `train_step` that made it happen first,
             counted as in its file.
-        layers: the linear layers by name, with what they got and gave in the first forward pass.
+        layers: the linear layers by name, with what they got and gave in the last forward pass with
+            gradients before the loss.
         has_old_gradients: whether the backward pass added to gradients of an earlier step.
         is_in_training_mode: whether the model was in training mode in the first forward pass with
             gradients; None without such a pass.
         returned: what `train_step` returned.
+        code: of `train_step`; None if it is not known. A saved record does not have it.
+        is_full: see `in_full` of `record_next`.
         notes: a sentence for each thing that could not be observed.
     """
 
@@ -86,4 +90,10 @@ class StepRecord:
     has_old_gradients: bool
     is_in_training_mode: bool | None
     returned: object
+    code: CodeType | None
+    is_full: bool
     notes: tuple[str, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what can be saved."""
+        return {**vars(self), "code": None}

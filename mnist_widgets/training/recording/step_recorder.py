@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
 from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_observer import StepObserver, copy_tensor
 from mnist_widgets.training.recording.step_record import OptimizerState, StepRecord
 from mnist_widgets.training.training_step import TrainStep, train_step
@@ -102,6 +103,8 @@ class StepRecorder:
             has_old_gradients=observer.has_old_gradients,
             is_in_training_mode=observer.is_in_training_mode,
             returned=returned,
+            code=find_code(self._train_step),
+            is_full=self._in_full,
             notes=tuple(observer.write_notes(inputs)),
         )
         self.records.append(record)

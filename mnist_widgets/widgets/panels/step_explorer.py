@@ -195,7 +195,7 @@ class StepExplorer(Panel):
             except Exception as error:  # an unusual network; the other moves may be shown
                 words = f"This move cannot be shown: {name_error(error)}"
                 view = MoveView(notice(words, is_alert=True), words, "")
-            source = mark_source(taken.train_step, taken.record, move.event) or _NO_SOURCE
+            source = mark_source(taken.record, move.event) or _NO_SOURCE
             taken.views[index, choice] = _Shown(view, source)
         shown: _Shown = taken.views[index, choice]
         return shown

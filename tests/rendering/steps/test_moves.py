@@ -385,7 +385,7 @@ def test_losses_around_the_step_stand_in_the_last_move():
     choice = first_choice(made)
     html = UPDATE.show(made, choice, LossComparison(1.5, 1.25, 1.75, 1.625)).html
     assert find_row(html, "this batch") == ["1.5000", "1.2500"]
-    assert find_row(html, "another batch") == ["1.7500", "1.6250"]
+    assert find_row(html, "another batch, of test images") == ["1.7500", "1.6250"]
     html = UPDATE.show(made, choice, LossComparison(1.5, 1.25, None, None)).html
     assert "another batch" not in html
     nothing = LossComparison(None, None, None, None)

@@ -100,6 +100,41 @@ def test_what_cannot_be_computed_is_none():
     assert None not in found[2:]
 
 
+def test_the_loss_function_is_not_changed():
+    class Counting(nn.CrossEntropyLoss):
+        num_calls = 0
+
+        def forward(self, outputs, labels):
+            self.num_calls += 1
+            return super().forward(outputs, labels)
+
+    calls = []
+
+    def count(outputs, labels):
+        calls.append(1)
+        return functional.cross_entropy(outputs, labels)
+
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    module = Counting()
+    record = record_step(model, make_batch(), module, optimizer)
+    assert None not in compare_losses(model, module, record, make_batch())
+    assert module.num_calls == 1
+    record = record_step(model, make_batch(), count, optimizer)
+    found = compare_losses(model, count, record, make_batch())
+    assert found.same_before == pytest.approx(record.loss)
+    assert len(calls) == 1
+
+
+def test_a_layer_that_was_lazy_has_no_loss_before():
+    model = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    record = record_step(model, make_batch(), nn.CrossEntropyLoss(), optimizer)
+    found = compare_losses(model, nn.CrossEntropyLoss(), record, make_batch())
+    assert found.same_before is found.other_before is None
+    assert None not in (found.same_after, found.other_after)
+
+
 def test_a_compiled_model_is_compared():
     model = torch.compile(nn.Linear(4, 3), backend="eager")
     optimizer = torch.optim.SGD(model.parameters(), 0.1)

@@ -438,3 +438,73 @@ def test_the_labs_static_view_follows_a_step_taken_after_it_is_shown(make_lab, s
     take(lab.panels["steps"])
     static_output.static_view_writer.write_all()
     assert "Shown: the step of batch 1" in written[-1]
+
+
+def test_a_step_recorded_with_another_step_shows_its_own_source(explorer):
+    def other_step(model, batch, loss_fn, optimizer, device):
+        return loss_fn(model(batch[0]), batch[1]).item()
+
+    trainer = explorer.session.trainer
+    parts = trainer.model, next(iter(TRAIN_SET.batches(8))), trainer.loss_fn, trainer.optimizer
+    explorer.show_record(record_step(*parts, train_step=other_step))
+    explorer.move_index = 1
+    settle(explorer)
+    assert "other_step" in explorer._source.value
+    assert "<mark>" in explorer._source.value
+
+
+class Tied(nn.Module):
+    """Two layers share a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(784, 784), nn.Linear(784, 784)
+        self.last = nn.Linear(784, 10)
+        self.second.weight = self.first.weight
+
+    def forward(self, images):
+        return self.last(self.second(self.first(images.flatten(1)).relu()).relu())
+
+
+def test_only_layers_that_can_be_shown_can_be_chosen(make_explorer):
+    explorer = make_explorer(Tied())
+    take(explorer)
+    explorer.move_index = 1
+    settle(explorer)
+    assert [name for name, _ in explorer._choosers._layer.options] == ["first", "last"]
+
+
+def test_a_record_of_a_part_is_not_taken(explorer):
+    taker, trainer = explorer._taker, explorer.session.trainer
+    trainer.record_next(in_full=False)
+    reports = trainer.iterate(1)
+    report = next(reports)
+    reports.close()
+    taker._requests.append(None)
+    taker._look_for_record(report)
+    assert explorer.record is None
+
+
+def test_images_of_another_size_get_a_sentence(make_explorer):
+    explorer = make_explorer()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    batch = torch.rand(4, 1, 8, 8), torch.randint(0, 10, (4,))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    explorer.show_record(record_step(model, batch, nn.CrossEntropyLoss(), optimizer))
+    settle(explorer)
+    grid = explorer._grid
+    assert grid._words.layout.display is None
+    assert grid._grid.layout.display == "none"
+    take(explorer)
+    assert grid._words.layout.display == "none"
+    assert grid._grid.layout.display is None
+
+
+def test_without_other_images_a_sentence_says_so(make_explorer):
+    for options, is_known in (({}, True), ({"evaluator": None}, False)):
+        explorer = make_explorer(**options)
+        take(explorer)
+        explorer.move_index = 4
+        text = explorer.static_view().text
+        assert ("another batch, of test images" in text) == is_known
+        assert ("There is no loss of other images" in text) != is_known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ipywidgets import VBox
+from ipywidgets import HTML, VBox
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,7 +32,10 @@ class BatchGrid(VBox):
         self._grid = ImageGrid(NUM_COLUMNS, PAGE_SIZE, [""], self._pager.turn_to)
         self._record: StepRecord | None = None  # whose images are on the page
         on_choice(self._grid, lambda change: on_change(change["new"]), "selected")
-        super().__init__([self._grid, self._pager])
+        self._words = HTML(
+            "<p>The images are not 28 by 28, so they are not shown side by side.</p>"
+        )
+        super().__init__([self._grid, self._pager, self._words])
         self.layout.display = "none"
 
     def hide(self) -> None:
@@ -40,7 +43,7 @@ class BatchGrid(VBox):
         self.layout.display = "none"
 
     def show(self, record: StepRecord, image: int, names: Sequence[str]) -> None:
-        """Show a page of a batch, if its inputs are images of 28 by 28 pixels.
+        """Show a page of a batch; a sentence instead if its images are not 28 by 28 pixels.
 
         Args:
             record: has the batch.
@@ -48,8 +51,11 @@ class BatchGrid(VBox):
             names: of all images.
         """
         pixels = _to_pixels(record)
-        self.layout.display = "none" if pixels is None else None
+        self.layout.display = "none" if record.inputs is None else None
+        self._grid.layout.display = None if pixels is not None else "none"
+        self._words.layout.display = "none" if pixels is not None else None
         if pixels is None:
+            self._pager.layout.display = "none"
             return
         page = self._pager.show(len(pixels))
         self._pager.layout.display = None if self._pager.num_pages > 1 else "none"

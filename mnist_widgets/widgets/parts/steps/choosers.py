@@ -11,6 +11,7 @@ from ipywidgets import BoundedIntText, Dropdown, HBox
 
 from mnist_widgets.rendering.steps.choice import StepChoice
 from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.recording.units import list_layers
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
 from mnist_widgets.widgets.parts.controls import ROW, dropdown
 
@@ -50,13 +51,15 @@ class StepChoosers(HBox):
             names: the fields of `StepChoice` to choose now.
         """
         known = set() if record.inputs is None else {"image"}
-        if layer := record.layers.get(choice.layer):
+        layers = list_layers(record)
+        layer = record.layers[choice.layer] if choice.layer in layers else None
+        if layer is not None:
             known |= {"layer", "unit", "weight"}
         with written_by_code(*self._controls.values()):
             if record is not self._record:
                 options = [(name, index) for index, name in enumerate(name_images(record))]
                 _show_options(self._image, options)
-                _show_options(self._layer, [(name or "the model", name) for name in record.layers])
+                _show_options(self._layer, [(name or "the model", name) for name in layers])
             if layer is not None:
                 self._unit.max = layer.outputs.shape[-1] - 1
                 self._weight.max = layer.inputs.shape[-1] - 1

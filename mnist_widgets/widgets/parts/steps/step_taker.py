@@ -15,7 +15,7 @@ from mnist_widgets.training.history import History
 from mnist_widgets.training.recording.losses import LossComparison, compare_losses
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.reports import BatchReport
-from mnist_widgets.training.trainer import Trainer, TrainStep
+from mnist_widgets.training.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,6 @@ class TakenStep:
 
     Attributes:
         record: of the step.
-        train_step: made the step.
         report: of the batch; None if the record was made elsewhere.
         history: of the run, which a reset replaces; None if the record was made elsewhere.
         comparison: the losses before and after the step; None if the record was made elsewhere.
@@ -32,7 +31,6 @@ class TakenStep:
     """
 
     record: StepRecord
-    train_step: TrainStep
     report: BatchReport | None = None
     history: History | None = None
     comparison: LossComparison | None = None
@@ -86,7 +84,7 @@ class StepTaker:
 
     def show(self, record: StepRecord) -> None:
         """Take a step that was recorded elsewhere."""
-        self.taken = TakenStep(record, self._session.trainer.train_step)
+        self.taken = TakenStep(record)
         self._on_change()
 
     def count_batches_since(self) -> int | None:
@@ -113,8 +111,10 @@ class StepTaker:
         self._last_report = report
         if not self._requests:
             return
-        if is_new and report is not None and report.record is not None:
-            self.taken = _complete(report, report.record, self._session.trainer)
+        record = None if report is None else report.record
+        # another record is one that a callback has requested
+        if is_new and report is not None and record is not None and record.is_full:
+            self.taken = _complete(report, record, self._session.trainer)
             self._requests.popleft()
         elif not self._session.can("resume"):  # the run has ended without the step
             self._requests.clear()
@@ -124,7 +124,7 @@ def _complete(report: BatchReport, record: StepRecord, trainer: Trainer) -> Take
     """Return the step that was just trained, with the losses that its update has changed."""
     other = _find_other_batch(trainer.evaluator, record)
     comparison = compare_losses(trainer.model, trainer.loss_fn, record, other)
-    return TakenStep(record, trainer.train_step, report, trainer.history, comparison)
+    return TakenStep(record, report, trainer.history, comparison)
 
 
 def _find_other_batch(evaluator: object, record: StepRecord) -> tuple[Tensor, Tensor] | None:
