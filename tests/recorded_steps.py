@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import cycle, islice
 
 import torch
 from torch import nn
 
-from mnist_widgets import SimpleNet, load_bundled_digits, record_step
+from mnist_widgets import SimpleNet, load_bundled_digits, record_step, train_step
 
 OPTIMIZERS = {
     "SGD": lambda parameters: torch.optim.SGD(parameters, 0.1),
@@ -19,16 +20,32 @@ OPTIMIZERS = {
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?(?!\w|\.\w)")
 
 
-def record_digits(optimizer="SGD", *, num_steps=6, model=None, loss_fn=None, batch_size=32):
-    """Train on the bundled digits, and return the record of the last step."""
+def record_digits(
+    optimizer="SGD",
+    *,
+    num_steps=6,
+    model=None,
+    loss_fn=None,
+    batch_size=32,
+    scale=1,
+    num_batches=None,
+):
+    """Train on the bundled digits, and return the record of the last step.
+
+    `scale` multiplies the images. Of the batches only the first `num_batches` are used; None: all.
+    """
     torch.manual_seed(0)
     digits, _ = load_bundled_digits()
     model = SimpleNet(28 * 28, 10, hidden_units=32) if model is None else model
+    loss_fn = loss_fn or nn.CrossEntropyLoss()
     made = OPTIMIZERS[optimizer](model.parameters())
-    batches = iter(digits.batches(batch_size, shuffle=True))
-    for _ in range(num_steps):
-        record = record_step(model, next(batches), loss_fn or nn.CrossEntropyLoss(), made)
-    return record
+    batches = [
+        (images * scale, labels) for images, labels in digits.batches(batch_size, shuffle=True)
+    ]
+    batches = batches[:num_batches]
+    for batch in islice(cycle(batches), num_steps - 1):
+        train_step(model, batch, loss_fn, made, "cpu")
+    return record_step(model, batches[(num_steps - 1) % len(batches)], loss_fn, made)
 
 
 def find_numbers(text):
@@ -36,15 +53,16 @@ def find_numbers(text):
     return NUMBER.findall(text)
 
 
-def is_written(written, expected, size=0.0):
+def is_written(written, expected, size=0.0, num_roundings=1):
     """Return whether a number is written right to its last digit.
 
-    `size` is that of the numbers whose float32 sum it is.
+    `size` is that of the numbers whose float32 sum it is, `num_roundings` says how many written
+    numbers it was calculated from, each with its last digit rounded.
     """
     mantissa, _, exponent = written.partition("e")
     digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     slack = 1e-6 * max(abs(expected), size)
-    return abs(float(written) - expected) <= 0.5 * digit * (1 + 1e-9) + slack
+    return abs(float(written) - expected) <= 0.5 * num_roundings * digit * (1 + 1e-9) + slack
 
 
 class Reader:
@@ -53,10 +71,10 @@ class Reader:
     def __init__(self, text):
         self.text, self._numbers = text, find_numbers(text)
 
-    def take(self, expected, size=0.0):
+    def take(self, expected, size=0.0, num_roundings=1):
         assert self._numbers, f"{expected} is missing at the end of:\n{self.text}"
         written = self._numbers.pop(0)
-        assert is_written(written, float(expected), size), (
+        assert is_written(written, float(expected), size, num_roundings), (
             f"{written} is written, {expected} is right, in:\n{self.text}"
         )
 

@@ -100,6 +100,24 @@ test("numbers are written short, and small ones are not written as zero", () => 
   assert.deepEqual(shares.map(loss.writePercent), percents);
 });
 
+test("a loss of thousands is written whole", () => {
+  const numbers = [999.4, 999.6, 2000, -12345.6, 999999, 2e6];
+  const written = ["999", "1000", "2000", "−12346", "999999", "2.00e+6"];
+  assert.deepEqual(numbers.map(loss.writeNumber), written);
+});
+
+test("the logarithm of the probability as written is the loss as written", () => {
+  for (let value = 1e-11; value < 3000; value *= 1.003) {
+    const text = loss.writeArgument(value);
+    const [mantissa, exponent = "0"] = text.split("e");
+    const again = -Math.log(Number(mantissa)) - Number(exponent) * Math.LN10;
+    assert.equal(loss.writeNumber(again), loss.writeNumber(value), `-ln ${text}`);
+    assert.ok(Number(mantissa) < 10, text);
+  }
+  assert.equal(loss.writeArgument(1e-14), "p");
+  assert.equal(loss.writeArgument(195.72), "1.0e-85");
+});
+
 test("the probability within the logarithm gives the loss again", () => {
   for (const value of [0.00004, 0.0123, 0.5, 1.27, 2.302585, 8, 30, 2000]) {
     const [mantissa, exponent = "0"] = loss.writeArgument(value).split("e");

@@ -121,9 +121,7 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[lis
     terms = split.terms
     images = find_largest(terms, _NUM_TERMS, choice.image)
     shown = [float(terms[image]) for image in images]
-    num_others, total = len(terms) - len(images), float(terms.sum())
-    parts = [*shown, *([total - sum(shown)] if num_others else []), total]
-    written = format_sum(parts)
+    written = format_sum(shown, float(terms.sum()))
     rows = [
         [
             mark_chosen(image, image == choice.image),
@@ -132,11 +130,11 @@ def _show_terms(record: StepRecord, choice: StepChoice, place: str) -> tuple[lis
             format_value(float(split.inputs[image])),
             term,
         ]
-        for image, term in zip(images, written, strict=False)
+        for image, term in zip(images, written.parts, strict=True)
     ]
-    if num_others:
-        rows.append([f"the other {num_others}", "", "", "", written[-2]])
-    rows.append(["sum", "", "", "", written[-1]])
+    if rest := written.name_rest(len(terms) - len(images)):
+        rows.append([rest, "", "", "", written.rest])
+    rows.append(["sum", "", "", "", written.total])
     if split.is_mean:
         rows.append([f"mean: sum / {len(terms)}", "", "", "", gradient])
     kind = "mean" if split.is_mean else "sum"

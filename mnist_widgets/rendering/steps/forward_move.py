@@ -85,33 +85,30 @@ def _show_sum(
     products = computed.products
     terms = find_largest(products, _NUM_TERMS, choice.weight)
     shown = [float(products[term]) for term in terms]
-    parts = {}
-    if len(products) > len(terms):
-        name = f"the other {len(products) - len(terms)} inputs"
-        parts[name] = float(products.sum()) - sum(shown)
-    if computed.bias is not None:
-        parts["bias"] = computed.bias
-    results = {"weighted sum": computed.total}
-    if activation is not None and activation.name:
-        passed_on = float(activation.values[choice.image, choice.unit])
-        results[f"after {activation.name}"] = passed_on
-    written = iter(format_sum([*shown, *parts.values(), *results.values()]))
+    bias = {} if computed.bias is None else {"bias": computed.bias}
+    written = format_sum([*shown, *bias.values()], computed.total)
+    rest = written.name_rest(len(products) - len(terms), " inputs")
+    parts = {rest: written.rest} if rest else {}
+    parts.update(zip(bias, written.parts[len(terms) :], strict=True))
     shape = find_pixel_shape(record, choice.layer)
     formula, rows = [], []
-    for term in terms:
+    for term, product in zip(terms, written.parts, strict=False):
         value, weight = (
             format_value(float(factors[term])) for factors in (computed.inputs, computed.weights)
         )
         formula.append(f"{write_factor(value)} x {write_factor(weight)}")
         name = mark_chosen(name_input(term, shape), term == choice.weight)
-        rows.append([name, value, weight, next(written)])
-    for name in parts:
-        rows.append([name, "", "", next(written)])
-        formula.append(f"{write_factor(rows[-1][-1])} ({name})")
-    rows.extend([name, "", "", next(written)] for name in results)
-    words = f"Unit {choice.unit}: {' + '.join(formula)} = {rows[len(terms) + len(parts)][-1]}"
-    if len(results) > 1 and activation is not None:
-        words += f", {activation.name} -> {rows[-1][-1]}"
+        rows.append([name, value, weight, product])
+    for name, part in parts.items():
+        rows.append([name, "", "", part])
+        formula.append(f"{write_factor(part)} ({name})")
+    rows.append(["weighted sum", "", "", written.total])
+    words = f"Unit {choice.unit}: {' + '.join(formula)} = {written.total}"
+    if activation is not None and activation.name:
+        passed_on = float(activation.values[choice.image, choice.unit])
+        result = written.total if passed_on == computed.total else format_value(passed_on, 5)
+        rows.append([f"after {activation.name}", "", "", result])
+        words += f", {activation.name} -> {result}"
     yield StaticView.of_words(words)
     caption = "The largest products, and that of the chosen weight"
     yield StaticView.of_table(["Input", "Value", "Weight", "Product"], rows, caption)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, find_largest
-from mnist_widgets.rendering.steps.numbers import format_value
+from mnist_widgets.rendering.steps.numbers import format_value, write_argument
 from mnist_widgets.rendering.steps.view import (
     MoveView,
     make_view,
@@ -35,13 +35,14 @@ def show_loss(record: StepRecord, choice: StepChoice) -> MoveView:
     if record.loss is None:
         return make_view([StaticView.of_words("The loss is no single number.")])
     image, scores = clamp(choice, record).image, find_scores(record)
-    words = f"The loss of the batch is {format_value(record.loss)}."
+    loss, losses = record.loss, record.losses
+    words = f"The loss of the batch is {format_value(loss)}."
     if scores is not None:
-        words += f" {_describe_even_loss(scores)}"
-    views = [StaticView.of_words(words)]
-    losses = record.losses
-    if losses is None and scores is not None:
+        # in float64, because float32 keeps few digits of the loss where p is almost 1
         losses = scores.losses
+        loss = float(losses.mean() if scores.is_mean else losses.sum())
+        words = f"The loss of the batch is {format_value(loss)}. {_describe_first_loss(scores)}"
+    views = [StaticView.of_words(words)]
     if losses is None:
         words = "The losses of the single images are not known: loss_fn gives one number for all."
         views.append(StaticView.of_words(words))
@@ -61,21 +62,22 @@ def show_loss(record: StepRecord, choice: StepChoice) -> MoveView:
     )
     if scores.loss_name == "cross-entropy":
         code = (
-            "p = record.outputs.softmax(dim=1)\n"
-            "losses = -p[range(len(p)), record.targets.long()].log()\n"
+            "log_p = record.outputs.double().log_softmax(dim=1)\n"
+            "losses = -log_p[range(len(log_p)), record.targets.long()]\n"
             f"losses.{'mean' if scores.is_mean else 'sum'}().item(), losses[{image}].item()"
         )
     return make_view(views, code)
 
 
-def _describe_even_loss(scores: Scores) -> str:
+def _describe_first_loss(scores: Scores) -> str:
     num_classes = scores.values.shape[1]
     formula = f"({num_classes} - 1) / {num_classes}^2"
     if scores.loss_name == "cross-entropy":
         formula = f"ln {num_classes}"
     return (
-        f"A network that always gives all {num_classes} classes the same probability has the loss "
-        f"{formula} = {format_value(scores.even_loss)} on each image."
+        f"Compare: at the start of its training, a network usually gives all {num_classes} classes "
+        f"about the same probability, so its loss starts at about {formula} = "
+        f"{format_value(scores.even_loss)}."
     )
 
 
@@ -117,12 +119,18 @@ def _show_differences(record: StepRecord, scores: Scores, image: int) -> Iterato
     words = f"The loss of {name_image(record, image)}: "
     if scores.loss_name == "cross-entropy":
         place = "model's outputs" if name_output(scores.values) == "probability" else "scores"
-        words += (
-            f"-ln {format_value(float(shares[label]))} = {loss}. p - y is its gradient at the "
-            f"{place}."
-        )
+        share = write_argument(float(scores.losses[image]))
+        words += f"-ln {share} = {loss}." if share else _describe_extreme_loss(loss)
+        words += f" p - y is its gradient at the {place}."
     else:
         words += f"the mean of the squares of p - y is {loss}."
     yield StaticView.of_words(f"{words} p is the softmax; y is 1 for the label, 0 for the others.")
     titles = ["Class", "p", "y", "p - y"]
     yield StaticView.of_table(titles, rows, "p - y for the chosen image")
+
+
+def _describe_extreme_loss(loss: str) -> str:
+    return (
+        f"it is {loss}. p is too near to 0 or 1 to write its digits here, but -ln p is also "
+        "ln(sum of exp(score)) minus the score of the label."
+    )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 _DIGITS = 4
 _MAX_DECIMALS = 9
+_MOST_DECIMALS_OF_SHARE = 16
 
 
 def format_value(value: float, digits: int = _DIGITS) -> str:
@@ -22,18 +25,67 @@ def format_value(value: float, digits: int = _DIGITS) -> str:
     return f"{value:.{digits - 1}e}"
 
 
-def format_sum(values: Sequence[float], digits: int = _DIGITS + 1) -> list[str]:
-    """Return the parts of a sum with the same number of decimals, so that they add up.
+class WrittenSum(NamedTuple):
+    """A sum as text. What is written adds up exactly: the parts and the rest give the total.
+
+    Attributes:
+        parts: of the sum.
+        rest: the written total minus the written parts.
+        total: of the sum.
+    """
+
+    parts: list[str]
+    rest: str
+    total: str
+
+    def name_rest(self, num_others: int, noun: str = "") -> str:
+        """Return a name for the rest of a sum of many others; "" if there is none to write.
+
+        Without others the rest is what rounding took away.
+        """
+        if num_others:
+            return f"the other {num_others}{noun}"
+        return "rounding" if math.isfinite(float(self.rest)) and float(self.rest) else ""
+
+
+def format_sum(parts: Sequence[float], total: float, digits: int = _DIGITS + 1) -> WrittenSum:
+    """Write a sum, each number with the same decimals, so that they add up.
 
     The largest number has `digits` significant digits.
+
+    Args:
+        parts: of the sum; there may be others, which the rest stands for.
+        total: of the parts and the others.
+        digits: of the largest number.
     """
+    values = [*parts, total - sum(parts), total]
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    if largest == 0:
-        return [format_value(value, digits) for value in values]
-    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
-    if decimals > _MAX_DECIMALS:
-        return [format_value(value, digits) for value in values]
-    return [_write(value, decimals) for value in values]
+    if largest == 0 or not all(map(math.isfinite, values)):
+        *written, rest, whole = (format_value(value, digits) for value in values)
+        return WrittenSum(written, rest, whole)
+    size = math.floor(math.log10(largest))
+    decimals, end = max(0, digits - 1 - size), ""
+    if decimals > _MAX_DECIMALS or size >= _MAX_DECIMALS:
+        # all with the same power of ten
+        decimals, end = digits - 1, f"e{size:+03d}"
+        values = [float(Decimal(value).scaleb(-size)) for value in values]
+    *written, _, whole = (_write(value, decimals) for value in values)
+    others = Decimal(whole) - sum(map(Decimal, written))
+    return WrittenSum([each + end for each in written], f"{others:f}{end}", whole + end)
+
+
+def write_argument(loss: float) -> str:
+    """Return p as text, with so many digits that `-ln p` is the loss as `format_value` writes it.
+
+    It may be smaller than the smallest float; "" if it takes too many digits.
+    """
+    share = Decimal(-loss).exp()
+    kind = "e" if share < Decimal("1e-4") else "f"
+    for decimals in range(_DIGITS - 1, _MOST_DECIMALS_OF_SHARE):
+        written = f"{share:.{decimals}{kind}}"
+        if format_value(-float(Decimal(written).ln())) == format_value(loss):
+            return written
+    return ""
 
 
 def format_weights(values: Sequence[float]) -> list[str]:

@@ -22,6 +22,10 @@ _MISSING_BUT_CHANGED = (
     "The optimizer's update was not seen, but parameters changed: train_step changes them in "
     "another way."
 )
+_NOT_COMPARED = (
+    "The losses before and after the update are shown for a step taken in the explorer; this step "
+    "was recorded elsewhere."
+)
 
 
 def show_update(
@@ -50,6 +54,8 @@ def show_update(
         code = code or _write_size_code(next(iter(record.before)))
     if comparison is not None:
         views.append(_show_comparison(record, comparison))
+    elif "update" in record.events:
+        views.append(StaticView.of_words(_NOT_COMPARED))
     return make_view(views, code)
 
 

@@ -54,10 +54,12 @@ function largest(values) {
 // --- Numbers as text
 
 // Return three significant digits, such as "2.30" or "0.0981"; of a small number two: "1.2e-7".
+// A number from 1000 to 1e6 is written whole.
 export function writeNumber(number) {
   if (number === 0) return "0";
   const size = Math.abs(number);
-  const digits = size < 0.001 ? size.toExponential(1) : size.toPrecision(3);
+  let digits = size < 0.001 ? size.toExponential(1) : size.toPrecision(3);
+  if (size >= 999.5) digits = size < 1e6 ? size.toFixed(0) : size.toExponential(2);
   return number < 0 ? `−${digits}` : digits;
 }
 
@@ -71,16 +73,29 @@ export function writePercent(share) {
   return `${(100 * share).toFixed(2)} %`;
 }
 
-// Return the number whose negative logarithm is `loss`, precise enough to compute the loss from it.
-// It may be smaller than the smallest number of a computer.
+// Return the number whose negative logarithm is `loss`, with so many digits that its logarithm gives
+// the loss as `writeNumber` writes it. It may be smaller than the smallest number of a computer.
+// It is "p" where too many digits would be needed.
 export function writeArgument(loss) {
   const share = Math.exp(-loss);
-  if (share < 1e-4) {
-    const exponent = Math.floor(-loss / Math.LN10);
-    return `${(10 ** (-loss / Math.LN10 - exponent)).toFixed(1)}e${exponent}`;
+  const distance = Math.min(share, -Math.expm1(-loss)); // from 0 or 1
+  if (share >= 1e-4 && distance <= 1e-12) return loss === 0 ? "1" : "p";
+  const power = -loss / Math.LN10;
+  let digits = share < 1e-4 ? 1 : 2 - Math.floor(Math.log10(distance));
+  for (const most = digits + 5; ; digits += 1) {
+    const [mantissa, exponent] = share < 1e-4 ? toPower(power, digits) : [share.toFixed(digits), 0];
+    const again = -Math.log(Number(mantissa)) - exponent * Math.LN10;
+    if (digits === most || writeNumber(again) === writeNumber(loss)) {
+      return exponent ? `${mantissa}e${exponent}` : mantissa;
+    }
   }
-  const distance = Math.min(share, -Math.expm1(-loss));
-  return distance > 1e-12 ? share.toFixed(2 - Math.floor(Math.log10(distance))) : "1";
+}
+
+// Return the mantissa, as text, and the exponent of a power of ten.
+function toPower(power, digits) {
+  const exponent = Math.floor(power);
+  const mantissa = (10 ** (power - exponent)).toFixed(digits);
+  return Number(mantissa) < 10 ? [mantissa, exponent] : [(1).toFixed(digits), exponent + 1];
 }
 
 // Return a number of a field, with at most three decimals.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from decimal import Decimal
 
 import pytest
 import torch
@@ -448,3 +450,44 @@ def test_an_untrained_network_of_zeros_can_be_shown():
         nn.init.zeros_(parameter)
     for view in show_all(record(model)).values():
         assert "nan" not in view.text
+
+
+def test_a_loss_too_near_to_0_for_a_float_is_no_false_equation():
+    scores = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    nn.init.zeros_(scores[1].weight)
+    for bias, words in ((36.0, "ln(sum of exp(score))"), (60.0, "-ln 1.000 = 0.")):
+        scores[1].bias.data = torch.tensor([bias, 0.0, 0.0])
+        made = record(scores, targets=torch.zeros(16, dtype=torch.long))
+        assert words in LOSS.show(made, StepChoice()).text
+
+
+def test_the_loss_at_the_start_of_a_training_stands_only_beside_scores(networks):
+    text = show_all(networks["plain"][0])["loss"].text
+    assert "starts at about ln 3 = 1.099" in text
+    for name in ("binary", "regression", "soft labels"):
+        assert "start" not in show_all(networks[name][0])["loss"].text
+
+
+def test_small_sums_add_up_with_a_row_for_the_rounding():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    made = record(model, targets=LABELS[:4], inputs=torch.rand(4, 1, 2, 2))
+    names = set()
+    for image, unit, weight in itertools.product(range(4), range(3), range(4)):
+        for move, title in ((FORWARD, "Product"), (BACKWARD, "Term")):
+            rows = find_rows(move.show(made, StepChoice(image, "1", unit, weight)).html, title)
+            last = next(at for at, row in enumerate(rows) if row[0] in ("weighted sum", "sum"))
+            parts = [Decimal(row[-1]) for row in rows[:last]]
+            assert sum(parts) == Decimal(rows[last][-1]), rows
+            names.update(row[0] for row in rows)
+    assert "rounding" in names
+
+
+def test_a_record_made_elsewhere_says_where_its_losses_around_the_step_are():
+    made = record(make_model())
+    words = "shown for a step taken in the explorer"
+    assert words in UPDATE.show(made, first_choice(made)).text
+    comparison = LossComparison(1.0, 0.9, None, None)
+    assert words not in UPDATE.show(made, first_choice(made), comparison).text
+    missing = record(make_model(), step=skip("update"))
+    assert words not in UPDATE.show(missing, first_choice(missing)).text
