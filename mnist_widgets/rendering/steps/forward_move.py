@@ -27,7 +27,7 @@ _NUM_UNITS = 10
 _NUM_TERMS = 4
 _MOST_CLASSES = 20
 _MISSING = (
-    "Missing: train_step did not call model(inputs), so there are no scores. Without scores there "
+    "Missing: no call of model(inputs) was seen, so there are no scores. Without scores there "
     "is no loss, and the network cannot learn."
 )
 

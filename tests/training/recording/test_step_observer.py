@@ -69,7 +69,7 @@ def test_a_scripted_model_is_trained_and_the_notes_say_what_is_hidden():
     monitor = HealthMonitor()
     parts = model, nn.CrossEntropyLoss(), optimizer, [make_batch()] * 3
     assert len(Trainer(*parts, callbacks=[monitor], device="cpu").fit(1).batch_losses) == 3
-    assert not monitor.errors
+    assert not monitor.findings
 
 
 def test_the_layers_are_those_of_the_pass_that_gave_the_loss():
