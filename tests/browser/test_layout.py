@@ -78,6 +78,7 @@ def test_the_width_of_the_output_decides_the_number_of_columns(trained):
 
 def test_no_height_changes_when_a_notice_comes(trained):
     resize(trained, 1008, 900)
+    expect(trained.page.locator(".mw-runs")).to_contain_text("lr=0.001")  # drawn after the end
     height = trained.page.locator(".mw-dashboard").bounding_box()["height"]
     trained.run_cell("lab.panels['training'].show_error_message('A sentence. ' * 30)")
     expect(trained.page.locator(".mw-status")).to_contain_text("A sentence.")

@@ -34,6 +34,7 @@ class WatchedPage:
         self.screenshots = screenshots
         self.has_failed = False
         self.problems: list[str] = []
+        self.expected_error = ""  # words of console errors that the test causes at any time
         self._window = page.viewport_size
         self._known_errors = list(known_errors)
         self._host = address.removeprefix("http")
@@ -56,6 +57,7 @@ class WatchedPage:
 
     def clean_up(self) -> None:
         """Restore the window's size, and move the mouse to the corner."""
+        self.expected_error = ""
         if self._window is not None:
             self.page.set_viewport_size(self._window)
         self.page.mouse.move(0, 0)
@@ -70,7 +72,8 @@ class WatchedPage:
         self.problems.append(problem)
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        is_expected = self.expected_error and self.expected_error in message.text
+        if message.type == "error" and not is_expected:
             self._add_problem(f"console error: {message.text} ({message.location['url']})")
 
     def _note_page_error(self, message: str) -> None:
