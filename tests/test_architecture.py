@@ -125,7 +125,7 @@ def find_panels() -> list[str]:
             node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if hasattr(node, "bases")
         ]
         bases = {ast.unparse(base) for node in classes for base in node.bases}
-        if bases & {"Panel", "ChartPanel"}:
+        if bases & {"Panel", "ChartPanel", "SessionPanel"}:
             panels.append(module)
     return [panel for panel in panels if panel.startswith("widgets.panels.")]
 

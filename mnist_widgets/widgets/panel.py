@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import weakref
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from IPython.display import display
 from ipywidgets import HTML, VBox, Widget
 
 from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.widgets.redraws import scheduler
 from mnist_widgets.widgets.static_output import hide_static_view, static_view_writer, to_bundle
 from mnist_widgets.widgets.theme import style_sheet
@@ -92,6 +94,32 @@ class Panel(VBox):
         parts: set[Widget] = set()
         _collect_parts([self, *self._parts_off_page], parts)
         return parts
+
+
+class SessionPanel(Panel):
+    """A panel of a session, which has one of each type, so a cell can be run again.
+
+    Attributes:
+        session: set before the panel is built.
+    """
+
+    session: TrainingSession
+
+    def close(self) -> None:
+        """Remove the panel from the page; the session continues."""
+        _session_panels.discard(self)
+        super().close()
+
+    def _replace_older(self) -> None:
+        """Close the panels of this type that show this session or a closed one."""
+        for panel in tuple(_session_panels):
+            is_replaced = panel.session is self.session or panel.session.is_closed
+            if is_replaced and type(panel) is type(self):
+                panel.close()
+        _session_panels.add(self)
+
+
+_session_panels: weakref.WeakSet[SessionPanel] = weakref.WeakSet()
 
 
 def text_line(css_class: str, **layout: str) -> HTML:

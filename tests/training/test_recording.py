@@ -7,18 +7,12 @@ import math
 
 import pytest
 import torch
+from recorded_steps import OPTIMIZERS
 from torch import nn
 from torch.nn import functional
 
 from mnist_widgets import Callback, SimpleNet, Trainer, record_step, train_step
 
-OPTIMIZERS = {
-    "SGD": lambda parameters: torch.optim.SGD(parameters, 0.1),
-    "momentum": lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9),
-    "RMSprop": lambda parameters: torch.optim.RMSprop(parameters, 1e-3),
-    "Adam": lambda parameters: torch.optim.Adam(parameters, 1e-3),
-    "AdamW": lambda parameters: torch.optim.AdamW(parameters, 1e-3),
-}
 CPU = torch.device("cpu")
 
 

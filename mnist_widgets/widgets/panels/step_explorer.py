@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from mnist_widgets.rendering.steps.source import mark_source
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
 from mnist_widgets.training.recording.step_record import StepRecord
-from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.panel import SessionPanel, text_line
 from mnist_widgets.widgets.parts.controls import (
     ROW,
     Disclosure,
@@ -41,7 +40,6 @@ _CHOICES = {
     "update": ("layer", "unit", "weight"),
 }
 """What a person can choose in each move, by its event."""
-_open_explorers: weakref.WeakSet[StepExplorer] = weakref.WeakSet()
 _NO_SOURCE = "<p>The source of train_step is not known.</p>"
 
 
@@ -55,7 +53,7 @@ class _Shown(NamedTuple):
 _NOTHING = _Shown(MoveView("", "", ""), "")
 
 
-class StepExplorer(Panel):
+class StepExplorer(SessionPanel):
     """Train exactly one batch, and walk through its five moves with the numbers of the network.
 
     A session has one explorer: a newer one closes the older, so a cell can be run again.
@@ -101,11 +99,7 @@ class StepExplorer(Panel):
             ],
         )
         self._taker = StepTaker(session, lambda: self.schedule_redraw(urgent=True))
-        for explorer in tuple(_open_explorers):
-            is_replaced = explorer.session is session or explorer.session.is_closed
-            if is_replaced and type(explorer) is type(self):
-                explorer.close()
-        _open_explorers.add(self)
+        self._replace_older()
         self.redraw()
 
     @property
@@ -141,7 +135,6 @@ class StepExplorer(Panel):
     def close(self) -> None:
         """Remove the explorer from the page; the session continues."""
         self._taker.close()
-        _open_explorers.discard(self)
         super().close()
 
     def static_view(self) -> StaticView:

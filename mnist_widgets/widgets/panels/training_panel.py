@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import traceback
-import weakref
 from collections.abc import Callable
 from functools import partial
 
@@ -17,7 +16,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.training.trainer import check_epochs
 from mnist_widgets.widgets.open_findings import OpenFindings
-from mnist_widgets.widgets.panel import Panel, text_line
+from mnist_widgets.widgets.panel import SessionPanel, text_line
 from mnist_widgets.widgets.parts.controls import (
     ROW,
     FocusKeeper,
@@ -44,10 +43,9 @@ _HOW_TO_STOP = (
     "(in Colab: Runtime > Interrupt execution)."
 )
 _STATUS_LAYOUT = {"flex": "1 1 194px", "align_items": "center"}
-_open_panels: weakref.WeakSet[TrainingPanel] = weakref.WeakSet()
 
 
-class TrainingPanel(Panel):
+class TrainingPanel(SessionPanel):
     """Start, pause, step through, stop and reset a training, and follow its progress.
 
     If the session waits for the training, a click is handled only when that wait has ended;
@@ -95,17 +93,12 @@ class TrainingPanel(Panel):
         row = HBox([*controls, self._state, status], layout=ROW)
         super().__init__("mw-training-panel", [row, self._spoken])
         session.add_listener(self._on_session_change)
-        for panel in tuple(_open_panels):
-            is_replaced = panel.session is session or panel.session.is_closed
-            if is_replaced and type(panel) is type(self):
-                panel.close()
-        _open_panels.add(self)
+        self._replace_older()
         self.redraw()
 
     def close(self) -> None:
         """Remove the panel from the page; the training continues."""
         self.session.remove_listener(self._on_session_change)
-        _open_panels.discard(self)
         super().close()
 
     @property

@@ -57,15 +57,19 @@ def test_healthy_trainings_have_no_finding(digits):
         assert names_of(watch(setting.make, digits, seed, 1)) == [], setting
 
 
-def sum_over_four(model, batch, loss_fn, optimizer, _device):
-    """Update and clear in every fourth batch, which the count in the model tells."""
-    model.count = getattr(model, "count", 0) + 1
-    loss = loss_fn(model(batch[0]), batch[1])
-    (loss / 4).backward()
-    if model.count % 4 == 0:
-        optimizer.step()
-        optimizer.zero_grad()
-    return loss.item()
+def sum_over(num_batches):
+    """Return a step that updates and clears in each `num_batches`-th batch; the model counts."""
+
+    def step(model, batch, loss_fn, optimizer, _device):
+        model.count = getattr(model, "count", 0) + 1
+        loss = loss_fn(model(batch[0]), batch[1])
+        (loss / num_batches).backward()
+        if model.count % num_batches == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+        return loss.item()
+
+    return step
 
 
 def clear_before_every_four(model, batch, loss_fn, optimizer, _device):
@@ -107,7 +111,7 @@ def compute_an_own_loss(model, batch, _loss_fn, optimizer, device):
 
 def test_summed_gradients_and_own_steps_are_no_fault(digits):
     for step in (
-        *(sum_over_four, clear_before_every_four, clear_by_hand),
+        *(sum_over(4), clear_before_every_four, clear_by_hand),
         *(evaluate_too, compute_an_own_loss),
     ):
         model = SimpleNet(784, 10, hidden_units=64)
@@ -129,18 +133,9 @@ def test_a_healthy_training_with_small_batches_has_no_finding(digits):
 
 
 def test_gradients_summed_over_many_batches_are_no_missing_update(digits):
-    def sum_over_many(model, batch, loss_fn, optimizer, _device):
-        model.count = getattr(model, "count", 0) + 1
-        loss = loss_fn(model(batch[0]), batch[1])
-        (loss / 64).backward()
-        if model.count % 64 == 0:
-            optimizer.step()
-            optimizer.zero_grad()
-        return loss.item()
-
     small = Data(digits.train_set, digits.test_set, batch_size=8)
     monitor = watch(
-        lambda data: make_trainer(data, rate=0.01, train_step=sum_over_many), small, 0, 1
+        lambda data: make_trainer(data, rate=0.01, train_step=sum_over(64)), small, 0, 1
     )
     assert "no update" not in names_of(monitor)
 
