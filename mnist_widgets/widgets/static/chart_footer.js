@@ -53,6 +53,7 @@ function render({ model, el }) {
     "div",
     { className: "mw-data", tabIndex: 0 },
     {
+      hidden: "",
       role: "region",
       "aria-label": `Data of ${theChart}`,
       "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrow keys
@@ -101,11 +102,13 @@ function render({ model, el }) {
   // --- The table, which comes from the kernel once it is asked for
 
   function showTable() {
-    const isShown = model.get("shows_data") && model.get("table") !== "";
+    // a table on the page stays until the next one: hiding it would lose the focus in it
+    const isThere = model.get("table") !== "" || !table.hidden;
+    const isShown = model.get("shows_data") && isThere;
     data.setAttribute("aria-expanded", String(isShown));
     table.hidden = !isShown;
     el.closest(".mw-chart")?.classList.toggle("mw-shows-data", isShown);
-    if (isShown) table.innerHTML = model.get("table");
+    if (isShown && model.get("table")) table.innerHTML = model.get("table");
   }
   showTable();
   follow("change:shows_data change:table", showTable);
