@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.rendering.captions import format_loss
-from mnist_widgets.rendering.series import MAX_POINTS
+from mnist_widgets.rendering.curves.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.parts.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.parts.number_field import NumberField
@@ -69,10 +69,10 @@ def test_training_in_the_foreground_draws_the_trainers_history(chart, make_train
     trainer.fit(2)
     history = trainer.history
     assert lines_of(chart)[1][0] == pytest.approx(history.batch_losses)
-    positions, means = drawn(chart, chart._epoch_means)
+    positions, means = drawn(chart, chart._epochs["mean"])
     assert positions.tolist() == [5, 10]
     assert means == pytest.approx(history["train"])
-    assert drawn(chart, chart._test_losses)[1] == pytest.approx(history["test_loss"])
+    assert drawn(chart, chart._epochs["test"])[1] == pytest.approx(history["test_loss"])
     loss = format_loss(history["test_loss"][-1])
     assert f"Test loss {loss} after epoch 2" in caption(chart)
 
@@ -93,7 +93,7 @@ def test_a_reset_empties_the_chart(chart, make_trainer):
     session.reset()
     session.between_batches(lambda: None).result(10)
     assert lines_of(chart)[0].size == 0
-    assert chart._epoch_means.x.size == 0
+    assert chart._epochs["mean"].x.size == 0
     assert caption(chart) == "No batch has been trained yet."
     session.close()
 
@@ -122,7 +122,7 @@ def test_thousands_of_epochs_are_downsampled_too(chart):
         chart.history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
     chart.add_batch(1.0)
     lines_of(chart)
-    for mark in (chart._epoch_means, chart._test_losses):
+    for mark in (chart._epochs["mean"], chart._epochs["test"]):
         assert len(mark.x) <= MAX_POINTS
         assert drawn(chart, mark)[0][-1] == 3000
 
