@@ -23,8 +23,8 @@ CELL_PX, TILE_PX = 40, 36
 # For each verdict: the colour and the width of an image's frame.
 _FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
 
-# For each line of a chart of curves, from back to front: its width, 0 for no line; and the number of
-# corners of its dots, 0 for round dots, None for no dots.
+# For each line of a chart of curves, from back to front: its width, 0 for no line; and the corners
+# of its dots, 0 for round dots, None for no dots.
 _STYLES: dict[str, tuple[int, int | None]] = {
     "faint": (1, None),
     "strong": (2, None),

@@ -70,7 +70,7 @@ class LossChart(ChartPanel, Callback):
         self.history, self._is_trainers = History(), False
         self._drawn, self._curves = LOSS, LOSS.read(self.history)
         self._figure = self._build_figure()
-        self._key, self._title = HTML(), ""
+        self._key = HTML()
         below = [self._key, self._earlier_runs.key]
         super().__init__("mw-loss-chart", "Loss chart", self._build_controls(), self._figure, below)
         self.smoothing, self.log_scale, self.quantity = smoothing, log_scale, quantity
@@ -240,7 +240,10 @@ class LossChart(ChartPanel, Callback):
         return [self._quantities, field, log_scale]
 
     def _show_choices(self, quantity: Quantity) -> None:
-        """Update the controls and the key; a control without use keeps its place."""
+        """Update names, controls and key; a control without use keeps its place."""
+        self._footer.name = f"{quantity.title} chart"
+        if self._heading is not None:
+            self._heading.value = f"<h3>{quantity.title}</h3>"
         has_accuracy = any(self.history.get(name) for name in ACCURACIES)
         is_choice = has_accuracy or quantity is not LOSS
         self._quantities.layout.visibility = "visible" if is_choice else "hidden"
