@@ -14,8 +14,9 @@ from PIL import Image
 
 from mnist_widgets import History
 from mnist_widgets.rendering.chart_sentences import describe_confusion, describe_losses
+from mnist_widgets.rendering.curves.accuracy_series import AccuracySeries
 from mnist_widgets.rendering.curves.loss_series import LossSeries
-from mnist_widgets.rendering.curves.quantities import LOSS
+from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS
 from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
 from mnist_widgets.rendering.png_charts import (
@@ -299,3 +300,18 @@ def test_static_views_hold_nothing_that_github_removes(history, counts):
     assert len(pictures) == 2
     for picture, width in zip(pictures, widths, strict=True):
         assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * PIXEL_RATIO
+
+
+@pytest.mark.parametrize(("color", "accuracies"), [("train", [70, 90]), ("test", [60, 65])])
+def test_the_accuracy_picture_draws_the_epochs_where_they_ended(color, accuracies):
+    history = History()
+    for train, test in ((0.7, 0.6), (0.9, 0.65)):
+        for _ in range(5):
+            history.add_batch(1.0)
+        history.add_epoch(1.0, {"train_accuracy": train, "test_accuracy": test})
+    x, y = in_plot(find_color(ACCURACY.draw(AccuracySeries(history)), color))
+    left, top, right, bottom = PLOT
+    for end, value in zip((5, 10), accuracies, strict=True):
+        near = np.abs(x - (left + end / 10 * (right - left))) <= 3
+        height = bottom - (value - 60) / 40 * (bottom - top)
+        assert np.median(y[near]) == pytest.approx(height, abs=3)

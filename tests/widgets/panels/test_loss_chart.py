@@ -9,7 +9,7 @@ import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
-from ipywidgets import Checkbox
+from ipywidgets import Checkbox, Dropdown
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
@@ -392,3 +392,86 @@ def test_a_redraw_sends_only_what_has_changed(chart):
     lines = chart._batches
     footer = chart._footer
     assert sent == {(lines, "x"), (lines, "y"), (footer, "caption"), (footer, "topic")}
+
+
+@pytest.fixture
+def with_accuracies(chart):
+    """Return a chart of two epochs with both accuracies."""
+    for train, test in ((0.7, 0.6), (0.9, 0.65)):
+        for _ in range(5):
+            chart.add_batch(1.0)
+        metrics = {"train_accuracy": train, "test_accuracy": test}
+        chart.history.add_epoch(1.0, metrics)
+    scheduler.schedule(chart.redraw)
+    scheduler.flush()
+    return chart
+
+
+def is_choice(chart):
+    scheduler.flush()
+    return child(chart, Dropdown).layout.visibility == "visible"
+
+
+def test_the_accuracies_take_the_place_of_the_losses_and_back(with_accuracies):
+    chart = with_accuracies
+    child(chart, Dropdown).value = "accuracy"
+    assert drawn(chart, chart._epochs["train"])[1].tolist() == [70, 90]
+    positions, accuracies = drawn(chart, chart._epochs["test"])
+    assert positions.tolist() == [5, 10]
+    assert accuracies.tolist() == [60, 65]
+    assert lines_of(chart)[0].size == chart._epochs["mean"].x.size == 0
+    assert "25.0 percentage points" in caption(chart)
+    assert "25.0 percentage points" in chart.static_view().text
+    assert list(chart.to_dataframe()) == ["batch", "train_accuracy", "test_accuracy"]
+    chart.quantity = "loss"
+    assert lines_of(chart)[1][0].tolist() == [1.0] * 10
+    assert drawn(chart, chart._epochs["mean"])[1].tolist() == [1.0, 1.0]
+    assert chart._epochs["train"].x.size == chart._epochs["test"].x.size == 0
+    assert "loss" in chart.to_dataframe()
+
+
+def test_controls_without_use_are_disabled(with_accuracies):
+    options = [child(with_accuracies, kind) for kind in (NumberField, Checkbox)]
+    with_accuracies.quantity = "accuracy"
+    scheduler.flush()
+    assert all(option.disabled for option in options)
+    with_accuracies.quantity = "loss"
+    scheduler.flush()
+    assert not any(option.disabled for option in options)
+
+
+def test_there_is_a_choice_as_soon_as_there_is_an_accuracy(chart):
+    assert not is_choice(chart)
+    chart.add_batch(1.0)
+    chart.add_epoch(1.0, 0.5)
+    assert not is_choice(chart)
+    chart.history.add_epoch(1.0, {"test_accuracy": 0.5})
+    chart.schedule_redraw()
+    assert is_choice(chart)
+
+
+def test_a_reset_keeps_the_choice(with_accuracies):
+    with_accuracies.quantity = "accuracy"
+    with_accuracies.clear()
+    assert is_choice(with_accuracies)
+    assert "No accuracy yet" in caption(with_accuracies)
+    with_accuracies.quantity = "loss"
+    assert not is_choice(with_accuracies)
+
+
+def test_earlier_runs_are_compared_by_their_test_accuracies(with_accuracies):
+    chart, other = with_accuracies, History()
+    for accuracy in (0.5, 0.55):
+        other.add_batch(9.0)
+        other.add_epoch(9.0, {"test_accuracy": accuracy})
+    chart.show_runs([("lr 5", other), ("no epoch", history_of(2.0))], "lr 0.1")
+    chart.quantity = "accuracy"
+    positions, accuracies = drawn(chart, chart._earlier_runs.mark)
+    assert set(accuracies.ravel()) == {50, 55}
+    assert set(positions.ravel()) == {1, 2}
+    color = chart._earlier_runs.mark.colors
+    assert "test" in chart._earlier_runs.key.value
+    chart.quantity = "loss"
+    losses = drawn(chart, chart._earlier_runs.mark)[1]
+    assert losses.shape[0] == 2
+    assert chart._earlier_runs.mark.colors[:1] == color
