@@ -170,9 +170,13 @@ def _choose_columns(runs: Sequence[Run]) -> _Columns:
 
 
 def _write_header(columns: _Columns) -> str:
-    headings = "".join(f"<span>{heading}</span>" for heading in columns)
+    headings = "".join(f"<span{_style(heading)}>{heading}</span>" for heading in columns)
     settings = '<span class="mw-run-settings">Settings</span>'
     return f'<div class="mw-run mw-run-header">{settings}{headings}</div>'
+
+
+def _style(heading: str) -> str:
+    return ' class="mw-run-gap"' if heading == _GAP else ""
 
 
 def _describe(run: Run, label: str, columns: _Columns, is_best: bool) -> str:
@@ -187,7 +191,7 @@ def _describe(run: Run, label: str, columns: _Columns, is_best: bool) -> str:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
     # A screen reader reads the heading before each number, as in an HTML table.
     numbers = [
-        f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
+        f'<span{_style(heading)}><i class="mw-column">{heading.lower()} </i>{cell}</span>'
         for heading, cell in cells.items()
     ]
     cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])

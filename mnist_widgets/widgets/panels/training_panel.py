@@ -95,7 +95,7 @@ class TrainingPanel(SessionPanel):
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         about = "The test accuracy that you expect at the end, in per cent; it may stay empty"
-        field = PercentField("I expect a test accuracy of", about, label_px=170) if guess else None
+        field = PercentField("I expect a test accuracy of", about, label_px=192) if guess else None
         self._guess, guesses = field, [field] if field else []
         controls = [*self._buttons.values(), FocusKeeper(), self._epochs, *guesses]
         controls += [self._bar, self._percent]
@@ -103,6 +103,8 @@ class TrainingPanel(SessionPanel):
         status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
         row = HBox([*controls, self._state, status], layout=ROW)
         super().__init__("mw-training-panel", [row, self._spoken])
+        if guess:
+            self.add_class("mw-guesses")
         session.add_listener(self._on_session_change)
         self._replace_older()
         self.redraw()
@@ -130,7 +132,7 @@ class TrainingPanel(SessionPanel):
             words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
-        words = f"{words} {self._describe_expectation()}".rstrip()
+        words = " · ".join(filter(None, [words, self._describe_expectation()]))
         words = " ".join([words, *map(describe_finding, self._findings.find())])
         return StaticView.of_words(words)
 
@@ -254,7 +256,7 @@ class TrainingPanel(SessionPanel):
             if self._findings.is_news(newest):
                 said = f"{describe_finding(newest)} {expectation}".rstrip()
         elif words:
-            shown = notice(words if is_alert else f"{progress} {words}", is_alert=is_alert)
+            shown = notice(words if is_alert else f"{progress} · {words}", is_alert=is_alert)
         else:
             shown = progress
         self._status.value = shown + self._traceback
