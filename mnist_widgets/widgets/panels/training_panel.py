@@ -95,7 +95,7 @@ class TrainingPanel(SessionPanel):
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         about = "The test accuracy that you expect at the end, in per cent; it may stay empty"
-        field = PercentField("I expect a test accuracy of", about, label_px=192) if guess else None
+        field = PercentField("I expect a test accuracy of", about, label_px=184) if guess else None
         self._guess, guesses = field, [field] if field else []
         controls = [*self._buttons.values(), FocusKeeper(), self._epochs, *guesses]
         controls += [self._bar, self._percent]
