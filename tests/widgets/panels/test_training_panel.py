@@ -408,3 +408,11 @@ def test_the_expectation_is_locked_while_a_run_is_open(make_panel):
 
 def test_without_guesses_there_is_no_field(panel):
     assert not [part for part in panel._parts() if isinstance(part, Text)]
+
+
+def test_a_finding_does_not_hide_what_was_expected(make_panel, batches):
+    panel = make_panel(guess=True, epochs=1, evaluator=Evaluator(batches), callbacks=[Planted()])
+    type_guess(panel, "90")
+    finish(panel)
+    assert shown_finding(panel) == "Rate too high"
+    assert "You expected 90 %; it is" in panel._status.value
