@@ -28,8 +28,6 @@ function onEscape(element, action) {
 }
 
 function render({ model, el }) {
-  const name = model.get("name");
-  const theChart = `the ${name.toLowerCase()}`;
   const cleanUp = new AbortController();
   function follow(events, action) {
     model.on(events, action);
@@ -39,14 +37,9 @@ function render({ model, el }) {
   const caption = add(el, "p", { className: "mw-caption", id: makeId() });
   const spoken = add(el, "p", { className: "mw-spoken" }, { "aria-live": "polite" });
   const failure = add(el, "p", { className: "mw-save-error mw-alert" }, { role: "alert" });
-  const dataWords = {
-    className: "mw-data-button",
-    textContent: "Data",
-    title: `Show the numbers of ${theChart} as a table`,
-  };
-  const data = add(el, "button", dataWords, { "aria-label": `Data of ${theChart}` });
+  const data = add(el, "button", { className: "mw-data-button", textContent: "Data" });
   const menu = add(el, "details", { className: "mw-save" });
-  const save = add(menu, "summary", { textContent: "Save" }, { "aria-label": `Save ${theChart}` });
+  const save = add(menu, "summary", { textContent: "Save" });
   const choices = add(menu, "div");
   const table = add(
     el,
@@ -55,12 +48,11 @@ function render({ model, el }) {
     {
       hidden: "",
       role: "region",
-      "aria-label": `Data of ${theChart}`,
       "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrow keys
     },
   );
 
-  // --- The name of the chart, which its own view does not have
+  // --- The name of the chart, which its own view does not have, in the names of all parts
 
   let frame = 0;
   function nameChart() {
@@ -75,9 +67,18 @@ function render({ model, el }) {
     named.setAttribute("aria-describedby", caption.id);
     if (isGrid) return;
     named.setAttribute("role", "img");
-    named.setAttribute("aria-label", name);
+    named.setAttribute("aria-label", model.get("name"));
   }
-  nameChart();
+  function nameParts() {
+    const theChart = `the ${model.get("name").toLowerCase()}`;
+    data.title = `Show the numbers of ${theChart} as a table`;
+    for (const part of [data, table]) part.setAttribute("aria-label", `Data of ${theChart}`);
+    save.setAttribute("aria-label", `Save ${theChart}`);
+    cancelAnimationFrame(frame);
+    nameChart();
+  }
+  nameParts();
+  follow("change:name", nameParts);
 
   // --- The caption
 
@@ -158,7 +159,7 @@ function render({ model, el }) {
   follow("msg:custom", ({ id, save: ending, error }, buffers) => {
     if (!awaited.delete(id)) return;
     if (error) failure.textContent = error;
-    else download(buffers[0], `${name.toLowerCase().replaceAll(" ", "_")}.${ending}`);
+    else download(buffers[0], `${model.get("name").toLowerCase().replaceAll(" ", "_")}.${ending}`);
   });
 
   return () => {
