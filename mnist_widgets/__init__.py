@@ -15,6 +15,7 @@ from mnist_widgets.diagnosis.doctor import doctor
 # Where torch, say, is missing or broken, the doctor must be there to say so.
 _fault: Exception | None = None
 try:
+    from mnist_widgets.data.augmentation import augment
     from mnist_widgets.data.digit_set import DigitSet
     from mnist_widgets.data.downloads import DataError
     from mnist_widgets.data.loaders import (
@@ -78,6 +79,7 @@ __all__ = [
     "Trainer",
     "TrainingSession",
     "accuracy",
+    "augment",
     "confusion_matrix",
     "doctor",
     "load_bundled_digits",
