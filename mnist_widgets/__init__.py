@@ -18,6 +18,7 @@ try:
     from mnist_widgets.data.augmentation import augment
     from mnist_widgets.data.digit_set import DigitSet
     from mnist_widgets.data.downloads import DataError
+    from mnist_widgets.data.handwriting.pictures import load_pictures
     from mnist_widgets.data.loaders import (
         load_bundled_digits,
         load_digits,
@@ -87,6 +88,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_kmnist",
     "load_mnist",
+    "load_pictures",
     "precision",
     "predict_probabilities",
     "recall",
