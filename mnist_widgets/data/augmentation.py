@@ -1,13 +1,16 @@
 """Augmentation: each image of a batch is turned, scaled and shifted a little, each differently.
 
 A network that is trained on such images does not learn the exact place, size and slope of the
-digits in the training set.
+digits in the training set. After ten epochs of MNIST, `SimpleNet` reads 98.1 % instead of 97.8 % of
+the test images, and 84 % instead of 70 % of the bundled digits, which other people wrote in another
+way; an epoch takes a third longer (`benchmarks/augmentation.py`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -102,4 +105,6 @@ def apply_transform(transform: Transform, inputs: Tensor) -> Tensor:
 
 def name_transform(transform: Transform) -> str:
     """Return the name of a function, or the class of another object such as torchvision's."""
+    while isinstance(transform, partial):
+        transform = transform.func
     return getattr(transform, "__name__", type(transform).__name__)

@@ -171,6 +171,8 @@ def test_what_a_transform_returns_is_checked(digits):
 
 def test_batches_name_their_transform(digits):
     assert repr(digits.batches(500, transform=augment)).endswith("in order, changed by augment>")
+    seeded = partial(augment, generator=torch.Generator())
+    assert repr(digits.batches(500, transform=seeded)).endswith("changed by augment>")
     named = repr(digits.batches(500, transform=v2.RandomAffine(degrees=10)))
     assert named.endswith("changed by RandomAffine>")
 

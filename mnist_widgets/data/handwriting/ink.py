@@ -75,8 +75,8 @@ class Box(NamedTuple):
         return max(rows, columns)
 
 
-class NoDigitError(ValueError):
-    """A photo holds no digit that can be used. The message is a clause that says why."""
+class RefusedPictureError(ValueError):
+    """A picture cannot be used. The message is a clause that says why and what to do."""
 
 
 def find_digit(photo: Tensor) -> Tensor:
@@ -89,15 +89,15 @@ def find_digit(photo: Tensor) -> Tensor:
         uint8 (28, 28), white on black.
 
     Raises:
-        NoDigitError: There is no ink, more than one digit, only noise, or the digit is too small or
-            touches the edge.
+        RefusedPictureError: There is no ink, more than one digit, only noise, or the digit is too
+            small or touches the edge.
     """
     contrast = measure_contrast(photo)
     strongest = _find_quantile(contrast, _NOT_INK)
     if strongest < _FAINTEST:
-        raise NoDigitError(TOO_SMALL if contrast.max() > 2 * _FAINTEST else NO_INK)
+        raise RefusedPictureError(TOO_SMALL if contrast.max() > 2 * _FAINTEST else NO_INK)
     if strongest < 8 * (contrast - contrast.median()).abs().median():
-        raise NoDigitError(TOO_NOISY)
+        raise RefusedPictureError(TOO_NOISY)
     for share in _SHARES:
         mask = contrast > share * strongest
         digit = _choose_pieces(mask)
@@ -105,7 +105,7 @@ def find_digit(photo: Tensor) -> Tensor:
             continue  # perhaps the lines of squared paper, which are fainter than the ink
         ink = _thicken(_crop(contrast * digit) > share * strongest)
         return fit_ink(ink[None])[0].mul(255).round().to(torch.uint8)
-    raise NoDigitError(AT_EDGE)
+    raise RefusedPictureError(AT_EDGE)
 
 
 def measure_contrast(photo: Tensor) -> Tensor:
@@ -130,6 +130,7 @@ def measure_contrast(photo: Tensor) -> Tensor:
     reach = _GAP_PX // 2
     padded = functional.pad(small, [reach] * 4, mode="replicate")
     paper = -_spread_maximum(-_spread_maximum(padded))[:, :, reach:-reach, reach:-reach]
+    paper = -functional.max_pool2d(-paper, 3, 1, 1)  # interpolation would leave a line at an edge
     paper = functional.interpolate(paper, size=size, mode="bilinear")[0, 0]
     smooth = functional.avg_pool2d(gray[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
     contrast = paper - smooth if is_dark else 1 - smooth / paper.clamp(min=0.05)
@@ -161,7 +162,7 @@ def _choose_pieces(mask: Tensor) -> Tensor | None:
     a table, and specks are left out. Return None if nothing else is there.
 
     Raises:
-        NoDigitError: It is too small, or there are more.
+        RefusedPictureError: It is too small, or there are more.
     """
     height, width = mask.shape
     edges = (0, -width % _CELL_PX, 0, -height % _CELL_PX)
@@ -176,11 +177,11 @@ def _choose_pieces(mask: Tensor) -> Tensor | None:
     if longer_px < SMALLEST_DIGIT_PX:
         if num_pixels.sum() > sizes.sum():
             return None
-        raise NoDigitError(TOO_SMALL)
+        raise RefusedPictureError(TOO_SMALL)
     kept = (sizes > _SPECK * sizes.max()).nonzero().flatten()
     boxes = [_find_box(pieces == piece) for piece in kept]
     if len(boxes) > _MOST_PIECES:
-        raise NoDigitError(
+        raise RefusedPictureError(
             f"it has {len(boxes)} separate pieces of ink, more than one digit has; write one digit "
             "on plain paper, or crop the picture to one"
         )
@@ -188,10 +189,9 @@ def _choose_pieces(mask: Tensor) -> Tensor | None:
     whole = _find_box(digit)
     is_far = any(main.distance_to(box) > _FARTHEST * main.longer for box in boxes)
     if is_far or whole.width > _WIDEST * whole.height:
-        raise NoDigitError(SEVERAL)
-    return (
-        mask & digit.repeat_interleave(_CELL_PX, 0).repeat_interleave(_CELL_PX, 1)[:height, :width]
-    )
+        raise RefusedPictureError(SEVERAL)
+    whole_cells = digit.repeat_interleave(_CELL_PX, 0).repeat_interleave(_CELL_PX, 1)
+    return mask & whole_cells[:height, :width]
 
 
 def _label_pieces(cells: Tensor) -> Tensor:
@@ -240,9 +240,8 @@ def _thicken(mask: Tensor) -> Tensor:
         return padded
     axis = torch.arange(-room, room + 1.0)
     disc = ((axis[:, None] ** 2 + axis**2) <= growth**2).float()
-    return (
-        functional.conv2d(padded[None, None], disc[None, None], padding=room)[0, 0] > 0.5
-    ).float()
+    covered = functional.conv2d(padded[None, None], disc[None, None], padding=room)[0, 0]
+    return (covered > 0.5).float()
 
 
 def _find_quantile(values: Tensor, share: float) -> float:

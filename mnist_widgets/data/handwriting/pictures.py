@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError
-from mnist_widgets.data.handwriting.ink import WORKING_PX, NoDigitError, find_digit
+from mnist_widgets.data.handwriting.ink import WORKING_PX, RefusedPictureError, find_digit
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.system.user_warnings import warn_user
 
@@ -35,10 +35,6 @@ _REFUSED = {
     **dict.fromkeys((".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".dng"), _CONVERT),
 }
 _REFUSED[".heif"] = _REFUSED[".heic"]
-
-
-class _RefusedError(ValueError):
-    """A picture cannot be used. The message is a clause that says why."""
 
 
 def load_pictures(folder: str | Path) -> DigitSet:
@@ -76,7 +72,7 @@ def load_pictures(folder: str | Path) -> DigitSet:
             label = find_label(path)
             images.append(_load_picture(path))
             labels.append(label)
-        except (_RefusedError, NoDigitError) as error:
+        except RefusedPictureError as error:
             refused[path.relative_to(folder).as_posix()] = str(error)
     listed = "\n".join(f"- {name}: {reason}." for name, reason in refused.items())
     if not refused and not images:
@@ -101,7 +97,7 @@ def find_label(path: Path) -> int:
     """Return the label of a picture by the name of its folder or of its file.
 
     Raises:
-        ValueError: Neither says which digit it is, or the file's name has several.
+        RefusedPictureError: Neither says which digit it is, or the file's name has several.
     """
     folder = path.parent.name
     if folder in DIGIT_NAMES:
@@ -110,11 +106,11 @@ def find_label(path: Path) -> int:
     if len(numbers) == 1:
         return int(numbers.pop())
     if numbers:
-        raise _RefusedError(
+        raise RefusedPictureError(
             f"its name has several digits ({', '.join(sorted(numbers))}), and one of them must be "
             "the label; write other numbers with two digits, as in 7_01.jpg"
         )
-    raise _RefusedError(
+    raise RefusedPictureError(
         "its name does not say which digit it is; name it 7_anna.jpg or the like, or put it into "
         "a folder named 7"
     )
@@ -132,11 +128,10 @@ def _load_picture(path: Path) -> Tensor:
     """Return the digit in a picture, uint8 (28, 28), white on black.
 
     Raises:
-        _RefusedError: The file cannot be read as a picture.
-        NoDigitError: The picture has no digit that can be used.
+        RefusedPictureError: The file cannot be read, or the picture has no digit that can be used.
     """
     if advice := _REFUSED.get(path.suffix.lower()):
-        raise _RefusedError(f"only PNG and JPEG are read; {advice}")
+        raise RefusedPictureError(f"only PNG and JPEG are read; {advice}")
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -145,14 +140,16 @@ def _load_picture(path: Path) -> Tensor:
             with Image.open(path, formats=("PNG", "JPEG")) as image:
                 _check_size(*image.size)
                 pixels = _read_pixels(image)
-    except _RefusedError:
+    except RefusedPictureError:
         raise
     except Image.DecompressionBombError as error:
         raise _too_large() from error
     except UnidentifiedImageError as error:
-        raise _RefusedError("it is not a PNG or JPEG picture, whatever its name says") from error
+        raise RefusedPictureError(
+            "it is not a PNG or JPEG picture, whatever its name says"
+        ) from error
     except Exception as error:  # Pillow raises many types: OSError, SyntaxError, ValueError, ...
-        raise _RefusedError(f"it is damaged or cannot be read ({error})") from error
+        raise RefusedPictureError(f"it is damaged or cannot be read ({error})") from error
     return find_digit(pixels)
 
 
@@ -160,13 +157,13 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
         raise _too_large()
     if min(width, height) < FEWEST_PIXELS_A_SIDE:
-        raise _RefusedError(
+        raise RefusedPictureError(
             f"it has only {width} x {height} pixels; each side needs {FEWEST_PIXELS_A_SIDE}"
         )
 
 
-def _too_large() -> _RefusedError:
-    return _RefusedError(
+def _too_large() -> RefusedPictureError:
+    return RefusedPictureError(
         f"it has more than {MOST_PIXELS // 1_000_000} million pixels; save it in a smaller size"
     )
 
