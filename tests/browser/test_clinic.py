@@ -43,7 +43,7 @@ def choose(page, label: str, name: str) -> None:
 
 
 def press_check(lab) -> None:
-    """Press Check by keyboard when the choices have arrived in the kernel; a click can overtake them."""
+    """Press Check by keyboard once the kernel has the choices, which a click can overtake."""
     page = lab.page
     for name in ("fault", "evidence"):
         shown = page.get_by_label(name.title(), exact=True).input_value()
