@@ -1,8 +1,6 @@
-"""An area to draw in with mouse, finger, stylus or keys: the kernel's half of `drawing_canvas.js`."""
+"""A square to draw in with mouse, finger or keys: the kernel's half of `drawing_canvas.js`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from anywidget import AnyWidget
 from traitlets import Bool, Float, Int, List
@@ -50,8 +48,8 @@ class DrawingCanvas(AnyWidget):
     max_points = Int(MAX_POINTS).tag(sync=True)
     pen_limits = List(Float(), list(PEN_RADII)).tag(sync=True)
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__(**traits)
+    def __init__(self) -> None:
+        super().__init__()
         self.add_class("mw-canvas")
 
     @property
