@@ -226,6 +226,11 @@ def test_single_clicks_draw_lines_from_point_to_point(canvas):
     canvas.click((0.3, 0.5))
     canvas.expect_count(2)
     assert canvas.strokes() == [[[0.2, 0.2], [0.8, 0.2], [0.4, 0.8]], [[0.3, 0.5]]]
+    canvas.clicks.uncheck()
+    canvas.click((0.8, 0.8))
+    canvas.expect_count(3)
+    canvas.expect_shown(3)
+    assert canvas.bright_share(0.8, 0.8, radius=0.02) > 0.9  # a dot
 
 
 def test_undo_and_clear_take_back(canvas):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anywidget import AnyWidget
-from traitlets import Bool, Float, Int, List
+from traitlets import Any, Bool, Float, Int, List
 
 from mnist_widgets.widgets.theme import read_static
 
@@ -40,7 +40,7 @@ class DrawingCanvas(AnyWidget):
     _esm = read_static("drawing_canvas_logic.js") + read_static("drawing_canvas.js")
     _css = read_static("drawing_canvas.css")
 
-    strokes = List().tag(sync=True)
+    strokes = List(Any()).tag(sync=True)
     drawing_number = Int(0).tag(sync=True)
     is_drawing = Bool(False).tag(sync=True)
     pen = Float(DEFAULT_PEN).tag(sync=True)
