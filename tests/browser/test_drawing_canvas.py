@@ -226,6 +226,11 @@ def test_single_clicks_draw_lines_from_point_to_point(canvas):
     canvas.click((0.3, 0.5))
     canvas.expect_count(2)
     assert canvas.strokes() == [[[0.2, 0.2], [0.8, 0.2], [0.4, 0.8]], [[0.3, 0.5]]]
+    canvas.clicks.uncheck()
+    canvas.click((0.8, 0.8))
+    canvas.expect_count(3)
+    canvas.expect_shown(3)
+    assert canvas.bright_share(0.8, 0.8, radius=0.02) > 0.9  # a dot
 
 
 def test_undo_and_clear_take_back(canvas):
@@ -294,12 +299,12 @@ def test_dense_screens_get_more_pixels_and_the_same_points(canvas):
     before, width_px = canvas.strokes()[0], canvas.area.evaluate("canvas => canvas.width")
     metrics = {**window, "deviceScaleFactor": 2, "mobile": False}
     client.send("Emulation.setDeviceMetricsOverride", metrics)
+    canvas.draw((0.2, 0.5), (0.8, 0.5))  # the emulated screen sends no event of its own
     canvas.page.wait_for_function(
         "([canvas, width]) => canvas.width === width",
         arg=[canvas.area.element_handle(), 2 * width_px],
     )
     assert canvas.bright_share(0.5, 0.5) > 0.9
-    canvas.draw((0.2, 0.5), (0.8, 0.5))
     canvas.expect_count(2)
     assert canvas.strokes()[1] == before
     client.send("Emulation.clearDeviceMetricsOverride")

@@ -138,7 +138,7 @@ function render({ model, el }, drawing) {
   model.on("change:pen", draw);
   const observer = new ResizeObserver(draw);
   observer.observe(canvas);
-  window.addEventListener("resize", draw); // also when only the density of pixels changes
+  const forgetDensity = watchDensity(draw);
   draw();
 
   return () => {
@@ -148,7 +148,7 @@ function render({ model, el }, drawing) {
     model.off("change:pen", draw);
     pen.close();
     observer.disconnect();
-    window.removeEventListener("resize", draw);
+    forgetDensity();
     cancelAnimationFrame(frame);
   };
 }
@@ -167,7 +167,9 @@ function paint(canvas, { strokes, isPenDown }, { pen, showsGrid, cursor }) {
   for (const stroke of strokes) {
     context.beginPath();
     context.moveTo(...stroke[0]);
-    for (const point of stroke) context.lineTo(...point); // a single point gives a dot
+    // browsers draw no line that ends where it begins, so that of a single point is tiny
+    if (stroke.length === 1) context.lineTo(stroke[0][0] + 1e-4, stroke[0][1]);
+    for (const point of stroke.slice(1)) context.lineTo(...point);
     context.stroke();
   }
   context.lineWidth = 0.008;
@@ -191,6 +193,20 @@ function paintRing(context, point, radius, color) {
   context.beginPath();
   context.arc(...point, radius, 0, 2 * Math.PI);
   context.stroke();
+}
+
+// Call a function when the page has another number of pixels: zoomed, or moved to another screen.
+function watchDensity(onChange) {
+  let query;
+  const forget = () => query?.removeEventListener("change", watch);
+  function watch(event) {
+    forget();
+    query = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    query.addEventListener("change", watch);
+    if (event) onChange();
+  }
+  watch();
+  return forget;
 }
 
 // The pen's width.

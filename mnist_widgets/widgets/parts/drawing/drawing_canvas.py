@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from anywidget import AnyWidget
 from traitlets import Bool, Float, Int, List
 
@@ -40,7 +42,7 @@ class DrawingCanvas(AnyWidget):
     _esm = read_static("drawing_canvas_logic.js") + read_static("drawing_canvas.js")
     _css = read_static("drawing_canvas.css")
 
-    strokes = List().tag(sync=True)
+    strokes: Any = List().tag(sync=True)
     drawing_number = Int(0).tag(sync=True)
     is_drawing = Bool(False).tag(sync=True)
     pen = Float(DEFAULT_PEN).tag(sync=True)
@@ -55,7 +57,8 @@ class DrawingCanvas(AnyWidget):
     @property
     def current_strokes(self) -> list[list[list[float]]]:
         """The strokes that are shown, empty after `clear`. Observe `strokes` and `cleared`."""
-        return self.strokes if self.drawing_number > self.cleared else []
+        strokes: list[list[list[float]]] = self.strokes
+        return strokes if self.drawing_number > self.cleared else []
 
     def clear(self) -> None:
         """Clear the drawing; a stroke that is being drawn ends. The page cannot undo this."""
