@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import torch
 from ipywidgets import HBox
 from torch import nn
 
@@ -51,7 +52,7 @@ class DrawingPad(ChartPanel):
         ```python
         my_digits = pad.digit_set()
         evaluator = Evaluator(my_digits.batches(512))
-        print(evaluator(session.trainer.model))
+        print(evaluator.evaluate(session.trainer.model))
         gallery, chart = ImageGallery(my_digits), ConfusionChart(my_digits.class_names)
         gallery.show_predictions(evaluator.predictions)
         chart.show_counts(evaluator.predictions.confusion)
@@ -149,8 +150,6 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        import torch  # noqa: PLC0415
-
         pairs = self._check_set()
         images = [each.to_image(scale=scale, center=center, pen=pen) for each, _ in pairs]
         labels = [label for _, label in pairs]
@@ -245,7 +244,7 @@ class DrawingPad(ChartPanel):
         is_empty = self._drawing.is_empty
         self._reader.read(None if is_empty else self._make_stages()[-1].image)
 
-    def _on_answer(self, is_new: bool) -> None:  # noqa: FBT001 - a listener
+    def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a stroke, and with the next frame during it or a training."""
         self.schedule_redraw(urgent=is_new and not self._canvas.is_drawing)
 

@@ -60,7 +60,7 @@ class LiveReader:
         if isinstance(self._source, nn.Module):
             return None
         trainer = self._source.trainer
-        sources = (getattr(trainer.evaluator, "batches", None), trainer.batches)
+        sources = (getattr(trainer.evaluator, "batches", None), trainer.train_batches)
         return next(filter(None, map(find_class_names, sources)), None)
 
     def read(self, image: Tensor | None) -> None:

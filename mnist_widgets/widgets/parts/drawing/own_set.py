@@ -44,7 +44,10 @@ class OwnSet(VBox):
             "Label", "What this drawing is", labels, label_px=44, width_px=150
         ).add_class("mw-label")
         self._add = button(
-            "Add to my set", "Keep this drawing and clear the canvas", self._add_drawing, width_px=110
+            "Add to my set",
+            "Keep this drawing and clear the canvas",
+            self._add_drawing,
+            width_px=110,
         )
         self._undo = button(
             "Undo add", "Remove what was added last", self._undo_addition, width_px=86
@@ -79,9 +82,7 @@ class OwnSet(VBox):
         if not pairs:
             return "My set is empty."
         counts = Counter(label for _, label in pairs)
-        each = ", ".join(
-            f"{name}: {counts[label]}" for label, name in enumerate(self._class_names)
-        )
+        each = ", ".join(f"{name}: {counts[label]}" for label, name in enumerate(self._class_names))
         noun = "drawing" if len(pairs) == 1 else "drawings"
         return f"My set: {len(pairs):,} {noun}. {each}."
 

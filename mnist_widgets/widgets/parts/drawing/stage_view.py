@@ -83,6 +83,4 @@ def describe_ink(image: Tensor) -> str:
 
 
 def _switch(name: str) -> Checkbox:
-    return Checkbox(
-        value=True, description=_SWITCHES[name], tooltip=_TOOLTIPS[name], indent=False
-    )
+    return Checkbox(value=True, description=_SWITCHES[name], tooltip=_TOOLTIPS[name], indent=False)
