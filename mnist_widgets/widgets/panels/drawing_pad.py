@@ -52,7 +52,7 @@ class DrawingPad(ChartPanel):
         ```python
         my_digits = pad.digit_set()
         evaluator = Evaluator(my_digits.batches(512))
-        print(evaluator.evaluate(session.trainer.model))
+        print(evaluator.evaluate(session.trainer.model, "cpu"))
         gallery, chart = ImageGallery(my_digits), ConfusionChart(my_digits.class_names)
         gallery.show_predictions(evaluator.predictions)
         chart.show_counts(evaluator.predictions.confusion)

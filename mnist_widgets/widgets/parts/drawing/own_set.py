@@ -120,15 +120,16 @@ class OwnSet(VBox):
             name = file["name"]
             try:
                 pairs = parse_text(bytes(file["content"]).decode("utf-8"), name)
-                if any(label >= len(self._class_names) for _, label in pairs):
-                    raise ValueError(f"{name} has labels of more classes than the network has.")
             except UnicodeDecodeError:
                 errors.append(f"{name} is no file of drawings: it is not text.")
             except ValueError as error:
                 words = str(error)
                 errors.append(words if name in words else f"{name}: {words}")
             else:
-                loaded += pairs
+                if any(label >= len(self._class_names) for _, label in pairs):
+                    errors.append(f"{name} has labels of more classes than the network has.")
+                else:
+                    loaded += pairs
         if loaded:
             self._additions.append(loaded)
             self._answer = f"Loaded {len(loaded):,}. {self.describe()}"
