@@ -15,8 +15,10 @@ from mnist_widgets.diagnosis.doctor import doctor
 # Where torch, say, is missing or broken, the doctor must be there to say so.
 _fault: Exception | None = None
 try:
+    from mnist_widgets.data.augmentation import augment
     from mnist_widgets.data.digit_set import DigitSet
     from mnist_widgets.data.downloads import DataError
+    from mnist_widgets.data.handwriting.pictures import load_pictures
     from mnist_widgets.data.loaders import (
         load_bundled_digits,
         load_digits,
@@ -78,6 +80,7 @@ __all__ = [
     "Trainer",
     "TrainingSession",
     "accuracy",
+    "augment",
     "confusion_matrix",
     "doctor",
     "load_bundled_digits",
@@ -85,6 +88,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_kmnist",
     "load_mnist",
+    "load_pictures",
     "precision",
     "predict_probabilities",
     "recall",

@@ -53,6 +53,7 @@ IN_FUNCTIONS_OF = {
     "rendering.chart_data": {"pandas"},
     "rendering.series": {"pandas"},
     "data.images": {"PIL"},
+    "data.handwriting.pictures": {"PIL"},
     "rendering.png_canvas": {"PIL"},
     "system.hosts": {"psutil", "IPython"},  # ipykernel brings both
 }

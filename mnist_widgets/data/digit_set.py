@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from mnist_widgets.data.augmentation import Transform, apply_transform, name_transform
 from mnist_widgets.data.tensors import (
     ArrayLike,
     check_label_range,
@@ -99,14 +100,20 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         shuffle: bool = False,
         generator: torch.Generator | None = None,
         drop_last: bool = False,
+        transform: Transform | None = None,
     ) -> Batches:
         """Divide the set into batches, in a new order for each epoch if `shuffle` is set.
+
+        Example:
+            >>> batches = digit_set.batches(64, shuffle=True, transform=augment)
 
         Args:
             batch_size: Images in a batch; the last batch may have fewer.
             shuffle: Whether to shuffle the images for each iteration.
             generator: The random generator of the order; by default torch's global one.
             drop_last: Whether to leave out a last batch that is smaller than the others.
+            transform: A function that changes the inputs of each batch, such as `augment`; it takes
+                and returns float32 (B, 1, 28, 28). Use it for training, not for an `Evaluator`.
 
         Returns:
             An iterable with a length; each iteration is one epoch.
@@ -114,7 +121,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         Raises:
             ValueError: `batch_size` is below 1.
         """
-        return Batches(self, batch_size, shuffle, generator, drop_last)
+        return Batches(self, batch_size, shuffle, generator, drop_last, transform)
 
 
 @dataclass(eq=False, repr=False)
@@ -122,7 +129,8 @@ class Batches:
     """The batches of a `DigitSet`: each iteration is one epoch of `(inputs, labels)`.
 
     Inputs are float32 (B, 1, 28, 28) in [0, 1], labels int64 (B,). Made by `DigitSet.batches`,
-    which explains the attributes.
+    which explains the attributes. With a `transform`, an iteration raises a `ValueError` if the
+    result is not float32 of the shape of the inputs.
     """
 
     digit_set: DigitSet
@@ -130,6 +138,7 @@ class Batches:
     shuffle: bool = False
     generator: torch.Generator | None = None
     drop_last: bool = False
+    transform: Transform | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -154,11 +163,17 @@ class Batches:
             chosen = order[start : start + self.batch_size]
             # index_select copies uint8 images three times as fast as images[chosen]
             images = self.digit_set.images.index_select(0, chosen)
-            yield to_inputs(images), self.digit_set.labels.index_select(0, chosen)
+            inputs = to_inputs(images)
+            if self.transform is not None:
+                inputs = apply_transform(self.transform, inputs)
+            yield inputs, self.digit_set.labels.index_select(0, chosen)
 
     def __repr__(self) -> str:
         order = "shuffled" if self.shuffle else "in order"
-        return f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}>"
+        change = "" if self.transform is None else f", changed by {name_transform(self.transform)}"
+        return (
+            f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}{change}>"
+        )
 
 
 def check_same_classes(train_batches: object, test_batches: object) -> None:

@@ -193,8 +193,9 @@ def _iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[
 
 def is_without_draws(batches: object) -> bool:
     """Return whether iterating these batches certainly draws no random numbers."""
-    is_in_order = type(batches) is Batches and not batches.shuffle
-    return is_in_order or isinstance(batches, (list, tuple))
+    if type(batches) is Batches:
+        return not batches.shuffle and batches.transform is None
+    return isinstance(batches, (list, tuple))
 
 
 def _to_number(loss: Tensor | float) -> float:
