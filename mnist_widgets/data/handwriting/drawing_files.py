@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError
@@ -26,8 +26,8 @@ from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_la
 from mnist_widgets.system.whole_files import write_whole
 
 MOST_BYTES = 50_000_000
-MOST_DRAWINGS = 100_000
-"""In a file; their images take 78 MB."""
+MOST_DRAWINGS = 20_000
+"""In a file; drawing their images takes some 200 MB of memory."""
 
 _FORMAT, _VERSION = "mnist_widgets drawings", 1
 _FOREIGN = "it does not hold drawings that mnist_widgets saved"
@@ -115,7 +115,7 @@ def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
 
     Raises:
         ValueError: Drawings and labels differ in number, a label is not from 0 to 9, or there are
-            more than 100,000 drawings or 50 MB.
+            more than 20,000 drawings or 50 MB.
     """
     drawings = list(drawings)
     checked = to_class_labels(labels)
@@ -192,7 +192,7 @@ def _parse_entry(entry: object, number: int) -> tuple[Drawing, int]:
         ) from error
 
 
-def _are_strokes(value: object) -> bool:
+def _are_strokes(value: object) -> TypeGuard[list[list[list[float]]]]:
     """Return whether a value is a list of pairs of lists; `Drawing` checks what they hold."""
     return isinstance(value, list) and all(
         isinstance(stroke, list)

@@ -5,7 +5,6 @@ Positions are in pixels from the top left edge of the image; the middle of pixel
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from mnist_widgets.data.handwriting.pixels import CENTER_PX, DIGIT_PX, FRAME_PX
 
 _SMALLEST_EXTENT_PX = 1e-5  # what is smaller stays a dot
-_SHORT_PX = 2.0  # longer segments are compared with all pixels
+_SHORT_PX = (0.5, 2.0)  # segments up to each length are compared with the pixels near them only
 _MOST_AT_ONCE = 400_000  # distances, in chunks that take 1.6 MB
 
 Strokes = tuple[tuple[tuple[float, float], ...], ...]
@@ -36,8 +35,9 @@ class Lines(NamedTuple):
 
     def find_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lowest and the highest x and y of each drawing, (N, 2) each."""
-        lowest = np.minimum.reduceat(self.ends.min(axis=1), self.firsts)
-        return lowest, np.maximum.reduceat(self.ends.max(axis=1), self.firsts)
+        starts, ends = self.ends[:, 0], self.ends[:, 1]
+        lowest = np.minimum.reduceat(np.minimum(starts, ends), self.firsts)
+        return lowest, np.maximum.reduceat(np.maximum(starts, ends), self.firsts)
 
     def scale(self, factors: NDArray[np.float64]) -> Lines:
         """Multiply the positions of each drawing by its factor, (N,)."""
@@ -108,11 +108,12 @@ def draw_lines(lines: Lines, pen: float) -> NDArray[np.float32]:
         float32 (N, 28, 28) in [0, 1].
     """
     squares = np.full((len(lines.firsts), FRAME_PX, FRAME_PX), np.inf, dtype=np.float32)
-    is_short = np.ptp(lines.ends, axis=1).max(axis=1) <= _SHORT_PX
-    small_px = min(FRAME_PX, math.ceil(_SHORT_PX + 2 * (pen + 0.5)) + 1)
-    for chosen, window_px in ((is_short, small_px), (~is_short, FRAME_PX)):
-        ends = lines.ends[chosen].astype(np.float32)
-        owners = lines.owners[chosen]
+    extents = np.abs(lines.ends[:, 1] - lines.ends[:, 0]).max(axis=1)
+    groups = np.searchsorted(_SHORT_PX, extents)
+    windows = [min(FRAME_PX, int(short + 2 * (pen + 0.5)) + 1) for short in _SHORT_PX]
+    for group, window_px in enumerate([*windows, FRAME_PX]):
+        is_chosen = groups == group
+        ends, owners = lines.ends[is_chosen].astype(np.float32), lines.owners[is_chosen]
         step = _MOST_AT_ONCE // window_px**2
         for first in range(0, len(ends), step):
             part = slice(first, first + step)
@@ -131,7 +132,8 @@ def _lower_squares(
 
     Only the pixels in a window around each segment are compared, which must hold all of its ink.
     """
-    corners = np.floor(ends.min(axis=1) - np.float32(pen + 0.5))
+    # The first pixel whose middle is in the reach of the pen, which is pen + 0.5 pixels.
+    corners = np.ceil(np.minimum(ends[:, 0], ends[:, 1]) - np.float32(pen + 1))
     corners = corners.clip(0, FRAME_PX - window_px).astype(np.int64)
     indices = corners[:, :, None] + np.arange(window_px)  # (S, 2, window), of columns and rows
     middles = indices.astype(np.float32) + np.float32(0.5)
