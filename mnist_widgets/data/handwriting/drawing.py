@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
 
+from mnist_widgets.data.handwriting.pixels import FRAME_PX, PEN_PX
 from mnist_widgets.data.handwriting.strokes import (
-    FRAME_PX,
+    Strokes,
     center_lines,
     draw_lines,
     fit_lines,
@@ -22,8 +23,8 @@ MOST_POINTS = 10_000
 FARTHEST = 1_000.0
 """The largest coordinate of a point, in widths of the pad."""
 
-MNIST_INK = 0.133
-"""The mean of MNIST's training images; 1 is an image that is white all over."""
+MNIST_INK = 0.131
+"""The mean of MNIST's training images (its test images have 0.133); 1 is white all over."""
 
 
 def measure_ink(image: ArrayLike) -> float:
@@ -52,40 +53,40 @@ class Drawing:
 
     Attributes:
         strokes: Each stroke as its points (x, y), from (0, 0) at the top left of the pad to (1, 1)
-            at the bottom right. Points may lie outside.
+            at the bottom right. Points may lie outside. Strokes without points are left out.
     """
 
-    strokes: tuple[tuple[tuple[float, float], ...], ...]
+    strokes: Strokes
 
     def __init__(self, strokes: Iterable[Iterable[Iterable[float]]]) -> None:
         """Check and store the strokes.
 
         Raises:
-            ValueError: The strokes are not lists of points of two finite numbers, or there are
-                more than 10,000 points.
+            ValueError: The strokes are not lists of points of two numbers from -1,000 to 1,000, or
+                there are more than 10,000 points.
         """
         try:
-            checked = tuple(tuple((float(x), float(y)) for x, y in stroke) for stroke in strokes)
+            checked = tuple(_to_points(stroke) for stroke in strokes)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 "The strokes must be lists of points, and each point two numbers, x and y."
             ) from error
         if sum(map(len, checked)) > MOST_POINTS:
             raise ValueError(f"A drawing has at most {MOST_POINTS:,} points.")
-        for stroke in checked:
-            for x, y in stroke:
-                if not (math.isfinite(x) and math.isfinite(y)):
-                    raise ValueError(f"The numbers of a point must be finite, not ({x}, {y}).")
-                if max(abs(x), abs(y)) > FARTHEST:
-                    raise ValueError(f"The point ({x:g}, {y:g}) is too far outside the pad.")
-        object.__setattr__(self, "strokes", checked)
+        for number in chain.from_iterable(chain.from_iterable(checked)):
+            if not abs(number) <= FARTHEST:
+                raise ValueError(
+                    f"The numbers of a point must be from {-FARTHEST:,.0f} to {FARTHEST:,.0f} "
+                    f"widths of the pad, not {number:g}."
+                )
+        object.__setattr__(self, "strokes", tuple(filter(None, checked)))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no point."""
-        return not any(self.strokes)
+        return not self.strokes
 
-    def to_image(self, *, scale: bool = True, center: bool = True, pen: float = 1.3) -> Tensor:
+    def to_image(self, *, scale: bool = True, center: bool = True, pen: float = PEN_PX) -> Tensor:
         """Draw the strokes as MNIST's digits are drawn.
 
         Args:
@@ -100,26 +101,52 @@ class Drawing:
         Raises:
             ValueError: `pen` is not above 0 and at most 5.
         """
-        return self.to_stages(scale=scale, center=center, pen=pen)[-1].image
+        return draw_images([self], scale=scale, center=center, pen=pen)[0]
 
     def to_stages(
-        self, *, scale: bool = True, center: bool = True, pen: float = 1.3
+        self, *, scale: bool = True, center: bool = True, pen: float = PEN_PX
     ) -> tuple[Stage, Stage, Stage]:
         """Draw the strokes after each step; the arguments and errors are those of `to_image`."""
-        if not 0 < pen <= 5:
-            raise ValueError(f"pen must be above 0 and at most 5 pixels, not {pen}.")
-        if self.is_empty:
-            blank = torch.zeros(FRAME_PX, FRAME_PX, dtype=torch.uint8)
-            images = [blank, blank, blank]
-        else:
-            drawn = to_lines(self.strokes)
-            scaled = fit_lines(drawn, pen) if scale else drawn * FRAME_PX
-            centered = center_lines(scaled, pen) if center else scaled
-            steps = (drawn * FRAME_PX, scaled, centered)
-            images = [
-                torch.from_numpy((draw_lines(lines, pen) * 255).round().astype("uint8"))
-                for lines in steps
-            ]
-        names = ("As drawn", "Scaled", "Centered")
-        first, second, third = map(Stage, names, (True, scale, center), images)
-        return first, second, third
+        drawn = self.to_image(scale=False, center=False, pen=pen)
+        scaled = self.to_image(scale=scale, center=False, pen=pen)
+        centered = self.to_image(scale=scale, center=center, pen=pen)
+        return (
+            Stage("As drawn", True, drawn),
+            Stage("Scaled", scale, scaled),
+            Stage("Centered", center, centered),
+        )
+
+
+def draw_images(
+    drawings: Sequence[Drawing], *, scale: bool = True, center: bool = True, pen: float = PEN_PX
+) -> Tensor:
+    """Draw N drawings at once, as `Drawing.to_image` does one.
+
+    Returns:
+        uint8 (N, 28, 28), white on black.
+
+    Raises:
+        ValueError: `pen` is not above 0 and at most 5.
+    """
+    if not 0 < pen <= 5:
+        raise ValueError(f"pen must be above 0 and at most 5 pixels, not {pen}.")
+    images = torch.zeros(len(drawings), FRAME_PX, FRAME_PX, dtype=torch.uint8)
+    is_drawn = torch.tensor([not drawing.is_empty for drawing in drawings], dtype=torch.bool)
+    if is_drawn.any():
+        lines = to_lines([drawing.strokes for drawing in drawings if not drawing.is_empty])
+        lines = fit_lines(lines, pen) if scale else lines
+        lines = center_lines(lines, pen) if center else lines
+        images[is_drawn] = torch.from_numpy((draw_lines(lines, pen) * 255).round().astype("uint8"))
+    return images
+
+
+def _to_points(stroke: Iterable[Iterable[float]]) -> tuple[tuple[float, float], ...]:
+    """Convert the points of a stroke to floats; `float` alone would also take "0.5" and True.
+
+    Raises:
+        TypeError: A point is not two numbers; so for ValueError and OverflowError.
+    """
+    points = [(x, y) for x, y in stroke]
+    if {type(number) for point in points for number in point} & {bool, str, bytes}:
+        raise TypeError
+    return tuple((float(x), float(y)) for x, y in points)

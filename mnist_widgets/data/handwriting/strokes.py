@@ -1,86 +1,151 @@
-"""Turn the lines of a pen into pixels.
+"""Turn the lines of a pen into pixels, for many drawings at once.
 
 Positions are in pixels from the top left edge of the image; the middle of pixel 0 is at 0.5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-FRAME_PX = 28
-DIGIT_PX = 20
-CENTER_PX = 14.5
-"""The middle of pixel 14, in pixels from the edge of the frame."""
+from mnist_widgets.data.handwriting.pixels import CENTER_PX, DIGIT_PX, FRAME_PX
 
-_SMALLEST_EXTENT = 1e-6  # of the pad; a smaller drawing is a dot
-_MOST_AT_ONCE = 512  # segments; their distances to all pixels take 1.6 MB
+_SMALLEST_EXTENT_PX = 1e-5  # what is smaller stays a dot
+_SHORT_PX = (0.5, 2.0)  # segments up to each length are compared with the pixels near them only
+_MOST_AT_ONCE = 400_000  # distances, in chunks that take 1.6 MB
 
-Lines = NDArray[np.float64]
-"""Segments (S, 2, 2): start and end, each x and y."""
+Strokes = tuple[tuple[tuple[float, float], ...], ...]
 
 
-def to_lines(strokes: tuple[tuple[tuple[float, float], ...], ...]) -> Lines:
-    """Divide strokes into segments; a stroke of a single point is a segment without length."""
-    parts = [np.array(stroke if len(stroke) > 1 else stroke * 2) for stroke in strokes if stroke]
-    return np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
+class Lines(NamedTuple):
+    """The segments of N drawings that are not empty, one drawing after the other.
+
+    Attributes:
+        ends: (S, 2, 2), the start and the end of each segment, each x and y.
+        owners: int64 (S,), the index of the drawing of each segment.
+        firsts: int64 (N,), the index of the first segment of each drawing.
+    """
+
+    ends: NDArray[np.float64]
+    owners: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+
+    def find_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lowest and the highest x and y of each drawing, (N, 2) each."""
+        starts, ends = self.ends[:, 0], self.ends[:, 1]
+        lowest = np.minimum.reduceat(np.minimum(starts, ends), self.firsts)
+        return lowest, np.maximum.reduceat(np.maximum(starts, ends), self.firsts)
+
+    def scale(self, factors: NDArray[np.float64]) -> Lines:
+        """Multiply the positions of each drawing by its factor, (N,)."""
+        return self._replace(ends=self.ends * factors[self.owners, None, None])
+
+    def move(self, shifts: NDArray[np.float64]) -> Lines:
+        """Move each drawing by its x and y, (N, 2)."""
+        return self._replace(ends=self.ends + shifts[self.owners, None])
+
+    def put_in_middle(self) -> Lines:
+        """Move the box of each drawing to the middle of the frame."""
+        lowest, highest = self.find_box()
+        return self.move(FRAME_PX / 2 - (lowest + highest) / 2)
+
+
+def to_lines(drawings: Sequence[Strokes]) -> Lines:
+    """Divide strokes into segments, with the pad as wide as the frame.
+
+    Args:
+        drawings: The strokes of each drawing, none of them empty. A stroke of a single point
+            becomes a segment without length.
+    """
+    parts = []
+    num_segments = []
+    for strokes in drawings:
+        paths = [np.array(stroke if len(stroke) > 1 else stroke * 2) for stroke in strokes]
+        parts += [np.stack([path[:-1], path[1:]], axis=1) for path in paths]
+        num_segments.append(sum(len(path) - 1 for path in paths))
+    counts = np.array(num_segments)
+    ends = np.concatenate(parts) * FRAME_PX
+    return Lines(ends, np.repeat(np.arange(len(counts)), counts), counts.cumsum() - counts)
 
 
 def fit_lines(lines: Lines, pen: float) -> Lines:
-    """Scale lines until the longer side of their ink is 20 pixels, in the middle of the frame."""
-    extent = float(np.ptp(lines, axis=(0, 1)).max())
-    scale = (DIGIT_PX - 2 * pen) / extent if extent > _SMALLEST_EXTENT else FRAME_PX
-    return _put_in_middle(lines * scale)
+    """Scale drawings until the longer side of their ink is 20 pixels, in the middle."""
+    lowest, highest = lines.find_box()
+    extents = (highest - lowest).max(axis=1)
+    factors = (DIGIT_PX - 2 * pen) / np.maximum(extents, _SMALLEST_EXTENT_PX)
+    return lines.scale(factors).put_in_middle()
 
 
 def center_lines(lines: Lines, pen: float) -> Lines:
-    """Move lines until the center of mass of their ink is the middle of pixel (14, 14).
+    """Move drawings until the center of mass of their ink is the middle of pixel (14, 14).
 
-    Where that would cut ink off at the border, it is moved less.
+    Where that would cut ink off at the border, they are moved less.
     """
-    lines = _put_in_middle(lines)
+    lines = lines.put_in_middle()
     ink = draw_lines(lines, pen)
     middles = np.arange(FRAME_PX) + 0.5
-    total = ink.sum()
-    if total == 0:  # all of it is outside the frame
-        return lines
-    shift = CENTER_PX - np.array([ink.sum(0) @ middles, ink.sum(1) @ middles]) / total
+    totals = ink.sum(axis=(1, 2))[:, None]
+    centers = np.stack([ink.sum(axis=1) @ middles, ink.sum(axis=2) @ middles], axis=1)
+    shifts = CENTER_PX - centers / np.where(totals > 0, totals, 1)
+    lowest, highest = lines.find_box()
     margin = pen + 0.5
-    lowest = margin - lines.min(axis=(0, 1))
-    highest = FRAME_PX - margin - lines.max(axis=(0, 1))
-    return lines + np.where(lowest <= highest, np.clip(shift, lowest, highest), shift)
+    least, most = margin - lowest, FRAME_PX - margin - highest
+    shifts = np.where(least <= most, np.clip(shifts, least, most), shifts)
+    return lines.move(np.where(totals > 0, shifts, 0))  # 0: all ink is outside the frame
 
 
 def draw_lines(lines: Lines, pen: float) -> NDArray[np.float32]:
     """Draw lines with a round pen whose edge fades over one pixel.
 
     Args:
-        lines: Segments (S, 2, 2) in pixels.
+        lines: The segments of N drawings, in pixels.
         pen: The radius in pixels at which the ink is half as dark.
 
     Returns:
-        float32 (28, 28) in [0, 1].
+        float32 (N, 28, 28) in [0, 1].
     """
-    squares = np.full((FRAME_PX, FRAME_PX), np.inf, dtype=np.float32)
-    for first in range(0, len(lines), _MOST_AT_ONCE):
-        part = _measure_squares(lines[first : first + _MOST_AT_ONCE].astype(np.float32))
-        np.minimum(squares, part, out=squares)
+    squares = np.full((len(lines.firsts), FRAME_PX, FRAME_PX), np.inf, dtype=np.float32)
+    extents = np.abs(lines.ends[:, 1] - lines.ends[:, 0]).max(axis=1)
+    groups = np.searchsorted(_SHORT_PX, extents)
+    windows = [min(FRAME_PX, int(short + 2 * (pen + 0.5)) + 1) for short in _SHORT_PX]
+    for group, window_px in enumerate([*windows, FRAME_PX]):
+        is_chosen = groups == group
+        ends, owners = lines.ends[is_chosen].astype(np.float32), lines.owners[is_chosen]
+        step = _MOST_AT_ONCE // window_px**2
+        for first in range(0, len(ends), step):
+            part = slice(first, first + step)
+            _lower_squares(squares, ends[part], owners[part], pen, window_px)
     return np.clip(np.float32(pen + 0.5) - np.sqrt(squares), 0, 1)
 
 
-def _measure_squares(lines: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure the squared distance of each pixel's middle to the nearest line, (28, 28)."""
-    middles = np.arange(FRAME_PX, dtype=np.float32) + np.float32(0.5)
-    starts, along = lines[:, 0], lines[:, 1] - lines[:, 0]
-    x = middles[None, None, :] - starts[:, 0, None, None]
-    y = middles[None, :, None] - starts[:, 1, None, None]
+def _lower_squares(
+    squares: NDArray[np.float32],
+    ends: NDArray[np.float32],
+    owners: NDArray[np.int64],
+    pen: float,
+    window_px: int,
+) -> None:
+    """Lower the squared distances (N, 28, 28) where segments are nearer than those before them.
+
+    Only the pixels in a window around each segment are compared, which must hold all of its ink.
+    """
+    # The first pixel whose middle is in the reach of the pen, which is pen + 0.5 pixels.
+    corners = np.ceil(np.minimum(ends[:, 0], ends[:, 1]) - np.float32(pen + 1))
+    corners = corners.clip(0, FRAME_PX - window_px).astype(np.int64)
+    indices = corners[:, :, None] + np.arange(window_px)  # (S, 2, window), of columns and rows
+    middles = indices.astype(np.float32) + np.float32(0.5)
+    starts, along = ends[:, 0], ends[:, 1] - ends[:, 0]
+    x = (middles[:, 0] - starts[:, :1])[:, None, :]
+    y = (middles[:, 1] - starts[:, 1:])[:, :, None]
     dx, dy = along[:, 0, None, None], along[:, 1, None, None]
     lengths = np.maximum(dx * dx + dy * dy, np.float32(1e-12))
-    share = np.clip((x * dx + y * dy) / lengths, 0, 1)
-    nearest: NDArray[np.float32] = ((x - share * dx) ** 2 + (y - share * dy) ** 2).min(axis=0)
-    return nearest
-
-
-def _put_in_middle(lines: Lines) -> Lines:
-    middle = (lines.min(axis=(0, 1)) + lines.max(axis=(0, 1))) / 2
-    return lines + (FRAME_PX / 2 - middle)
+    shares = x * (dx / lengths) + y * (dy / lengths)
+    np.clip(shares, 0, 1, out=shares)
+    nearest = (x - shares * dx) ** 2
+    nearest += (y - shares * dy) ** 2
+    rows = (owners[:, None] * FRAME_PX + indices[:, 1]) * FRAME_PX
+    pixels = rows[:, :, None] + indices[:, 0][:, None, :]
+    np.minimum.at(squares.reshape(-1), pixels.reshape(-1), nearest.reshape(-1))  # flat: faster
