@@ -1,0 +1,109 @@
+"""Measure the figures of lesson 4: its example drawings, with stages off, other pens, augmentation.
+
+The network and its training are those of the lesson, on MNIST or on the bundled digits. The
+drawings are the 90 of the lesson, whose cells are run here, and the 270 of the tests: three ways of
+writing each digit, three sizes, three places (`tests/handwriting_samples.py`).
+
+    python benchmarks/lesson_drawings.py [--seeds 5] [--epochs 3] [--bundled]
+
+It needs MNIST in `MNIST_WIDGETS_DATA` or the cache, except with `--bundled`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from mnist_widgets import (
+    DigitSet,
+    Drawing,
+    Predictions,
+    SimpleNet,
+    Trainer,
+    accuracy,
+    augment,
+    load_bundled_digits,
+    load_mnist,
+    predict_probabilities,
+)
+
+# isort: split
+import torch  # after the kit, which sets the number of its threads
+from torch import nn
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from handwriting_samples import draw_samples
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+LESSON = NOTEBOOKS / "04_your_own_handwriting.ipynb"
+CELLS = ("ten_digits = ", "examples = []", "def to_digit_set(")
+PENS = (0.4, 0.9, 1.3, 1.8, 2.5, 3.5)
+
+
+def run_cells() -> dict[str, Any]:
+    """Run the lesson's cells that make its drawings, and return their names."""
+    names: dict[str, Any] = {"Drawing": Drawing, "DigitSet": DigitSet, "torch": torch}
+    cells = ["".join(cell["source"]) for cell in json.loads(LESSON.read_text("utf-8"))["cells"]]
+    for beginning in CELLS:
+        (source,) = (cell for cell in cells if cell.startswith(beginning))
+        exec(source, names)  # noqa: S102 - the lesson's own code
+    return names
+
+
+def make_sets(test_set: DigitSet) -> dict[str, DigitSet]:
+    """Return the sets to evaluate on, by name."""
+    lesson = run_cells()
+    to_digit_set = lesson["to_digit_set"]
+    kinds = {"examples": lesson["examples"], "samples": list(zip(*draw_samples(), strict=True))}
+    sets = {"test images": test_set}
+    for kind, pairs in kinds.items():
+        for scale, center in ((True, True), (True, False), (False, True), (False, False)):
+            stages = f"{'scaled' if scale else '-'}, {'centered' if center else '-'}"
+            sets[f"{kind}, {stages}"] = to_digit_set(pairs, kind, scale=scale, center=center)
+        for pen in PENS:
+            sets[f"{kind}, pen {pen}"] = to_digit_set(pairs, kind, pen=pen)
+    return sets
+
+
+def main() -> None:
+    """Train, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[3])
+    parser.add_argument("--bundled", action="store_true")
+    options = parser.parse_args()
+    train_set, test_set = load_bundled_digits() if options.bundled else load_mnist()
+    batch_size = 32 if options.bundled else 512
+    sets = make_sets(test_set)
+    found: dict[tuple[int, str, str], list[float]] = {}
+    for seed in range(options.seeds):
+        for kind, transform in (("plain", None), ("augmented", augment)):
+            torch.manual_seed(seed)
+            model = SimpleNet(28 * 28, 10)
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+            batches = train_set.batches(batch_size, shuffle=True, transform=transform)
+            trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, batches)
+            num_trained = 0
+            for num_epochs in sorted(options.epochs):
+                trainer.fit(num_epochs - num_trained)
+                num_trained = num_epochs
+                for name, digit_set in sets.items():
+                    share = 100 * measure(model, digit_set)
+                    found.setdefault((num_epochs, kind, name), []).append(share)
+    for (num_epochs, kind, name), shares in sorted(found.items()):
+        spread = f"({min(shares):.1f} to {max(shares):.1f})"
+        print(f"{num_epochs:3} {kind:10} {name:32} {statistics.mean(shares):6.1f} % {spread}")
+
+
+def measure(model: nn.Module, digit_set: DigitSet) -> float:
+    """Return the share of a set that the network reads."""
+    predictions = Predictions(predict_probabilities(model, digit_set.images), digit_set.labels)
+    return float(accuracy(predictions.confusion))
+
+
+if __name__ == "__main__":
+    main()
