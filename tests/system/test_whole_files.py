@@ -20,8 +20,13 @@ def test_a_file_is_replaced_when_the_new_one_is_complete(tmp_path):
 def test_after_an_error_the_earlier_file_remains_alone(tmp_path):
     path = tmp_path / "file"
     path.write_text("earlier")
-    with pytest.raises(KeyboardInterrupt), write_whole(path) as temporary:
-        temporary.write_text("ne")
-        raise KeyboardInterrupt
+
+    def write_part():
+        with write_whole(path) as temporary:
+            temporary.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_part()
     assert path.read_text() == "earlier"
     assert [*tmp_path.iterdir()] == [path]
