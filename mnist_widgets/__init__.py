@@ -18,6 +18,12 @@ try:
     from mnist_widgets.data.augmentation import augment
     from mnist_widgets.data.digit_set import DigitSet
     from mnist_widgets.data.downloads import DataError
+    from mnist_widgets.data.handwriting.drawing import Drawing
+    from mnist_widgets.data.handwriting.drawing_files import (
+        load_drawings,
+        read_drawings,
+        save_drawings,
+    )
     from mnist_widgets.data.handwriting.pictures import load_pictures
     from mnist_widgets.data.loaders import (
         load_bundled_digits,
@@ -66,6 +72,7 @@ __all__ = [
     "DataError",
     "DigitSet",
     "DivergenceGuard",
+    "Drawing",
     "EarlyStopping",
     "EpochReport",
     "Evaluator",
@@ -85,14 +92,17 @@ __all__ = [
     "doctor",
     "load_bundled_digits",
     "load_digits",
+    "load_drawings",
     "load_fashion_mnist",
     "load_kmnist",
     "load_mnist",
     "load_pictures",
     "precision",
     "predict_probabilities",
+    "read_drawings",
     "recall",
     "record_step",
+    "save_drawings",
     "train_step",
     "trainer",
 ]

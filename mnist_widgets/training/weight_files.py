@@ -7,19 +7,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mnist_widgets.system.whole_files import write_whole
+
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the `state_dict` of the model without its wrappers.
-
-    The weights are first written to a temporary file in the same folder, so that after an interrupt
-    or with a full disk the earlier file remains.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    """Write the `state_dict` of the model without its wrappers."""
+    with write_whole(path) as temporary:
         torch.save(unwrap(model).state_dict(), temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -14,16 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mnist_widgets.data.handwriting.pixels import DIGIT_PX, fit_ink
+from mnist_widgets.data.handwriting.pixels import DIGIT_PX, PEN_PX, fit_ink
 
 WORKING_PX = 640
 """The longer side of a photo in which ink is searched."""
 
 SMALLEST_DIGIT_PX = 24
 """The shortest longer side of a digit, of 640 pixels; below, its strokes are a pixel wide."""
-
-PEN_PX = 1.3
-"""Radius of the pen that thin strokes are thickened to, in pixels of the 28x28 image."""
 
 NO_INK = "it has no ink that stands out from the paper"
 TOO_NOISY = (

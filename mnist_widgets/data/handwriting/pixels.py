@@ -16,6 +16,8 @@ FRAME_PX = 28
 DIGIT_PX = 20
 CENTER_PX = 14.5
 """The middle of pixel 14, in pixels from the edge of the frame."""
+PEN_PX = 1.3
+"""Radius of the pen that draws strokes, and that thin strokes on photos are thickened to."""
 
 _MOST_AT_ONCE = 4_096  # images; their weights take 26 MB
 
