@@ -24,6 +24,7 @@ from mnist_widgets.training.trainer import Callback, Trainer
 _RECORDED = (1, 10)
 _RECORD_EVERY = 50
 _CHECK_EVERY = 10
+_FIRST_LOOK_AT_UNITS = 200  # batches, in an epoch that is so long; else at its end
 
 
 class HealthMonitor(Callback):
@@ -77,7 +78,8 @@ class HealthMonitor(Callback):
         is_end = report.batch == report.num_batches
         if is_end or seen.num_batches % _CHECK_EVERY == 0:
             self._check(seen, [LABEL_SIGN, *LOSS_SIGNS])
-            if seen.num_batches == _RECORD_EVERY or (is_end and report.batch >= _CHECK_EVERY):
+            is_long_enough = is_end and report.batch >= _CHECK_EVERY
+            if is_long_enough or seen.num_batches == _FIRST_LOOK_AT_UNITS:
                 self._check(seen, [DEAD_UNITS])
         if self._wants_record(seen):
             trainer.record_next(in_full=False)

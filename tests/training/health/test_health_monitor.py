@@ -235,7 +235,7 @@ def test_what_cannot_be_looked_at_does_not_end_the_training(make_trainer):
     assert [str(error) for error in monitor.errors.values()] == ["no batches here"]
     model = nn.Sequential(Strict(4, 3), nn.ReLU())
     trainer = make_trainer(model=model, callbacks=[monitor])
-    assert trainer.fit(10).num_epochs == 10  # its hidden units are looked at after 50 batches
+    assert trainer.fit(40).num_epochs == 40  # its hidden units are looked at after 200 batches
     assert [str(error) for error in monitor.errors.values()] == ["for training only"]
 
 
