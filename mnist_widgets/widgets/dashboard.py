@@ -22,6 +22,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
+from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
@@ -38,24 +39,6 @@ from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.static_output import static_view_writer
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
-PANELS = {
-    "settings": "Settings",
-    "loss_chart": "Loss",
-    "gallery": "Test images",
-    "prediction": "Prediction",
-    "confusion": "Confusion matrix",
-    "steps": "One training step",
-    "drawing": "Draw a digit",
-    "runs": "Runs",
-}
-"""The panels beside the one of the training: their names for `hide`, and their headings."""
-ON_REQUEST = {
-    "steps": ("Look inside one step", "Close the step", 150),
-    "drawing": ("Draw a digit", "Close the drawing", 130),
-}
-"""Panels that a button opens, by their names for `show`: its words, and its width in pixels."""
-
-_TITLES = {"training": "Training", **PANELS, "diagnosis": "Diagnosis"}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
@@ -109,8 +92,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    flags = {"monitor": monitor, "guess": guess}
-    lab = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, **flags)
+    names = {"hide": hide, "lock": lock, "show": show}
+    lab = Dashboard(factory, epochs=epochs, **names, wait=wait, monitor=monitor, guess=guess)
     replace_open_lab(lab)
     return lab
 
@@ -180,9 +163,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         self._openers = {
             name: Disclosure(more, fewer, self._places[name], width_px=width_px)
             for name, (more, fewer, width_px) in ON_REQUEST.items()
+            if name not in hidden
         }
-        for name in hidden & set(ON_REQUEST):
-            self._openers[name].layout.display = "none"
         self._settings = self.panels.get("settings")
         self._loss_chart = self.panels.get("loss_chart")
         selection = self.panels.get("gallery", self)
@@ -210,7 +192,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         """Return the static views of all panels shown, one below the other."""
         return join_views(
             self.panels[name].static_view().titled(title)
-            for name, title in _TITLES.items()
+            for name, title in TITLES.items()
             if name in self.panels
         )
 
@@ -240,7 +222,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             for name, panel in shown.items():
                 panel.layout.flex = widths[name]
                 # the rows at the top need no heading to be seen
-                panel.show_heading(_TITLES[name], is_hidden=name in ("training", "settings"))
+                panel.show_heading(TITLES[name], is_hidden=name in ("training", "settings"))
             return list(shown.values())
 
         # Wrapping makes one column below 800 px, two up to 1,450 px, and three above.
@@ -278,7 +260,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         """Build a panel when it is opened for the first time."""
         if name not in self.panels:
             panel = self.panels[name] = self._builders(set(), set())[name]()
-            panel.show_heading(_TITLES[name])
+            panel.show_heading(TITLES[name])
             self._places[name].children = [panel]
             static_view_writer.add_source(self, panel)
 

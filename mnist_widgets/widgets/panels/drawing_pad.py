@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,6 +29,7 @@ from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
+from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +115,7 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         pairs = self._check_set()
-        save_drawings(path, [drawing for drawing, _ in pairs], [label for _, label in pairs])
+        save_drawings(Path(path), [drawing for drawing, _ in pairs], [label for _, label in pairs])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the set to a `.json` file, or the chart to a `.png` or `.csv` file.
@@ -121,14 +123,15 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty, or the file has another ending.
         """
-        if os.fspath(path).lower().endswith((".png", ".csv")):
+        ending = Path(path).suffix.lower()
+        if ending in (".png", ".csv"):
             super().save(path)
-        elif os.fspath(path).lower().endswith(".json"):
+        elif ending == ".json":
             self.save_drawings(path)
         else:
             raise ValueError(
                 "The file must end in .json for the set, or in .png or .csv for the chart, but it "
-                f"is {os.fspath(path)!r}."
+                f"is {str(path)!r}."
             )
 
     def digit_set(
@@ -198,6 +201,14 @@ class DrawingPad(ChartPanel):
         self._own_set.redraw()
         self.mark_static_view_stale()
 
+    def redraw_stroke(self) -> None:
+        """Redraw during a stroke.
+
+        The scheduler limits the urgent calls of each redraw; this one leaves those of `redraw` for
+        the end of the stroke.
+        """
+        self.redraw()
+
     @property
     def _table_caption(self) -> str:
         return "Probabilities for the drawing."
@@ -245,14 +256,23 @@ class DrawingPad(ChartPanel):
         self._reader.read(None if is_empty else self._make_stages()[-1].image)
 
     def _on_answer(self, is_new: bool) -> None:
-        """Redraw: at once after a stroke, and with the next frame during it or a training."""
-        self.schedule_redraw(urgent=is_new and not self._canvas.is_drawing)
+        """Redraw: at once after a change of the drawing, with the next frame after a batch."""
+        if is_new and self._canvas.is_drawing:
+            scheduler.schedule(self.redraw_stroke, urgent=True)
+        else:
+            self.schedule_redraw(urgent=is_new)
 
-    def _take_drawing(self) -> Drawing | None:
-        """Return the drawing and clear the canvas."""
+    def _take_drawing(self) -> Drawing:
+        """Return the drawing and clear the canvas.
+
+        Raises:
+            ValueError: if nothing is drawn, or a stroke is not finished.
+        """
         drawing = self._drawing
+        if self._canvas.is_drawing:  # a click can overtake the end of a stroke
+            raise ValueError("A stroke is not finished yet. Press Add to my set again.")
         if drawing.is_empty:
-            return None
+            raise ValueError("Nothing is drawn. Draw a digit, then press Add to my set.")
         self._canvas.clear()
         return drawing
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -109,7 +110,7 @@ class LiveReader:
                 return
             self._is_waiting = True
         try:
-            answer = self._source.between_batches(self._predict_newest)
+            answer = self._source.between_batches(partial(self._predict_newest, self._source))
         except RuntimeError as error:  # closed, or no thread can be started
             with self._lock:
                 self._is_waiting = False
@@ -123,10 +124,10 @@ class LiveReader:
             with self._lock:
                 self._is_waiting = False
 
-    def _predict_newest(self) -> None:
+    def _predict_newest(self, session: TrainingSession) -> None:
         with self._lock:
             self._is_waiting = False  # a drawing that comes from now on needs another prediction
-        trainer = self._source.trainer  # type: ignore[union-attr] # a session
+        trainer = session.trainer
         self._predicted_s, self._predicted_step = time.monotonic(), self._step
         self._predict(trainer.model, trainer.loss_fn)
 

@@ -6,12 +6,12 @@ import html
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ipywidgets import HTML, FileUpload, HBox, VBox
+from ipywidgets import HTML, HBox, VBox
 
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import parse_text, write_text
 from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, dropdown, notice
-from mnist_widgets.widgets.parts.drawing.save_button import SaveButton
+from mnist_widgets.widgets.parts.drawing.file_buttons import MOST_LOADED_BYTES, FileButtons
 
 LabeledDrawing = tuple[Drawing, int]
 FILE_NAME = "my_digits.json"
@@ -22,7 +22,8 @@ class OwnSet(VBox):
 
     Args:
         class_names: the names of the classes.
-        take: returns the drawing to add, which the canvas then clears; None if nothing is drawn.
+        take: returns the drawing to add, and clears the canvas; raises a ValueError, whose message
+            the person sees, if there is none.
         on_change: called when the controls must be redrawn.
 
     Attributes:
@@ -32,7 +33,7 @@ class OwnSet(VBox):
     def __init__(
         self,
         class_names: Sequence[str],
-        take: Callable[[], Drawing | None],
+        take: Callable[[], Drawing],
         on_change: Callable[[], None],
     ) -> None:
         self._class_names, self._take, self._on_change = class_names, take, on_change
@@ -52,22 +53,16 @@ class OwnSet(VBox):
         self._undo = button(
             "Undo add", "Remove what was added last", self._undo_addition, width_px=86
         )
-        self._save = SaveButton(
+        self._files = FileButtons(
             FILE_NAME,
             "Save my set as a file",
-            lambda: write_text(*self._columns()),
+            "Add the drawings of one or several files to my set",
+            self._write,
+            self._load,
         )
-        self._load = FileUpload(
-            accept=".json",
-            multiple=True,
-            description="Load",
-            tooltip="Add the drawings of one or several files to my set",
-            layout={"width": "96px"},
-        ).add_class("mw-load")
-        self._load.observe(self._load_files, "value")
         self._status, self._alert = HTML().add_class("mw-set-status"), HTML()
         self._spoken = LiveRegion()
-        row = HBox([self._label, self._add, self._undo, self._save, self._load], layout=ROW)
+        row = HBox([self._label, self._add, self._undo, self._files], layout=ROW)
         super().__init__([row, self._status, self._alert, self._spoken])
         self.add_class("mw-own-set")
 
@@ -89,21 +84,22 @@ class OwnSet(VBox):
     def redraw(self) -> None:
         """Update the widgets; called by the panel's `redraw`."""
         is_empty = not self._additions
-        self._undo.disabled = self._save.disabled = is_empty
+        self._undo.disabled, self._files.can_save = is_empty, not is_empty
         self._status.value = html.escape(self.describe())
         self._alert.value = notice(self._errors, is_alert=True) if self._errors else ""
         self._spoken.words = self._errors or self._answer
 
     def _add_drawing(self) -> None:
-        label = self._label.value
-        self._errors = ""
+        label, self._errors = self._label.value, ""
         if label is None:
-            self._errors = "Choose the label of this drawing, then press Add."
-        elif (drawing := self._take()) is None:
-            self._errors = "Nothing is drawn. Draw a digit, then press Add."
+            self._errors = "Choose the label of this drawing, then press Add to my set."
         else:
-            self._additions.append([(drawing, label)])
-            self._answer = f"Added a {self._class_names[label]}. {self.describe()}"
+            try:
+                self._additions.append([(self._take(), label)])
+            except ValueError as error:
+                self._errors = str(error)
+            else:
+                self._answer = f"Added a {self._class_names[label]}. {self.describe()}"
         self._on_change()
 
     def _undo_addition(self) -> None:
@@ -112,30 +108,46 @@ class OwnSet(VBox):
             self._errors, self._answer = "", f"Removed {num_removed}. {self.describe()}"
         self._on_change()
 
-    def _load_files(self, _change: object) -> None:
+    def _write(self) -> str | None:
+        """Return the content of the file to save; None if it cannot be saved."""
+        pairs, self._errors = self.drawings, ""
+        try:
+            return write_text([drawing for drawing, _ in pairs], [label for _, label in pairs])
+        except ValueError as error:
+            self._errors = str(error)
+            return None
+        finally:
+            self._on_change()
+
+    def _load(self, files: list[tuple[str, bytes]] | None) -> None:
         """Add the drawings of all files that can be read, and name the others."""
         loaded: list[LabeledDrawing] = []
         errors = []
-        for file in self._load.value:
-            name = file["name"]
+        if files is None:
+            size = f"{MOST_LOADED_BYTES // 1_000_000} MB"
+            errors.append(
+                f"These files have more than {size} together. Load fewer files at once, or read "
+                "them in a cell: load_drawings(...)."
+            )
+        for name, content in files or []:
             try:
-                pairs = parse_text(bytes(file["content"]).decode("utf-8"), name)
-            except UnicodeDecodeError:
-                errors.append(f"{name} is no file of drawings: it is not text.")
+                loaded += self._parse(name, content)
             except ValueError as error:
-                words = str(error)
-                errors.append(words if name in words else f"{name}: {words}")
-            else:
-                if any(label >= len(self._class_names) for _, label in pairs):
-                    errors.append(f"{name} has labels of more classes than the network has.")
-                else:
-                    loaded += pairs
+                errors.append(str(error))
         if loaded:
             self._additions.append(loaded)
             self._answer = f"Loaded {len(loaded):,}. {self.describe()}"
         self._errors = " ".join(errors)
         self._on_change()
 
-    def _columns(self) -> tuple[list[Drawing], list[int]]:
-        pairs = self.drawings
-        return [drawing for drawing, _ in pairs], [label for _, label in pairs]
+    def _parse(self, name: str, content: bytes) -> list[LabeledDrawing]:
+        """Return the drawings of a file.
+
+        Raises:
+            ValueError: with a sentence that names the file.
+        """
+        # a byte that is not text makes a file that is refused
+        pairs = parse_text(content.decode("utf-8", errors="replace"), name)
+        if any(label >= len(self._class_names) for _, label in pairs):
+            raise ValueError(f"{name} cannot be used: it has labels of classes that are not here.")
+        return pairs
