@@ -7,6 +7,16 @@ writing each digit, three sizes, three places (`tests/handwriting_samples.py`).
     python benchmarks/lesson_drawings.py [--seeds 5] [--epochs 3] [--bundled]
 
 It needs MNIST in `MNIST_WIDGETS_DATA` or the cache, except with `--bundled`.
+
+Measured in November 2026 on the bundled digits, five seeds, three epochs, mean (lowest to highest):
+
+                         plain, 90            plain, 270           augmented, 90
+scaled and centered      78.0 % (70 to 90)    74.0 % (70 to 77)    82.0 % (80 to 90)
+scaled only             100.0 % (100 to 100)  80.0 % (77 to 83)    94.0 % (80 to 100)
+centered only            42.7 % (37 to 47)    38.4 % (38 to 40)    56.0 % (53 to 57)
+neither                  24.0 % (21 to 27)    26.0 % (25 to 28)    37.3 % (34 to 42)
+
+On the bundled test images: plain 94.3 % (93.6 to 95.0), augmented 92.3 % (91.1 to 93.0).
 """
 
 from __future__ import annotations
