@@ -160,7 +160,8 @@ class DrawingPad(ChartPanel):
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
-        self._reader.close()
+        if hasattr(self, "_reader"):  # `source` may have been refused before
+            self._reader.close()
         super().close()
 
     def to_png(self) -> bytes:
