@@ -249,6 +249,8 @@ class DrawingPad(ChartPanel):
 
     def _on_strokes(self, _change: object) -> None:
         self._drawing = Drawing(self._canvas.current_strokes)
+        if not self._drawing.is_empty:
+            self._own_set.forget_errors()
         self._read()
 
     def _read(self) -> None:

@@ -212,6 +212,8 @@ def test_what_cannot_be_added_is_refused_in_a_sentence(pad):
     find(pad, "mw-add").click()
     scheduler.flush()
     assert "not finished" in alert(pad)
+    draw(pad, ONE)
+    assert not alert(pad)
     draw(pad, [])
     find(pad, "mw-add").click()
     scheduler.flush()
