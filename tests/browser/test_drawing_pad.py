@@ -26,6 +26,11 @@ session.join()
 pad = DrawingPad(session)
 """
 CELLS = [SETUP, "pad"]
+FLUSH = """
+from mnist_widgets.widgets.redraws import scheduler
+session.between_batches(lambda: None).result()
+scheduler.flush()
+"""
 SEVEN = [(0.2, 0.2), (0.8, 0.2), (0.4, 0.9)]
 ONE = [(0.5, 0.15), (0.5, 0.85)]
 # The heights of the ten bars.
@@ -63,6 +68,13 @@ class Pad:
     def draw(self, points) -> None:
         self.press(points)
         self.page.mouse.up()
+
+    def draw_and_settle(self, points) -> None:
+        """Draw, and wait until the page shows what is read in the whole stroke."""
+        self.draw(points)
+        end = f"any(abs(each[-1][1] - {points[-1][1]}) < 0.02 for each in pad.drawing.strokes)"
+        self.lab.expect_in_kernel(end, "True")
+        self.lab.run_cell(FLUSH)
 
     def add(self, points, label) -> None:
         before = self.status.inner_text()
@@ -120,7 +132,7 @@ def test_a_drawing_is_read_while_the_network_trains(pad):
 
 
 def test_switches_show_the_stages_of_the_preprocessing(pad):
-    pad.draw([(0.1, 0.1), (0.1, 0.3)])
+    pad.draw_and_settle([(0.1, 0.1), (0.1, 0.3)])
     expect(pad.caption).to_contain_text("%")
     sources = [image.get_attribute("src") for image in pad.stages.all()]
     assert len(set(sources)) == 3
@@ -145,7 +157,7 @@ def test_two_pads_keep_two_drawings_and_two_sets(lab):
 
 def test_drawing_and_set_are_there_when_the_page_is_loaded_again(pad):
     pad.add(SEVEN, 7)
-    pad.draw(ONE)
+    pad.draw_and_settle(ONE)
     expect(pad.caption).to_contain_text("%")
     words = pad.caption.inner_text()
     pad.lab.save()
