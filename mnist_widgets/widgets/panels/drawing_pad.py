@@ -160,7 +160,8 @@ class DrawingPad(ChartPanel):
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
-        self._reader.close()
+        if hasattr(self, "_reader"):  # `source` may have been refused before
+            self._reader.close()
         super().close()
 
     def to_png(self) -> bytes:
@@ -248,6 +249,8 @@ class DrawingPad(ChartPanel):
 
     def _on_strokes(self, _change: object) -> None:
         self._drawing = Drawing(self._canvas.current_strokes)
+        if not self._drawing.is_empty:
+            self._own_set.forget_errors()
         self._read()
 
     def _read(self) -> None:

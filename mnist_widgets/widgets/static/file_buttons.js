@@ -3,7 +3,7 @@
 
 function addButton(parent, text, title) {
   const button = document.createElement("button");
-  Object.assign(button, { className: "mw-opener", textContent: text, title });
+  Object.assign(button, { className: "jupyter-button widget-button", textContent: text, title });
   parent.append(button);
   return button;
 }

@@ -81,6 +81,10 @@ class OwnSet(VBox):
         noun = "drawing" if len(pairs) == 1 else "drawings"
         return f"My set: {len(pairs):,} {noun}. {each}."
 
+    def forget_errors(self) -> None:
+        """Take back what was wrong; called when the drawing changes."""
+        self._errors = ""
+
     def redraw(self) -> None:
         """Update the widgets; called by the panel's `redraw`."""
         is_empty = not self._additions
