@@ -187,7 +187,7 @@ def check_same_classes(train_batches: object, test_batches: object) -> None:
         ValueError: The names or their order differ. "0 - zero", the name in torchvision's MNIST,
             equals "0".
     """
-    train_names, test_names = map(_find_class_names, (train_batches, test_batches))
+    train_names, test_names = map(find_class_names, (train_batches, test_batches))
     if train_names is None or test_names is None:
         return
     train_names, test_names = _shorten(train_names), _shorten(test_names)
@@ -202,12 +202,12 @@ def check_same_classes(train_batches: object, test_batches: object) -> None:
     )
 
 
-def _find_class_names(source: object) -> tuple[str, ...] | None:
+def find_class_names(source: object) -> tuple[str, ...] | None:
     """Return the class names of a data set, also when given its batches or a subset."""
     if isinstance(source, Batches):
         return source.digit_set.class_names
     if isinstance(source, (DataLoader, Subset)):
-        return _find_class_names(source.dataset)
+        return find_class_names(source.dataset)
     # torchvision's data sets call them `classes`
     names = getattr(source, "class_names", getattr(source, "classes", None))
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):

@@ -5,6 +5,7 @@ from mnist_widgets.widgets.clinic import Clinic, clinic
 from mnist_widgets.widgets.dashboard import Dashboard, dashboard
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.diagnosis_panel import DiagnosisPanel
+from mnist_widgets.widgets.panels.drawing_pad import DrawingPad
 from mnist_widgets.widgets.panels.hyperparameter_panel import HyperparameterPanel
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
@@ -22,6 +23,7 @@ __all__ = [
     "ConfusionChart",
     "Dashboard",
     "DiagnosisPanel",
+    "DrawingPad",
     "HyperparameterPanel",
     "ImageGallery",
     "LossChart",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,9 +22,11 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
+from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES
 from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
+from mnist_widgets.widgets.panels.drawing_pad import DrawingPad
 from mnist_widgets.widgets.panels.hyperparameter_panel import CONTROLS, HyperparameterPanel
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.loss_chart import LossChart
@@ -36,20 +39,6 @@ from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.static_output import static_view_writer
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
-PANELS = {
-    "settings": "Settings",
-    "loss_chart": "Loss",
-    "gallery": "Test images",
-    "prediction": "Prediction",
-    "confusion": "Confusion matrix",
-    "steps": "One training step",
-    "runs": "Runs",
-}
-"""The panels beside the one of the training: their names for `hide`, and their headings."""
-ON_REQUEST = ("steps",)
-"""Panels that are built when a person opens them: their names for `show`."""
-
-_TITLES = {"training": "Training", **PANELS, "diagnosis": "Diagnosis"}
 _ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
@@ -103,8 +92,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    flags = {"monitor": monitor, "guess": guess}
-    lab = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, **flags)
+    names = {"hide": hide, "lock": lock, "show": show}
+    lab = Dashboard(factory, epochs=epochs, **names, wait=wait, monitor=monitor, guess=guess)
     replace_open_lab(lab)
     return lab
 
@@ -170,12 +159,12 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         self.panels: dict[str, Any] = {"training": training}
         at_once = panels - hidden - set(ON_REQUEST)
         self.panels |= {name: builders[name]() for name in PANELS if name in at_once}
-        self._steps = VBox()  # empty until they are opened
-        self._steps_button = Disclosure(
-            "Look inside one step", "Close the step", self._steps, width_px=150
-        )
-        if "steps" in hidden:
-            self._steps_button.layout.display = "none"
+        self._places = {name: VBox() for name in ON_REQUEST}  # empty until they are opened
+        self._openers = {
+            name: Disclosure(more, fewer, self._places[name], width_px=width_px)
+            for name, (more, fewer, width_px) in ON_REQUEST.items()
+            if name not in hidden
+        }
         self._settings = self.panels.get("settings")
         self._loss_chart = self.panels.get("loss_chart")
         selection = self.panels.get("gallery", self)
@@ -189,7 +178,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         trainer.callbacks += factory.callbacks
         super().__init__("mw-dashboard", self._lay_out())
         self._connect()
-        self._steps_button.is_open = "steps" in opened - hidden
+        for name in opened - hidden:
+            self._openers[name].is_open = True
         self._inference.on_news()
 
     def close(self) -> None:
@@ -202,7 +192,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         """Return the static views of all panels shown, one below the other."""
         return join_views(
             self.panels[name].static_view().titled(title)
-            for name, title in _TITLES.items()
+            for name, title in TITLES.items()
             if name in self.panels
         )
 
@@ -222,6 +212,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             # the inner lambda stays: `_inference` is built after the panels
             "confusion": lambda: ConfusionChart(classes, lambda: self._inference.count_now()),  # noqa: PLW0108
             "runs": lambda: RunTable(self.run_log),
+            "steps": lambda: LabStepExplorer(self.session, lambda: self.panels["training"].epochs),
+            "drawing": lambda: DrawingPad(self.session, classes),
         }
 
     def _lay_out(self) -> list[Widget]:
@@ -230,7 +222,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             for name, panel in shown.items():
                 panel.layout.flex = widths[name]
                 # the rows at the top need no heading to be seen
-                panel.show_heading(_TITLES[name], is_hidden=name in ("training", "settings"))
+                panel.show_heading(TITLES[name], is_hidden=name in ("training", "settings"))
             return list(shown.values())
 
         # Wrapping makes one column below 800 px, two up to 1,450 px, and three above.
@@ -241,8 +233,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         return [
             *show(training="0 0 auto", settings="0 0 auto"),
             HBox(columns, layout=_ROW).add_class("mw-columns"),
-            self._steps_button,
-            self._steps,
+            HBox(list(self._openers.values()), layout=_ROW),
+            *self._places.values(),
             *show(runs="0 0 auto"),
         ]
 
@@ -261,15 +253,16 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             self._settings.observe(self._factory.on_config, "config")
             self._settings.observe(self._follow_learning_rate, "config")
         self.run_log.add_listener(self._on_runs)
-        self._steps_button.observe(self._build_steps, "is_open")
+        for name, opener in self._openers.items():
+            opener.observe(partial(self._build, name), "is_open")
 
-    def _build_steps(self, _change: object) -> None:
-        """Build the explorer of a step when it is opened for the first time."""
-        if "steps" not in self.panels:
-            steps = LabStepExplorer(self.session, lambda: self.panels["training"].epochs)
-            steps.show_heading(_TITLES["steps"])
-            self._steps.children, self.panels["steps"] = [steps], steps
-            static_view_writer.add_source(self, steps)
+    def _build(self, name: str, _change: object) -> None:
+        """Build a panel when it is opened for the first time."""
+        if name not in self.panels:
+            panel = self.panels[name] = self._builders(set(), set())[name]()
+            panel.show_heading(TITLES[name])
+            self._places[name].children = [panel]
+            static_view_writer.add_source(self, panel)
 
     def _follow_learning_rate(self, _change: object) -> None:
         session, follow = self.session, self._factory.set_learning_rate

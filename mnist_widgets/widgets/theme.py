@@ -14,6 +14,7 @@ _FILES = (
     "confusion_chart.css",
     "runs.css",
     "step_explorer.css",
+    "drawing_pad.css",
 )
 
 

@@ -1,4 +1,5 @@
-// The line below a chart: the browser's half of `chart_footer.py`.
+// The line below a chart: the browser's half of `chart_footer.py`, which puts `download.js` before
+// this file.
 
 const SETTLED_MS = 2000; // a caption that stays so long is read aloud
 const READ_MS = 5000; // after so long its spoken copy goes, so that nobody finds the words twice
@@ -10,15 +11,6 @@ function add(parent, tag, properties = {}, attributes = {}) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   parent.append(element);
   return element;
-}
-
-function download(content, fileName) {
-  const link = Object.assign(document.createElement("a"), { download: fileName });
-  link.href = URL.createObjectURL(new Blob([content]));
-  document.body.append(link); // VS Code sees only clicks on links of the page
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 function onEscape(element, action) {

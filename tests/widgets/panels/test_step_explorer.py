@@ -23,6 +23,7 @@ from mnist_widgets import (
 from mnist_widgets.training.recording.step_recorder import record_step
 from mnist_widgets.widgets import StepExplorer, dashboard, static_output
 from mnist_widgets.widgets.panels import step_explorer
+from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.parts.steps.step_taker import StepTaker
 from mnist_widgets.widgets.redraws import scheduler
 
@@ -390,22 +391,29 @@ def make_lab():
         lab.close()
 
 
+def find_button(widget) -> Disclosure | None:
+    """Return the button of a lab that opens the step, or None."""
+    if isinstance(widget, Disclosure) and widget.more == "Look inside one step":
+        return widget
+    return next(filter(None, map(find_button, getattr(widget, "children", ()))), None)
+
+
 def test_the_lab_builds_it_when_it_is_opened(make_lab):
     lab = make_lab()
     assert "steps" not in lab.panels
-    lab._steps_button.is_open = True
+    find_button(lab).is_open = True
     explorer = lab.panels["steps"]
     take(explorer)
     assert "One training step" in lab.static_view().text
-    lab._steps_button.is_open = False
-    lab._steps_button.is_open = True
+    find_button(lab).is_open = False
+    find_button(lab).is_open = True
     assert lab.panels["steps"] is explorer
 
 
 def test_the_lab_can_open_it_at_once_or_never(make_lab):
     assert "steps" in make_lab(show=["steps"]).panels
     lab = make_lab(hide="steps")
-    assert lab._steps_button.layout.display == "none"
+    assert find_button(lab) is None
     with pytest.raises(ValueError, match=r"show names 'stairs'.*steps"):
         make_lab(show="stairs")
 
@@ -428,7 +436,7 @@ def test_a_step_that_opens_a_run_has_the_epochs_of_the_field(make_lab):
 def test_the_labs_static_view_follows_a_step_taken_after_it_is_shown(make_lab, shell, monkeypatch):
     lab = make_lab()
     lab._ipython_display_()
-    lab._steps_button.is_open = True
+    find_button(lab).is_open = True
     written = []
     monkeypatch.setattr(
         static_output,

@@ -1,0 +1,288 @@
+"""Draw a digit with mouse, finger or keys, and see what the network reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from ipywidgets import HBox
+from torch import nn
+
+from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.handwriting.drawing import Drawing, Stage
+from mnist_widgets.data.handwriting.drawing_files import save_drawings
+from mnist_widgets.data.images import to_sprite
+from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.tensors import to_class_names
+from mnist_widgets.rendering.chart_data import tabulate_prediction
+from mnist_widgets.rendering.image_captions import describe_answer
+from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
+from mnist_widgets.rendering.static_views import StaticView, join_views, render_prediction
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.widgets.chart_panel import ChartPanel
+from mnist_widgets.widgets.parts.drawing.drawing_canvas import DEFAULT_PEN, DrawingCanvas
+from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader
+from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
+from mnist_widgets.widgets.parts.drawing.stage_view import StageView
+from mnist_widgets.widgets.parts.image_grid import Answer
+from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
+from mnist_widgets.widgets.redraws import scheduler
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EMPTY = "Draw a digit on the black square to see what the network reads."
+_WAITING = "No prediction yet."
+
+
+class DrawingPad(ChartPanel):
+    """A square to draw a digit in, what the network sees of it, and the network's probabilities.
+
+    A drawing can be kept with its label: so a person makes a test set of their own.
+
+    Example:
+        ```python
+        pad = DrawingPad(session)
+        pad
+        ```
+
+        Later, with some drawings in "my set", in another cell:
+
+        ```python
+        my_digits = pad.digit_set()
+        evaluator = Evaluator(my_digits.batches(512))
+        print(evaluator.evaluate(session.trainer.model, "cpu"))
+        gallery, chart = ImageGallery(my_digits), ConfusionChart(my_digits.class_names)
+        gallery.show_predictions(evaluator.predictions)
+        chart.show_counts(evaluator.predictions.confusion)
+        VBox([gallery, chart])
+        ```
+
+    Args:
+        source: a `TrainingSession`, or a model. With a session the drawing is predicted between two
+            batches, and again when the weights change.
+        class_names: the names of the classes; by default those of the session's data, or digits.
+
+    Raises:
+        TypeError: if `source` is neither.
+    """
+
+    def __init__(
+        self,
+        source: TrainingSession | nn.Module,
+        class_names: Iterable[object] | None = None,
+    ) -> None:
+        if not isinstance(source, (TrainingSession, nn.Module)):
+            raise TypeError(
+                "DrawingPad takes a TrainingSession or a model (an nn.Module), not a "
+                f"{type(source).__name__}."
+            )
+        self._reader = LiveReader(source, self._on_answer)
+        names = class_names or self._reader.class_names or DIGIT_NAMES
+        self._class_names = to_class_names(names)
+        self._canvas = DrawingCanvas()
+        self._stages = StageView(self._read)
+        self._own_set = OwnSet(
+            self._class_names, self._take_drawing, lambda: self.schedule_redraw(urgent=True)
+        )
+        self._figure = ProbabilityFigure(self._class_names)
+        self._drawing = Drawing([])
+        super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
+        style, controls, chart = self.children
+        columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
+        self.children = (style, controls, columns, self._own_set)
+        self._canvas.observe(self._on_strokes, ["strokes", "drawing_number", "cleared"])
+        self._canvas.observe(lambda _change: self._read(), "pen")
+        self.redraw()
+
+    @property
+    def drawing(self) -> Drawing:
+        """What is on the canvas now."""
+        return self._drawing
+
+    @property
+    def drawings(self) -> list[LabeledDrawing]:
+        """The set: (drawing, label) of each drawing, in the order in which they were added."""
+        return self._own_set.drawings
+
+    def save_drawings(self, path: str | os.PathLike[str]) -> None:
+        """Save the set as a JSON file, which `load_drawings` and the pad read.
+
+        Raises:
+            ValueError: if the set is empty.
+        """
+        pairs = self._check_set()
+        save_drawings(Path(path), [drawing for drawing, _ in pairs], [label for _, label in pairs])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the set to a `.json` file, or the chart to a `.png` or `.csv` file.
+
+        Raises:
+            ValueError: if the set is empty, or the file has another ending.
+        """
+        ending = Path(path).suffix.lower()
+        if ending in (".png", ".csv"):
+            super().save(path)
+        elif ending == ".json":
+            self.save_drawings(path)
+        else:
+            raise ValueError(
+                "The file must end in .json for the set, or in .png or .csv for the chart, but it "
+                f"is {str(path)!r}."
+            )
+
+    def digit_set(
+        self,
+        *,
+        scale: bool = True,
+        center: bool = True,
+        pen: float = DEFAULT_PEN,
+        name: str = "my digits",
+    ) -> DigitSet:
+        """Return the set as images with labels, to evaluate a network on.
+
+        Args:
+            scale: as for `Drawing.to_image`.
+            center: likewise.
+            pen: likewise.
+            name: of the set on screen.
+
+        Raises:
+            ValueError: if the set is empty.
+        """
+        pairs = self._check_set()
+        images = [each.to_image(scale=scale, center=center, pen=pen) for each, _ in pairs]
+        labels = [label for _, label in pairs]
+        return DigitSet(torch.stack(images), labels, self._class_names, name)
+
+    def close(self) -> None:
+        """Remove the pad from the page; the session continues."""
+        if hasattr(self, "_reader"):  # `source` may have been refused before
+            self._reader.close()
+        super().close()
+
+    def to_png(self) -> bytes:
+        """Return the image that the network sees and its bars as a PNG, dark on white."""
+        answer = self._answer
+        if answer is None:
+            return draw_words(self._describe())
+        return draw_prediction(answer.image, answer.probabilities, self._class_names, None)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the probability of each class."""
+        answer = self._answer
+        probabilities = None if answer is None else answer.probabilities
+        return tabulate_prediction(probabilities, self._class_names)
+
+    def static_view(self) -> StaticView:
+        """Return the stages, the probabilities, and what the set holds."""
+        answer, views = self._answer, []
+        if not self._drawing.is_empty:
+            stages = self._make_stages()
+            png = to_sprite([stage.image for stage in stages], 3)
+            words = ", ".join(stage.name for stage in stages)
+            views.append(StaticView.of_picture(png, f"The drawing: {words}.", words))
+        if answer is None:
+            views.append(StaticView.of_words(self._describe()))
+        else:
+            view = render_prediction(
+                answer.image, answer.probabilities, self._class_names, None, self._describe()
+            )
+            views.append(view)
+        return join_views([*views, StaticView.of_words(self._own_set.describe())])
+
+    def redraw(self) -> None:
+        """Update the widgets from the drawing and its prediction; called by the scheduler."""
+        self._stages.show(self._make_stages(), is_empty=self._drawing.is_empty)
+        self._figure.show(self._answer)
+        self._show_caption(self._describe(), is_news=not self._drawing.is_empty)
+        self._own_set.redraw()
+        self.mark_static_view_stale()
+
+    def redraw_stroke(self) -> None:
+        """Redraw during a stroke.
+
+        The scheduler limits the urgent calls of each redraw; this one leaves those of `redraw` for
+        the end of the stroke.
+        """
+        self.redraw()
+
+    @property
+    def _table_caption(self) -> str:
+        return "Probabilities for the drawing."
+
+    @property
+    def _answer(self) -> Answer | None:
+        image, probabilities = self._reader.image, self._reader.probabilities
+        if image is None or probabilities is None or self._wrong_size is not None:
+            return None
+        return Answer(image, probabilities, None)
+
+    @property
+    def _wrong_size(self) -> int | None:
+        """The number of the network's probabilities if the pad has other classes."""
+        probabilities = self._reader.probabilities
+        is_wrong = probabilities is not None and len(probabilities) != len(self._class_names)
+        return len(probabilities) if probabilities is not None and is_wrong else None
+
+    def _describe(self) -> str:
+        if self._drawing.is_empty:
+            return _EMPTY
+        if self._reader.error:
+            return self._reader.error
+        if (size := self._wrong_size) is not None:
+            return (
+                f"The network has {size} classes, but the pad has {len(self._class_names)} names. "
+                f"Pass {size} names: DrawingPad(..., class_names=[...])"
+            )
+        answer = self._answer
+        return describe_answer(answer.probabilities, self._class_names) if answer else _WAITING
+
+    def _make_stages(self) -> tuple[Stage, Stage, Stage]:
+        stages = self._stages
+        return self._drawing.to_stages(
+            scale=stages.scale, center=stages.center, pen=self._canvas.pen
+        )
+
+    def _on_strokes(self, _change: object) -> None:
+        self._drawing = Drawing(self._canvas.current_strokes)
+        if not self._drawing.is_empty:
+            self._own_set.forget_errors()
+        self._read()
+
+    def _read(self) -> None:
+        """Let the network predict what is drawn."""
+        is_empty = self._drawing.is_empty
+        self._reader.read(None if is_empty else self._make_stages()[-1].image)
+
+    def _on_answer(self, is_new: bool) -> None:
+        """Redraw: at once after a change of the drawing, with the next frame after a batch."""
+        if is_new and self._canvas.is_drawing:
+            scheduler.schedule(self.redraw_stroke, urgent=True)
+        else:
+            self.schedule_redraw(urgent=is_new)
+
+    def _take_drawing(self) -> Drawing:
+        """Return the drawing and clear the canvas.
+
+        Raises:
+            ValueError: if nothing is drawn, or a stroke is not finished.
+        """
+        drawing = self._drawing
+        if self._canvas.is_drawing:  # a click can overtake the end of a stroke
+            raise ValueError("A stroke is not finished yet. Press Add to my set again.")
+        if drawing.is_empty:
+            raise ValueError("Nothing is drawn. Draw a digit, then press Add to my set.")
+        self._canvas.clear()
+        return drawing
+
+    def _check_set(self) -> list[LabeledDrawing]:
+        pairs = self.drawings
+        if not pairs:
+            raise ValueError(
+                "The set is empty. Draw a digit, choose its label, and press Add to my set."
+            )
+        return pairs

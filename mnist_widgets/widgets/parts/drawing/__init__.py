@@ -1,0 +1,1 @@
+"""What the drawing pad is built of."""

@@ -1,0 +1,150 @@
+"""Keep the probabilities of one drawing up to date with the drawing and with the network."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from torch import Tensor, nn
+
+from mnist_widgets.data.digit_set import find_class_names
+from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.training.history import History
+from mnist_widgets.widgets.redraws import scheduler
+
+FRAMES_PER_PREDICTION = 2
+"""Frames from one prediction to the next while the training runs and nothing is drawn."""
+
+
+class LiveReader:
+    """Predicts the newest drawing, between two batches if a session trains the network.
+
+    At most one prediction waits in the session's queue; it takes the drawing that is the newest
+    when it runs. So fast strokes fill no queue.
+
+    Args:
+        source: a session, or a model that no session trains.
+        on_change: called, in any thread, when `probabilities` or `error` has changed; its argument
+            is whether the drawing was new, and not only the weights.
+
+    Attributes:
+        probabilities: float32 (C,), for `image`; None without a drawing, or if it failed.
+        image: uint8 (28, 28), the drawing that `probabilities` belong to; or None.
+        error: why the drawing cannot be predicted, in a sentence; or empty.
+    """
+
+    def __init__(
+        self, source: TrainingSession | nn.Module, on_change: Callable[[bool], None]
+    ) -> None:
+        self._source, self._on_change = source, on_change
+        self._newest: Tensor | None = None
+        self._lock = threading.Lock()  # guards what follows, for a moment only
+        self._is_waiting = False
+        self._is_new = False  # whether `_newest` has not been predicted yet
+        self._predicted_s = -math.inf
+        self._predicted_step: tuple[History, int] | None = None
+        self.image: Tensor | None = None
+        self.probabilities: Tensor | None = None
+        self.error = ""
+        if isinstance(source, TrainingSession):
+            source.add_listener(self._on_news)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes in the session's data, if they are known."""
+        if isinstance(self._source, nn.Module):
+            return None
+        trainer = self._source.trainer
+        sources = (getattr(trainer.evaluator, "batches", None), trainer.train_batches)
+        return next(filter(None, map(find_class_names, sources)), None)
+
+    def read(self, image: Tensor | None) -> None:
+        """Predict a drawing, and forget the one before.
+
+        Args:
+            image: uint8 (28, 28); None if nothing is drawn.
+        """
+        with self._lock:
+            self._newest, self._is_new = image, image is not None
+        if image is None:
+            self._keep(None, None, "")
+            self._on_change(True)
+        else:
+            self._submit()
+
+    def close(self) -> None:
+        """Stop observing the session."""
+        if isinstance(self._source, TrainingSession):
+            self._source.remove_listener(self._on_news)
+
+    def _on_news(self) -> None:
+        """Predict again when the weights have changed; the session calls this after each batch."""
+        if self._newest is None or isinstance(self._source, nn.Module):
+            return
+        if self._source.state != "running":
+            if self._step != self._predicted_step:
+                self._submit()
+        elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
+            self._submit()
+
+    @property
+    def _step(self) -> tuple[History, int] | None:
+        """Identify the newest weights: the history of their run, and its number of batches."""
+        if isinstance(self._source, nn.Module):
+            return None
+        history = self._source.trainer.history
+        return history, len(history.batch_losses)
+
+    def _submit(self) -> None:
+        if isinstance(self._source, nn.Module):
+            self._predict(self._source, None)
+            return
+        with self._lock:
+            if self._is_waiting:
+                return
+            self._is_waiting = True
+        try:
+            answer = self._source.between_batches(partial(self._predict_newest, self._source))
+        except RuntimeError as error:  # closed, or no thread can be started
+            with self._lock:
+                self._is_waiting = False
+            self._keep(None, None, str(error))
+            self._on_change(True)
+        else:
+            answer.add_done_callback(self._on_answer)
+
+    def _on_answer(self, answer: Future[None]) -> None:
+        if answer.cancelled():
+            with self._lock:
+                self._is_waiting = False
+
+    def _predict_newest(self, session: TrainingSession) -> None:
+        with self._lock:
+            self._is_waiting = False  # a drawing that comes from now on needs another prediction
+        trainer = session.trainer
+        self._predicted_s, self._predicted_step = time.monotonic(), self._step
+        self._predict(trainer.model, trainer.loss_fn)
+
+    def _predict(self, model: nn.Module, loss_fn: object) -> None:
+        with self._lock:
+            image, is_new, self._is_new = self._newest, self._is_new, False
+        if image is None:
+            return
+        try:
+            probabilities = predict_probabilities(model, image, loss_fn)[0]  # type: ignore[arg-type]
+        except Exception as error:  # of any model
+            self._keep(image, None, f"This drawing cannot be predicted: {name_error(error)}")
+        else:
+            self._keep(image, probabilities, "")
+        self._on_change(is_new)
+
+    def _keep(self, image: Tensor | None, probabilities: Tensor | None, error: str) -> None:
+        with self._lock:
+            if image is None or self._newest is not None:  # else it was cleared meanwhile
+                self.image, self.probabilities, self.error = image, probabilities, error

@@ -1,0 +1,51 @@
+// Buttons that save a file of the kernel and load files into it: the browser's half of
+// `file_buttons.py`, which puts `download.js` before this file.
+
+function addButton(parent, text, title) {
+  const button = document.createElement("button");
+  Object.assign(button, { className: "jupyter-button widget-button", textContent: text, title });
+  parent.append(button);
+  return button;
+}
+
+function render({ model, el }) {
+  const save = addButton(el, "Save", model.get("save_tooltip"));
+  const load = addButton(el, "Load", model.get("load_tooltip"));
+  const chooser = document.createElement("input");
+  Object.assign(chooser, { type: "file", accept: ".json", multiple: true, hidden: true });
+  el.append(chooser);
+
+  const showState = () => (save.disabled = !model.get("can_save"));
+  showState();
+  model.on("change:can_save", showState);
+
+  const awaited = new Set(); // the requests of this view: others get the answers too
+  save.addEventListener("click", () => {
+    const id = Math.random().toString(36);
+    awaited.add(id);
+    model.send({ id });
+  });
+  function onAnswer({ id }, buffers) {
+    if (awaited.delete(id)) download(buffers[0], model.get("file_name"));
+  }
+  model.on("msg:custom", onAnswer);
+
+  load.addEventListener("click", () => {
+    chooser.value = ""; // the same file can be chosen again
+    chooser.click();
+  });
+  chooser.addEventListener("change", async () => {
+    const files = [...chooser.files];
+    const names = files.map((file) => file.name);
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    const isTooLarge = size > model.get("max_bytes");
+    const contents = isTooLarge ? [] : await Promise.all(files.map((file) => file.arrayBuffer()));
+    model.send({ names, is_too_large: isTooLarge }, undefined, contents);
+  });
+  return () => {
+    model.off("change:can_save", showState);
+    model.off("msg:custom", onAnswer);
+  };
+}
+
+export default { render };

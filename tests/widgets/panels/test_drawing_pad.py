@@ -1,0 +1,313 @@
+"""The drawing pad without a browser: what is drawn, what the network reads, and the own set."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_widgets import (
+    DigitSet,
+    Evaluator,
+    SimpleNet,
+    Trainer,
+    TrainingSession,
+    load_bundled_digits,
+)
+from mnist_widgets.data.handwriting.drawing import Drawing
+from mnist_widgets.data.handwriting.drawing_files import load_drawings, read_drawings, write_text
+from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.widgets import ConfusionChart, DrawingPad, ImageGallery, dashboard
+from mnist_widgets.widgets.redraws import scheduler
+
+TIMEOUT_S = 30
+TRAIN_SET, TEST_SET = load_bundled_digits()
+ONE = [[[0.5, 0.2], [0.5, 0.8]]]
+SEVEN = [[[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]]
+
+
+def make_model(num_classes: int = 10) -> nn.Module:
+    torch.manual_seed(1)
+    return SimpleNet(28 * 28, num_classes, hidden_units=16)
+
+
+def make_session(**options) -> TrainingSession:
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters())
+    batches = TRAIN_SET.batches(32, generator=torch.Generator().manual_seed(2))
+    return TrainingSession(
+        Trainer(model, nn.CrossEntropyLoss(), optimizer, batches, device="cpu", **options)
+    )
+
+
+@pytest.fixture
+def session():
+    session = make_session()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def make_pad():
+    pads = []
+
+    def make(source=None, **options) -> DrawingPad:
+        pads.append(DrawingPad(make_model() if source is None else source, **options))
+        return pads[-1]
+
+    yield make
+    for pad in pads:
+        pad.close()
+
+
+@pytest.fixture
+def pad(make_pad):
+    return make_pad()
+
+
+def find(widget, css_class):
+    """Return the widget of a panel that has a CSS class."""
+    if css_class in getattr(widget, "_dom_classes", ()):
+        return widget
+    children = getattr(widget, "children", ())
+    return next(filter(None, (find(child, css_class) for child in children)), None)
+
+
+def send(widget, message, buffers=()):
+    """Let a widget receive a message of the page."""
+    data = {"method": "custom", "content": message}
+    widget._handle_msg({"content": {"data": data}, "buffers": list(buffers)})
+
+
+def draw(pad, strokes, *, is_drawing=False):
+    """Let the page write a drawing, and wait until it is predicted and drawn."""
+    canvas = find(pad, "mw-canvas")
+    number = max(canvas.drawing_number, canvas.cleared + 1)
+    canvas.set_state({"strokes": strokes, "drawing_number": number, "is_drawing": is_drawing})
+    scheduler.flush()
+
+
+def settle(session):
+    session.between_batches(lambda: None).result(TIMEOUT_S)
+    scheduler.flush()
+
+
+def caption(pad) -> str:
+    return find(pad, "mw-chart-footer").caption
+
+
+def alert(pad) -> str:
+    return " ".join(
+        child.value
+        for child in find(pad, "mw-own-set").children
+        if "mw-alert" in getattr(child, "value", "")
+    )
+
+
+def add(pad, strokes, label):
+    draw(pad, strokes)
+    find(pad, "mw-label").value = label
+    find(pad, "mw-add").click()
+    scheduler.flush()
+
+
+def load(pad, *files):
+    names, contents = [name for name, _ in files], [text.encode() for _, text in files]
+    send(find(pad, "mw-file-buttons"), {"names": names, "is_too_large": False}, contents)
+    scheduler.flush()
+
+
+def test_an_empty_pad_predicts_nothing(pad):
+    assert pad.drawing.is_empty
+    assert pad.to_dataframe()["probability"].isna().all()
+    draw(pad, ONE)
+    assert not pad.to_dataframe()["probability"].isna().any()
+    draw(pad, [])
+    assert pad.to_dataframe()["probability"].isna().all()
+
+
+def test_the_probabilities_are_those_of_the_image_that_is_shown(make_pad, session):
+    for source, model in ((make_model(), make_model()), (session, session.trainer.model)):
+        pad = make_pad(source)
+        draw(pad, SEVEN)
+        settle(session)
+        expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0]
+        shown = torch.tensor(pad.to_dataframe()["probability"].to_numpy(), dtype=torch.float32)
+        assert torch.allclose(shown, expected, atol=1e-6)
+        assert f"{expected.argmax()}" in caption(pad)
+
+
+def test_a_switch_of_a_stage_changes_what_is_predicted(pad):
+    draw(pad, [[[0.1, 0.1], [0.1, 0.3]]])
+    before = pad.to_dataframe()["probability"].tolist()
+    switches = [box for box in _checkboxes(pad) if box.description in ("Scale", "Center")]
+    assert len(switches) == 2
+    for switch in switches:
+        switch.value = False
+    scheduler.flush()
+    image = Drawing([[[0.1, 0.1], [0.1, 0.3]]]).to_image(scale=False, center=False)
+    expected = predict_probabilities(make_model(), image)[0]
+    shown = pad.to_dataframe()["probability"].tolist()
+    assert shown == pytest.approx(expected.tolist(), abs=1e-6)
+    assert shown != before
+
+
+def _checkboxes(widget):
+    if type(widget).__name__ == "Checkbox":
+        return [widget]
+    return [box for child in getattr(widget, "children", ()) for box in _checkboxes(child)]
+
+
+def test_new_weights_change_the_prediction(make_pad, session):
+    pad = make_pad(session)
+    draw(pad, SEVEN)
+    settle(session)
+    before = pad.to_dataframe()["probability"].tolist()
+    session.step()
+    settle(session)
+    settle(session)
+    expected = predict_probabilities(session.trainer.model, Drawing(SEVEN).to_image())[0]
+    shown = pad.to_dataframe()["probability"].tolist()
+    assert shown == pytest.approx(expected.tolist(), abs=1e-6)
+    assert shown != before
+
+
+def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_pad):
+    pad = make_pad(nn.Linear(3, 10))
+    draw(pad, ONE)
+    assert "cannot be predicted" in caption(pad)
+    pad = make_pad(make_model(num_classes=4))
+    draw(pad, ONE)
+    assert "4 classes" in caption(pad)
+    with pytest.raises(TypeError, match="a TrainingSession or a model"):
+        DrawingPad("model")
+
+
+def test_the_pad_of_a_closed_session_says_so(make_pad, session):
+    pad = make_pad(session)
+    session.close()
+    draw(pad, ONE)
+    assert "closed" in caption(pad)
+
+
+def test_a_drawing_is_added_with_its_label_and_leaves_the_canvas(pad):
+    add(pad, SEVEN, 7)
+    assert pad.drawings == [(Drawing(SEVEN), 7)]
+    assert pad.drawing.is_empty
+    assert "7: 1" in pad.static_view().text
+    add(pad, ONE, 1)
+    find(pad, "mw-undo").click()
+    assert pad.drawings == [(Drawing(SEVEN), 7)]
+
+
+def test_what_cannot_be_added_is_refused_in_a_sentence(pad):
+    draw(pad, ONE)
+    find(pad, "mw-add").click()
+    scheduler.flush()
+    assert "Choose the label" in alert(pad)
+    find(pad, "mw-label").value = 1
+    draw(pad, ONE, is_drawing=True)
+    find(pad, "mw-add").click()
+    scheduler.flush()
+    assert "not finished" in alert(pad)
+    draw(pad, ONE)
+    assert not alert(pad)
+    draw(pad, [])
+    find(pad, "mw-add").click()
+    scheduler.flush()
+    assert "Nothing is drawn" in alert(pad)
+    assert not pad.drawings
+    with pytest.raises(ValueError, match="set is empty"):
+        pad.digit_set()
+
+
+def test_files_are_merged_and_a_bad_one_is_named(pad):
+    ones = write_text([Drawing(ONE)] * 2, [1, 1])
+    sevens = write_text([Drawing(SEVEN)], [7])
+    load(pad, ("ones.json", ones), ("bad.json", "<b>no</b>"), ("sevens.json", sevens))
+    assert [label for _, label in pad.drawings] == [1, 1, 7]
+    assert "bad.json" in alert(pad)
+    assert "ones.json" not in alert(pad)
+    load(pad, ("ones.json", ones))  # once more
+    assert len(pad.drawings) == 5
+    assert not alert(pad)
+    load(pad, ("<img src=x>.json", "{}"))
+    assert "<img" not in alert(pad)
+    find(pad, "mw-undo").click()
+    assert len(pad.drawings) == 3
+
+
+def test_files_that_are_too_large_for_the_page_are_refused(pad):
+    send(find(pad, "mw-file-buttons"), {"names": ["all.json"], "is_too_large": True})
+    scheduler.flush()
+    assert "8 MB" in alert(pad)
+    assert not pad.drawings
+
+
+def test_labels_that_the_network_does_not_have_are_refused(make_pad):
+    pad = make_pad(make_model(num_classes=2), class_names=["zero", "one"])
+    load(pad, ("sevens.json", write_text([Drawing(SEVEN)], [7])))
+    assert "sevens.json" in alert(pad)
+    assert not pad.drawings
+
+
+def test_a_saved_set_is_read_again_exactly(pad, tmp_path):
+    add(pad, SEVEN, 7)
+    add(pad, ONE, 1)
+    pad.save(tmp_path / "mine.json")
+    assert read_drawings(tmp_path / "mine.json") == pad.drawings
+    sent = []
+    buttons = find(pad, "mw-file-buttons")
+    buttons.send = lambda _content, buffers: sent.extend(buffers)
+    send(buttons, {"id": "x"})
+    assert json.loads(sent[0]) == json.loads((tmp_path / "mine.json").read_text())
+    shown = pad.digit_set()
+    loaded = load_drawings(tmp_path / "mine.json")
+    assert torch.equal(shown.images, loaded.images)
+    assert torch.equal(shown.labels, loaded.labels)
+    pad.save(tmp_path / "bars.csv")
+    pad.save(tmp_path / "bars.png")
+    with pytest.raises(ValueError, match=r"\.json"):
+        pad.save(tmp_path / "mine.txt")
+
+
+def test_gallery_and_matrix_show_the_own_set_hardest_first(pad):
+    for label, strokes in ((7, SEVEN), (1, ONE), (4, ONE), (0, SEVEN)):
+        add(pad, strokes, label)
+    digit_set = pad.digit_set()
+    assert isinstance(digit_set, DigitSet)
+    evaluator = Evaluator(digit_set.batches(512))
+    evaluator.evaluate(make_model(), "cpu")
+    predictions = evaluator.predictions
+    gallery, chart = ImageGallery(digit_set), ConfusionChart(digit_set.class_names)
+    gallery.show_predictions(predictions)
+    chart.show_counts(predictions.confusion)
+    find(gallery, "mw-sort").value = "highest loss"
+    scheduler.flush()
+    of_label = predictions.probabilities[range(4), digit_set.labels.tolist()]
+    assert gallery.visible_indices.tolist() == of_label.argsort(stable=True).tolist()
+    assert int(predictions.confusion.sum()) == 4
+    gallery.close()
+    chart.close()
+
+
+def test_closing_the_pad_leaves_the_session_and_its_steps_alone(session):
+    pad = DrawingPad(session)
+    draw(pad, ONE)
+    pad.close()
+    session.step()
+    settle(session)
+    assert len(session.trainer.history.batch_losses) == 1
+
+
+def test_the_lab_builds_the_pad_once_it_is_asked_for():
+    lab = dashboard(data=(TRAIN_SET, TEST_SET))
+    assert "drawing" not in lab.panels
+    lab = dashboard(data=(TRAIN_SET, TEST_SET), show=["drawing"])
+    pad = lab.panels["drawing"]
+    draw(pad, ONE)
+    settle(lab.session)
+    assert "Draw a digit" in lab.static_view().text
+    lab.close()
