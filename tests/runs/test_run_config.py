@@ -19,8 +19,9 @@ from mnist_widgets import (
     predict_probabilities,
     train_step,
 )
+from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS, OptimizerChoice, squared_error
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.settings import LOSSES, OPTIMIZERS, SETTINGS, OptimizerChoice, squared_error
+from mnist_widgets.runs.settings import SETTINGS
 
 CONFIGS = [
     RunConfig(optimizer=optimizer, loss=loss, learning_rate=0.01, batch_size=256, seed=seed)

@@ -143,10 +143,7 @@ class Evaluator:
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
         if not all_outputs:
-            raise ValueError(
-                "The evaluator has no batches. Pass at least one, for example "
-                "test_set.batches(512)."
-            )
+            raise ValueError("The evaluator has no batches. Pass some: test_set.batches(512).")
         return torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
 
     def _compute_metrics(

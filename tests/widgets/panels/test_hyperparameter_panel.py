@@ -11,7 +11,8 @@ from ipywidgets import HBox, Text
 from traitlets import TraitError
 
 from mnist_widgets import RunConfig
-from mnist_widgets.runs.settings import SETTINGS, format_number
+from mnist_widgets.runs.choices import format_number
+from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.widgets import HyperparameterPanel
 from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.redraws import scheduler
