@@ -105,8 +105,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         Raises:
             ValueError: `num_images` is not a whole number from 1 to the number of images.
         """
-        is_whole = isinstance(num_images, int) and not isinstance(num_images, bool)
-        if not is_whole or not 1 <= num_images <= len(self):
+        if type(num_images) is not int or not 1 <= num_images <= len(self):
             raise ValueError(
                 f"A sample of {num_images!r} images cannot be drawn: {self.name} has {len(self):,} "
                 f"images here. Choose a whole number from 1 to {len(self):,}."

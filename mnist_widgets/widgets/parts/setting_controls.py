@@ -41,7 +41,7 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
 def show_value(control: Widget, setting: Setting, value: Value) -> None:
     """Show a value of the setting in its control, which does not report it as a choice."""
     with written_by_code(control):
-        if isinstance(control, Dropdown) and isinstance(value, int) and not setting.choices:
+        if setting.suggestions and isinstance(value, int):
             control.options = _list_numbers(setting, sorted({*setting.suggestions, value}))
         setattr(control, trait_of(control), value)
 
