@@ -38,7 +38,7 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     return NumberField(least, least, greatest, layout=layout(72), **options)
 
 
-def show_value(control: Widget, setting: Setting, value: Value) -> None:
+def show_value(control: Any, setting: Setting, value: Value) -> None:  # noqa: ANN401
     """Show a value of the setting in its control, which does not report it as a choice."""
     with written_by_code(control):
         if setting.suggestions and isinstance(value, int):
