@@ -51,7 +51,7 @@ IN_FUNCTIONS = {"torchvision"}
 IN_FUNCTIONS_OF = {
     "training.history": {"pandas"},
     "rendering.chart_data": {"pandas"},
-    "rendering.series": {"pandas"},
+    "rendering.curves.series": {"pandas"},
     "data.images": {"PIL"},
     "data.handwriting.pictures": {"PIL"},
     "rendering.png_canvas": {"PIL"},

@@ -12,7 +12,7 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.training.evaluation.measures import precision, recall
-from mnist_widgets.training.history import History
+from mnist_widgets.training.history import ACCURACIES, History
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,16 @@ def tabulate_losses(history: History) -> pd.DataFrame:
     epochs.index = ends
     # Int64 has a value for "none", so that the numbers of the epochs stay whole
     return history.to_dataframe("batch").join(epochs).astype({"epoch": "Int64"})
+
+
+def tabulate_accuracies(history: History) -> pd.DataFrame:
+    """Return a row for each epoch: its last batch, and its accuracies from 0 to 1."""
+    ends = list(history.epoch_ends)  # read first: a training may add an epoch meanwhile
+    table = history.to_dataframe("epoch").iloc[: len(ends)]
+    names = [name for name in ACCURACIES if name in table]
+    table = table[names]
+    table.insert(0, "batch", ends)
+    return table
 
 
 def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:

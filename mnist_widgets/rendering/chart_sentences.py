@@ -10,9 +10,11 @@ from torch import Tensor
 
 from mnist_widgets.rendering.captions import format_loss
 from mnist_widgets.rendering.confusion_captions import describe_accuracy, write_share
-from mnist_widgets.rendering.series import LossSeries, Numbers, Points
+from mnist_widgets.rendering.curves.accuracy_series import AccuracySeries
+from mnist_widgets.rendering.curves.loss_series import LossSeries
+from mnist_widgets.rendering.curves.series import Numbers, Points
 from mnist_widgets.training.evaluation.measures import recall
-from mnist_widgets.training.history import History
+from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, History
 
 _MIN_BATCHES = 10  # fewer show no trend
 _NUM_STRETCHES, _MIN_STRETCH = 20, 5  # parts of a training, and the batches in the shortest
@@ -24,6 +26,7 @@ _FAR = 0.25  # a greater distance, as a share, from the first and the last losse
 _FLAT = 0.1  # a greater distance, as a share, from the last losses is not flat
 _DRIFT = 0.03  # a greater change, as a share, from one half of the end to the other is a trend
 _MIN_FLAT = 5  # stretches
+_BETTER = 0.005  # a smaller difference of two accuracies is not named
 
 
 def describe_losses(series: LossSeries) -> str:
@@ -47,6 +50,31 @@ def describe_losses(series: LossSeries) -> str:
     assert first_bad is not None  # noqa: S101 - the last batch is one
     words = f"{_describe_trend(losses, first_bad - 1)}. " if first_bad > 1 else ""
     return f"{words}The loss is no number any more ({last}), first in batch {first_bad:,}."
+
+
+def describe_accuracies(series: AccuracySeries) -> str:
+    """Return the accuracies after the last epoch and the gap between them.
+
+    Args:
+        series: of the training, up to date.
+    """
+    history = series.history
+    shares = {
+        words: share
+        for words, name in (("training", TRAIN_ACCURACY), ("test", TEST_ACCURACY))
+        if (share := history.find_last(name)) is not None
+    }
+    if not shares:
+        return "No accuracy yet. The evaluator computes it at the end of an epoch."
+    parts = [f"{words} accuracy {write_share(share)}" for words, share in shares.items()]
+    words = f"{', '.join(parts).capitalize()} after epoch {history.num_epochs:,}"
+    if (gap := history.accuracy_gap) is not None:
+        words += f": {_describe_gap(gap)}"
+    best = max(history.get(TEST_ACCURACY, []), default=0.0)
+    if "test" in shares and best - shares["test"] >= _BETTER:
+        epoch = history[TEST_ACCURACY].index(best) + 1
+        words += f". Highest test accuracy after epoch {epoch:,}, {write_share(best)}"
+    return f"{words}."
 
 
 def describe_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> str:
@@ -173,6 +201,13 @@ def _describe_epochs(history: History) -> str:
     if last - lowest > _SAME * abs(last):
         words += f"; lowest after epoch {losses.index(lowest) + 1:,}, at {format_loss(lowest)}"
     return f"{words}."
+
+
+def _describe_gap(gap: float) -> str:
+    """Return a gap in percentage points in words; it is negative if the test is better."""
+    if gap < 0:
+        return f"the test accuracy is {-gap:.1f} percentage points higher"
+    return f"a gap of {gap:.1f} percentage points" if gap else "no gap"
 
 
 def _list_first(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ LIGHT = {
     "faint": "#4898cf",  # between a blue and the background
     "mean": "#d55e00",
     "test": "#009e73",
+    "train": "#d55e00",
     # frames of images; an image is black and white in both themes
     "right": "#009e73",
     "wrong": "#d55e00",
@@ -21,7 +22,13 @@ LIGHT = {
     "diagonal": "rgba(128, 128, 128, 0.22)",  # while the mistakes are highlighted
 }
 """Colours on light pages, as CSS writes them."""
-DARK = {"strong": "#56b4e9", "faint": "#2a7db0", "mean": "#e69f00", "test": "#cc79a7"}
+DARK = {
+    "strong": "#56b4e9",
+    "faint": "#2a7db0",
+    "mean": "#e69f00",
+    "test": "#cc79a7",
+    "train": "#e69f00",
+}
 """The colours that differ on dark pages."""
 
 LOSS_KEY = {
@@ -31,6 +38,10 @@ LOSS_KEY = {
     "test": "test loss",
 }
 """The lines and points of a loss chart, by the names of their colours."""
+
+
+ACCURACY_KEY = {"train": "training accuracy", "test": "test accuracy"}
+"""The lines of an accuracy chart, by the names of their colours."""
 
 
 def css_variables() -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from mnist_widgets.data.images import to_pixels
 from mnist_widgets.rendering.confusion_captions import color_cells, write_cells
-from mnist_widgets.rendering.palette import LIGHT, LOSS_KEY, blend_with_white
+from mnist_widgets.rendering.curves.curves import Curves
+from mnist_widgets.rendering.curves.series import Numbers
+from mnist_widgets.rendering.palette import LIGHT, blend_with_white
 from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
-from mnist_widgets.rendering.series import LossSeries, Numbers
 
 PLOT = (58, 34, 622, 258)
-"""Left, top, right and bottom of the axes of the loss chart, in pixels of the page."""
+"""Left, top, right and bottom of the axes of a chart of curves, in pixels of the page."""
 
 CELL_PX, TILE_PX = 40, 36
 """Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
@@ -22,18 +23,29 @@ CELL_PX, TILE_PX = 40, 36
 # For each verdict: the colour and the width of an image's frame.
 _FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
 
-# For each line of the loss chart: its width, 0 for no line; and the number of corners of its dots,
-# 0 for round dots, None for no dots.
-_STYLES = {"faint": (1, None), "strong": (2, None), "test": (2, 4), "mean": (0, 0)}
+# For each line of a chart of curves, from back to front: its width, 0 for no line; and the corners
+# of its dots, 0 for round dots, None for no dots.
+_STYLES: dict[str, tuple[int, int | None]] = {
+    "faint": (1, None),
+    "strong": (2, None),
+    "test": (2, 4),
+    "train": (2, 0),
+    "mean": (0, 0),
+}
 
 
-def draw_losses(series: LossSeries) -> bytes:
-    """Draw each batch's loss, a smoothed line, and the mean and test loss of each epoch.
+def draw_curves(curves: Curves, axis_label: str, key: Mapping[str, str]) -> bytes:
+    """Draw the losses or the accuracies of a training.
+
+    Args:
+        curves: what to draw.
+        axis_label: names the values.
+        key: the words of lines and points, by the names of their colours.
 
     Returns:
         A PNG, 640 by 300 pixels of the page.
     """
-    x_range, y_range = series.choose_axes()
+    x_range, y_range = curves.choose_axes()
     canvas = Canvas(640, 300)
     left, top, right, bottom = PLOT
 
@@ -50,16 +62,17 @@ def draw_losses(series: LossSeries) -> bytes:
         canvas.line([(left, y), (right, y)], GRID)
         canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
     canvas.text(((left + right) / 2, bottom + 32), "Batch")
-    canvas.text_upwards((12, (top + bottom) / 2), "Loss")
+    canvas.text_upwards((12, (top + bottom) / 2), axis_label)
     x = left
-    for name, label in LOSS_KEY.items():
+    for name, label in key.items():
         _draw_line(canvas, name, [(x, 14), (x + 22, 14)], [(x + 11, 14)])
         canvas.text((x + 28, 14), label, anchor="lm")
         x += 48 + text_width(label)
-    of_batches = zip(*series.batches, strict=True)
-    lines = [*of_batches, series.test_losses, series.means]
-    for name, (batches, losses) in zip(_STYLES, lines, strict=True):
-        points = list(zip(find_x(batches), find_y(losses), strict=True))
+    (faint, strong) = zip(*curves.batches, strict=True)
+    lines = {"faint": faint, "strong": strong, **curves.epochs}
+    for name in filter(lines.__contains__, _STYLES):
+        batches, values = lines[name]
+        points = list(zip(find_x(batches), find_y(values), strict=True))
         _draw_line(canvas, name, points, points)
     return canvas.to_png()
 

@@ -20,17 +20,18 @@ from torch.nn.parameter import UninitializedParameter
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
 from mnist_widgets.rendering.static_views import (
     StaticView,
     format_metric,
     join_views,
     render_confusion,
-    render_losses,
     tabulate_epochs,
 )
 from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def write_report(trainer: Trainer, state: str, error: BaseException | None = Non
     versions = ", ".join([f"Python {platform.python_version()}", *packages, platform.system()])
     sections = {
         "How it ended": StaticView.of_words(_describe_ending(trainer, state, error)),
-        "Loss": render_losses(history),
+        **{curve.title: curve.render(history) for curve in _choose_curves(history)},
         "Epochs": tabulate_epochs(history),
         "Confusion matrix": _show_confusion(trainer),
         "Settings": _describe_settings(trainer),
@@ -114,6 +115,11 @@ def write_report(trainer: Trainer, state: str, error: BaseException | None = Non
     when = StaticView.of_words(f"Made on {datetime.now().astimezone():%Y-%m-%d at %H:%M}.")
     page = join_views([when, *(view.titled(name, level=2) for name, view in sections.items())])
     return ReportPage(title, f"<h1>{title}</h1>{page.html}", f"{title}. {page.text}")
+
+
+def _choose_curves(history: History) -> list[Quantity]:
+    """Return what there are curves of: accuracies only if there are two to compare."""
+    return [LOSS] if history.accuracy_gap is None else [LOSS, ACCURACY]
 
 
 def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> str:

@@ -15,16 +15,11 @@ import numpy as np
 from torch import Tensor
 
 from mnist_widgets.rendering.captions import format_loss
-from mnist_widgets.rendering.chart_sentences import describe_confusion, describe_losses
+from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import write_share
+from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, smooth_at
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
-from mnist_widgets.rendering.png_charts import (
-    draw_confusion,
-    draw_images,
-    draw_losses,
-    draw_prediction,
-)
-from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries, smooth_at
+from mnist_widgets.rendering.png_charts import draw_confusion, draw_images, draw_prediction
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
 
@@ -121,23 +116,6 @@ def join_views(views: Iterable[StaticView]) -> StaticView:
     return StaticView(
         "\n\n".join(view.text for view in all_views), "".join(view.html for view in all_views)
     )
-
-
-def render_losses(
-    history: History, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False
-) -> StaticView:
-    """Return the loss chart, and its trend in words.
-
-    Args:
-        history: the history to show.
-        smoothing: strength of the smoothed line, from 0 to below 1.
-        log_scale: whether the loss is drawn on a logarithmic scale.
-    """
-    series = LossSeries(history, smoothing, log_scale)
-    words = describe_losses(series)
-    if not series.num_batches:
-        return StaticView.of_words(words)
-    return StaticView.of_picture(draw_losses(series), words, f"Loss curve. {words}")
 
 
 def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: str) -> StaticView:

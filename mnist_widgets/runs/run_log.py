@@ -11,7 +11,7 @@ from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.system.listeners import HasListeners
-from mnist_widgets.training.history import History
+from mnist_widgets.training.history import TEST_ACCURACY, History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 
@@ -32,6 +32,7 @@ class Run:
         duration_s: seconds of training, without evaluations and pauses.
         learning_rates: those of its batches, in order; several if the rate was changed.
         is_shown: whether the chart shows it.
+        expected_accuracy: the test accuracy that a person expected, 0 to 1; None without one.
     """
 
     number: int
@@ -40,11 +41,12 @@ class Run:
     duration_s: float = 0.0
     learning_rates: list[float] = field(default_factory=list)
     is_shown: bool = True
+    expected_accuracy: float | None = None
 
     @property
     def best_accuracy(self) -> float | None:
         """The best test accuracy of its epochs, 0 to 1; None before there is one."""
-        return max(self.history.get("test_accuracy", []), default=None)
+        return max(self.history.get(TEST_ACCURACY, []), default=None)
 
     @property
     def latest_config(self) -> RunConfig | None:
@@ -100,6 +102,8 @@ class RunLog(HasListeners):
         ```
 
     Attributes:
+        expected_accuracy: the test accuracy that a person expects of the next run, or of the
+            current one if that is trained on; 0 to 1, or None. Set it before the training starts.
         runs: the last `MAX_RUNS` runs, in the order in which they began.
         current: the run under way or just ended; None from a reset to the next batch.
     """
@@ -111,6 +115,7 @@ class RunLog(HasListeners):
         self.runs: tuple[Run, ...] = ()
         self.current: Run | None = None
         self._num_begun = 0
+        self.expected_accuracy: float | None = None
 
     @property
     def earlier_shown(self) -> tuple[Run, ...]:
@@ -131,11 +136,16 @@ class RunLog(HasListeners):
         with self._changing:
             self._num_begun += 1
             run = Run(self._num_begun, config, history, learning_rates=[learning_rate])
+            run.expected_accuracy = self.expected_accuracy
             self.current = run
             self.runs = (*self.runs, run)[-MAX_RUNS:]
             self._hide_surplus()
         self.call_listeners()
         return run
+
+    def on_expectation(self, change: dict[str, float | None]) -> None:
+        """Keep another expected accuracy with the next run; a handler for `observe`."""
+        self.expected_accuracy = change["new"]
 
     def close_current(self) -> None:
         """Make the current run one of the earlier ones."""
@@ -176,6 +186,11 @@ class _Recorder(Callback):
     def __init__(self, log: RunLog) -> None:
         self._log = log
         self._run: Run | None = None
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Keep the newest expectation with a run that is trained on."""
+        if self._run is not None:
+            self._run.expected_accuracy = self._log.expected_accuracy
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Begin the run with its first batch; add the time, and a learning rate that is new."""

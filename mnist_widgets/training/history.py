@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+ACCURACIES = TRAIN_ACCURACY, TEST_ACCURACY = "train_accuracy", "test_accuracy"
+"""The names of the accuracies among the metrics of an epoch; they are from 0 to 1."""
+
 
 class History(dict[str, list[float]]):
     """Lists of each epoch's values by name, as the tutorial's `trainer` returns them.
@@ -33,6 +36,24 @@ class History(dict[str, list[float]]):
     def num_epochs(self) -> int:
         """The number of complete epochs."""
         return len(self.epoch_ends)
+
+    def find_last(self, name: str) -> float | None:
+        """Return the value of the last complete epoch; None if it has none, or no number."""
+        values, num_epochs = self.get(name, []), self.num_epochs
+        is_there = 0 < num_epochs <= len(values) and math.isfinite(values[num_epochs - 1])
+        return values[num_epochs - 1] if is_there else None
+
+    @property
+    def accuracy_gap(self) -> float | None:
+        """Training accuracy minus test accuracy after the last epoch, in percentage points.
+
+        Both are rounded to a tenth of a per cent first: it is the difference of the numbers that
+        are shown. None if one of them is missing.
+        """
+        train, test = self.find_last(TRAIN_ACCURACY), self.find_last(TEST_ACCURACY)
+        if train is None or test is None:
+            return None
+        return round(round(100 * train, 1) - round(100 * test, 1), 1)
 
     def add_batch(self, loss: float) -> int:
         """Append the loss of one batch and return the number of batches."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipywidgets import HBox, VBox, Widget
+from ipywidgets import HTML, HBox, VBox, Widget
 
 from mnist_widgets.rendering.chart_data import write_html
 from mnist_widgets.session.open_sessions import is_training
@@ -42,6 +42,7 @@ class ChartPanel(Panel):
         chart: Widget,
         below: Sequence[Widget] = (),
     ) -> None:
+        self._heading: HTML | None = None  # in the row of controls
         self._footer = ChartFooter(name, self._write_file)
         self._footer.observe(lambda _change: self.schedule_redraw(urgent=True), "shows_data")
         self._controls = HBox(controls, layout=ROW).add_class("mw-controls")
@@ -76,7 +77,8 @@ class ChartPanel(Panel):
         if is_hidden:
             super().show_heading(title, is_hidden=True)
             return
-        self._controls.children = (heading(title), *self._controls.children)
+        self._heading = heading(title)
+        self._controls.children = (self._heading, *self._controls.children)
 
     def mark_static_view_stale(self) -> None:
         """Note that the static view must be written again; update the table and the speech."""

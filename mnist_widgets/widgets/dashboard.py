@@ -70,6 +70,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     wait: bool | None = None,
     device: torch.device | str | None = None,
     monitor: bool = True,
+    guess: bool = False,
 ) -> Dashboard:
     """Return a complete lab: train, look inside, compare runs.
 
@@ -92,6 +93,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
         monitor: whether a `HealthMonitor` looks for signs of a sick training.
+        guess: whether there is a field for the test accuracy that a person expects of a run.
 
     Raises:
         TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
@@ -101,9 +103,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    lab = Dashboard(
-        factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, monitor=monitor
-    )
+    flags = {"monitor": monitor, "guess": guess}
+    lab = Dashboard(factory, epochs=epochs, hide=hide, lock=lock, show=show, wait=wait, **flags)
     replace_open_lab(lab)
     return lab
 
@@ -127,6 +128,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         show: names of panels to open at once.
         wait: as for `TrainingSession`.
         monitor: whether a `HealthMonitor` watches each training.
+        guess: as for `TrainingPanel`.
 
     Attributes:
         session: the training.
@@ -146,6 +148,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         show: Iterable[str] = (),
         wait: bool | None = None,
         monitor: bool = True,
+        guess: bool = False,
     ) -> None:
         has_settings = factory.model is None
         settings = {*(CONTROLS if has_settings else ()), "epochs"}
@@ -160,12 +163,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         # what fails up to here leaves no widget behind
         self.session = TrainingSession(trainer, wait, factory.choose_trainer)
         self.run_log = RunLog()
-        training = LabTrainingPanel(
-            self.session,
-            epochs,
-            lock_epochs="epochs" in locked,
-            hide_epochs="epochs" in hidden,
-        )
+        in_epochs = {"lock_epochs": "epochs" in locked, "hide_epochs": "epochs" in hidden}
+        training = LabTrainingPanel(self.session, epochs, **in_epochs, guess=guess)
+        training.observe(self.run_log.on_expectation, "expected_accuracy")
         builders = self._builders(hidden, locked)
         self.panels: dict[str, Any] = {"training": training}
         at_once = panels - hidden - set(ON_REQUEST)
@@ -284,10 +284,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             return
         names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
         for run in self.run_log.runs:
-            if run.number in names and run.best_accuracy is not None:
-                names[run.number] += (
-                    f", best epoch's test accuracy {write_share(run.best_accuracy)}"
-                )
+            if run.number in names and (best := run.best_accuracy) is not None:
+                names[run.number] += f", best epoch's test accuracy {write_share(best)}"
         self._loss_chart.show_runs(
             [(names[run.number], run.history) for run in shown if run.number in names],
             names.get(current.number, "") if current else "",

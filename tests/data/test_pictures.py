@@ -206,6 +206,7 @@ def spread_digits(num_digits):
     ("photo", "reason"),
     [
         (draw_photo([]), "no ink"),
+        (Image.new("L", (300, 400)), "no ink"),
         (draw_photo([], shadow=0.6), "no ink"),
         (draw_photo([], noise=8), "no ink"),
         (draw_photo(spread_digits(2), height=0.25, place=(0.1, 0.3)), "more than one digit"),
@@ -214,7 +215,17 @@ def spread_digits(num_digits):
         (draw_photo(STROKES[8], place=(0.8, 0.3)), "touches the edge"),
         (draw_photo(STROKES[8], size=(12, 60), height=0.2), "12 x 60 pixels"),
     ],
-    ids=["blank", "shadow", "grain", "two digits", "seven digits", "small", "edge", "few pixels"],
+    ids=[
+        "blank",
+        "black",
+        "shadow",
+        "grain",
+        "two digits",
+        "seven digits",
+        "small",
+        "edge",
+        "few pixels",
+    ],
 )
 def test_photos_that_do_not_hold_one_digit_are_refused(photo, reason, tmp_path):
     with pytest.raises(DataError, match=rf"7\.png: .*{reason}"):

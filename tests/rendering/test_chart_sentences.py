@@ -15,7 +15,7 @@ from mnist_widgets.rendering.chart_sentences import (
     describe_losses,
     describe_page,
 )
-from mnist_widgets.rendering.series import LossSeries
+from mnist_widgets.rendering.curves.loss_series import LossSeries
 
 DIGITS = "0123456789"
 

@@ -61,10 +61,11 @@ def test_a_page_holds_curve_matrix_settings_ending_and_versions(session):
     page = session.report().html
     tags = Tags(page)
     pictures = [attrs for tag, attrs in tags.seen if tag == "img"]
-    assert [picture["alt"].partition(".")[0] for picture in pictures] == [
-        "Loss curve",
-        "Confusion matrix: a row for each true digit, a column for each predicted one",
-    ]
+    names = [picture["alt"].partition(".")[0] for picture in pictures]
+    assert names[0] == "Loss curve"
+    assert names[-1] == (
+        "Confusion matrix: a row for each true digit, a column for each predicted one"
+    )
     assert "The training finished" in page
     assert "2 whole epochs" in page
     assert "SimpleNet(28 * 28, 10, hidden_units=8)" in page
@@ -211,3 +212,15 @@ def test_the_code_says_what_to_fill_in_for_own_data_and_an_own_step(data):
     assert "train_set, test_set = ...  # FILL IN: your own data, two DigitSets of 3 classes" in page
     assert "train_step = ...  # FILL IN" in page
     assert "SimpleNet(28 * 28, 3, hidden_units=512)" in page
+
+
+def test_a_page_has_a_curve_of_accuracies_if_there_is_a_gap(session):
+    session.start(2)
+    session.join(60)
+    history = session.trainer.history
+    history["train_accuracy"], history["test_accuracy"] = [0.8, 0.95], [0.8, 0.75]
+    page = session.report()
+    assert 'alt="Accuracy curve.' in page.html
+    assert "a gap of 20.0 percentage points" in page.text
+    del history["train_accuracy"]
+    assert "Accuracy curve" not in session.report().html

@@ -14,6 +14,9 @@ from PIL import Image
 
 from mnist_widgets import History
 from mnist_widgets.rendering.chart_sentences import describe_confusion, describe_losses
+from mnist_widgets.rendering.curves.accuracy_series import AccuracySeries
+from mnist_widgets.rendering.curves.loss_series import LossSeries
+from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS
 from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
 from mnist_widgets.rendering.png_charts import (
@@ -22,16 +25,13 @@ from mnist_widgets.rendering.png_charts import (
     TILE_PX,
     draw_confusion,
     draw_images,
-    draw_losses,
     draw_prediction,
 )
-from mnist_widgets.rendering.series import LossSeries
 from mnist_widgets.rendering.static_views import (
     StaticView,
     join_views,
     render_confusion,
     render_images,
-    render_losses,
     render_prediction,
     tabulate_batches,
     tabulate_counts,
@@ -83,7 +83,7 @@ def counts():
 
 
 def test_the_loss_picture_draws_each_loss_at_its_place(history):
-    x, y = in_plot(find_color(draw_losses(LossSeries(history, 0)), "strong"))
+    x, y = in_plot(find_color(LOSS.draw(LossSeries(history, 0)), "strong"))
     left, top, right, bottom = PLOT
     for batch, loss in enumerate(history.batch_losses[:5], start=1):
         place = left + batch / 10 * (right - left)  # the axis reaches to batch 10,
@@ -95,7 +95,7 @@ def test_the_loss_picture_draws_each_loss_at_its_place(history):
 
 @pytest.mark.parametrize(("color", "values"), [("mean", [2.2, 1.0]), ("test", [0.5, 3.0])])
 def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, values):
-    x, y = in_plot(find_color(draw_losses(LossSeries(history)), color))
+    x, y = in_plot(find_color(LOSS.draw(LossSeries(history)), color))
     left, top, right, bottom = PLOT
     for end, value in zip((5, 10), values, strict=True):
         near = np.abs(x - (left + end / 10 * (right - left))) <= 3
@@ -105,7 +105,7 @@ def test_the_loss_picture_draws_the_epochs_where_they_ended(history, color, valu
 def test_a_logarithmic_loss_picture_omits_losses_that_it_cannot_show(history):
     history.add_batch(0.0)
     history.add_batch(math.nan)
-    x, _ = in_plot(find_color(draw_losses(LossSeries(history, 0, is_log=True)), "strong"))
+    x, _ = in_plot(find_color(LOSS.draw(LossSeries(history, 0, is_log=True)), "strong"))
     left, _, right, _ = PLOT
     # the dot of the last epoch lies over the line's end
     assert x.max() == pytest.approx(left + 10 / 12 * (right - left), abs=6)
@@ -114,15 +114,15 @@ def test_a_logarithmic_loss_picture_omits_losses_that_it_cannot_show(history):
 def test_a_diverged_training_still_has_a_picture():
     history = History()
     history.add_batch(math.nan)
-    assert pixels_of(draw_losses(LossSeries(history))).shape == (600, 1280, 3)
+    assert pixels_of(LOSS.draw(LossSeries(history))).shape == (600, 1280, 3)
 
 
 def test_the_loss_static_view_shows_what_the_chart_shows_and_says(history):
-    view = render_losses(history, 0.5, log_scale=True)
+    view = LOSS.render(history, 0.5, log_scale=True)
     series = LossSeries(history, 0.5, is_log=True)
     assert view.text == describe_losses(series)
-    assert base64.b64encode(draw_losses(series)).decode() in view.html
-    assert render_losses(History()).text == "No batch has been trained yet."
+    assert base64.b64encode(LOSS.draw(series)).decode() in view.html
+    assert LOSS.render(History()).text == "No batch has been trained yet."
 
 
 def test_the_table_of_epochs_holds_the_last_ones(history):
@@ -291,7 +291,7 @@ def test_nan_probabilities_have_a_picture():
 
 
 def test_static_views_hold_nothing_that_github_removes(history, counts):
-    curve, matrix = render_losses(history), render_confusion(counts, DIGITS, "digit")
+    curve, matrix = LOSS.render(history), render_confusion(counts, DIGITS, "digit")
     view = join_views([curve.titled("Loss"), matrix])
     assert not re.search(r"<(?:style|script|svg)|style=|class=", view.html)
     assert "Loss\n----\nLoss fell from 4.00 " in view.text
@@ -300,3 +300,18 @@ def test_static_views_hold_nothing_that_github_removes(history, counts):
     assert len(pictures) == 2
     for picture, width in zip(pictures, widths, strict=True):
         assert Image.open(io.BytesIO(base64.b64decode(picture))).width == int(width) * PIXEL_RATIO
+
+
+@pytest.mark.parametrize(("color", "accuracies"), [("train", [70, 90]), ("test", [60, 65])])
+def test_the_accuracy_picture_draws_the_epochs_where_they_ended(color, accuracies):
+    history = History()
+    for train, test in ((0.7, 0.6), (0.9, 0.65)):
+        for _ in range(5):
+            history.add_batch(1.0)
+        history.add_epoch(1.0, {"train_accuracy": train, "test_accuracy": test})
+    x, y = in_plot(find_color(ACCURACY.draw(AccuracySeries(history)), color))
+    left, top, right, bottom = PLOT
+    for end, value in zip((5, 10), accuracies, strict=True):
+        near = np.abs(x - (left + end / 10 * (right - left))) <= 3
+        height = bottom - (value - 60) / 40 * (bottom - top)
+        assert np.median(y[near]) == pytest.approx(height, abs=3)

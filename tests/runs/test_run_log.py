@@ -206,3 +206,19 @@ def test_listeners_are_called_for_runs_and_epochs_but_not_for_every_batch(log, t
     before = len(calls)
     train()
     assert len(calls) == before
+
+
+def test_an_expected_accuracy_is_kept_with_the_next_run_and_with_one_that_goes_on(
+    log, make_recorded
+):
+    trainer = make_recorded()
+    log.expected_accuracy = 0.9
+    trainer.fit(1)
+    assert log.runs[0].expected_accuracy == 0.9
+    log.expected_accuracy = 0.95
+    assert log.runs[0].expected_accuracy == 0.9  # until the training goes on
+    trainer.fit(1)
+    assert log.runs[0].expected_accuracy == 0.95
+    log.expected_accuracy = None
+    make_recorded().fit(1)
+    assert [run.expected_accuracy for run in log.runs] == [0.95, None]

@@ -127,7 +127,7 @@ def test_another_choice_removes_the_verdict():
     choose(panel, case.fault, case.evidence)
     assert panel.is_right
     panel.fault = next(fault for fault in FAULTS if fault != case.fault)
-    assert words_of(panel) == ""
+    assert words_of(panel) == "Not checked yet."
     assert not panel.is_right
 
 

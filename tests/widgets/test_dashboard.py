@@ -10,6 +10,7 @@ import weakref
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from ipywidgets import Text
 from settled_lab import settle, shown_probabilities
 
 from mnist_widgets import (
@@ -692,3 +693,15 @@ def test_twenty_labs_in_a_row_leave_no_more_than_one(make_lab):
     assert live() == first
     lab.close()
     assert lab.session.can("start") is False
+
+
+def test_a_guess_is_kept_with_the_run_it_was_made_for(make_lab):
+    lab = make_lab(guess=True, epochs=1)
+    panel = lab.panels["training"]
+    next(part for part in panel._parts() if isinstance(part, Text)).value = "80"
+    panel._buttons["start"].click()
+    lab.session.join(TIMEOUT_S)
+    settle(lab)
+    (run,) = lab.run_log.runs
+    assert run.expected_accuracy == 0.8
+    assert "You expected 80 %" in panel._status.value

@@ -133,8 +133,8 @@ def measure_contrast(photo: Tensor) -> Tensor:
     paper = -functional.max_pool2d(-paper, 3, 1, 1)  # interpolation would leave a line at an edge
     paper = functional.interpolate(paper, size=size, mode="bilinear")[0, 0]
     smooth = functional.avg_pool2d(gray[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
-    contrast = paper - smooth if is_dark else 1 - smooth / paper.clamp(min=0.05)
-    return contrast.clamp(0, 1)
+    contrast = (paper - smooth).clamp(min=0)
+    return contrast if is_dark else contrast / paper.clamp(min=0.05)
 
 
 def _spread_maximum(images: Tensor) -> Tensor:

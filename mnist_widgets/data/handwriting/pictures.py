@@ -21,11 +21,12 @@ from mnist_widgets.system.user_warnings import warn_user
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_PIXELS = 100_000_000
-"""In a picture; the largest photos of a phone have about this size. A small, hostile file can
-unfold to far more and fill the memory."""
+MOST_PIXELS = 50_000_000
+"""In a picture, as many as a phone's camera has. They take up to 400 MB while they are decoded; a
+small, hostile file can unfold to far more."""
 
 FEWEST_PIXELS_A_SIDE = 16
+"""In a picture; MNIST's own images have 28."""
 
 _LOADED = {".png", ".jpg", ".jpeg"}
 _CONVERT = "open it and save or export it as JPEG"

@@ -15,6 +15,8 @@ from mnist_widgets.widgets.panel import Panel
 from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, dropdown
 
 _CHOOSE = "Choose a fault and an evidence first."
+# A click can reach the kernel before the choice made just before it.
+_NOT_CHECKED = "Not checked yet."
 _WORDS = {True: "Right.", False: "Not yet."}
 
 
@@ -99,6 +101,6 @@ class DiagnosisPanel(Panel):
         return [f"Fault: {self.fault}.", f"Evidence: {self.evidence}.", state, self._words]
 
     def _on_choice(self, _change: object) -> None:
-        """Remove a verdict that is about other choices."""
-        self._is_right, self._words = None, ""
+        """Replace a verdict, which is about other choices."""
+        self._is_right, self._words = None, _NOT_CHECKED if self._words else ""
         self.schedule_redraw(urgent=True)

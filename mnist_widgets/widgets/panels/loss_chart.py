@@ -1,4 +1,4 @@
-"""A live chart of the training loss: each batch, a smoothed line, and each epoch."""
+"""A live chart of the training loss, or of the accuracies of each epoch."""
 
 from __future__ import annotations
 
@@ -9,25 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from bqplot import Figure, Lines, Scatter
-from ipywidgets import HTML, Checkbox, link
-from traitlets import Bool, Float, TraitError, validate
+from ipywidgets import HTML, Checkbox, Dropdown, link
+from traitlets import Bool, Enum, Float, TraitError, validate
 
-from mnist_widgets.rendering.chart_data import tabulate_losses
-from mnist_widgets.rendering.chart_sentences import describe_losses
-from mnist_widgets.rendering.palette import LOSS_KEY
-from mnist_widgets.rendering.png_charts import draw_losses
-from mnist_widgets.rendering.series import DEFAULT_SMOOTHING, LossSeries, Points
-from mnist_widgets.rendering.static_views import (
-    StaticView,
-    join_views,
-    render_losses,
-    tabulate_batches,
-    tabulate_epochs,
-)
-from mnist_widgets.training.history import History
+from mnist_widgets.rendering.curves.curves import NO_POINTS
+from mnist_widgets.rendering.curves.quantities import LOSS, QUANTITIES, Quantity
+from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, Points
+from mnist_widgets.rendering.static_views import StaticView, join_views, tabulate_epochs
+from mnist_widgets.training.history import ACCURACIES, History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
+from mnist_widgets.widgets.parts.controls import dropdown
 from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.figures import DataAxis, build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
@@ -37,9 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _HEIGHT_PX = 285
-_KEY = "".join(
-    f'<span><i class="mw-key-{name}"></i>{label}</span>' for name, label in LOSS_KEY.items()
-)
 
 
 class LossChart(ChartPanel, Callback):
@@ -57,27 +47,36 @@ class LossChart(ChartPanel, Callback):
     Args:
         smoothing: weight of the past in each point of the smoothed line, from 0 to 0.99.
         log_scale: whether the loss is drawn on a logarithmic scale.
+        quantity: `"loss"`, or `"accuracy"` for training and test accuracy at each epoch's end. The
+            chart has a list to choose from as soon as its history has an accuracy.
 
     Attributes:
         smoothing: the same, a trait.
         log_scale: the same, a trait.
+        quantity: the same, a trait.
         history: what the chart shows: the trainer's history, or what was added by hand.
     """
 
     smoothing = Float(DEFAULT_SMOOTHING)
     log_scale = Bool(False)
+    quantity = Enum(tuple(QUANTITIES), "loss")
 
-    def __init__(self, smoothing: float = DEFAULT_SMOOTHING, log_scale: bool = False) -> None:
+    def __init__(
+        self,
+        smoothing: float = DEFAULT_SMOOTHING,
+        log_scale: bool = False,
+        quantity: str = "loss",
+    ) -> None:
         self.history, self._is_trainers = History(), False
-        self._series = LossSeries(self.history)
+        self._drawn, self._curves = LOSS, LOSS.read(self.history)
         self._figure = self._build_figure()
-        key = HTML(f'<div class="mw-key">{_KEY}</div>')
-        below = [key, self._earlier_runs.key]
+        self._key = HTML()
+        below = [self._key, self._earlier_runs.key]
         super().__init__("mw-loss-chart", "Loss chart", self._build_controls(), self._figure, below)
-        self.smoothing, self.log_scale = smoothing, log_scale
+        self.smoothing, self.log_scale, self.quantity = smoothing, log_scale, quantity
         self.redraw()
         on_setting = partial(self.schedule_redraw, urgent=True)
-        self.observe(on_setting, names=["smoothing", "log_scale"])
+        self.observe(on_setting, names=["smoothing", "log_scale", "quantity"])
 
     def add_batch(self, loss: float | torch.Tensor) -> None:
         """Draw one more batch of a loop of your own.
@@ -101,7 +100,7 @@ class LossChart(ChartPanel, Callback):
         scheduler.schedule(self.redraw)
 
     def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
-        """Draw the smoothed losses of earlier runs as thin lines beside the present run.
+        """Draw the smoothed losses or test accuracies of earlier runs as thin lines, too.
 
         Args:
             runs: a label and the history of each; the last four are drawn. An empty list removes
@@ -135,36 +134,49 @@ class LossChart(ChartPanel, Callback):
 
     def to_png(self) -> bytes:
         """Return the curves without earlier runs as a PNG, dark on white."""
-        return draw_losses(LossSeries(self.history, self.smoothing, self.log_scale))
+        curves = self._shown.read(self.history, self.smoothing, self.log_scale)
+        return self._shown.draw(curves)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a row for each batch, with the epoch's metrics at the last of each epoch."""
-        return tabulate_losses(self.history)
+        """Return the numbers shown.
+
+        For the loss a row for each batch, with the epoch's metrics at the last of each epoch; for
+        the accuracies a row for each epoch.
+        """
+        return self._shown.tabulate(self.history)
 
     def static_view(self) -> StaticView:
-        """Return the curve, the last losses and the last epochs, without earlier runs."""
-        curve = render_losses(self.history, self.smoothing, self.log_scale)
+        """Return the curve, a sentence about it and the last epochs, without earlier runs."""
+        curve = self._shown.render(self.history, self.smoothing, self.log_scale)
         epochs = tabulate_epochs(self.history, max_epochs=10)
         return join_views([curve, epochs]) if self.history.num_epochs else curve
 
     def redraw(self) -> None:
         """Update the widgets from the history; called by the redraw scheduler."""
-        settings = (self.smoothing, self.log_scale)
-        self._series.update(self.history, *settings)
-        self._earlier_runs.update(*settings)
-        ranges = self._series.choose_axes(self._earlier_runs.lines)
+        quantity, settings = self._shown, (self.smoothing, self.log_scale)
+        if quantity is not self._drawn:
+            self._drawn, self._curves = quantity, quantity.read(self.history, *settings)
+        curves = self._curves
+        curves.update(self.history, *settings)
+        self._show_choices(quantity)
+        self._earlier_runs.update(quantity, *settings)
+        ranges = curves.choose_axes(self._earlier_runs.lines)
+        self._y_axis.axis.label = quantity.axis_label
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
             axis.show(new_range)
         self._earlier_runs.draw(self._x_axis, self._y_axis)
-        self._show_points(self._batches, self._series.batches)
-        self._show_points(self._epoch_means, self._series.means)
-        self._show_points(self._test_losses, self._series.test_losses)
-        has_losses = self._series.num_batches > 0
-        self._show_caption(describe_losses(self._series), is_news=has_losses)
+        self._show_points(self._batches, curves.batches)
+        for name, mark in self._epochs.items():
+            self._show_points(mark, curves.epochs.get(name, NO_POINTS))
+        self._show_caption(quantity.describe(curves), is_news=not curves.is_empty)
         self.mark_static_view_stale()
 
+    @property
+    def _shown(self) -> Quantity:
+        return QUANTITIES[self.quantity]
+
     def _write_table(self) -> str:
-        return tabulate_batches(self.history, self.smoothing).html
+        return self._shown.tabulate_page(self.history, self.smoothing).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
@@ -182,31 +194,29 @@ class LossChart(ChartPanel, Callback):
         # one mark for both lines: a second one would cost the browser a second redraw
         colors = ["var(--mw-faint)", "var(--mw-strong)"]
         self._batches = Lines(scales=scales, colors=colors, stroke_width=1.8)
-        self._test_losses = Lines(
-            scales=scales,
-            colors=["var(--mw-test)"],
-            line_style="dashed",
-            stroke_width=2.5,
-            marker="diamond",
-            marker_size=45,
-        )
-        self._epoch_means = Scatter(
+        means = Scatter(
             scales=scales,
             colors=["var(--mw-mean)"],
             stroke="var(--jp-layout-color0, white)",
             stroke_width=1.5,
             default_size=80,
         )
+        line = partial(Lines, scales=scales, stroke_width=2.5)
+        train = line(colors=["var(--mw-train)"], marker="circle", marker_size=45)
+        test = line(
+            colors=["var(--mw-test)"], line_style="dashed", marker="diamond", marker_size=45
+        )
+        self._epochs = {"mean": means, "train": train, "test": test}
         return build_figure(
-            [self._earlier_runs.mark, self._batches, self._epoch_means, self._test_losses],
+            [self._earlier_runs.mark, self._batches, *self._epochs.values()],
             [self._x_axis.axis, self._y_axis.axis],
             {"top": 12, "bottom": 42, "left": 60, "right": 18},
             _HEIGHT_PX,
         )
 
-    def _build_controls(self) -> list[NumberField | Checkbox]:
+    def _build_controls(self) -> list[NumberField | Checkbox | Dropdown]:
         tooltip = "Weight of the past in each point of the smoothed line; 0 is none"
-        field = NumberField(
+        self._smoothing = field = NumberField(
             self.smoothing,
             0,
             0.99,
@@ -215,7 +225,7 @@ class LossChart(ChartPanel, Callback):
             style={"description_width": "72px"},
             layout={"width": "128px"},
         )
-        log_scale = Checkbox(
+        self._log_scale = log_scale = Checkbox(
             description="Log scale",
             tooltip="Draw the losses on a logarithmic scale",
             indent=False,
@@ -223,7 +233,27 @@ class LossChart(ChartPanel, Callback):
         )
         link((self, "smoothing"), (field, "number"))
         link((self, "log_scale"), (log_scale, "value"))
-        return [field, log_scale]
+        options = [(quantity.title, name) for name, quantity in QUANTITIES.items()]
+        about = "Draw the loss, or the accuracies at the end of each epoch"
+        self._quantities = dropdown("Show", about, options, label_px=40, width_px=136)
+        link((self, "quantity"), (self._quantities, "value"))
+        return [self._quantities, field, log_scale]
+
+    def _show_choices(self, quantity: Quantity) -> None:
+        """Update names, controls and key; a control without use keeps its place."""
+        self._footer.name = f"{quantity.title} chart"
+        if self._heading is not None:
+            self._heading.value = f"<h3>{quantity.title}</h3>"
+        has_accuracy = any(self.history.get(name) for name in ACCURACIES)
+        is_choice = has_accuracy or quantity is not LOSS
+        self._quantities.layout.visibility = "visible" if is_choice else "hidden"
+        self._smoothing.disabled = self._log_scale.disabled = not quantity.has_options
+        entries = "".join(
+            f'<span><i class="mw-key-{name}{" mw-key-main" if name == quantity.main else ""}"></i>'
+            f"{label}</span>"
+            for name, label in quantity.key.items()
+        )
+        self._key.value = f'<div class="mw-key">{entries}</div>'
 
     def _show_points(self, mark: Lines | Scatter, points: Points) -> None:
         x, y = self._x_axis.place(points[0]), self._y_axis.place(points[1])

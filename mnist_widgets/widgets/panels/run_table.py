@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
 from mnist_widgets.rendering.captions import format_duration
+from mnist_widgets.rendering.session_captions import describe_expectation
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
+from mnist_widgets.training.history import TEST_ACCURACY
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
 
@@ -25,8 +27,16 @@ def _write_time(run: Run) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
 
 
-_COLUMNS: dict[str, Callable[[Run], str]] = {
+def _write_gap(run: Run) -> str:
+    gap = run.history.accuracy_gap
+    return "" if gap is None else f"{gap:.1f} points"
+
+
+_GAP = "Gap"
+_Columns: TypeAlias = dict[str, Callable[[Run], str]]
+_COLUMNS: _Columns = {
     "Best accuracy": _write_accuracy,
+    _GAP: _write_gap,
     "Epochs": lambda run: f"{run.history.num_epochs}",
     "Time": _write_time,
 }
@@ -64,10 +74,7 @@ class RunTable(Panel):
         for row in self._rows:
             on_choice(row.checkbox, partial(self._on_checkbox, row))
             row.button.on_click(partial(self._on_delete, row))
-        headings = "".join(f"<span>{heading}</span>" for heading in _COLUMNS)
-        settings = '<span class="mw-run-settings">Settings</span>'
-        header = f'<div class="mw-run mw-run-header">{settings}{headings}</div>'
-        self._header = [HTML("Shown"), HTML(header)]
+        self._header = [HTML("Shown"), HTML()]
         self._grid = GridBox().add_class("mw-runs")
         self._caption = text_line("mw-caption")
         super().__init__("mw-run-table", [self._grid, self._caption])
@@ -85,7 +92,11 @@ class RunTable(Panel):
         runs = self.run_log.runs
         if not runs:
             return StaticView.of_words(_NO_RUN)
-        lines = list(map(_describe_in_words, runs, describe_runs(runs)))
+        columns = _choose_columns(runs)
+        lines = [
+            _describe_in_words(run, label, columns)
+            for run, label in zip(runs, describe_runs(runs), strict=True)
+        ]
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         return StaticView("\n".join(lines), f"<ul>{items}</ul>")
 
@@ -94,10 +105,12 @@ class RunTable(Panel):
         runs, current = self.run_log.runs, self.run_log.current
         self._assign_rows(runs)
         best = max((run.best_accuracy or 0.0 for run in runs), default=0.0)
+        columns = _choose_columns(runs)
+        self._header[1].value = _write_header(columns)
         rows = [next(row for row in self._rows if row.run is run) for run in runs]
         for row, run, label in zip(rows, runs, describe_runs(runs), strict=True):
             row.show(run.number, run.is_shown, is_current=run is current)
-            row.text.value = _describe(run, label, is_best=run.best_accuracy == best)
+            row.text.value = _describe(run, label, columns, is_best=run.best_accuracy == best)
         header = self._header if rows else []
         self._grid.children = [*header, *(part for row in rows for part in row.parts)]
         self._caption.value = _describe_all(runs)
@@ -150,28 +163,54 @@ class _Row:
         self.button.tooltip = "This is the current run; Reset first" if is_current else None
 
 
-def _describe(run: Run, label: str, is_best: bool) -> str:
+def _choose_columns(runs: Sequence[Run]) -> _Columns:
+    """Return the columns with something in them."""
+    has_gap = any(run.history.accuracy_gap is not None for run in runs)
+    return {name: write for name, write in _COLUMNS.items() if has_gap or name != _GAP}
+
+
+def _write_header(columns: _Columns) -> str:
+    headings = "".join(f"<span{_style(heading)}>{heading}</span>" for heading in columns)
+    settings = '<span class="mw-run-settings">Settings</span>'
+    return f'<div class="mw-run mw-run-header">{settings}{headings}</div>'
+
+
+def _style(heading: str) -> str:
+    return ' class="mw-run-gap"' if heading == _GAP else ""
+
+
+def _describe(run: Run, label: str, columns: _Columns, is_best: bool) -> str:
     """Return a run's settings and results, as a row in HTML."""
     settings = html.escape(_write_settings(run))
     if label != f"run {run.number}":
         settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
-    cells = {heading: write(run) for heading, write in _COLUMNS.items()}
+    if expectation := _describe_expectation(run):
+        settings += f'<em class="mw-run-expectation">{expectation}</em>'
+    cells = {heading: write(run) for heading, write in columns.items()}
     if is_best:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
     # A screen reader reads the heading before each number, as in an HTML table.
     numbers = [
-        f'<span><i class="mw-column">{heading.lower()} </i>{cell}</span>'
+        f'<span{_style(heading)}><i class="mw-column">{heading.lower()} </i>{cell}</span>'
         for heading, cell in cells.items()
     ]
     cells_of_row = "".join([f'<span class="mw-run-settings">{settings}</span>', *numbers])
     return f'<div class="mw-run">{cells_of_row}</div>'
 
 
-def _describe_in_words(run: Run, label: str) -> str:
+def _describe_in_words(run: Run, label: str, columns: _Columns) -> str:
     """Return a run's settings and results, as a line of plain text."""
     name = f"Run {run.number}" if label == f"run {run.number}" else f"Run {run.number}: {label}"
-    cells = [f"{heading.lower()} {write(run)}" for heading, write in _COLUMNS.items()]
-    return f"{name} ({_write_settings(run)}); {', '.join(cells)}"
+    cells = {heading.lower(): write(run) for heading, write in columns.items()}
+    words = ", ".join(f"{heading} {cell}" for heading, cell in cells.items() if cell)
+    expectation = _describe_expectation(run)
+    return f"{name} ({_write_settings(run)}); {words}{expectation and f'. {expectation}'}"
+
+
+def _describe_expectation(run: Run) -> str:
+    """Return what was expected of a run beside what came; "" as long as nothing came."""
+    is_evaluated = run.history.find_last(TEST_ACCURACY) is not None
+    return describe_expectation(run.expected_accuracy, run.history) if is_evaluated else ""
 
 
 def _write_settings(run: Run) -> str:

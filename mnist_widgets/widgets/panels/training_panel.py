@@ -8,9 +8,15 @@ from collections.abc import Callable
 from functools import partial
 
 from ipywidgets import BoundedIntText, FloatProgress, HBox
+from traitlets import Float
 
-from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
+from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.rendering.finding_captions import describe_finding, explain_findings
+from mnist_widgets.rendering.session_captions import (
+    STATE_WORDS,
+    describe_expectation,
+    describe_progress,
+)
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
@@ -26,16 +32,9 @@ from mnist_widgets.widgets.parts.controls import (
     notice,
     popover,
 )
+from mnist_widgets.widgets.parts.number_field import PercentField
 from mnist_widgets.widgets.redraws import scheduler
 
-_STATE_WORDS: dict[State, str] = {
-    "idle": "Ready",
-    "running": "Training",
-    "paused": "Paused",
-    "finished": "Finished",
-    "stopped": "Stopped",
-    "failed": "Failed",
-}
 MAX_EPOCHS = 10_000
 _CLOSED = "This session is closed; a newer one may train its model now."
 _HOW_TO_STOP = (
@@ -65,10 +64,17 @@ class TrainingPanel(SessionPanel):
         epochs: the number of epochs that Start trains, until another number is typed in.
         lock_epochs: whether the number of epochs is shown but cannot be changed.
         hide_epochs: whether it is not shown.
+        guess: whether there is a field for the test accuracy that a person expects. At the end of
+            a run the panel says it beside the accuracy that came.
+
+    Attributes:
+        expected_accuracy: what the field held when the run was started, 0 to 1, or None; a trait.
 
     Raises:
         ValueError: if `epochs` is not a whole number from 1 to 10,000.
     """
+
+    expected_accuracy = Float(None, allow_none=True)
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class TrainingPanel(SessionPanel):
         *,
         lock_epochs: bool = False,
         hide_epochs: bool = False,
+        guess: bool = False,
     ) -> None:
         self.session = session
         check_panel_epochs(epochs)
@@ -87,11 +94,17 @@ class TrainingPanel(SessionPanel):
         self._build_controls(epochs)
         self._epochs.disabled = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
-        controls = [*self._buttons.values(), FocusKeeper(), self._epochs, self._bar, self._percent]
+        about = "The test accuracy that you expect at the end, in per cent; it may stay empty"
+        field = PercentField("I expect a test accuracy of", about, label_px=184) if guess else None
+        self._guess, guesses = field, [field] if field else []
+        controls = [*self._buttons.values(), FocusKeeper(), self._epochs, *guesses]
+        controls += [self._bar, self._percent]
         # in a box of its own: the button takes its place from the status line, not from the row
         status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
         row = HBox([*controls, self._state, status], layout=ROW)
         super().__init__("mw-training-panel", [row, self._spoken])
+        if guess:
+            self.add_class("mw-guesses")
         session.add_listener(self._on_session_change)
         self._replace_older()
         self.redraw()
@@ -114,11 +127,12 @@ class TrainingPanel(SessionPanel):
     def static_view(self) -> StaticView:
         """Return the progress of the training, and why it ended."""
         session = self.session
-        words = f"{_STATE_WORDS[session.state]}. {self._describe_progress()}"
+        words = f"{STATE_WORDS[session.state]}. {describe_progress(session)}"
         if session.error is not None:
             words = f"{words} {name_error(session.error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
+        words = " · ".join(filter(None, [words, self._describe_expectation()]))
         words = " ".join([words, *map(describe_finding, self._findings.find())])
         return StaticView.of_words(words)
 
@@ -131,9 +145,11 @@ class TrainingPanel(SessionPanel):
         for action, made in self._buttons.items():
             is_possible = is_open if action == "stop" else session.can(action)
             made.disabled = self._is_waiting or not is_possible
+        if self._guess is not None:
+            self._guess.lock(not session.can("start"))
         self._bar.value = session.progress
         self._percent.value = f"{int(100 * session.progress)} %"  # 100 % only when all is done
-        self._state.value = f'<span class="mw-state">{_STATE_WORDS[session.state]}</span>'
+        self._state.value = f'<span class="mw-state">{STATE_WORDS[session.state]}</span>'
         self._show_status()
         self.mark_static_view_stale()
 
@@ -147,10 +163,10 @@ class TrainingPanel(SessionPanel):
         actions: dict[Action, tuple[str, Callable[[], None]]] = {
             "start": (
                 "Train for as many epochs as the field says",
-                lambda: session.start(self._epochs.value),
+                lambda: self._begin(session.start),
             ),
             "pause": ("Pause after this batch, or resume", self._pause_or_resume),
-            "step": ("Train exactly one batch", lambda: session.step(self._epochs.value)),
+            "step": ("Train exactly one batch", lambda: self._begin(session.step)),
             "stop": ("End this training; what was learnt stays", session.stop),
             "reset": ("Stop, and begin again from the first weights", session.reset),
         }
@@ -178,6 +194,12 @@ class TrainingPanel(SessionPanel):
             "Dismiss", "Dismiss this finding until the next run", self._on_dismiss
         )
         self._spoken = LiveRegion()
+
+    def _begin(self, action: Callable[[int], None]) -> None:
+        """Start or step; keep what is expected if that begins a run or trains one on."""
+        if self._guess is not None and self.session.can("start"):
+            self.expected_accuracy = self._guess.read()
+        action(self._epochs.value)
 
     def _pause_or_resume(self) -> None:
         if self._buttons["pause"].description == "Pause":
@@ -208,32 +230,15 @@ class TrainingPanel(SessionPanel):
         # a training that is not running was stopped or stepped by a person, who waits to see it
         scheduler.schedule(self.redraw, urgent=self.session.state != "running")
 
-    def _describe_progress(self) -> str:
-        session = self.session
-        report = session.last_report
-        if report is None:
-            return "No batch has been trained yet."
-        parts = [
-            f"Epoch {report.epoch} of {session.trainer.last_epoch}",
-            f"batch {report.batch} of {report.num_batches}",
-            f"batch loss {format_loss(report.loss)}",
-        ]
-        is_open = session.state in ("running", "paused")
-        if is_open and session.progress:  # it has begun
-            left_s = session.num_batches_left * session.throughput.seconds_per_batch
-            parts.append(f"{format_duration(left_s)} left")
-        if is_open and (speed := session.throughput.images_per_second):
-            # two significant digits: the others change with every batch
-            parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
-        return " · ".join(parts)
-
     def _show_status(self) -> None:
         """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
         words, is_alert = self._choose_notice()
+        expectation = self._describe_expectation()
+        words = f"{words} {expectation}".strip()
         findings = [] if is_alert or self._is_waiting else self._findings.show()
         self._dismiss.layout.display = None if findings else "none"
-        progress = self._describe_progress()
+        progress = describe_progress(session)
         if error is None:
             self._traceback = ""
             self.remove_class("mw-failed")
@@ -246,14 +251,22 @@ class TrainingPanel(SessionPanel):
             newest = findings[-1]
             more = f" {len(findings) - 1} more." if findings[1:] else ""
             about = "Why?", f"About the finding: {newest.name}", explain_findings(findings)
-            shown = notice(f"{newest.title}.{more}") + popover(*about, self._status)
-            said = describe_finding(newest) if self._findings.is_news(newest) else said
+            shown = notice(f"{newest.title}.{more} {expectation}".strip())
+            shown += popover(*about, self._status)
+            if self._findings.is_news(newest):
+                said = f"{describe_finding(newest)} {expectation}".rstrip()
         elif words:
-            shown = notice(words if is_alert else f"{progress} {words}", is_alert=is_alert)
+            shown = notice(words if is_alert else f"{progress} · {words}", is_alert=is_alert)
         else:
             shown = progress
         self._status.value = shown + self._traceback
-        self._spoken.words = f"{_STATE_WORDS[session.state]}. {said}"
+        self._spoken.words = f"{STATE_WORDS[session.state]}. {said}"
+
+    def _describe_expectation(self) -> str:
+        """Return what was expected beside what came, at the end of a run; else ""."""
+        if self.session.state not in ("finished", "stopped"):
+            return ""
+        return describe_expectation(self.expected_accuracy, self.session.trainer.history)
 
     def _choose_notice(self) -> tuple[str, bool]:
         """Return what is said beside the progress, if anything, and whether it is an error."""

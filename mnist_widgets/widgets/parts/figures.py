@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bqplot import Axis, Figure, LinearScale, Mark, OrdinalScale
 
-from mnist_widgets.rendering.series import AxisRange, Numbers
+from mnist_widgets.rendering.curves.axes import AxisRange
+from mnist_widgets.rendering.curves.series import Numbers
 
 _CHARACTER_WIDTH_PX = 6.5
 _SHORT_PX = 20  # wider names are slanted

@@ -1,11 +1,11 @@
-"""A field to type a number into, with a decimal point or a decimal comma."""
+"""Fields to type a number into, with a decimal point or a decimal comma."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
 
-from ipywidgets import Text
+from ipywidgets import HTML, HBox, Text
 from traitlets import Float, validate
 
 from mnist_widgets.runs.choices import format_number, read_number
@@ -48,3 +48,44 @@ class NumberField(Text):
 
     def _show_number(self, _change: object = None) -> None:
         self.value = format_number(self.number)
+
+
+class PercentField(HBox):
+    """A field for a share in per cent, which may stay empty.
+
+    Args:
+        description: its label.
+        tooltip: explains it.
+        label_px: the width of the label.
+    """
+
+    def __init__(self, description: str, tooltip: str, *, label_px: int) -> None:
+        self._text = Text(
+            description=description,
+            tooltip=tooltip,
+            continuous_update=False,
+            style={"description_width": f"{label_px}px"},
+            layout={"width": f"{label_px + 52}px"},
+        )
+        super().__init__([self._text, HTML("%")])
+
+    def read(self) -> float | None:
+        """Return the share typed in, 0 to 1; None if the field is empty.
+
+        Raises:
+            ValueError: if it is not a number from 0 to 100.
+        """
+        text = self._text.value.strip().removesuffix("%").strip()
+        if not text:
+            return None
+        with suppress(ValueError):
+            if 0 <= (percent := read_number(text)) <= 100:
+                return percent / 100
+        raise ValueError(
+            f"{self._text.description} {text!r} %: write a number from 0 to 100, or leave the "
+            "field empty."
+        )
+
+    def lock(self, is_locked: bool) -> None:
+        """Refuse other numbers, or take them again."""
+        self._text.disabled = is_locked

@@ -28,8 +28,6 @@ function onEscape(element, action) {
 }
 
 function render({ model, el }) {
-  const name = model.get("name");
-  const theChart = `the ${name.toLowerCase()}`;
   const cleanUp = new AbortController();
   function follow(events, action) {
     model.on(events, action);
@@ -39,27 +37,22 @@ function render({ model, el }) {
   const caption = add(el, "p", { className: "mw-caption", id: makeId() });
   const spoken = add(el, "p", { className: "mw-spoken" }, { "aria-live": "polite" });
   const failure = add(el, "p", { className: "mw-save-error mw-alert" }, { role: "alert" });
-  const dataWords = {
-    className: "mw-data-button",
-    textContent: "Data",
-    title: `Show the numbers of ${theChart} as a table`,
-  };
-  const data = add(el, "button", dataWords, { "aria-label": `Data of ${theChart}` });
+  const data = add(el, "button", { className: "mw-data-button", textContent: "Data" });
   const menu = add(el, "details", { className: "mw-save" });
-  const save = add(menu, "summary", { textContent: "Save" }, { "aria-label": `Save ${theChart}` });
+  const save = add(menu, "summary", { textContent: "Save" });
   const choices = add(menu, "div");
   const table = add(
     el,
     "div",
     { className: "mw-data", tabIndex: 0 },
     {
+      hidden: "",
       role: "region",
-      "aria-label": `Data of ${theChart}`,
       "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrow keys
     },
   );
 
-  // --- The name of the chart, which its own view does not have
+  // --- The name of the chart, which its own view does not have, in the names of all parts
 
   let frame = 0;
   function nameChart() {
@@ -74,9 +67,18 @@ function render({ model, el }) {
     named.setAttribute("aria-describedby", caption.id);
     if (isGrid) return;
     named.setAttribute("role", "img");
-    named.setAttribute("aria-label", name);
+    named.setAttribute("aria-label", model.get("name"));
   }
-  nameChart();
+  function nameParts() {
+    const theChart = `the ${model.get("name").toLowerCase()}`;
+    data.title = `Show the numbers of ${theChart} as a table`;
+    for (const part of [data, table]) part.setAttribute("aria-label", `Data of ${theChart}`);
+    save.setAttribute("aria-label", `Save ${theChart}`);
+    cancelAnimationFrame(frame);
+    nameChart();
+  }
+  nameParts();
+  follow("change:name", nameParts);
 
   // --- The caption
 
@@ -101,11 +103,13 @@ function render({ model, el }) {
   // --- The table, which comes from the kernel once it is asked for
 
   function showTable() {
-    const isShown = model.get("shows_data") && model.get("table") !== "";
+    // a table on the page stays until the next one: hiding it would lose the focus in it
+    const isThere = model.get("table") !== "" || !table.hidden;
+    const isShown = model.get("shows_data") && isThere;
     data.setAttribute("aria-expanded", String(isShown));
     table.hidden = !isShown;
     el.closest(".mw-chart")?.classList.toggle("mw-shows-data", isShown);
-    if (isShown) table.innerHTML = model.get("table");
+    if (isShown && model.get("table")) table.innerHTML = model.get("table");
   }
   showTable();
   follow("change:shows_data change:table", showTable);
@@ -155,7 +159,7 @@ function render({ model, el }) {
   follow("msg:custom", ({ id, save: ending, error }, buffers) => {
     if (!awaited.delete(id)) return;
     if (error) failure.textContent = error;
-    else download(buffers[0], `${name.toLowerCase().replaceAll(" ", "_")}.${ending}`);
+    else download(buffers[0], `${model.get("name").toLowerCase().replaceAll(" ", "_")}.${ending}`);
   });
 
   return () => {

@@ -9,12 +9,12 @@ import ipywidgets.widgets.widget as widget_module
 import numpy as np
 import pytest
 import torch
-from ipywidgets import Checkbox
+from ipywidgets import Checkbox, Dropdown
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.rendering.captions import format_loss
-from mnist_widgets.rendering.series import MAX_POINTS
+from mnist_widgets.rendering.curves.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.parts.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.parts.number_field import NumberField
@@ -69,10 +69,10 @@ def test_training_in_the_foreground_draws_the_trainers_history(chart, make_train
     trainer.fit(2)
     history = trainer.history
     assert lines_of(chart)[1][0] == pytest.approx(history.batch_losses)
-    positions, means = drawn(chart, chart._epoch_means)
+    positions, means = drawn(chart, chart._epochs["mean"])
     assert positions.tolist() == [5, 10]
     assert means == pytest.approx(history["train"])
-    assert drawn(chart, chart._test_losses)[1] == pytest.approx(history["test_loss"])
+    assert drawn(chart, chart._epochs["test"])[1] == pytest.approx(history["test_loss"])
     loss = format_loss(history["test_loss"][-1])
     assert f"Test loss {loss} after epoch 2" in caption(chart)
 
@@ -93,7 +93,7 @@ def test_a_reset_empties_the_chart(chart, make_trainer):
     session.reset()
     session.between_batches(lambda: None).result(10)
     assert lines_of(chart)[0].size == 0
-    assert chart._epoch_means.x.size == 0
+    assert chart._epochs["mean"].x.size == 0
     assert caption(chart) == "No batch has been trained yet."
     session.close()
 
@@ -122,7 +122,7 @@ def test_thousands_of_epochs_are_downsampled_too(chart):
         chart.history.add_epoch(1.0 + epoch, {"test_loss": 2.0 + epoch})
     chart.add_batch(1.0)
     lines_of(chart)
-    for mark in (chart._epoch_means, chart._test_losses):
+    for mark in (chart._epochs["mean"], chart._epochs["test"]):
         assert len(mark.x) <= MAX_POINTS
         assert drawn(chart, mark)[0][-1] == 3000
 
@@ -392,3 +392,86 @@ def test_a_redraw_sends_only_what_has_changed(chart):
     lines = chart._batches
     footer = chart._footer
     assert sent == {(lines, "x"), (lines, "y"), (footer, "caption"), (footer, "topic")}
+
+
+@pytest.fixture
+def with_accuracies(chart):
+    """Return a chart of two epochs with both accuracies."""
+    for train, test in ((0.7, 0.6), (0.9, 0.65)):
+        for _ in range(5):
+            chart.add_batch(1.0)
+        metrics = {"train_accuracy": train, "test_accuracy": test}
+        chart.history.add_epoch(1.0, metrics)
+    scheduler.schedule(chart.redraw)
+    scheduler.flush()
+    return chart
+
+
+def is_choice(chart):
+    scheduler.flush()
+    return child(chart, Dropdown).layout.visibility == "visible"
+
+
+def test_the_accuracies_take_the_place_of_the_losses_and_back(with_accuracies):
+    chart = with_accuracies
+    child(chart, Dropdown).value = "accuracy"
+    assert drawn(chart, chart._epochs["train"])[1].tolist() == [70, 90]
+    positions, accuracies = drawn(chart, chart._epochs["test"])
+    assert positions.tolist() == [5, 10]
+    assert accuracies.tolist() == [60, 65]
+    assert lines_of(chart)[0].size == chart._epochs["mean"].x.size == 0
+    assert "25.0 percentage points" in caption(chart)
+    assert "25.0 percentage points" in chart.static_view().text
+    assert list(chart.to_dataframe()) == ["batch", "train_accuracy", "test_accuracy"]
+    chart.quantity = "loss"
+    assert lines_of(chart)[1][0].tolist() == [1.0] * 10
+    assert drawn(chart, chart._epochs["mean"])[1].tolist() == [1.0, 1.0]
+    assert chart._epochs["train"].x.size == chart._epochs["test"].x.size == 0
+    assert "loss" in chart.to_dataframe()
+
+
+def test_controls_without_use_are_disabled(with_accuracies):
+    options = [child(with_accuracies, kind) for kind in (NumberField, Checkbox)]
+    with_accuracies.quantity = "accuracy"
+    scheduler.flush()
+    assert all(option.disabled for option in options)
+    with_accuracies.quantity = "loss"
+    scheduler.flush()
+    assert not any(option.disabled for option in options)
+
+
+def test_there_is_a_choice_as_soon_as_there_is_an_accuracy(chart):
+    assert not is_choice(chart)
+    chart.add_batch(1.0)
+    chart.add_epoch(1.0, 0.5)
+    assert not is_choice(chart)
+    chart.history.add_epoch(1.0, {"test_accuracy": 0.5})
+    chart.schedule_redraw()
+    assert is_choice(chart)
+
+
+def test_a_reset_keeps_the_choice(with_accuracies):
+    with_accuracies.quantity = "accuracy"
+    with_accuracies.clear()
+    assert is_choice(with_accuracies)
+    assert "No accuracy yet" in caption(with_accuracies)
+    with_accuracies.quantity = "loss"
+    assert not is_choice(with_accuracies)
+
+
+def test_earlier_runs_are_compared_by_their_test_accuracies(with_accuracies):
+    chart, other = with_accuracies, History()
+    for accuracy in (0.5, 0.55):
+        other.add_batch(9.0)
+        other.add_epoch(9.0, {"test_accuracy": accuracy})
+    chart.show_runs([("lr 5", other), ("no epoch", history_of(2.0))], "lr 0.1")
+    chart.quantity = "accuracy"
+    positions, accuracies = drawn(chart, chart._earlier_runs.mark)
+    assert set(accuracies.ravel()) == {50, 55}
+    assert set(positions.ravel()) == {1, 2}
+    color = chart._earlier_runs.mark.colors
+    assert "test" in chart._earlier_runs.key.value
+    chart.quantity = "loss"
+    losses = drawn(chart, chart._earlier_runs.mark)[1]
+    assert losses.shape[0] == 2
+    assert chart._earlier_runs.mark.colors[:1] == color

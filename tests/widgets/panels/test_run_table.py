@@ -161,3 +161,37 @@ def test_a_closed_table_leaves_no_widget_and_no_listener_behind():
     RunTable(log).close()
     assert set(widget_module._instances) == before
     assert len(log._listeners) == 0
+
+
+def test_the_gap_has_a_column_only_if_a_run_has_one(table, train):
+    train(SLOW, FAST)
+    scheduler.flush()
+    assert "Gap" not in table._grid.children[1].value
+    first, second = table.run_log.runs
+    second.history["train_accuracy"] = [0.9, 0.999]
+    second.history["test_accuracy"] = [0.7, 0.75]
+    table.redraw()
+    assert "Gap" in table._grid.children[1].value
+    texts = [text.value for _, text, _ in rows(table)]
+    assert "24.9 points" in texts[1]
+    assert "points" not in texts[0]
+    assert "gap 24.9 points" in table.static_view().text
+    assert [text.count("<span") for text in texts] == [5, 5]
+    table.run_log.close_current()
+    table.run_log.delete(second.number)
+    table.redraw()
+    assert "Gap" not in table._grid.children[1].value
+    assert first in table.run_log.runs
+
+
+def test_what_was_expected_stands_beside_what_came(table, train):
+    table.run_log.expected_accuracy = 0.9
+    train(SLOW)
+    run = table.run_log.runs[0]
+    run.history["test_accuracy"] = [0.99, 0.978]
+    table.redraw()
+    assert "You expected 90 %; it is 97.8 %." in rows(table)[0][1].value
+    assert "You expected 90 %; it is 97.8 %." in table.static_view().text
+    run.expected_accuracy = None
+    table.redraw()
+    assert "expected" not in rows(table)[0][1].value

@@ -9,6 +9,7 @@ import weakref
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from ipywidgets import Text
 
 from mnist_widgets import (
     DivergenceGuard,
@@ -28,8 +29,9 @@ def make_panel(make_trainer):
     """Return a function that makes a panel; panels and sessions are closed at the end."""
     panels = []
 
-    def make(**options) -> TrainingPanel:
-        panels.append(TrainingPanel(TrainingSession(make_trainer(**options)), epochs=1000))
+    def make(*, guess=False, epochs=1000, **options) -> TrainingPanel:
+        session = TrainingSession(make_trainer(**options))
+        panels.append(TrainingPanel(session, epochs=epochs, guess=guess))
         return panels[-1]
 
     yield make
@@ -341,3 +343,76 @@ def test_screen_readers_hear_a_finding_once(make_panel):
     settle(panel)
     for name in ("dead units", "rate too high"):
         assert sum(f"Evidence of {name}." in words for words in heard) == 1, heard
+
+
+def finish(panel):
+    """Press Start and wait for the end of the run."""
+    panel._buttons["start"].click()
+    panel.session.join(10)
+    settle(panel)
+
+
+def type_guess(panel, text):
+    next(part for part in panel._parts() if isinstance(part, Text)).value = text
+
+
+def test_an_expected_accuracy_is_read_at_the_start_and_compared_at_the_end(make_panel, batches):
+    panel = make_panel(guess=True, epochs=2, evaluator=Evaluator(batches))
+    type_guess(panel, "97,5")
+    finish(panel)
+    assert panel.expected_accuracy == pytest.approx(0.975)
+    came = 100 * panel.session.trainer.history["test_accuracy"][-1]
+    words = f"You expected 97.5 %; it is {came:.1f} %."
+    assert words in panel._status.value
+    assert words in panel._spoken.words
+    assert words in panel.static_view().text
+    type_guess(panel, "")
+    finish(panel)
+    assert panel.expected_accuracy is None
+    assert "expected" not in panel._status.value
+
+
+def test_a_run_without_an_evaluated_epoch_says_so(make_panel):
+    panel = make_panel(guess=True, epochs=1)
+    type_guess(panel, "50")
+    finish(panel)
+    assert "You expected 50 %; no epoch was evaluated." in panel._status.value
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "100.1", "nan", "1e9"])
+@pytest.mark.parametrize("action", ["start", "step"])
+def test_an_expectation_that_is_no_share_is_refused_before_the_run(make_panel, text, action):
+    panel = make_panel(guess=True)
+    type_guess(panel, text)
+    click(panel, action)
+    assert panel.session.state == "idle"
+    assert "mw-alert" in panel._status.value
+    assert text in panel._status.value
+    type_guess(panel, "100 %")
+    click(panel, action)
+    assert panel.expected_accuracy == 1
+    assert panel.session.state in ("running", "paused")
+
+
+def test_the_expectation_is_locked_while_a_run_is_open(make_panel):
+    panel = make_panel(guess=True)
+    field = next(part for part in panel._parts() if isinstance(part, Text))
+    assert not field.disabled
+    click(panel, "step")
+    assert field.disabled
+    click(panel, "pause")
+    assert field.disabled
+    click(panel, "stop")
+    assert not field.disabled
+
+
+def test_without_guesses_there_is_no_field(panel):
+    assert not [part for part in panel._parts() if isinstance(part, Text)]
+
+
+def test_a_finding_does_not_hide_what_was_expected(make_panel, batches):
+    panel = make_panel(guess=True, epochs=1, evaluator=Evaluator(batches), callbacks=[Planted()])
+    type_guess(panel, "90")
+    finish(panel)
+    assert shown_finding(panel) == "Rate too high"
+    assert "You expected 90 %; it is" in panel._status.value

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bqplot import OrdinalScale
 
-from mnist_widgets.rendering.series import AxisRange
+from mnist_widgets.rendering.curves.axes import AxisRange
 from mnist_widgets.widgets.parts.figures import DataAxis, class_axis
 
 

@@ -7,14 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from mnist_widgets.rendering.series import (
-    AxisRange,
-    LossSeries,
-    Series,
-    downsample,
-    nice_limit,
-    smooth_at,
-)
+from mnist_widgets.rendering.curves.axes import AxisRange, nice_limit
+from mnist_widgets.rendering.curves.loss_series import LossSeries
+from mnist_widgets.rendering.curves.series import Series, downsample, smooth_at
 from mnist_widgets.training.history import History
 
 
@@ -176,8 +171,8 @@ def test_each_scale_draws_what_it_can_show(history):
         series = LossSeries(history, 0, is_log)
         assert series.num_batches == 4
         assert series.batches[0][0].tolist() == positions
-        assert [points.tolist() for points in series.means] == [[4], [2.0]]
-        assert [points.tolist() for points in series.test_losses] == [[4], [1.5]]
+        assert [points.tolist() for points in series.epochs["mean"]] == [[4], [2.0]]
+        assert [points.tolist() for points in series.epochs["test"]] == [[4], [1.5]]
 
 
 def test_a_loss_series_follows_its_history_its_settings_and_other_histories(history):

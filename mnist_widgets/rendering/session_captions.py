@@ -1,0 +1,52 @@
+"""The state and the progress of a session's training in words, and what was expected of it."""
+
+from __future__ import annotations
+
+from mnist_widgets.rendering.captions import format_duration, format_loss
+from mnist_widgets.rendering.confusion_captions import write_share
+from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.session.states import State
+from mnist_widgets.training.history import TEST_ACCURACY, History
+
+STATE_WORDS: dict[State, str] = {
+    "idle": "Ready",
+    "running": "Training",
+    "paused": "Paused",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+}
+
+
+def describe_progress(session: TrainingSession) -> str:
+    """Return the last batch and its loss, and while a run is open the time left and the speed."""
+    report = session.last_report
+    if report is None:
+        return "No batch has been trained yet."
+    parts = [
+        f"Epoch {report.epoch} of {session.trainer.last_epoch}",
+        f"batch {report.batch} of {report.num_batches}",
+        f"batch loss {format_loss(report.loss)}",
+    ]
+    is_open = session.state in ("running", "paused")
+    if is_open and session.progress:  # it has begun
+        left_s = session.num_batches_left * session.throughput.seconds_per_batch
+        parts.append(f"{format_duration(left_s)} left")
+    if is_open and (speed := session.throughput.images_per_second):
+        # two significant digits: the others change with every batch
+        parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
+    return " · ".join(parts)
+
+
+def describe_expectation(expected: float | None, history: History) -> str:
+    """Return an expected test accuracy beside that after the last epoch; "" for none expected.
+
+    Args:
+        expected: 0 to 1; written in per cent with at most one decimal.
+        history: of the run.
+    """
+    if expected is None:
+        return ""
+    accuracy = history.find_last(TEST_ACCURACY)
+    came = "no epoch was evaluated" if accuracy is None else f"it is {write_share(accuracy)}"
+    return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {came}."
