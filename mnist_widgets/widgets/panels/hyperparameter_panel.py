@@ -149,12 +149,10 @@ class HyperparameterPanel(Panel):
         row = [self._controls[setting.name] for setting in common]
         groups: dict[str, list[Widget]] = {}
         for setting in rare:
-            if setting.group not in groups:
-                groups[setting.group] = [Label(setting.group, layout={"width": "64px"})]
-            groups[setting.group].append(self._controls[setting.name])
+            groups.setdefault(setting.group, []).append(self._controls[setting.name])
         text_row = [self._text, self._switch, self._error]
-        rows = [*groups.values(), *([text_row] if has_text else [])]
-        folded = [HBox(part, layout=ROW) for part in rows]
+        folded = [_lay_out_group(name, controls) for name, controls in groups.items()]
+        folded += [HBox(text_row, layout=ROW)] if has_text else []
         more = VBox([*folded, self._code])
         self._parts_off_page = [more, *text_row, self._help, self._difference]
         side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
@@ -249,3 +247,9 @@ class HyperparameterPanel(Panel):
         self._text_error = ""
         self._show_config()
         self.schedule_redraw(urgent=True)
+
+
+def _lay_out_group(name: str, controls: list[Widget]) -> HBox:
+    """Return a row with a heading; controls that wrap stay beside it, or below it if narrow."""
+    heading = Label(name, style={"font_weight": "bold"}, layout={"width": "72px"})
+    return HBox([heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})], layout={**ROW, "align_items": "flex-start"})
