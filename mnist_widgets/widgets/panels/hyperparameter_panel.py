@@ -269,7 +269,10 @@ class HyperparameterPanel(Panel):
 def _lay_out_group(name: str, controls: list[Widget]) -> HBox:
     """Return a row with a heading; controls that wrap stay beside it, or below it if narrow."""
     heading = Label(name, style={"font_weight": "bold"}, layout={"width": "72px"})
-    return HBox([heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})], layout={**ROW, "align_items": "flex-start"})
+    return HBox(
+        [heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})],
+        layout={**ROW, "align_items": "flex-start"},
+    )
 
 
 def _limit_images(setting: Setting, num_images: int | None) -> Setting:
