@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from ipywidgets import BoundedIntText, Dropdown, Widget
 
@@ -41,8 +41,9 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
 def show_value(control: Any, setting: Setting, value: Value) -> None:  # noqa: ANN401
     """Show a value of the setting in its control, which does not report it as a choice."""
     with written_by_code(control):
-        if setting.suggestions and isinstance(value, int):
-            control.options = _list_numbers(setting, sorted({*setting.suggestions, value}))
+        if setting.suggestions and value is not None:
+            numbers = {*setting.suggestions, cast(int, value)}
+            control.options = _list_numbers(setting, sorted(numbers))
         setattr(control, trait_of(control), value)
 
 
