@@ -57,7 +57,7 @@ def test_a_remedy_chosen_in_the_settings_makes_the_gap_smaller(lab):
     assert overfitted > 10
     lab.scroll_to(LAB)
     lab.screenshot("overfitting-light")
-    settings.get_by_label("Training images").select_option("1000")
+    settings.get_by_label("Training images").select_option("1,000")
     expect(text).to_have_value(re.compile(r"images=1000 noise=0\.2"))
     train()
     assert read_gap() < overfitted - 5
