@@ -94,7 +94,9 @@ class DrawingPad(ChartPanel):
         style, controls, chart = self.children
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
         self.children = (style, controls, columns, self._own_set)
-        self._canvas.observe(self._on_strokes, ["strokes", "drawing_number", "cleared"])
+        self._canvas.observe(
+            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "cleared"]
+        )
         self._canvas.observe(lambda _change: self._read(), "pen")
         self.redraw()
 

@@ -15,6 +15,7 @@ from mnist_widgets.widgets.parts.drawing.file_buttons import MOST_LOADED_BYTES, 
 
 LabeledDrawing = tuple[Drawing, int]
 FILE_NAME = "my_digits.json"
+_NO_LABEL = -1  # with None, ipywidgets shows an empty list in a new view
 
 
 class OwnSet(VBox):
@@ -39,7 +40,7 @@ class OwnSet(VBox):
         self._class_names, self._take, self._on_change = class_names, take, on_change
         self._additions: list[list[LabeledDrawing]] = []  # of one drawing or of some files each
         self._answer, self._errors = "", ""
-        labels: list[tuple[str, object]] = [("choose", None)]
+        labels: list[tuple[str, object]] = [("choose", _NO_LABEL)]
         labels += [(name, label) for label, name in enumerate(class_names)]
         self._label = dropdown(
             "Label", "What this drawing is", labels, label_px=44, width_px=150
@@ -95,7 +96,7 @@ class OwnSet(VBox):
 
     def _add_drawing(self) -> None:
         label, self._errors = self._label.value, ""
-        if label is None:
+        if label == _NO_LABEL:
             self._errors = "Choose the label of this drawing, then press Add to my set."
         else:
             try:
