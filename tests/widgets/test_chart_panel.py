@@ -14,8 +14,14 @@ from counting_list import CountingList
 from gallery_answers import show_answers
 from PIL import Image
 
-from mnist_widgets import Callback, DigitSet, History, TrainingSession
-from mnist_widgets.widgets import ConfusionChart, ImageGallery, LossChart, ProbabilityChart
+from mnist_widgets import Callback, DigitSet, History, SimpleNet, TrainingSession
+from mnist_widgets.widgets import (
+    ConfusionChart,
+    DrawingPad,
+    ImageGallery,
+    LossChart,
+    ProbabilityChart,
+)
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.redraws import scheduler
 
@@ -33,6 +39,12 @@ def fill_losses(chart):
     chart.add_epoch(1 / 3, test_loss=2 / 3)
 
 
+def draw_a_one(pad):
+    """Send what the page sends at the end of a stroke."""
+    state = {"strokes": [[[0.5, 0.1], [0.5, 0.9]]], "drawing_number": 1, "is_drawing": False}
+    pad._canvas.set_state(state)
+
+
 # For each kind: how it is made, and how it is filled.
 CHARTS = {
     LossChart: (LossChart, fill_losses),
@@ -45,6 +57,7 @@ CHARTS = {
         lambda: ImageGallery(DigitSet(IMAGES, LABELS, "0123456789", "twelve")),
         lambda gallery: show_answers(gallery, range(12), ANSWERS),
     ),
+    DrawingPad: (lambda: DrawingPad(SimpleNet(28 * 28, 10)), draw_a_one),
 }
 
 
