@@ -46,8 +46,8 @@ def load_pictures(folder: str | Path) -> DigitSet:
     be white or dark, lit unevenly, or squared.
 
     The label of a picture is the name of the folder that it lies in, if that is a digit, as in
-    `7/anna.jpg`. Otherwise it is the only number of a single digit in the file's name, as in
-    `7.png`, `7_anna.jpg` or `digit-7-03.png`; `7_1.jpg` has two.
+    `7/anna.jpg`. Otherwise the file's name begins with it, as in `7.png`, `7_anna.jpg` or
+    `7 (2).jpg`. Other numbers in a name do not count: phones and programs put them there.
 
     Pictures that cannot be used are left out, and one warning names them and the reasons.
 
@@ -98,22 +98,16 @@ def find_label(path: Path) -> int:
     """Return the label of a picture by the name of its folder or of its file.
 
     Raises:
-        RefusedPictureError: Neither says which digit it is, or the file's name has several.
+        RefusedPictureError: Neither says which digit it is.
     """
     folder = path.parent.name
     if folder in DIGIT_NAMES:
         return int(folder)
-    numbers = set(re.findall(r"(?<![^\W_])\d(?![^\W_])", path.stem, re.ASCII))
-    if len(numbers) == 1:
-        return int(numbers.pop())
-    if numbers:
-        raise RefusedPictureError(
-            f"its name has several digits ({', '.join(sorted(numbers))}), and one of them must be "
-            "the label; write other numbers with two digits, as in 7_01.jpg"
-        )
+    if found := re.match(r"[0-9](?![^\W_])", path.stem):
+        return int(found[0])
     raise RefusedPictureError(
-        "its name does not say which digit it is; name it 7_anna.jpg or the like, or put it into "
-        "a folder named 7"
+        "its name does not begin with the digit that it shows; name it 7_anna.jpg or the like, or "
+        "put it into a folder named 7"
     )
 
 
@@ -121,7 +115,8 @@ def _find_pictures(folder: Path) -> Iterator[Path]:
     """Yield the files that are pictures by their endings, sorted by name."""
     for path in sorted(folder.rglob("*")):
         is_picture = path.suffix.lower() in _LOADED | set(_REFUSED)
-        if is_picture and not path.name.startswith(".") and path.is_file():
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if is_picture and not is_hidden and path.is_file():
             yield path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ipywidgets import HBox
@@ -81,8 +81,8 @@ class DrawingPad(ChartPanel):
                 f"{type(source).__name__}."
             )
         self._reader = LiveReader(source, self._on_answer)
-        names = class_names or self._reader.class_names or DIGIT_NAMES
-        self._class_names = to_class_names(names)
+        names = self._reader.class_names if class_names is None else class_names
+        self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
         self._canvas = DrawingCanvas()
         self._stages = StageView(self._read)
         self._own_set = OwnSet(
@@ -90,6 +90,7 @@ class DrawingPad(ChartPanel):
         )
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
+        self._latest: tuple[list[list[list[float]]], bool] = ([], False)
         super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
         style, controls, chart = self.children
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
@@ -244,21 +245,28 @@ class DrawingPad(ChartPanel):
         return describe_answer(answer.probabilities, self._class_names) if answer else _WAITING
 
     def _make_stages(self) -> tuple[Stage, Stage, Stage]:
+        return self._drawing.to_stages(**self._switches)
+
+    @property
+    def _switches(self) -> dict[str, Any]:
+        """The arguments of `Drawing.to_image` that are chosen."""
         stages = self._stages
-        return self._drawing.to_stages(
-            scale=stages.scale, center=stages.center, pen=self._canvas.pen
-        )
+        return {"scale": stages.scale, "center": stages.center, "pen": self._canvas.pen}
 
     def _on_strokes(self, _change: object) -> None:
-        self._drawing = Drawing(self._canvas.current_strokes)
+        shown = self._canvas.current_strokes, self._canvas.is_drawing
+        if shown == self._latest:  # a message of the page changes several traits
+            return
+        self._latest = shown
+        self._drawing = Drawing(shown[0])
         if not self._drawing.is_empty:
             self._own_set.forget_errors()
         self._read()
 
     def _read(self) -> None:
         """Let the network predict what is drawn."""
-        is_empty = self._drawing.is_empty
-        self._reader.read(None if is_empty else self._make_stages()[-1].image)
+        image = None if self._drawing.is_empty else self._drawing.to_image(**self._switches)
+        self._reader.read(image)
 
     def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a change of the drawing, with the next frame after a batch."""

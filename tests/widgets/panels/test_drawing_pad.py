@@ -311,3 +311,14 @@ def test_the_lab_builds_the_pad_once_it_is_asked_for():
     settle(lab.session)
     assert "Draw a digit" in lab.static_view().text
     lab.close()
+
+
+def test_each_message_of_the_page_is_predicted_once(make_pad):
+    model = make_model()
+    calls = []
+    model.register_forward_hook(lambda *_arguments: calls.append(1))
+    pad = make_pad(model)
+    draw(pad, ONE, is_drawing=True)  # the first message changes all of the canvas's traits
+    assert len(calls) == 1
+    draw(pad, SEVEN)
+    assert len(calls) == 2

@@ -7,13 +7,13 @@ from typing import Any
 from anywidget import AnyWidget
 from traitlets import Bool, Float, Int, List
 
+from mnist_widgets.data.handwriting.drawing import MOST_POINTS
+from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.widgets.theme import read_static
 
-MAX_POINTS = 10_000
-"""The page ends a drawing at this number of points."""
 PEN_RADII = 0.9, 1.8
 """The thinnest pen and the thickest: radius in pixels of a 28 x 28 image."""
-DEFAULT_PEN = 1.3
+DEFAULT_PEN = PEN_PX
 
 
 class DrawingCanvas(AnyWidget):
@@ -47,7 +47,7 @@ class DrawingCanvas(AnyWidget):
     is_drawing = Bool(False).tag(sync=True)
     pen = Float(DEFAULT_PEN).tag(sync=True)
     cleared = Int(0).tag(sync=True)
-    max_points = Int(MAX_POINTS).tag(sync=True)
+    max_points = Int(MOST_POINTS).tag(sync=True)
     pen_limits = List(Float(), list(PEN_RADII)).tag(sync=True)
 
     def __init__(self) -> None:

@@ -88,10 +88,17 @@ class LiveReader:
         if self._newest is None or isinstance(self._source, nn.Module):
             return
         if self._source.state != "running":
-            if self._step != self._predicted_step:
+            if not self._is_predicted():
                 self._submit()
         elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._submit()
+
+    def _is_predicted(self) -> bool:
+        """Return whether the newest weights were used; two histories can be equal."""
+        newest, latest = self._step, self._predicted_step
+        if newest is None or latest is None:
+            return False
+        return newest[0] is latest[0] and newest[1] == latest[1]
 
     @property
     def _step(self) -> tuple[History, int] | None:

@@ -78,8 +78,8 @@ def describe_ink(image: Tensor) -> str:
     if abs(difference) < _CLOSE:
         words = "about as much as MNIST's average"
     else:
-        words = f"{'thicker' if difference > 0 else 'thinner'} than MNIST's average"
-    return f"Ink: {100 * ink:.1f} % of full white, {words} ({100 * MNIST_INK:.1f} %)."
+        words = f"{'more' if difference > 0 else 'less'} than MNIST's average"
+    return f"Ink: {100 * ink:.1f} % of full white, {words} ({100 * MNIST_INK:.1f} %; a 1 has less)."
 
 
 def _switch(name: str) -> Checkbox:
