@@ -124,7 +124,12 @@ class RunConfig:
 
     def to_words(self) -> dict[str, str]:
         """Return each setting by its name, as a short label such as `lr 0.001`."""
-        return {setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS}
+        words = {
+            setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS
+        }
+        if self.weight_decay == OPTIMIZERS[self.optimizer].usual_decay:
+            words["weight_decay"] = "usual weight decay"  # else runs of two optimizers differ in it
+        return words
 
     def with_live_settings(self, other: RunConfig) -> RunConfig:
         """Return these settings, with those that can change during a run taken from `other`."""

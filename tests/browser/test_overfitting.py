@@ -64,7 +64,7 @@ def test_a_remedy_chosen_in_the_settings_makes_the_gap_smaller(lab):
 
     text.fill("images=5000")
     text.press("Enter")
-    expect(settings.get_by_role("alert")).to_contain_text("from 1 to 1,438, not 5000")
+    expect(settings.locator(".mw-alert")).to_contain_text("from 1 to 1,438, not 5000")
     lab.scroll_to(LAB)
     lab.screenshot("overfitting-remedy-light")
     lab.set_theme(dark=True)

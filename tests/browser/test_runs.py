@@ -6,6 +6,7 @@ import pytest
 from layout import find_lasting_faults
 from playwright.sync_api import expect
 
+OTHERS = "decay=0 schedule=constant network=one-hidden dropout=0 images=all noise=0 augment=no"
 PANEL, TABLE, CHART = ".mw-settings", ".mw-run-table", ".mw-loss-chart"
 
 CELLS = [
@@ -83,7 +84,7 @@ def test_the_controls_change_the_settings(runs):
         page.get_by_label(name).press_sequentially(value)  # key by key: a browser may drop some
         page.get_by_label(name).press("Enter")
     expect(page.get_by_label("Learning rate")).to_have_value("0.025")
-    settings = "momentum lr=0.025 batch=128 hidden=100 loss=mse seed=7"
+    settings = f"momentum lr=0.025 batch=128 hidden=100 loss=mse seed=7 {OTHERS}"
     panel.get_by_role("button", name="About the settings").click()
     expect(panel.locator(".mw-popover")).to_contain_text("Steps keep some of their last direction.")
     page.keyboard.press("Escape")
@@ -95,7 +96,9 @@ def test_a_text_is_pasted_and_a_bad_one_gets_an_error_message_below_it(runs):
     page.get_by_role("button", name="More settings").click()
     page.get_by_label("Show the settings as code").check()
     field = page.get_by_label("Text", exact=True)
-    expect(field).to_have_value("adam lr=0.001 batch=64 hidden=512 loss=cross-entropy seed=0")
+    expect(field).to_have_value(
+        f"adam lr=0.001 batch=64 hidden=512 loss=cross-entropy seed=0 {OTHERS}"
+    )
     field.fill("lr=fast")
     field.press("Enter")
     expect(panel.locator(".mw-alert")).to_contain_text(
@@ -106,7 +109,9 @@ def test_a_text_is_pasted_and_a_bad_one_gets_an_error_message_below_it(runs):
     field.fill("sgd lr=0.5 batch=48")
     field.press("Enter")
     expect(panel.locator(".mw-alert")).to_have_count(0)
-    expect(field).to_have_value("sgd lr=0.5 batch=48 hidden=512 loss=cross-entropy seed=0")
+    expect(field).to_have_value(
+        f"sgd lr=0.5 batch=48 hidden=512 loss=cross-entropy seed=0 {OTHERS}"
+    )
     expect(page.get_by_label("Batch size")).to_have_value("48")
     expect(panel.locator("pre")).to_contain_text("torch.optim.SGD(model.parameters(), lr=0.5)")
     runs.lab.screenshot("settings-as-code", PANEL)
