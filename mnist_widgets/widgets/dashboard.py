@@ -92,8 +92,16 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
-    names = {"hide": hide, "lock": lock, "show": show}
-    lab = Dashboard(factory, epochs=epochs, **names, wait=wait, monitor=monitor, guess=guess)
+    lab = Dashboard(
+        factory,
+        epochs=epochs,
+        hide=hide,
+        lock=lock,
+        show=show,
+        wait=wait,
+        monitor=monitor,
+        guess=guess,
+    )
     replace_open_lab(lab)
     return lab
 
@@ -152,13 +160,18 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         # what fails up to here leaves no widget behind
         self.session = TrainingSession(trainer, wait, factory.choose_trainer)
         self.run_log = RunLog()
-        in_epochs = {"lock_epochs": "epochs" in locked, "hide_epochs": "epochs" in hidden}
-        training = LabTrainingPanel(self.session, epochs, **in_epochs, guess=guess)
+        training = LabTrainingPanel(
+            self.session,
+            epochs,
+            lock_epochs="epochs" in locked,
+            hide_epochs="epochs" in hidden,
+            guess=guess,
+        )
         training.observe(self.run_log.on_expectation, "expected_accuracy")
-        builders = self._builders(hidden, locked)
+        self._builders = self._list_builders(hidden, locked)
         self.panels: dict[str, Any] = {"training": training}
         at_once = panels - hidden - set(ON_REQUEST)
-        self.panels |= {name: builders[name]() for name in PANELS if name in at_once}
+        self.panels |= {name: self._builders[name]() for name in PANELS if name in at_once}
         self._places = {name: VBox() for name in ON_REQUEST}  # empty until they are opened
         self._openers = {
             name: Disclosure(more, fewer, self._places[name], width_px=width_px)
@@ -196,7 +209,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             if name in self.panels
         )
 
-    def _builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
+    def _list_builders(self, hidden: set[str], locked: set[str]) -> dict[str, Callable[[], Panel]]:
         """Return a function for each panel of `PANELS`, which builds it."""
         classes, controls = self._class_names, set(CONTROLS)
         return {
@@ -260,7 +273,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def _build(self, name: str, _change: object) -> None:
         """Build a panel when it is opened for the first time."""
         if name not in self.panels:
-            panel = self.panels[name] = self._builders(set(), set())[name]()
+            panel = self.panels[name] = self._builders[name]()
             panel.show_heading(TITLES[name])
             self._places[name].children = [panel]
             static_view_writer.add_source(self, panel)

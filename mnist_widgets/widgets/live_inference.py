@@ -18,6 +18,7 @@ import torch
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.training.evaluation.evaluator import (
     Evaluator,
     predict_in_portions,
@@ -25,17 +26,14 @@ from mnist_widgets.training.evaluation.evaluator import (
 )
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.evaluation.predictions import Predictions
-from mnist_widgets.training.history import History
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.parts.choices import IndexSelection
-from mnist_widgets.widgets.redraws import scheduler
+from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
 
-FRAMES_PER_PREDICTION = 2
-"""Frames from one prediction of the shown images to the next while the training runs."""
 EPOCH_INTERVAL_S = 1.0
 """Least time between two evaluations shown during a training; a small set can end ten epochs a
 second."""
@@ -73,9 +71,9 @@ class LiveInference(Callback):
         self._show_error: Callable[[str], None] = panels["training"].show_error_message
         self._predicted_s = self._epoch_shown_at_s = -math.inf
         # of the last predictions of all images shown
-        self._shown_step: tuple[History, int] | None = None
+        self._shown: WeightsVersion | None = None
         # for which all images were last requested
-        self._predicted_step: tuple[History, int] | None = None
+        self._predicted: WeightsVersion | None = None
         selection.observe(self._on_selection, "selected_index")
         if self._gallery is not None:
             self._gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
@@ -89,15 +87,15 @@ class LiveInference(Callback):
         waits.
         """
         if self._session.state != "running":
-            if not self._is_newest(self._predicted_step):
-                self._predicted_step = self._step
+            if self._predicted != (newest := WeightsVersion.read(self._session)):
+                self._predicted = newest
                 self._predict_all()
         elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._predict_shown()
 
     def count_now(self) -> None:
         """Predict all images, also while the training runs."""
-        self._shown_step = None
+        self._shown = None
         self._predict_all(is_counting=True)
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -134,7 +132,7 @@ class LiveInference(Callback):
         try:
             answer = submit()
         except RuntimeError as error:  # closed meanwhile, or no thread can be started
-            self._predicted_step = None
+            self._predicted = None
             self._show_error(str(error))
         else:
             answer.add_done_callback(self._on_answer)
@@ -167,36 +165,27 @@ class LiveInference(Callback):
 
         It stops if the weights change or, unless `is_counting`, if the training runs again.
         """
-        step = self._step
+        version = WeightsVersion.read(self._session)
         self._predict_shown_now()
         needs_all = self._gallery is not None or self._confusion is not None
-        if not needs_all or self._is_newest(self._shown_step):
+        if not needs_all or self._shown == WeightsVersion.read(self._session):
             return
         trainer, images = self._session.trainer, self._test_set.images
         predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))
         while predicting.do_portion():
             yield
             is_resumed = self._session.state == "running" and not is_counting
-            if is_resumed or not self._is_newest(step):
-                self._predicted_step = None
+            if is_resumed or version != WeightsVersion.read(self._session):
+                self._predicted = None
                 self.on_news()
                 return
         self._show(Predictions(predicting.future.result(), self._test_set.labels))
 
-    @property
-    def _step(self) -> tuple[History, int]:
-        """Identify the newest weights: the history of their run, and its number of batches."""
-        history = self._session.trainer.history
-        return history, len(history.batch_losses)
-
-    def _is_newest(self, step: tuple[History, int] | None) -> bool:
-        newest, num_batches = self._step
-        return step is not None and step[0] is newest and step[1] == num_batches
-
     def _show(self, predictions: Predictions) -> None:
+        version = WeightsVersion.read(self._session)
         if self._gallery is not None:
             self._gallery.show_predictions(predictions)
         if self._confusion is not None:
-            self._confusion.is_trained = self._step[1] > 0
+            self._confusion.is_trained = version.num_batches > 0
             self._confusion.show_counts(predictions.confusion)
-        self._shown_step = self._step
+        self._shown = version

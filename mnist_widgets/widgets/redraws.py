@@ -25,6 +25,8 @@ FRAME_INTERVAL_S = 0.25
 """Time from one frame, a call of all scheduled redraws, to the next: a chart then seems to move."""
 FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 """With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
+FRAMES_PER_PREDICTION = 2
+"""Frames from one prediction of what is shown to the next while the training runs."""
 MAX_URGENT = 3
 """How often an urgent redraw is called between two frames: enough for a person's clicks."""
 

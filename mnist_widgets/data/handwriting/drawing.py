@@ -108,8 +108,8 @@ class Drawing:
     ) -> tuple[Stage, Stage, Stage]:
         """Draw the strokes after each step; the arguments and errors are those of `to_image`."""
         drawn = self.to_image(scale=False, center=False, pen=pen)
-        scaled = self.to_image(scale=scale, center=False, pen=pen)
-        centered = self.to_image(scale=scale, center=center, pen=pen)
+        scaled = self.to_image(scale=True, center=False, pen=pen) if scale else drawn
+        centered = self.to_image(scale=scale, center=True, pen=pen) if center else scaled
         return (
             Stage("As drawn", True, drawn),
             Stage("Scaled", scale, scaled),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
 from ipywidgets import HBox
 from torch import nn
 
 from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.data.handwriting.drawing import Drawing, Stage
+from mnist_widgets.data.handwriting.drawing import Drawing, Stage, draw_images
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
+from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import to_class_names
@@ -23,7 +23,7 @@ from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, join_views, render_prediction
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.widgets.chart_panel import ChartPanel
-from mnist_widgets.widgets.parts.drawing.drawing_canvas import DEFAULT_PEN, DrawingCanvas
+from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader
 from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
@@ -90,6 +90,7 @@ class DrawingPad(ChartPanel):
         )
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
+        self._drawn = self._draw_stages()
         self._latest: tuple[list[list[list[float]]], bool] = ([], False)
         super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
         style, controls, chart = self.children
@@ -117,8 +118,8 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        pairs = self._check_set()
-        save_drawings(Path(path), [drawing for drawing, _ in pairs], [label for _, label in pairs])
+        drawings, labels = zip(*self._check_set(), strict=True)
+        save_drawings(Path(path), drawings, labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the set to a `.json` file, or the chart to a `.png` or `.csv` file.
@@ -142,7 +143,7 @@ class DrawingPad(ChartPanel):
         *,
         scale: bool = True,
         center: bool = True,
-        pen: float = DEFAULT_PEN,
+        pen: float = PEN_PX,
         name: str = "my digits",
     ) -> DigitSet:
         """Return the set as images with labels, to evaluate a network on.
@@ -156,10 +157,9 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        pairs = self._check_set()
-        images = [each.to_image(scale=scale, center=center, pen=pen) for each, _ in pairs]
-        labels = [label for _, label in pairs]
-        return DigitSet(torch.stack(images), labels, self._class_names, name)
+        drawings, labels = zip(*self._check_set(), strict=True)
+        images = draw_images(drawings, scale=scale, center=center, pen=pen)
+        return DigitSet(images, labels, self._class_names, name)
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
@@ -184,7 +184,7 @@ class DrawingPad(ChartPanel):
         """Return the stages, the probabilities, and what the set holds."""
         answer, views = self._answer, []
         if not self._drawing.is_empty:
-            stages = self._make_stages()
+            stages = self._drawn
             png = to_sprite([stage.image for stage in stages], 3)
             words = ", ".join(stage.name for stage in stages)
             views.append(StaticView.of_picture(png, f"The drawing: {words}.", words))
@@ -199,7 +199,7 @@ class DrawingPad(ChartPanel):
 
     def redraw(self) -> None:
         """Update the widgets from the drawing and its prediction; called by the scheduler."""
-        self._stages.show(self._make_stages(), is_empty=self._drawing.is_empty)
+        self._stages.show(self._drawn, is_empty=self._drawing.is_empty)
         self._figure.show(self._answer)
         self._show_caption(self._describe(), is_news=not self._drawing.is_empty)
         self._own_set.redraw()
@@ -244,14 +244,11 @@ class DrawingPad(ChartPanel):
         answer = self._answer
         return describe_answer(answer.probabilities, self._class_names) if answer else _WAITING
 
-    def _make_stages(self) -> tuple[Stage, Stage, Stage]:
-        return self._drawing.to_stages(**self._switches)
-
-    @property
-    def _switches(self) -> dict[str, Any]:
-        """The arguments of `Drawing.to_image` that are chosen."""
+    def _draw_stages(self) -> tuple[Stage, Stage, Stage]:
         stages = self._stages
-        return {"scale": stages.scale, "center": stages.center, "pen": self._canvas.pen}
+        return self._drawing.to_stages(
+            scale=stages.scale, center=stages.center, pen=self._canvas.pen
+        )
 
     def _on_strokes(self, _change: object) -> None:
         shown = self._canvas.current_strokes, self._canvas.is_drawing
@@ -264,9 +261,9 @@ class DrawingPad(ChartPanel):
         self._read()
 
     def _read(self) -> None:
-        """Let the network predict what is drawn."""
-        image = None if self._drawing.is_empty else self._drawing.to_image(**self._switches)
-        self._reader.read(image)
+        """Draw the stages, and let the network predict the last one."""
+        self._drawn = self._draw_stages()
+        self._reader.read(None if self._drawing.is_empty else self._drawn[-1].image)
 
     def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a change of the drawing, with the next frame after a batch."""

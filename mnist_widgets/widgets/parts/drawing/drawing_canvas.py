@@ -13,7 +13,6 @@ from mnist_widgets.widgets.theme import read_static
 
 PEN_RADII = 0.9, 1.8
 """The thinnest pen and the thickest: radius in pixels of a 28 x 28 image."""
-DEFAULT_PEN = PEN_PX
 
 
 class DrawingCanvas(AnyWidget):
@@ -45,7 +44,7 @@ class DrawingCanvas(AnyWidget):
     strokes: Any = List().tag(sync=True)
     drawing_number = Int(0).tag(sync=True)
     is_drawing = Bool(False).tag(sync=True)
-    pen = Float(DEFAULT_PEN).tag(sync=True)
+    pen = Float(PEN_PX).tag(sync=True)
     cleared = Int(0).tag(sync=True)
     max_points = Int(MOST_POINTS).tag(sync=True)
     pen_limits = List(Float(), list(PEN_RADII)).tag(sync=True)

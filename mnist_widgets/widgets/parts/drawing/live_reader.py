@@ -14,12 +14,9 @@ from torch import Tensor, nn
 from mnist_widgets.data.digit_set import find_class_names
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
-from mnist_widgets.training.history import History
-from mnist_widgets.widgets.redraws import scheduler
-
-FRAMES_PER_PREDICTION = 2
-"""Frames from one prediction to the next while the training runs and nothing is drawn."""
+from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
 
 
 class LiveReader:
@@ -48,7 +45,7 @@ class LiveReader:
         self._is_waiting = False
         self._is_new = False  # whether `_newest` has not been predicted yet
         self._predicted_s = -math.inf
-        self._predicted_step: tuple[History, int] | None = None
+        self._predicted: WeightsVersion | None = None
         self.image: Tensor | None = None
         self.probabilities: Tensor | None = None
         self.error = ""
@@ -88,25 +85,10 @@ class LiveReader:
         if self._newest is None or isinstance(self._source, nn.Module):
             return
         if self._source.state != "running":
-            if not self._is_predicted():
+            if self._predicted != WeightsVersion.read(self._source):
                 self._submit()
         elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._submit()
-
-    def _is_predicted(self) -> bool:
-        """Return whether the newest weights were used; two histories can be equal."""
-        newest, latest = self._step, self._predicted_step
-        if newest is None or latest is None:
-            return False
-        return newest[0] is latest[0] and newest[1] == latest[1]
-
-    @property
-    def _step(self) -> tuple[History, int] | None:
-        """Identify the newest weights: the history of their run, and its number of batches."""
-        if isinstance(self._source, nn.Module):
-            return None
-        history = self._source.trainer.history
-        return history, len(history.batch_losses)
 
     def _submit(self) -> None:
         if isinstance(self._source, nn.Module):
@@ -135,7 +117,7 @@ class LiveReader:
         with self._lock:
             self._is_waiting = False  # a drawing that comes from now on needs another prediction
         trainer = session.trainer
-        self._predicted_s, self._predicted_step = time.monotonic(), self._step
+        self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(session)
         self._predict(trainer.model, trainer.loss_fn)
 
     def _predict(self, model: nn.Module, loss_fn: object) -> None:
