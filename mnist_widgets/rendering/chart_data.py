@@ -79,6 +79,8 @@ def tabulate_prediction(probabilities: Tensor | None, class_names: Sequence[str]
 def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor) -> pd.DataFrame:
     """Return a row for each image: its classes, and the probability of the predicted one.
 
+    If labels of the set are wrong, there is also a column of the labels.
+
     Args:
         digit_set: the images and their labels.
         probabilities: float32 (N, C), for all images of the set; zeros before a prediction.
@@ -88,7 +90,7 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
 
     names = digit_set.class_names
     shares, predicted = probabilities[indices].max(dim=1)
-    labels = digit_set.labels[indices]
+    labels = digit_set.original_labels[indices]
     table = pd.DataFrame(
         {
             "true": [names[label] for label in labels.tolist()],
@@ -105,6 +107,9 @@ def tabulate_images(digit_set: DigitSet, probabilities: Tensor, indices: Tensor)
         ("right", shares > 0),
     ):
         table[column] = table[column].astype(object).where(is_there.numpy(), None)
+    if not digit_set.labels.equal(digit_set.original_labels):
+        given = digit_set.labels[indices].tolist()
+        table.insert(1, "label", [names[label] for label in given])
     return table
 
 

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import format_share
+from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ImageFilter
+from mnist_widgets.training.evaluation.wrong_labels import Reaction, find_wrong_labels
+
+_NO_REACTION: dict[Reaction, str] = {
+    "memorized": "The network repeats none of the wrong labels.",
+    "resisted": "The network gives the true class of no image with a wrong label.",
+    "neither": "For each wrong label the network gives this label or the true class.",
+}
 
 
 def describe_images(
@@ -25,25 +33,50 @@ def describe_images(
         indices: int64 (M,), the positions of the images to describe.
 
     Returns:
-        Names such as `Image 1,234: true 4, predicted 9 with 61 %`; verdicts: `"right"`, `"wrong"`,
-        or `""` without a prediction; and sentences as `describe_answer` writes them, `""` before a
-        prediction.
+        Names such as `Image 1,234: true 4, predicted 9 with 61 %`; verdicts about the true class:
+        `"right"`, `"wrong"`, or `""` without a prediction; and sentences as `describe_answer`
+        writes them, `""` before a prediction. Where the label is wrong, the name says it, too.
     """
     class_names = digit_set.class_names
     shares, predicted = probabilities[indices].max(dim=1)
-    columns = (indices, digit_set.labels[indices], predicted, shares)
+    truths, labels = digit_set.original_labels[indices], digit_set.labels[indices]
+    columns = (indices, truths, labels, predicted, shares)
     names, verdicts, sentences = [], [], []
-    for index, label, guess, share in zip(*(column.tolist() for column in columns), strict=True):
-        name, verdict = f"Image {index:,}: true {class_names[label]}", ""
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for index, truth, label, guess, share in rows:
+        name, verdict = f"Image {index:,}: true {class_names[truth]}", ""
+        if label != truth:
+            name += f", wrong label {class_names[label]}"
         if share > 0:
             name += f", predicted {class_names[guess]} with {format_share(share)}"
-            verdict = "right" if guess == label else "wrong"
+            verdict = "right" if guess == truth else "wrong"
+            if label != truth and guess in (label, truth):
+                name += " (memorized)" if guess == label else " (resisted)"
         elif math.isnan(share):
             name += ", the network's outputs are no numbers (nan)"
         names.append(name)
         verdicts.append(verdict)
-        sentences.append(describe_answer(probabilities[index], class_names, label) if share else "")
+        sentences.append(describe_answer(probabilities[index], class_names, truth) if share else "")
     return names, verdicts, sentences
+
+
+def describe_wrong_labels(digit_set: DigitSet, predictions: Predictions | None) -> str:
+    """Return a sentence on the wrong labels of a set and on what the network says of them.
+
+    Returns:
+        "" if no label is wrong.
+    """
+    wrong = find_wrong_labels(digit_set.labels, digit_set.original_labels, predictions)
+    if not wrong.num_wrong:
+        return ""
+    if not wrong.reactions:
+        return f"{wrong.num_wrong:,} of {len(digit_set):,} labels are wrong."
+    memorized, resisted, neither = map(wrong.count, ("memorized", "resisted", "neither"))
+    labels = "label" if wrong.num_wrong == 1 else "labels"
+    return (
+        f"Of {wrong.num_wrong:,} wrong {labels}, the network repeats {memorized:,} (memorized); "
+        f"it gives the true class for {resisted:,} (resisted) and another one for {neither:,}."
+    )
 
 
 def describe_answer(
@@ -71,9 +104,13 @@ def describe_prediction(probabilities: Tensor, class_names: Sequence[str]) -> st
 
 
 def name_filter(wanted: ImageFilter, class_names: Sequence[str]) -> str:
-    """Return a filter's name, such as `Mistakes`, `True 4` or `True 4, predicted 9`."""
+    """Return a filter's name, such as `Mistakes`, `Wrong, resisted` or `True 4, predicted 9`."""
     if wanted.is_right is not None:
         return "Right" if wanted.is_right else "Mistakes"
+    if wanted.reaction is not None:
+        return f"Wrong, {wanted.reaction}"
+    if wanted.has_wrong_label:
+        return "Wrong labels"
     true = "" if wanted.label is None else f"True {class_names[wanted.label]}"
     if wanted.predicted is None:
         return true or "All"
@@ -85,6 +122,10 @@ def explain_absence(wanted: ImageFilter, class_names: Sequence[str]) -> str:
     """Return a sentence for a filter that no image passes."""
     if wanted.is_right is not None:
         return "No prediction is right yet." if wanted.is_right else "Not a single mistake."
+    if wanted.reaction is not None:
+        return _NO_REACTION[wanted.reaction]
+    if wanted.has_wrong_label:
+        return "No label is wrong."
     true = "image" if wanted.label is None else class_names[wanted.label]
     if wanted.predicted is None:
         return f"No image shows a true {true}."

@@ -63,7 +63,8 @@ class Clinic(Dashboard):
     """
 
     def __init__(self, number: int, trainer: Trainer, *, wait: bool | None = None) -> None:
-        hide = ["runs", "steps"]  # a recorded step would name some of the faults
+        # a recorded step and the training images would give some of the faults away
+        hide = ["runs", "steps", "training_images"]
         super().__init__(
             _OneTraining(trainer), epochs=EPOCHS, hide=hide, wait=wait, monitor=not number
         )

@@ -22,8 +22,9 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
+from mnist_widgets.widgets.inference.live_inference import LiveInference
+from mnist_widgets.widgets.inference.training_images import TrainingImages
 from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES
-from mnist_widgets.widgets.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.drawing_pad import DrawingPad
@@ -178,8 +179,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             for name, (more, fewer, width_px) in ON_REQUEST.items()
             if name not in hidden
         }
-        self._settings = self.panels.get("settings")
-        self._loss_chart = self.panels.get("loss_chart")
+        self._settings, self._loss_chart = map(self.panels.get, ("settings", "loss_chart"))
         selection = self.panels.get("gallery", self)
         self._inference = LiveInference(self.session, test_set, self.panels, selection)
         charts = [] if self._loss_chart is None else [self._loss_chart]
@@ -228,6 +228,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "runs": lambda: RunTable(self.run_log),
             "steps": lambda: LabStepExplorer(self.session, lambda: self.panels["training"].epochs),
             "drawing": lambda: DrawingPad(self.session, classes),
+            "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
         }
 
     def _lay_out(self) -> list[Widget]:

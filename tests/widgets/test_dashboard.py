@@ -21,7 +21,8 @@ from mnist_widgets import (
     predict_probabilities,
     train_step,
 )
-from mnist_widgets.widgets import dashboard, live_inference
+from mnist_widgets.widgets import dashboard
+from mnist_widgets.widgets.inference import live_inference
 from mnist_widgets.widgets.redraws import scheduler
 
 TIMEOUT_S = 30

@@ -73,6 +73,7 @@ class Evaluator:
     Attributes:
         predictions: Those of the last evaluation, in the order of the batches, without images whose
             label is the loss function's `ignore_index`. None before the first evaluation.
+        train_predictions: The same for `train_batches`.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Evaluator:
         self.loss_fn = loss_fn
         self.train_batches = train_batches
         self.predictions: Predictions | None = None
+        self.train_predictions: Predictions | None = None
 
     @property
     def confusion(self) -> Tensor | None:
@@ -115,18 +117,20 @@ class Evaluator:
         """Return the same as `evaluate`, and yield between two portions of about 25 ms.
 
         Between two portions the model is unchanged. A cancelled evaluation does not change
-        `predictions`.
+        `predictions` and `train_predictions`.
         """
         cuts = ImageCuts()
-        found = {}
+        found, seen = {}, None
         if self.train_batches is not None:
             outputs, targets = yield from self._collect(model, device, self.train_batches, cuts)
             with evaluating(model):
-                predictions, _ = self._predict(model, outputs, targets)
-            found["train_accuracy"] = _share_right(predictions)
+                seen, _ = self._predict(model, outputs, targets)
+            found["train_accuracy"] = _share_right(seen)
         outputs, targets = yield from self._collect(model, device, self.batches, cuts)
         with evaluating(model):
-            return {**self._compute_metrics(model, outputs, targets), **found}
+            found = {**self._compute_metrics(model, outputs, targets), **found}
+        self.train_predictions = seen
+        return found
 
     def _collect(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.evaluation.wrong_labels import Reaction, find_wrong_labels
 
 Order = Literal["as stored", "highest loss", "least confident", "most confident"]
 """The images to show first; equal ones stay in the order of the set."""
@@ -21,17 +22,22 @@ class ImageFilter:
     Attributes:
         label: The true class.
         predicted: The predicted class.
-        is_right: Whether the prediction equals the label.
+        is_right: Whether the prediction is the true class.
+        has_wrong_label: True for the images whose label in the training is wrong.
+        reaction: The network's reaction to a wrong label.
     """
 
     label: int | None = None
     predicted: int | None = None
     is_right: bool | None = None
+    has_wrong_label: bool | None = None
+    reaction: Reaction | None = None
 
     @property
     def needs_predictions(self) -> bool:
         """Whether the filter depends on predictions."""
-        return self.predicted is not None or self.is_right is not None
+        criteria = (self.predicted, self.is_right, self.reaction)
+        return any(criterion is not None for criterion in criteria)
 
     @property
     def pair(self) -> tuple[int, int] | None:
@@ -50,21 +56,26 @@ def select_images(
     predictions: Predictions | None,
     wanted: ImageFilter = ALL_IMAGES,
     order: Order = "as stored",
+    true_labels: Tensor | None = None,
 ) -> Tensor:
     """Return the positions of the images to show, int64 (M,), in the order to show them.
 
     Args:
-        labels: int64 (N,), the true classes of the set.
+        labels: int64 (N,), those of the set, to which the losses refer.
         predictions: For the same N images; may be None if the labels are enough.
         wanted: The images to show.
         order: Their order.
+        true_labels: int64 (N,), where some of `labels` are wrong; by default `labels`.
 
     Raises:
         ValueError: There are no predictions, but the filter or the order needs them.
     """
+    true_labels = labels if true_labels is None else true_labels
     is_wanted = torch.ones_like(labels, dtype=torch.bool)
     if wanted.label is not None:
-        is_wanted &= labels == wanted.label
+        is_wanted &= true_labels == wanted.label
+    if wanted.has_wrong_label is not None:
+        is_wanted &= (labels != true_labels) == wanted.has_wrong_label
     if predictions is None:
         if wanted.needs_predictions or order != "as stored":
             raise ValueError(f"{wanted} in the order {order!r} needs predictions; there are none.")
@@ -72,7 +83,11 @@ def select_images(
     if wanted.predicted is not None:
         is_wanted &= predictions.predicted_labels == wanted.predicted
     if wanted.is_right is not None:
-        is_wanted &= predictions.are_right == wanted.is_right
+        are_right = (predictions.predicted_labels == true_labels) & ~predictions.confidences.isnan()
+        is_wanted &= are_right == wanted.is_right
+    if wanted.reaction is not None:
+        reactions = find_wrong_labels(labels, true_labels, predictions).reactions
+        is_wanted &= reactions[wanted.reaction]
     positions = is_wanted.nonzero().flatten()
     if order == "as stored":
         return positions

@@ -19,7 +19,12 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.rendering.chart_data import tabulate_images
 from mnist_widgets.rendering.chart_sentences import describe_page
-from mnist_widgets.rendering.image_captions import describe_images, explain_absence, name_filter
+from mnist_widgets.rendering.image_captions import (
+    describe_images,
+    describe_wrong_labels,
+    explain_absence,
+    name_filter,
+)
 from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.training.evaluation.evaluator import Evaluator
@@ -43,7 +48,8 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
     """Page through images, filter and sort them by the network's predictions, and select one.
 
     As a callback of a `Trainer` it shows the predictions of its `Evaluator` after each epoch. A
-    `ProbabilityChart` can follow its selection.
+    `ProbabilityChart` can follow its selection. Of a set with wrong labels it shows which they are,
+    and whether the network repeats them; right and wrong refer to the true class.
 
     Example:
         ```python
@@ -84,7 +90,9 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         self._filter = ALL_IMAGES
         names = self._class_names = digit_set.class_names
         self._pager = Pager(images_per_page, partial(self.schedule_redraw, urgent=True))
-        self._filters, self._order = FilterList(names), build_order_list()
+        self._has_wrong_labels = not digit_set.labels.equal(digit_set.original_labels)
+        self._filters = FilterList(names, has_wrong_labels=self._has_wrong_labels)
+        self._order = build_order_list()
         self.grid = ImageGrid(NUM_COLUMNS, images_per_page, names, on_page=self._pager.turn_to)
         lists = [self._filters.box, self._order]
         super().__init__("mw-image-gallery", "Images", lists, self.grid, [self._pager])
@@ -124,7 +132,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         index = self.selected_index
         if index is None or not self.answers[index].any():
             return None
-        label = int(self._digit_set.labels[index])
+        label = int(self._digit_set.original_labels[index])
         return Answer(self._digit_set.images[index], self.answers[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
@@ -158,6 +166,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         names, verdicts, sentences = describe_images(digit_set, self.answers, visible)
         page = self.grid.label
         words = describe_page(page, verdicts, sentences) if names else self.grid.notice
+        words = f"{words} {self._describe_wrong_labels()}".rstrip()
         return render_images(digit_set.images[visible], verdicts, names, NUM_COLUMNS, words)
 
     def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
@@ -175,7 +184,10 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             note = "No predictions yet to filter or sort by."
             wanted = ALL_IMAGES if wanted.needs_predictions else wanted
             order = "as stored"
-        indices = select_images(self._digit_set.labels, predictions, wanted, order)
+        digit_set = self._digit_set
+        indices = select_images(
+            digit_set.labels, predictions, wanted, order, digit_set.original_labels
+        )
         visible = indices[self._pager.show(len(indices), note)]
         grid, pager = self.grid, self._pager
         with grid.hold_sync():
@@ -186,9 +198,10 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             grid.label = f"{self._title}, {page}, shown: {shown}"
             grid.notice = "" if len(indices) else explain_absence(wanted, self._class_names)
             of_visible = slice(len(visible))
-            grid.summary = grid.notice or describe_page(
+            summary = grid.notice or describe_page(
                 page.capitalize(), grid.verdicts[of_visible], grid.sentences[of_visible]
             )
+            grid.summary = f"{summary} {self._describe_wrong_labels()}".rstrip()
         # another page is read aloud, new answers for the same one are not
         self._footer.topic = f"{self._wanted} {self._order.value} {pager.page_index}"
         if not torch.equal(visible, self.visible_indices):
@@ -227,13 +240,24 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             images = functional.pad(digit_set.images[positions], padding)
             grid.sprite = to_sprite(images, NUM_COLUMNS)
             grid.image_ids = ids
-            grid.labels = digit_set.labels[positions].tolist()
+            grid.labels = digit_set.original_labels[positions].tolist()
+            grid.marks = self._choose_marks(positions)
         grid.num_visible = len(visible)
         grid.names, grid.verdicts, grid.sentences = describe_images(
             digit_set, probabilities, positions
         )
         # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
+
+    def _choose_marks(self, positions: Tensor) -> list[str]:
+        """Return the wrong label of each image, "" where it is right."""
+        labels, truths = self._digit_set.labels[positions], self._digit_set.original_labels
+        rows = zip(labels.tolist(), truths[positions].tolist(), strict=True)
+        return ["" if label == truth else self._class_names[label] for label, truth in rows]
+
+    def _describe_wrong_labels(self) -> str:
+        digit_set, predictions = self._digit_set, self._predictions
+        return describe_wrong_labels(digit_set, predictions) if self._has_wrong_labels else ""
 
     def _choose_ids(self, visible: Tensor) -> list[int]:
         """Return the images on the page, and the selected one if it is not among them.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import get_args
 
 from ipywidgets import Dropdown, HBox
 
 from mnist_widgets.rendering.image_captions import name_filter
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order
+from mnist_widgets.training.evaluation.wrong_labels import Reaction
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import written_by_code
 from mnist_widgets.widgets.parts.controls import ROW, FocusKeeper, button, dropdown
@@ -20,6 +22,11 @@ _ORDERS: list[tuple[str, Order]] = [
     ("Least confident first", "least confident"),
     ("Most confident first", "most confident"),
 ]
+
+_OF_WRONG_LABELS = (
+    ImageFilter(has_wrong_label=True),
+    *(ImageFilter(reaction=reaction) for reaction in get_args(Reaction)),
+)
 
 
 def build_order_list() -> Dropdown:
@@ -33,18 +40,20 @@ class FilterList:
 
     Args:
         class_names: the names of the classes.
+        has_wrong_labels: whether there are filters for images with wrong labels.
 
     Attributes:
         box: the list; each value is an `ImageFilter`.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
+    def __init__(self, class_names: Sequence[str], *, has_wrong_labels: bool = False) -> None:
         self._class_names = class_names
         labels = range(len(class_names))
         filters = [
             ALL_IMAGES,
             ImageFilter(is_right=True),
             ImageFilter(is_right=False),
+            *(_OF_WRONG_LABELS if has_wrong_labels else ()),
             *(ImageFilter(label=label) for label in labels),
             *(ImageFilter(predicted=label) for label in labels),
         ]

@@ -68,7 +68,8 @@ class ImageGrid(AnyWidget):
             cells up to `page_size + 1`.
         names: the name of each of the M images: its tooltip, and what a screen reader reads.
         verdicts: `"right"`, `"wrong"` or `""` for the frame of each image.
-        labels: the class of each image.
+        labels: the true class of each image.
+        marks: the wrong label of each image, drawn in its corner; "" where the label is right.
         probabilities: the answers, float32 (M, C) as bytes.
         sentences: each answer in words; `""` where there is none yet.
         page_index: the position of this page.
@@ -98,6 +99,7 @@ class ImageGrid(AnyWidget):
     names = List(Unicode()).tag(sync=True)
     verdicts = List(Unicode()).tag(sync=True)
     labels = List(Int()).tag(sync=True)
+    marks = List(Unicode()).tag(sync=True)
     probabilities = Bytes().tag(sync=True)
     sentences = List(Unicode()).tag(sync=True)
     page_index = Int(0).tag(sync=True)

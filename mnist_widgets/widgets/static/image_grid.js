@@ -7,8 +7,9 @@
 // --- What all views of one grid share
 
 const KERNEL_TRAITS = [
-  ...["sprite", "image_ids", "num_visible", "names", "verdicts", "labels", "sentences"],
-  ...["probabilities", "class_names", "page_index", "num_images", "summary", "label", "notice"],
+  ...["sprite", "image_ids", "num_visible", "names", "verdicts", "labels", "marks"],
+  ...["sentences", "probabilities", "class_names", "page_index", "num_images", "summary"],
+  ...["label", "notice"],
 ];
 
 // The newest page whose pictures are decoded. Pictures, names and frames change together.
@@ -109,7 +110,7 @@ function render({ model, el }, page) {
   let drawnUrl = "";
 
   function draw() {
-    const { image_ids, num_visible, names, verdicts, label, notice: words } = page.state;
+    const { image_ids, num_visible, names, verdicts, marks, label, notice: words } = page.state;
     if (drawnUrl !== page.url) list.style.setProperty("--sprite", `url("${page.url}")`);
     drawnUrl = page.url;
     const selected = model.get("selected");
@@ -121,6 +122,7 @@ function render({ model, el }, page) {
         title: name,
         "aria-label": name,
         "data-verdict": isEmpty ? "" : verdicts[position],
+        "data-mark": isEmpty ? "" : marks[position] ?? "", // a batch has none
         "aria-selected": String(!isEmpty && image_ids[position] === selected),
       });
     });

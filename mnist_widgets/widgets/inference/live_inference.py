@@ -55,6 +55,7 @@ class LiveInference(Callback):
             `prediction`, `confusion` if the lab shows them.
         selection: the gallery, or the lab if it has none; its `selected_index` is the position of
             the selected image, or None.
+        is_shown: returns whether the panels are on the page; otherwise nothing is predicted.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class LiveInference(Callback):
         test_set: DigitSet,
         panels: Mapping[str, Any],
         selection: IndexSelection,
+        is_shown: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session, self._test_set, self._selection = session, test_set, selection
         self._gallery: ImageGallery | None = panels.get("gallery")
         self._prediction: ProbabilityChart | None = panels.get("prediction")
         self._confusion: ConfusionChart | None = panels.get("confusion")
+        self._is_shown = is_shown
         self._show_error: Callable[[str], None] = panels["training"].show_error_message
         self._predicted_s = self._epoch_shown_at_s = -math.inf
         # of the last predictions of all images shown
@@ -80,12 +83,18 @@ class LiveInference(Callback):
         if not panels.keys().isdisjoint(("gallery", "prediction", "confusion")):
             session.add_listener(self.on_news)
 
+    def close(self) -> None:
+        """Predict no longer."""
+        self._session.remove_listener(self.on_news)
+
     def on_news(self) -> None:
         """Predict the shown images at intervals during a training, and all images at a standstill.
 
         The session calls this after each batch and each change of its state, and while a thread
         waits.
         """
+        if not self._is_shown():
+            return
         if self._session.state != "running":
             if self._predicted != (newest := WeightsVersion.read(self._session)):
                 self._predicted = newest
@@ -105,11 +114,17 @@ class LiveInference(Callback):
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions for all images, unless epochs come too fast for that."""
         now_s, evaluator = time.monotonic(), trainer.evaluator
-        if now_s - self._epoch_shown_at_s < EPOCH_INTERVAL_S:
+        if now_s - self._epoch_shown_at_s < EPOCH_INTERVAL_S or not self._is_shown():
             return
         self._epoch_shown_at_s = now_s
-        if isinstance(evaluator, Evaluator) and evaluator.predictions is not None:
-            self._show(evaluator.predictions)
+        if isinstance(evaluator, Evaluator):
+            predictions = self._choose_predictions(evaluator)
+            if predictions is not None:
+                self._show(predictions)
+
+    def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:
+        """Return those of the images that are shown."""
+        return evaluator.predictions
 
     def _on_selection(self, _change: object) -> None:
         """Predict the shown images, unless a gallery is shown and a training runs.
@@ -127,7 +142,7 @@ class LiveInference(Callback):
         self._submit(lambda: self._session.in_portions(predict))
 
     def _submit(self, submit: Callable[[], Future[None]]) -> None:
-        if self._session.is_closed:
+        if self._session.is_closed or not self._is_shown():
             return
         try:
             answer = submit()

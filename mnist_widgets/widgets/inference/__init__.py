@@ -1,0 +1,1 @@
+"""What decides when a lab's network predicts, and which images."""
