@@ -15,7 +15,7 @@ PANELS = {
 ON_REQUEST = {
     "steps": ("Look inside one step", "Close the step", 150),
     "drawing": ("Draw a digit", "Close the drawing", 130),
-    "training_images": ("Training images", "Close the images", 130),
+    "training_images": ("Look at training images", "Close the images", 170),
 }
 """Panels that a button opens, by their names for `show`: its words, and its width in pixels."""
 

@@ -116,21 +116,19 @@ class Evaluator:
     ) -> Generator[None, None, dict[str, float]]:
         """Return the same as `evaluate`, and yield between two portions of about 25 ms.
 
-        Between two portions the model is unchanged. A cancelled evaluation does not change
-        `predictions` and `train_predictions`.
+        Between two portions the model is unchanged. A cancelled evaluation changes no predictions.
         """
         cuts = ImageCuts()
-        found, seen = {}, None
+        seen: Predictions | None = None
         if self.train_batches is not None:
             outputs, targets = yield from self._collect(model, device, self.train_batches, cuts)
             with evaluating(model):
                 seen, _ = self._predict(model, outputs, targets)
-            found["train_accuracy"] = _share_right(seen)
         outputs, targets = yield from self._collect(model, device, self.batches, cuts)
         with evaluating(model):
-            found = {**self._compute_metrics(model, outputs, targets), **found}
+            metrics = self._compute_metrics(model, outputs, targets)
         self.train_predictions = seen
-        return found
+        return metrics if seen is None else {**metrics, "train_accuracy": _share_right(seen)}
 
     def _collect(
         self,
@@ -166,10 +164,8 @@ class Evaluator:
     ) -> tuple[Predictions, Tensor]:
         """Return the predictions of the images that count, and the targets for the loss."""
         if len(outputs) != len(targets):
-            raise ValueError(
-                f"The evaluator's batches have {len(outputs)} images, but labels of shape "
-                f"{tuple(targets.shape)}."
-            )
+            shape = tuple(targets.shape)
+            raise ValueError(f"The evaluator's {len(outputs)} images have labels of shape {shape}.")
         labels, counted, loss_targets = read_targets(self, outputs, targets)
         if not counted.any():
             raise ValueError("The loss function ignores all labels of the evaluator.")

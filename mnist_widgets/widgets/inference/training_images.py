@@ -58,7 +58,6 @@ class TrainingImages(Panel):
     def close(self) -> None:
         """Remove the panel from the page; the session continues."""
         self._session.remove_listener(self._on_session_change)
-        self._opener.unobserve(self.schedule_redraw, "is_open")
         if self._inference is not None:
             self._inference.close()
         super().close()

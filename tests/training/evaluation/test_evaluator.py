@@ -12,8 +12,10 @@ from mnist_widgets import (
     SimpleNet,
     accuracy,
     confusion_matrix,
+    load_bundled_digits,
     predict_probabilities,
 )
+from mnist_widgets.training.evaluation.predictions import Predictions
 
 
 @pytest.fixture
@@ -296,3 +298,17 @@ def test_predicting_takes_float_images_with_and_without_a_channel(shape):
 def test_predicting_names_the_type_of_images_that_it_cannot_take():
     with pytest.raises(ValueError, match=r"torch\.int64.*torch\.uint8"):
         predict_probabilities(SimpleNet(28 * 28, 10), torch.zeros(1, 28, 28, dtype=torch.int64))
+
+
+def test_the_predictions_of_training_images_are_kept_beside_those_of_test_images():
+    train_set, test_set = load_bundled_digits()
+    seen = train_set.sample(50)
+    model = SimpleNet(28 * 28, 10)
+    evaluator = Evaluator(test_set.batches(64), train_batches=seen.batches(20))
+    assert evaluator.train_predictions is None
+    metrics = evaluator.evaluate(model, "cpu")
+    expected = Predictions(predict_probabilities(model, seen.images), seen.labels)
+    torch.testing.assert_close(evaluator.train_predictions.probabilities, expected.probabilities)
+    assert evaluator.train_predictions.labels.equal(seen.labels)
+    assert metrics["train_accuracy"] == expected.are_right.float().mean().item()
+    assert len(evaluator.predictions.labels) == len(test_set)

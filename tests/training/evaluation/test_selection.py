@@ -98,3 +98,23 @@ def test_without_predictions_nothing_is_known_of_them(wanted):
 def test_without_predictions_only_the_stored_order_is_known(order):
     with pytest.raises(ValueError, match=order):
         select(ALL_IMAGES, order, predictions=None)
+
+
+def test_true_class_and_reactions_refer_to_the_original_labels():
+    true_labels = torch.tensor([0, 0, 2, 2, 1, 2])  # of 1, 3 and 4 the label is wrong
+
+    def select_wrong(wanted, order="as stored", predictions=PREDICTIONS):
+        return select_images(LABELS, predictions, wanted, order, true_labels).tolist()
+
+    assert select_wrong(ImageFilter(has_wrong_label=True)) == [1, 3, 4]
+    assert select_wrong(ImageFilter(has_wrong_label=True), predictions=None) == [1, 3, 4]
+    assert select_wrong(ImageFilter(has_wrong_label=False)) == [0, 2, 5]
+    assert select_wrong(ImageFilter(reaction="memorized")) == [3]
+    assert select_wrong(ImageFilter(reaction="resisted")) == [1, 4]
+    assert select_wrong(ImageFilter(reaction="neither")) == []
+    assert select_wrong(ImageFilter(label=0)) == [0, 1]
+    assert select_wrong(ImageFilter(is_right=False)) == [3]
+    # the loss is that of the training
+    assert select_wrong(ALL_IMAGES, "highest loss")[:2] == [4, 1]
+    with pytest.raises(ValueError, match="predictions"):
+        select_wrong(ImageFilter(reaction="memorized"), predictions=None)

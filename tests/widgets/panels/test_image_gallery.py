@@ -577,3 +577,54 @@ def test_the_summary_counts_the_page_and_says_why_there_is_no_count(gallery, dig
     gallery.selected_pair = None
     show(gallery, Predictions(torch.full((NUM_IMAGES, 10), math.nan), digit_set.labels))
     assert "no numbers" in gallery.grid.summary
+
+
+def test_wrong_labels_are_marked_named_filtered_and_counted(digit_set):
+    noisy = digit_set.with_wrong_labels(0.25, seed=3)
+    gallery = ImageGallery(noisy)
+    names = gallery._class_names
+    wrong = (noisy.labels != digit_set.labels).nonzero().flatten().tolist()
+    assert len(wrong) == 20
+    scheduler.flush()
+    assert "20 of 80 labels are wrong" in gallery.grid.summary
+    for index, mark, name in zip(ids(gallery), gallery.grid.marks, gallery.grid.names, strict=True):
+        label = names[noisy.labels[index]]
+        assert mark == (label if index in wrong else "")
+        assert (f"wrong label {label}" in name) == (index in wrong)
+        assert f"true {names[digit_set.labels[index]]}" in name
+    choose(gallery, "Wrong labels")
+    assert ids(gallery) == wrong
+
+    # the network repeats the first 11 wrong labels, and gives the true class of all other images
+    answers = digit_set.labels.clone()
+    answers[wrong[:11]] = noisy.labels[wrong[:11]]
+    answers[wrong[11]] = next(
+        label for label in range(10) if label not in (noisy.labels[wrong[11]], answers[wrong[11]])
+    )
+    probabilities = 0.01 + 0.9 * torch.nn.functional.one_hot(answers, 10)
+    show(gallery, Predictions(probabilities, noisy.labels))
+    for number in ("Of 20", "repeats 11 (memorized)", "for 8 (resisted)", "another one for 1"):
+        assert number in gallery.grid.summary
+        assert number in gallery.static_view().text
+    for name, expected in (
+        ("Wrong, memorized", wrong[:11]),
+        ("Wrong, resisted", wrong[12:]),
+        ("Wrong, neither", wrong[11:12]),
+        ("Mistakes", wrong[:12]),
+    ):
+        choose(gallery, name)
+        assert ids(gallery) == expected, name
+    table = gallery.to_dataframe()
+    assert (table["label"] != table["true"]).all()
+    assert gallery.to_png()
+    click(gallery, wrong[0])
+    assert gallery.selected_answer().true_label == int(digit_set.labels[wrong[0]])
+    gallery.close()
+
+
+def test_a_set_without_wrong_labels_has_no_filter_for_them(gallery, digit_set, predictions):
+    show(gallery, predictions)
+    assert not any("Wrong" in label for label, _ in gallery._filters.box.options)
+    assert set(gallery.grid.marks) == {""}
+    assert "wrong label" not in gallery.grid.summary
+    assert "label" not in gallery.to_dataframe().columns
