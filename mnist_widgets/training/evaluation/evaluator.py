@@ -165,7 +165,7 @@ class Evaluator:
         """Return the predictions of the images that count, and the targets for the loss."""
         if len(outputs) != len(targets):
             shape = tuple(targets.shape)
-            raise ValueError(f"The evaluator's {len(outputs)} images have labels of shape {shape}.")
+            raise ValueError(f"The evaluator has {len(outputs)} images, labels of shape {shape}.")
         labels, counted, loss_targets = read_targets(self, outputs, targets)
         if not counted.any():
             raise ValueError("The loss function ignores all labels of the evaluator.")
