@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import get_args
 
 from torch import Tensor
 
@@ -71,7 +72,7 @@ def describe_wrong_labels(digit_set: DigitSet, predictions: Predictions | None) 
         return ""
     if not wrong.reactions:
         return f"{wrong.num_wrong:,} of {len(digit_set):,} labels are wrong."
-    memorized, resisted, neither = map(wrong.count, ("memorized", "resisted", "neither"))
+    memorized, resisted, neither = map(wrong.count, get_args(Reaction))
     labels = "label" if wrong.num_wrong == 1 else "labels"
     return (
         f"Of {wrong.num_wrong:,} wrong {labels}, the network repeats {memorized:,} (memorized); "

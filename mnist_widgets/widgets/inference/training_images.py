@@ -140,13 +140,19 @@ def choose_images(trainer: Trainer) -> DigitSet:
     evaluated = getattr(trainer.evaluator, "train_batches", None)
     if isinstance(evaluated, Batches):
         return evaluated.digit_set
-    images: DigitSet = trainer.train_batches.digit_set
+    images = _find_set(trainer)
     return images.sample(min(MAX_TRAIN_EVALUATED, len(images)))
 
 
 def count_images(trainer: Trainer | None) -> int:
     """Return the number of images that a run is trained with."""
-    return 0 if trainer is None else len(trainer.train_batches.digit_set)
+    return 0 if trainer is None else len(_find_set(trainer))
+
+
+def _find_set(trainer: Trainer) -> DigitSet:
+    batches: Any = trainer.train_batches
+    digit_set: DigitSet = batches.digit_set
+    return digit_set
 
 
 def _are_same(images: DigitSet, others: DigitSet) -> bool:
