@@ -29,7 +29,6 @@ from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
-from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,14 +204,6 @@ class DrawingPad(ChartPanel):
         self._own_set.redraw()
         self.mark_static_view_stale()
 
-    def redraw_stroke(self) -> None:
-        """Redraw during a stroke.
-
-        The scheduler limits the urgent calls of each redraw; this one leaves those of `redraw` for
-        the end of the stroke.
-        """
-        self.redraw()
-
     @property
     def _table_caption(self) -> str:
         return "Probabilities for the drawing."
@@ -267,10 +258,7 @@ class DrawingPad(ChartPanel):
 
     def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a change of the drawing, with the next frame after a batch."""
-        if is_new and self._canvas.is_drawing:
-            scheduler.schedule(self.redraw_stroke, urgent=True)
-        else:
-            self.schedule_redraw(urgent=is_new)
+        self.schedule_redraw(urgent=is_new)
 
     def _take_drawing(self) -> Drawing:
         """Return the drawing and clear the canvas.
