@@ -62,8 +62,9 @@ class DrawingPad(ChartPanel):
         ```
 
     Args:
-        source: a `TrainingSession`, or a model. With a session the drawing is predicted between two
-            batches, and again when the weights change.
+        source: a `TrainingSession`, or a model. With a session the drawing is predicted again when
+            the weights change. While an open session trains the network, predictions run between
+            two batches.
         class_names: the names of the classes; by default those of the session's data, or digits.
 
     Raises:

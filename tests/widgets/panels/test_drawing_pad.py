@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from mnist_widgets import (
     Trainer,
     TrainingSession,
     load_bundled_digits,
+    train_step,
 )
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import load_drawings, read_drawings, write_text
@@ -33,8 +35,8 @@ def make_model(num_classes: int = 10) -> nn.Module:
     return SimpleNet(28 * 28, num_classes, hidden_units=16)
 
 
-def make_session(**options) -> TrainingSession:
-    model = make_model()
+def make_session(model: nn.Module | None = None, **options) -> TrainingSession:
+    model = model or make_model()
     optimizer = torch.optim.Adam(model.parameters())
     batches = TRAIN_SET.batches(32, generator=torch.Generator().manual_seed(2))
     return TrainingSession(
@@ -172,6 +174,51 @@ def test_new_weights_change_the_prediction(make_pad, session):
     shown = pad.to_dataframe()["probability"].tolist()
     assert shown == pytest.approx(expected.tolist(), abs=1e-6)
     assert shown != before
+
+
+class Meeting(nn.Module):
+    """Lets a batch wait for a prediction in the middle of it, and a prediction for that batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.has_batch, self.goes_on, self.batch_ended = (threading.Event() for _ in range(3))
+
+    def forward(self, images):
+        if len(images) > 1 and not self.has_batch.is_set():
+            self.has_batch.set()
+            assert self.goes_on.wait(TIMEOUT_S)
+        elif len(images) == 1:
+            self.goes_on.set()
+            assert self.batch_ended.wait(TIMEOUT_S)
+        return images
+
+
+def test_the_pad_of_a_model_waits_for_the_batches_of_a_session_made_later(make_pad):
+    meeting, norm = Meeting(), nn.BatchNorm1d(8)
+    model = nn.Sequential(nn.Flatten(), meeting, nn.Linear(784, 8), norm, nn.Linear(8, 10))
+    pad = make_pad(model)
+    session = make_session(model, train_step=end_batch(meeting))
+    session.step()
+    assert meeting.has_batch.wait(TIMEOUT_S)
+    draw(pad, SEVEN)
+    meeting.goes_on.set()
+    settle(session)
+    assert session.error is None
+    assert norm.num_batches_tracked == 1  # batch norm was in training mode during the batch
+    expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0]
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def end_batch(meeting):
+    """Return the usual `train_step` that tells when it has ended."""
+
+    def step(*arguments):
+        try:
+            return train_step(*arguments)
+        finally:
+            meeting.batch_ended.set()
+
+    return step
 
 
 def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_pad):

@@ -7,26 +7,28 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 
 from torch import Tensor, nn
 
 from mnist_widgets.data.digit_set import find_class_names
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.session.open_sessions import find_session_of
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.training.trainer import LossFunction
 from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
 
 
 class LiveReader:
-    """Predicts the newest drawing, between two batches if a session trains the network.
+    """Predicts the newest drawing, between two batches if an open session trains the network.
 
     At most one prediction waits in the session's queue; it takes the drawing that is the newest
     when it runs. So fast strokes fill no queue.
 
     Args:
-        source: a session, or a model that no session trains.
+        source: a session, whose network is predicted with again when its weights change; or a
+            model.
         on_change: called, in any thread, when `probabilities` or `error` has changed; its argument
             is whether the drawing was new, and not only the weights.
 
@@ -91,15 +93,18 @@ class LiveReader:
             self._submit()
 
     def _submit(self) -> None:
-        if isinstance(self._source, nn.Module):
-            self._predict(self._source, None)
+        source = self._source
+        # each time: a session can be made for the model, or closed, at any time
+        session = find_session_of(source) if isinstance(source, nn.Module) else source
+        if session is None:
+            self._predict_newest()
             return
         with self._lock:
             if self._is_waiting:
                 return
             self._is_waiting = True
         try:
-            answer = self._source.between_batches(partial(self._predict_newest, self._source))
+            answer = session.between_batches(self._predict_newest)
         except RuntimeError as error:  # closed, or no thread can be started
             with self._lock:
                 self._is_waiting = False
@@ -113,20 +118,21 @@ class LiveReader:
             with self._lock:
                 self._is_waiting = False
 
-    def _predict_newest(self, session: TrainingSession) -> None:
+    def _predict_newest(self) -> None:
+        """Predict now; called between two batches if a session trains the network."""
         with self._lock:
             self._is_waiting = False  # a drawing that comes from now on needs another prediction
-        trainer = session.trainer
-        self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(session)
-        self._predict(trainer.model, trainer.loss_fn)
-
-    def _predict(self, model: nn.Module, loss_fn: object) -> None:
-        with self._lock:
             image, is_new, self._is_new = self._newest, self._is_new, False
         if image is None:
             return
+        loss_fn: LossFunction | None = None
+        if isinstance(self._source, nn.Module):
+            model = self._source
+        else:
+            self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(self._source)
+            model, loss_fn = self._source.trainer.model, self._source.trainer.loss_fn
         try:
-            probabilities = predict_probabilities(model, image, loss_fn)[0]  # type: ignore[arg-type]
+            probabilities = predict_probabilities(model, image, loss_fn)[0]
         except Exception as error:  # of any model
             self._keep(image, None, f"This drawing cannot be predicted: {name_error(error)}")
         else:
