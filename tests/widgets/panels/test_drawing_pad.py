@@ -162,6 +162,29 @@ def _checkboxes(widget):
     return [box for child in getattr(widget, "children", ()) for box in _checkboxes(child)]
 
 
+def test_pictures_and_bars_belong_to_one_drawing_also_while_the_next_is_predicted(
+    make_pad, session
+):
+    def shown():
+        scheduler.flush()
+        stages = find(pad, "mw-stage-list").children
+        picture = stages[-1].children[0].value
+        return picture, pad.to_png(), pad.to_dataframe()["probability"].tolist()
+
+    pad = make_pad(session)
+    draw(pad, SEVEN)
+    settle(session)
+    before = shown()
+    goes_on = threading.Event()
+    session.between_batches(lambda: goes_on.wait(TIMEOUT_S))  # the prediction waits behind it
+    draw(pad, ONE)
+    pad.schedule_redraw()
+    assert shown() == before
+    goes_on.set()
+    settle(session)
+    assert all(new != old for new, old in zip(shown(), before, strict=True))
+
+
 def test_new_weights_change_the_prediction(make_pad, session):
     pad = make_pad(session)
     draw(pad, SEVEN)
