@@ -167,6 +167,10 @@ class DrawingPad(ChartPanel):
             self._reader.close()
         super().close()
 
+    def on_shown(self, is_shown: bool) -> None:
+        """Stop predicting new weights while the lab hides the pad."""
+        self._reader.follow(is_shown)
+
     def to_png(self) -> bytes:
         """Return the image that the network sees and its bars as a PNG, dark on white."""
         reading = self._reader.reading

@@ -69,12 +69,16 @@ def pad(make_pad):
     return make_pad()
 
 
-def find(widget, css_class):
-    """Return the widget of a panel that has a CSS class."""
-    if css_class in getattr(widget, "_dom_classes", ()):
-        return widget
+def find_all(widget, css_class):
+    """Return the widgets of a panel that have a CSS class."""
     children = getattr(widget, "children", ())
-    return next(filter(None, (find(child, css_class) for child in children)), None)
+    found = [each for child in children for each in find_all(child, css_class)]
+    return [widget, *found] if css_class in getattr(widget, "_dom_classes", ()) else found
+
+
+def find(widget, css_class):
+    """Return the first widget of a panel that has a CSS class, or None."""
+    return next(iter(find_all(widget, css_class)), None)
 
 
 def send(widget, message, buffers=()):
@@ -380,6 +384,34 @@ def test_the_lab_builds_the_pad_once_it_is_asked_for():
     draw(pad, ONE)
     settle(lab.session)
     assert "Draw a digit" in lab.static_view().text
+    lab.close()
+
+
+def test_a_pad_that_the_lab_hides_predicts_no_new_weights_until_it_is_shown_again():
+    lab = dashboard(
+        make_model(),
+        (TRAIN_SET, TEST_SET),
+        show="drawing",
+        hide=["gallery", "prediction", "confusion"],
+    )
+    session, pad = lab.session, lab.panels["drawing"]
+    draw(pad, ONE)
+    settle(session)
+    (opener,) = (each for each in find_all(lab, "mw-more") if each.more == "Draw a digit")
+    image, calls = Drawing(ONE).to_image(), []
+    session.trainer.model.register_forward_pre_hook(
+        lambda _model, inputs: calls.append(len(inputs[0])) if len(inputs[0]) == 1 else None
+    )
+    send(opener, {"is_open": False})
+    for _ in range(3):
+        session.step()
+        settle(session)
+    assert not calls
+    send(opener, {"is_open": True})
+    settle(session)
+    assert calls == [1]
+    expected = predict_probabilities(session.trainer.model, image)[0]
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
     lab.close()
 
 

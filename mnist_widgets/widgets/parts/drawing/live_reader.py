@@ -66,6 +66,7 @@ class LiveReader:
     ) -> None:
         self._source, self._on_change = source, on_change
         self.reading: Reading | None = None
+        self._follows = True  # the weights
         self._newest: Stages | None = None
         self._lock = threading.Lock()  # guards what follows, for a moment only
         self._is_waiting = False
@@ -99,6 +100,11 @@ class LiveReader:
         else:
             self._submit()
 
+    def follow(self, is_on: bool) -> None:
+        """Predict again after each change of the weights, or only what is drawn."""
+        self._follows = is_on
+        self._on_news()
+
     def close(self) -> None:
         """Stop observing the session."""
         if isinstance(self._source, TrainingSession):
@@ -106,7 +112,7 @@ class LiveReader:
 
     def _on_news(self) -> None:
         """Predict again when the weights have changed; the session calls this after each batch."""
-        if self._newest is None or isinstance(self._source, nn.Module):
+        if not self._follows or self._newest is None or isinstance(self._source, nn.Module):
             return
         if self._source.state != "running":
             if self._predicted != WeightsVersion.read(self._source):
