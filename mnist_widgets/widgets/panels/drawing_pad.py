@@ -13,7 +13,6 @@ from torch import nn
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.handwriting.drawing import Drawing, draw_images
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
-from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import to_class_names
@@ -84,11 +83,12 @@ class DrawingPad(ChartPanel):
         self._reader = LiveReader(source, self._on_answer)
         names = self._reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
-        self._canvas = DrawingCanvas()
-        self._stages = StageView(self._read)
-        self._own_set = OwnSet(
-            self._class_names, self._take_drawing, lambda: self.schedule_redraw(urgent=True)
+        self._canvas = DrawingCanvas(
+            self._class_names,
+            lambda strokes, label: self._own_set.add(Drawing(strokes), label),
         )
+        self._stages = StageView(self._read)
+        self._own_set = OwnSet(self._class_names, lambda: self.schedule_redraw(urgent=True))
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
         self._latest: tuple[list[list[list[float]]], bool] = ([], False)
@@ -97,7 +97,7 @@ class DrawingPad(ChartPanel):
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
         self.children = (style, controls, columns, self._own_set)
         self._canvas.observe(
-            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "cleared"]
+            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "last_added"]
         )
         self._canvas.observe(lambda _change: self._read(), "pen")
         self.redraw()
@@ -141,15 +141,18 @@ class DrawingPad(ChartPanel):
     def digit_set(
         self,
         *,
-        scale: bool = True,
-        center: bool = True,
-        pen: float = PEN_PX,
+        scale: bool | None = None,
+        center: bool | None = None,
+        pen: float | None = None,
         name: str = "my digits",
     ) -> DigitSet:
         """Return the set as images with labels, to evaluate a network on.
 
+        Without arguments the images are made as the pad makes them now, with its switches and its
+        pen.
+
         Args:
-            scale: as for `Drawing.to_image`.
+            scale: as for `Drawing.to_image`; None means as on the pad.
             center: likewise.
             pen: likewise.
             name: of the set on screen.
@@ -158,7 +161,12 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         drawings, labels = zip(*self._check_set(), strict=True)
-        images = draw_images(drawings, scale=scale, center=center, pen=pen)
+        images = draw_images(
+            drawings,
+            scale=self._stages.scale if scale is None else scale,
+            center=self._stages.center if center is None else center,
+            pen=self._canvas.pen if pen is None else pen,
+        )
         return DigitSet(images, labels, self._class_names, name)
 
     def close(self) -> None:
@@ -266,20 +274,6 @@ class DrawingPad(ChartPanel):
             scheduler.schedule(self.redraw_stroke, urgent=True)
         else:
             self.schedule_redraw(urgent=is_new)
-
-    def _take_drawing(self) -> Drawing:
-        """Return the drawing and clear the canvas.
-
-        Raises:
-            ValueError: if nothing is drawn, or a stroke is not finished.
-        """
-        drawing = self._drawing
-        if self._canvas.is_drawing:  # a click can overtake the end of a stroke
-            raise ValueError("A stroke is not finished yet. Press Add to my set again.")
-        if drawing.is_empty:
-            raise ValueError("Nothing is drawn. Draw a digit, then press Add to my set.")
-        self._canvas.clear()
-        return drawing
 
     def _check_set(self) -> list[LabeledDrawing]:
         pairs = self.drawings
