@@ -247,7 +247,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         return [
             *show(training="0 0 auto", settings="0 0 auto"),
             HBox(columns, layout=_ROW).add_class("mw-columns"),
-            HBox(list(self._openers.values()), layout=_ROW),
+            HBox(list(self._openers.values()), layout=_ROW).add_class("mw-openers"),
             *self._places.values(),
             *show(runs="0 0 auto"),
         ]

@@ -22,7 +22,7 @@ function render({ model, el }, drawing) {
   const clicks = make("input", { type: "checkbox" });
   const label = makeLabel(model, drawing);
   const add = make("button", {
-    className: "mw-opener mw-add",
+    className: "mw-opener",
     textContent: "Add to my set",
     title: "Keep this drawing with its label, and begin the next one",
   });
@@ -240,7 +240,7 @@ function makePen(model) {
 
 // The list of labels. `read` returns what it shows, perhaps newer than what the kernel knows.
 function makeLabel(model, drawing) {
-  const list = make("select", { title: "What this drawing is" });
+  const list = make("select", { title: "What this drawing is", id: `mw-label-${newId()}` });
   list.setAttribute(...NO_SHORTCUTS);
   list.append(...["choose", ...model.get("class_names")].map((name) => new Option(name)));
   const show = () => (list.selectedIndex = model.get("label") + 1);
@@ -252,7 +252,9 @@ function makeLabel(model, drawing) {
   });
   model.on("change:label", show);
   show();
-  const element = make("label", { className: "mw-canvas-label mw-label" }, "Label", list);
+  // beside the list, not around it, or its options would belong to its name
+  const name = make("label", { textContent: "Label", htmlFor: list.id });
+  const element = make("div", { className: "mw-canvas-label" }, name, list);
   return { element, read, close: () => model.off("change:label", show) };
 }
 
