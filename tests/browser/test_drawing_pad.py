@@ -37,6 +37,37 @@ ONE = [(0.5, 0.15), (0.5, 0.85)]
 READ_BARS = """pad => [...pad.querySelectorAll('rect.bar')].slice(1, 11)
     .map(bar => Number(bar.getAttribute('height')))"""
 
+# As fast as can be: two drawings are drawn, labeled and added, and a third one is begun, before the
+# kernel can answer anything.
+HURRY = """root => {
+    const area = root.querySelector('canvas'), list = root.querySelector('select');
+    const {left, top, width, height} = area.getBoundingClientRect();
+    const send = (type, [x, y]) => area.dispatchEvent(new PointerEvent(type, {
+        pointerId: 1, button: 0, bubbles: true, isPrimary: true,
+        clientX: left + x * width, clientY: top + y * height}));
+    area.setPointerCapture = () => {};  // there is no real pointer
+    const draw = points => {
+        send('pointerdown', points[0]);
+        for (const point of points.slice(1)) send('pointermove', point);
+        send('pointerup', points.at(-1));
+    };
+    const press = words =>
+        [...root.querySelectorAll('button')].find(each => each.textContent === words).click();
+    const choose = name => {
+        list.value = name;
+        list.dispatchEvent(new Event('change', {bubbles: true}));
+    };
+    draw([[0.5, 0.1], [0.5, 0.5], [0.5, 0.9]]);
+    draw([[0.1, 0.1], [0.9, 0.9]]);
+    press('Undo');
+    choose('1');
+    press('Add to my set');
+    draw([[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]);
+    choose('7');
+    press('Add to my set');
+    draw([[0.1, 0.5], [0.9, 0.5]]);
+}"""
+
 
 class Pad:
     """A pad of the notebook."""
@@ -48,7 +79,8 @@ class Pad:
         self.caption = self.root.locator(".mw-chart-footer .mw-caption")
         self.status = self.root.locator(".mw-set-status")
         self.alert = self.root.locator(".mw-own-set .mw-alert")
-        self.label = self.root.get_by_label("Label")
+        self.words = self.root.locator(".mw-canvas-words")
+        self.label = self.root.get_by_label("Label", exact=True)
         self.stages = self.root.locator(".mw-stage img")
 
     def button(self, name):
@@ -143,6 +175,20 @@ def test_switches_show_the_stages_of_the_preprocessing(pad):
     expect(pad.stages.last).to_have_accessible_name(re.compile("off"))
 
 
+@pytest.mark.both_front_ends
+def test_additions_that_overtake_the_kernel_have_their_own_points_and_labels(pad):
+    pad.area.scroll_into_view_if_needed()
+    pad.root.evaluate(HURRY)
+    pad.lab.expect_in_kernel("pad.drawing.strokes", "(((0.1, 0.5), (0.9, 0.5)),)")
+    expect(pad.status).to_contain_text("2 drawings")
+    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
+    code = "import json; print(json.dumps([[each.strokes, label] for each, label in pad.drawings]))"
+    assert json.loads(pad.lab.run_cell(code)) == [
+        [[[[0.5, 0.1], [0.5, 0.5], [0.5, 0.9]]], 1],
+        [[[[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]], 7],
+    ]
+
+
 def test_two_pads_keep_two_drawings_and_two_sets(lab):
     lab.open_notebook([*CELLS, "other = DrawingPad(session)\nother"])
     lab.run_all()
@@ -211,8 +257,29 @@ def test_a_drawing_is_made_and_added_with_keys_alone(pad):
     keyboard.press("Tab")
     expect(pad.button("Add to my set")).to_be_focused()
     keyboard.press("Enter")
-    expect(pad.status).to_contain_text("1: 1")
+    expect(pad.status).to_contain_text("1 of 1")
     expect(pad.button("Add to my set")).to_be_focused()
+
+
+def test_the_lab_opens_the_pad_hides_it_and_shows_it_again(lab):
+    lab.open_notebook(["from mnist_widgets.widgets import dashboard\nlab = dashboard()\nlab"])
+    lab.run_all()
+    opener = lab.page.locator(".mw-dashboard").get_by_role("button", name="Draw a digit")
+    other = lab.page.locator(".mw-dashboard").get_by_role("button", name="Look inside one step")
+    left, right = other.bounding_box(), opener.bounding_box()
+    assert right["x"] >= left["x"] + left["width"] + 6  # they do not touch
+    opener.click()
+    pad = Pad(lab)
+    pad.draw(SEVEN)
+    expect(pad.caption).to_contain_text("%")
+    closer = lab.page.get_by_role("button", name="Close the drawing")
+    lab.scroll_to(PAD)
+    lab.screenshot("drawing-pad-in-lab")
+    closer.click()
+    expect(pad.root).to_be_hidden()
+    opener.click()
+    expect(pad.caption).to_contain_text("%")
+    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -220,7 +287,7 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(pad, dark):
     pad.lab.set_theme(dark=dark)
     pad.add(SEVEN, 7)
     pad.button("Add to my set").click()
-    expect(pad.alert).to_contain_text("Nothing is drawn")
+    expect(pad.words).to_contain_text("Nothing is drawn")
     pad.draw(SEVEN)
     expect(pad.caption).to_contain_text("%")
     found = []

@@ -83,10 +83,10 @@ def test_a_student_draws_switches_a_stage_off_and_makes_a_set(lab):
     expect(last).to_have_attribute("src", centered)
 
     pad.add("7")
-    expect(pad.status).to_contain_text("1 drawing.")
+    expect(pad.status).to_contain_text("1 drawing ")
     pad.draw(ONE)
     pad.add("1")
-    expect(pad.status).to_contain_text("2 drawings.")
+    expect(pad.status).to_contain_text("2 drawings ")
     # as the lesson says: run the cells from here on again
     lab.run_cell(find_cell(lab, "my_pairs = "))
     found = lab.run_cell("print(my_set.name, my_set.labels.tolist(), len(show(my_set).children))")

@@ -10,12 +10,11 @@ from ipywidgets import HTML, HBox, VBox
 
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import parse_text, write_text
-from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, dropdown, notice
+from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, notice
 from mnist_widgets.widgets.parts.drawing.file_buttons import MOST_LOADED_BYTES, FileButtons
 
 LabeledDrawing = tuple[Drawing, int]
 FILE_NAME = "my_digits.json"
-_NO_LABEL = -1  # with None, ipywidgets shows an empty list in a new view
 
 
 class OwnSet(VBox):
@@ -23,34 +22,17 @@ class OwnSet(VBox):
 
     Args:
         class_names: the names of the classes.
-        take: returns the drawing to add, and clears the canvas; raises a ValueError, whose message
-            the person sees, if there is none.
         on_change: called when the controls must be redrawn.
 
     Attributes:
         drawings: the set.
     """
 
-    def __init__(
-        self,
-        class_names: Sequence[str],
-        take: Callable[[], Drawing],
-        on_change: Callable[[], None],
-    ) -> None:
-        self._class_names, self._take, self._on_change = class_names, take, on_change
+    def __init__(self, class_names: Sequence[str], on_change: Callable[[], None]) -> None:
+        self._class_names, self._schedule_redraw = class_names, on_change
         self._additions: list[list[LabeledDrawing]] = []  # of one drawing or of some files each
         self._answer, self._errors = "", ""
-        labels: list[tuple[str, object]] = [("choose", _NO_LABEL)]
-        labels += [(name, label) for label, name in enumerate(class_names)]
-        self._label = dropdown(
-            "Label", "What this drawing is", labels, label_px=44, width_px=150
-        ).add_class("mw-label")
-        self._add = button(
-            "Add to my set",
-            "Keep this drawing and clear the canvas",
-            self._add_drawing,
-            width_px=110,
-        )
+        self._news = ""  # to be read aloud at the next redraw
         self._undo = button(
             "Undo add", "Remove what was added last", self._undo_addition, width_px=86
         )
@@ -63,7 +45,7 @@ class OwnSet(VBox):
         )
         self._status, self._alert = HTML().add_class("mw-set-status"), HTML()
         self._spoken = LiveRegion()
-        row = HBox([self._label, self._add, self._undo, self._files], layout=ROW)
+        row = HBox([self._undo, self._files], layout=ROW)
         super().__init__([row, self._status, self._alert, self._spoken])
         self.add_class("mw-own-set")
 
@@ -77,10 +59,17 @@ class OwnSet(VBox):
         pairs = self.drawings
         if not pairs:
             return "My set is empty."
-        counts = Counter(label for _, label in pairs)
-        each = ", ".join(f"{name}: {counts[label]}" for label, name in enumerate(self._class_names))
-        noun = "drawing" if len(pairs) == 1 else "drawings"
-        return f"My set: {len(pairs):,} {noun}. {each}."
+        counts = sorted(Counter(label for _, label in pairs).items())
+        each = ", ".join(f"{count:,} of {self._class_names[label]}" for label, count in counts)
+        return f"My set: {self._count()} ({each})."
+
+    def add(self, drawing: Drawing, label: int) -> None:
+        """Add a drawing with its label."""
+        self._additions.append([(drawing, label)])
+        name = self._class_names[label]
+        article = "an" if name[:1].lower() in tuple("aeio8") else "a"
+        self._errors, self._answer = "", f"Added {article} {name}. {self._count()}."
+        self._on_change()
 
     def forget_errors(self) -> None:
         """Take back what was wrong; called when the drawing changes."""
@@ -92,25 +81,23 @@ class OwnSet(VBox):
         self._undo.disabled, self._files.can_save = is_empty, not is_empty
         self._status.value = html.escape(self.describe())
         self._alert.value = notice(self._errors, is_alert=True) if self._errors else ""
-        self._spoken.words = self._errors or self._answer
+        if self._news:
+            self._spoken.say(self._news)
+            self._news = ""
 
-    def _add_drawing(self) -> None:
-        label, self._errors = self._label.value, ""
-        if label == _NO_LABEL:
-            self._errors = "Choose the label of this drawing, then press Add to my set."
-        else:
-            try:
-                self._additions.append([(self._take(), label)])
-            except ValueError as error:
-                self._errors = str(error)
-            else:
-                self._answer = f"Added a {self._class_names[label]}. {self.describe()}"
-        self._on_change()
+    def _on_change(self) -> None:
+        """Redraw, and read aloud what has just happened."""
+        self._news, self._answer = self._errors or self._answer, ""
+        self._schedule_redraw()
+
+    def _count(self) -> str:
+        number = len(self.drawings)
+        return "1 drawing" if number == 1 else f"{number:,} drawings"
 
     def _undo_addition(self) -> None:
         if self._additions:
             num_removed = len(self._additions.pop())
-            self._errors, self._answer = "", f"Removed {num_removed}. {self.describe()}"
+            self._errors, self._answer = "", f"Removed {num_removed:,}. {self._count()}."
         self._on_change()
 
     def _write(self) -> str | None:
@@ -141,7 +128,7 @@ class OwnSet(VBox):
                 errors.append(str(error))
         if loaded:
             self._additions.append(loaded)
-            self._answer = f"Loaded {len(loaded):,}. {self.describe()}"
+            self._answer = f"Loaded {len(loaded):,}. {self._count()}."
         self._errors = " ".join(errors)
         self._on_change()
 
