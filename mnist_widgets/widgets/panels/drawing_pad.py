@@ -11,8 +11,9 @@ from ipywidgets import HBox
 from torch import nn
 
 from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.data.handwriting.drawing import Drawing, Stage, draw_images
+from mnist_widgets.data.handwriting.drawing import Drawing, Stage
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, to_digit_set
 from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.loaders import DIGIT_NAMES
@@ -25,7 +26,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader
-from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
+from mnist_widgets.widgets.parts.drawing.own_set import OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
@@ -41,7 +42,8 @@ _WAITING = "No prediction yet."
 class DrawingPad(ChartPanel):
     """A square to draw a digit in, what the network sees of it, and the network's probabilities.
 
-    A drawing can be kept with its label: so a person makes a test set of their own.
+    A drawing can be added to a set, a person's own test set. It stays while the kernel runs: all
+    pads with the same class names show the same set, also those that are made later.
 
     Example:
         ```python
@@ -110,7 +112,18 @@ class DrawingPad(ChartPanel):
     @property
     def drawings(self) -> list[LabeledDrawing]:
         """The set: (drawing, label) of each drawing, in the order in which they were added."""
-        return self._own_set.drawings
+        return self._own_set.kept.drawings
+
+    def remove(self, index: int) -> None:
+        """Remove a drawing from the set, for example one with a wrong label.
+
+        Args:
+            index: its position in `drawings` and `digit_set()`, counted from 0.
+
+        Raises:
+            IndexError: if there is no such drawing.
+        """
+        self._own_set.kept.remove(index)
 
     def save_drawings(self, path: str | os.PathLike[str]) -> None:
         """Save the set as a JSON file, which `load_drawings` and the pad read.
@@ -118,7 +131,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
         save_drawings(Path(path), drawings, labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -134,8 +147,7 @@ class DrawingPad(ChartPanel):
             self.save_drawings(path)
         else:
             raise ValueError(
-                "The file must end in .json for the set, or in .png or .csv for the chart, but it "
-                f"is {str(path)!r}."
+                "The name must end in .json for the set, or in .png or .csv for the chart."
             )
 
     def digit_set(
@@ -157,9 +169,8 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
-        images = draw_images(drawings, scale=scale, center=center, pen=pen)
-        return DigitSet(images, labels, self._class_names, name)
+        names, pairs = self._class_names, self._own_set.kept.check()
+        return to_digit_set(pairs, name, class_names=names, scale=scale, center=center, pen=pen)
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
@@ -285,11 +296,3 @@ class DrawingPad(ChartPanel):
             raise ValueError("Nothing is drawn. Draw a digit, then press Add to my set.")
         self._canvas.clear()
         return drawing
-
-    def _check_set(self) -> list[LabeledDrawing]:
-        pairs = self.drawings
-        if not pairs:
-            raise ValueError(
-                "The set is empty. Draw a digit, choose its label, and press Add to my set."
-            )
-        return pairs
