@@ -198,10 +198,10 @@ def test_a_set_is_saved_loaded_and_merged_and_a_bad_file_is_refused(pad, tmp_pat
     pad.load(other, mine, bad)
     expect(pad.status).to_contain_text("6 drawings")
     expect(pad.alert).to_contain_text("bad.json")
-    expect(pad.alert).to_contain_text("Left out 2")
+    expect(pad.alert).to_contain_text("left out: 2")
     pad.load(mine)  # the same file again
     expect(pad.alert).to_have_count(0)
-    expect(pad.root.locator(".mw-own-set .mw-notice")).to_contain_text("Left out 2")
+    expect(pad.root.locator(".mw-own-set .mw-notice")).to_contain_text("left out: 2")
     pad.lab.scroll_to(PAD)
     pad.lab.screenshot("drawing-pad-left-out")
     large = tmp_path / "large.json"
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_any_more_is_named(pad, tmp_path):
     # as if the file went away between its choice and its reading
     pad.root.locator("input[type=file]").evaluate("each => each.dispatchEvent(new Event('change'))")
     expect(pad.alert).to_contain_text("cannot read gone.json")
-    expect(pad.alert).to_contain_text("Left out 1")
+    expect(pad.alert).to_contain_text("left out: 1")
 
 
 @pytest.mark.both_front_ends

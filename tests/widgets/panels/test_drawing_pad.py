@@ -250,11 +250,11 @@ def test_drawings_that_the_set_has_are_left_out_and_the_page_says_how_many(pad):
     both = write_text([Drawing(SEVEN), Drawing(ONE), Drawing(ONE)], [7, 1, 7])
     load(pad, ("ones.json", ones), ("copy.json", ones), ("both.json", both))
     assert [label for _, label in pad.drawings] == [7, 1, 1, 7]
-    assert "Loaded 3 new. Left out 4" in read_notice(pad)
+    assert "New drawings: 3. Already in my set and left out: 4" in read_notice(pad)
     assert not alert(pad)
     load(pad, ("ones.json", ones), ("bad.json", ""))
     assert len(pad.drawings) == 4
-    assert "Left out 2" in alert(pad)
+    assert "left out: 2" in alert(pad)
     assert "bad.json" in alert(pad)
     draw(pad, ONE)
     assert not read_notice(pad)
