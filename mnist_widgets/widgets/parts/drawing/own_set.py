@@ -150,7 +150,10 @@ class OwnSet(VBox):
         if loaded:
             num_added, num_left_out = self.kept.merge(loaded)
             if num_left_out:
-                self._left_out = f"New drawings: {num_added:,}. Already in my set and left out: {num_left_out:,}."
+                self._left_out = (
+                    f"New drawings: {num_added:,}. "
+                    f"Already in my set and left out: {num_left_out:,}."
+                )
             words = self._left_out or f"Loaded {num_added:,}."
             self._answer = f"{words} {self.describe()}"
         self._on_change()
