@@ -189,7 +189,7 @@ def test_additions_that_overtake_the_kernel_have_their_own_points_and_labels(pad
     ]
 
 
-def test_two_pads_keep_two_drawings_and_two_sets(lab):
+def test_two_pads_have_two_canvases_and_share_one_set(lab):
     lab.open_notebook([*CELLS, "other = DrawingPad(session)\nother"])
     lab.run_all()
     first, second = Pad(lab), Pad(lab, index=1)
@@ -197,8 +197,16 @@ def test_two_pads_keep_two_drawings_and_two_sets(lab):
     second.draw(ONE)
     expect(second.caption).to_contain_text("%")
     expect(first.caption).to_contain_text("Draw a digit")
-    expect(second.status).to_contain_text("empty")
-    expect(first.status).to_contain_text("1 drawing")
+    for pad in (first, second):
+        expect(pad.status).to_contain_text("1 drawing")
+
+
+def test_the_drawings_are_there_when_the_cells_are_run_again(pad):
+    pad.add(SEVEN, 7)
+    pad.lab.run_all()
+    expect(pad.status).to_contain_text("1 drawing")
+    pad.add(ONE, 1)
+    expect(pad.status).to_contain_text("2 drawings")
 
 
 def test_drawing_and_set_are_there_when_the_page_is_loaded_again(pad):
@@ -221,27 +229,45 @@ def test_a_set_is_saved_loaded_and_merged_and_a_bad_file_is_refused(pad, tmp_pat
     pad.add(ONE, 1)
     with pad.page.expect_download() as download:
         pad.button("Save").click()
-    assert download.value.suggested_filename.endswith(".json")
+    assert re.fullmatch(r"my_digits_\w{6}\.json", download.value.suggested_filename)
     mine = tmp_path / "mine.json"
     download.value.save_as(mine)
     assert [label for _, label in read_drawings(mine)] == [7, 1]
+    for _ in range(2):
+        pad.button("Undo add").click()
+    expect(pad.status).to_contain_text("empty")
     pad.load(mine)
-    expect(pad.status).to_contain_text("4 drawings")
-    pad.load(mine)  # the same file again
-    expect(pad.status).to_contain_text("6 drawings")
+    expect(pad.status).to_contain_text("2 drawings")
     other, bad = tmp_path / "other.json", tmp_path / "bad.json"
-    save_drawings(other, [Drawing([ONE])], [1])
+    save_drawings(other, [Drawing([ONE])] * 4, [1] * 4)
     bad.write_text("no drawings")
     pad.load(other, mine, bad)
-    expect(pad.status).to_contain_text("9 drawings")
-    expect(pad.alert).to_contain_text("bad.json")
-    pad.button("Undo add").click()
     expect(pad.status).to_contain_text("6 drawings")
+    expect(pad.alert).to_contain_text("bad.json")
+    expect(pad.alert).to_contain_text("left out: 2")
+    pad.load(mine)  # the same file again
+    expect(pad.alert).to_have_count(0)
+    expect(pad.root.locator(".mw-own-set .mw-notice")).to_contain_text("left out: 2")
+    pad.lab.scroll_to(PAD)
+    pad.lab.screenshot("drawing-pad-left-out")
     large = tmp_path / "large.json"
     large.write_bytes(b" " * 8_000_001)
     pad.load(large)
     expect(pad.alert).to_contain_text("8 MB")
     assert json.loads(pad.lab.run_cell("print(len(pad.drawings))")) == 6  # still connected
+
+
+def test_a_file_that_cannot_be_read_any_more_is_named(pad, tmp_path):
+    gone, there = tmp_path / "gone.json", tmp_path / "there.json"
+    save_drawings(gone, [Drawing([ONE])], [1])
+    save_drawings(there, [Drawing([SEVEN])], [7])
+    pad.load(gone, there)
+    expect(pad.status).to_contain_text("2 drawings")
+    gone.unlink()
+    # as if the file went away between its choice and its reading
+    pad.root.locator("input[type=file]").evaluate("each => each.dispatchEvent(new Event('change'))")
+    expect(pad.alert).to_contain_text("cannot read gone.json")
+    expect(pad.alert).to_contain_text("left out: 1")
 
 
 @pytest.mark.both_front_ends

@@ -11,8 +11,9 @@ from ipywidgets import HBox
 from torch import nn
 
 from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.data.handwriting.drawing import Drawing, draw_images
+from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, to_digit_set
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import to_class_names
@@ -24,7 +25,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader, Reading
-from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
+from mnist_widgets.widgets.parts.drawing.own_set import OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
@@ -39,7 +40,8 @@ _WAITING = "No prediction yet."
 class DrawingPad(ChartPanel):
     """A square to draw a digit in, what the network sees of it, and the network's probabilities.
 
-    A drawing can be kept with its label: so a person makes a test set of their own.
+    A drawing can be added to a set, a person's own test set. It stays while the kernel runs: all
+    pads with the same class names show the same set, also those that are made later.
 
     Example:
         ```python
@@ -109,7 +111,18 @@ class DrawingPad(ChartPanel):
     @property
     def drawings(self) -> list[LabeledDrawing]:
         """The set: (drawing, label) of each drawing, in the order in which they were added."""
-        return self._own_set.drawings
+        return self._own_set.kept.drawings
+
+    def remove(self, index: int) -> None:
+        """Remove a drawing from the set, for example one with a wrong label.
+
+        Args:
+            index: its position in `drawings` and `digit_set()`, counted from 0.
+
+        Raises:
+            IndexError: if there is no such drawing.
+        """
+        self._own_set.kept.remove(index)
 
     def save_drawings(self, path: str | os.PathLike[str]) -> None:
         """Save the set as a JSON file, which `load_drawings` and the pad read.
@@ -117,7 +130,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
         save_drawings(Path(path), drawings, labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -133,8 +146,7 @@ class DrawingPad(ChartPanel):
             self.save_drawings(path)
         else:
             raise ValueError(
-                "The file must end in .json for the set, or in .png or .csv for the chart, but it "
-                f"is {str(path)!r}."
+                "The name must end in .json for the set, or in .png or .csv for the chart."
             )
 
     def digit_set(
@@ -159,14 +171,14 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
-        images = draw_images(
-            drawings,
+        return to_digit_set(
+            self._own_set.kept.check(),
+            name,
+            class_names=self._class_names,
             scale=self._stages.scale if scale is None else scale,
             center=self._stages.center if center is None else center,
             pen=self._canvas.pen if pen is None else pen,
         )
-        return DigitSet(images, labels, self._class_names, name)
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
@@ -262,11 +274,3 @@ class DrawingPad(ChartPanel):
     def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a change of the drawing, with the next frame after a batch."""
         self.schedule_redraw(urgent=is_new)
-
-    def _check_set(self) -> list[LabeledDrawing]:
-        pairs = self.drawings
-        if not pairs:
-            raise ValueError(
-                "The set is empty. Draw a digit, choose its label, and press Add to my set."
-            )
-        return pairs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import threading
 
 import pytest
@@ -110,10 +112,15 @@ def caption(pad) -> str:
 
 
 def alert(pad) -> str:
+    words = read_notice(pad)
+    return words if "mw-alert" in words else ""
+
+
+def read_notice(pad) -> str:
     return " ".join(
         child.value
         for child in find(pad, "mw-own-set").children
-        if "mw-alert" in getattr(child, "value", "")
+        if "mw-notice" in getattr(child, "value", "")
     )
 
 
@@ -124,9 +131,10 @@ def add(pad, strokes, label):
     scheduler.flush()
 
 
-def load(pad, *files):
+def load(pad, *files, unreadable=()):
     names, contents = [name for name, _ in files], [text.encode() for _, text in files]
-    send(find(pad, "mw-file-buttons"), {"names": names, "is_too_large": False}, contents)
+    message = {"names": names, "unreadable": list(unreadable), "is_too_large": False}
+    send(find(pad, "mw-file-buttons"), message, contents)
     scheduler.flush()
 
 
@@ -336,13 +344,116 @@ def test_files_are_merged_and_a_bad_one_is_named(pad):
     assert [label for _, label in pad.drawings] == [1, 1, 7]
     assert "bad.json" in alert(pad)
     assert "ones.json" not in alert(pad)
-    load(pad, ("ones.json", ones))  # once more
-    assert len(pad.drawings) == 5
-    assert not alert(pad)
     load(pad, ("<img src=x>.json", "{}"))
     assert "<img" not in alert(pad)
     find(pad, "mw-undo").click()
-    assert len(pad.drawings) == 3
+    assert not pad.drawings
+
+
+def test_drawings_that_the_set_has_are_left_out_and_the_page_says_how_many(pad):
+    add(pad, SEVEN, 7)
+    ones = write_text([Drawing(ONE)] * 2, [1, 1])
+    both = write_text([Drawing(SEVEN), Drawing(ONE), Drawing(ONE)], [7, 1, 7])
+    load(pad, ("ones.json", ones), ("copy.json", ones), ("both.json", both))
+    assert [label for _, label in pad.drawings] == [7, 1, 1, 7]
+    assert "New drawings: 3. Already in my set and left out: 4" in read_notice(pad)
+    assert not alert(pad)
+    load(pad, ("ones.json", ones), ("bad.json", ""))
+    assert len(pad.drawings) == 4
+    assert "left out: 2" in alert(pad)
+    assert "bad.json" in alert(pad)
+    draw(pad, ONE)
+    assert not read_notice(pad)
+    find(pad, "mw-undo").click()  # of the first files: the later ones added nothing
+    assert [label for _, label in pad.drawings] == [7]
+
+
+def test_a_file_that_the_browser_cannot_read_is_named(pad):
+    ones = write_text([Drawing(ONE)], [1])
+    load(pad, ("ones.json", ones), unreadable=["cloud.json", "x" * 1_000])
+    assert len(pad.drawings) == 1
+    assert "cannot read cloud.json" in alert(pad)
+    assert len(alert(pad)) < 1_000
+
+
+def test_additions_are_undone_one_after_the_other_and_any_drawing_can_be_removed(pad):
+    add(pad, SEVEN, 7)
+    load(pad, ("ones.json", write_text([Drawing(ONE)] * 2, [1, 2])))
+    add(pad, ONE, 3)
+    add(pad, ONE, 4)
+    pad.remove(2)
+    assert [label for _, label in pad.drawings] == [7, 1, 3, 4]
+    for index in (4, -1):
+        with pytest.raises(IndexError, match=f"no drawing {index}: it has 4"):
+            pad.remove(index)
+    undo = find(pad, "mw-undo")
+    for labels in ([7, 1, 3], [7, 1], [7], []):
+        assert not undo.disabled
+        undo.click()
+        scheduler.flush()
+        assert [label for _, label in pad.drawings] == labels
+    assert undo.disabled
+    add(pad, SEVEN, 7)
+    pad.remove(0)
+    scheduler.flush()
+    assert undo.disabled
+    with pytest.raises(IndexError, match="it has none"):
+        pad.remove(0)
+
+
+def test_a_pad_or_a_lab_that_is_made_again_has_the_drawings_of_the_one_before(make_pad):
+    first = make_pad()
+    add(first, SEVEN, 7)
+    first.close()
+    second = make_pad(make_session())  # as when all cells of a lesson are run again
+    assert second.drawings == [(Drawing(SEVEN), 7)]
+    assert "1 drawing" in find(second, "mw-set-status").value
+    for number in range(2, 5):
+        lab = dashboard(data=(TRAIN_SET, TEST_SET), show="drawing")
+        add(lab.panels["drawing"], ONE, 1)
+        assert len(lab.panels["drawing"].drawings) == number
+    lab.close()
+    assert len(second.drawings) == 4
+
+
+def test_pads_with_the_same_classes_show_the_same_set_and_others_another(make_pad):
+    first, second = make_pad(), make_pad()
+    letters = make_pad(class_names="ABCDEFGHIJ")
+    add(first, SEVEN, 7)
+    assert second.drawings == first.drawings
+    assert "1 of 7" in find(second, "mw-set-status").value
+    assert find(second, "mw-file-buttons").can_save
+    assert not letters.drawings
+    draw(second, ONE)
+    assert first.drawing.is_empty  # each pad has its own canvas
+    find(second, "mw-undo").click()
+    scheduler.flush()
+    assert not first.drawings
+    assert not find(first, "mw-file-buttons").can_save
+
+
+def test_a_file_is_named_like_no_other_and_always_the_same_for_one_set(make_pad):
+    names = [
+        find(make_pad(class_names=[f"{number}a", f"{number}b"]), "mw-file-buttons").file_name
+        for number in (1, 2, 3, 1)
+    ]
+    assert len(set(names)) == 3
+    assert names[0] == names[3]
+    assert all(re.fullmatch(r"my_digits_\w{6}\.json", name) for name in names)
+    state = random.getstate()
+    make_pad(class_names="xyz")
+    assert random.getstate() == state
+
+
+def test_a_set_of_letters_is_saved_and_loaded_again(make_pad, tmp_path):
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    pad = make_pad(make_model(num_classes=26), class_names=letters)
+    add(pad, SEVEN, 25)
+    pad.save(tmp_path / "mine.json")
+    load(pad, ("more.json", write_text([Drawing(ONE)], [8])))
+    assert [label for _, label in pad.drawings] == [25, 8]
+    assert pad.digit_set().class_names == tuple(letters)
+    assert load_drawings(tmp_path / "mine.json", class_names=letters).labels.tolist() == [25]
 
 
 def test_files_that_are_too_large_for_the_page_are_refused(pad):
