@@ -259,6 +259,7 @@ FAULTS = (
     Fault("rate too high", "RMSprop at 0.1", with_rate("RMSprop", 0.1)),
     Fault("rate too high", "SGD at 10", with_rate("SGD", 10.0)),
     Fault("rate too high", "momentum at 3", with_rate("momentum", 3.0)),
+    Fault("rate too high", "Adam at 0.1", with_rate("Adam", 0.1)),
     Fault("rate too low", "Adam at 1e-6", with_rate("Adam", 1e-6)),
     Fault("rate too low", "RMSprop at 1e-7", with_rate("RMSprop", 1e-7)),
     Fault("rate too low", "SGD at 1e-4", with_rate("SGD", 1e-4)),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from clinic_numbers import IS_TRUE, Observed
 
-from mnist_widgets import DigitSet, RunConfig, load_bundled_digits
+from mnist_widgets import DigitSet, HealthMonitor, RunConfig, load_bundled_digits
 from mnist_widgets.runs.clinic import choices
 from mnist_widgets.runs.clinic.cases import CASES, EPOCHS, HEALTHY
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS, PLACES, find_choice
@@ -91,6 +91,16 @@ def test_a_training_repeats_itself_also_after_a_reset(number):
     assert second.fit(1).batch_losses == losses
     first.restore(begin)
     assert first.fit(1).batch_losses == losses
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_a_health_monitor_names_the_fault_of_each_training_that_it_knows(number):
+    trainer, monitor = CASES[number].recipe.build(device="cpu"), HealthMonitor()
+    trainer.callbacks.append(monitor)
+    trainer.fit(EPOCHS)
+    names = [finding.name for finding in monitor.findings]
+    assert (CASES[number].fault in names) == (CASES[number].fault not in OWN_FAULTS), names
+    assert monitor.errors == {}
 
 
 def test_building_leaves_the_random_numbers_of_torch_alone():

@@ -51,19 +51,23 @@ def find_not_falling(seen: Observations) -> str | None:
 
 
 def find_rate_too_high(seen: Observations) -> str | None:
-    """Find losses that have risen and stay high, with large updates."""
+    """Find losses that have risen and stay high or left the units dead, with large updates."""
     update, num_losses = seen.largest_update, _PATIENCE - _FIRST_SPIKES
     if not _has_trained(seen, _PATIENCE) or (update or 0.0) < _LARGE_UPDATE or _is_explained(seen):
         return None
     reference, words = _find_reference(seen)
     highest = max(seen.losses)
-    has_risen = highest > 1.3 * max(reference, seen.losses[0])
-    if not has_risen or not is_flat(seen, num_losses):
+    if highest <= 1.3 * max(reference, seen.losses[0]):
         return None
-    window = _last_losses(seen, num_losses)
+    if is_flat(seen, num_losses):
+        window = _last_losses(seen, num_losses)
+        then = f"the mean of the last {len(window)} is {_mean(window):.3g}; {words}"
+    elif "dead units" in seen.names:
+        then = "now nearly all units of a hidden layer are 0 on all images"
+    else:
+        return None
     return (
-        f"The loss rose to {highest:.3g}, and the mean of the last {len(window)} is "
-        f"{_mean(window):.3g}; {words}. One update changed a layer's weights by "
+        f"The loss rose to {highest:.3g}, and {then}. One update changed a layer's weights by "
         f"about {update or 0.0:.2g} times their size."
     )
 

@@ -77,10 +77,10 @@ class HealthMonitor(Callback):
             self._check(seen, INPUT_SIGNS)
         is_end = report.batch == report.num_batches
         if is_end or seen.num_batches % _CHECK_EVERY == 0:
-            self._check(seen, [LABEL_SIGN, *LOSS_SIGNS])
             is_long_enough = is_end and report.batch >= _CHECK_EVERY
             if is_long_enough or seen.num_batches == _FIRST_LOOK_AT_UNITS:
                 self._check(seen, [DEAD_UNITS])
+            self._check(seen, [LABEL_SIGN, *LOSS_SIGNS])
         if self._wants_record(seen):
             trainer.record_next(in_full=False)
 
