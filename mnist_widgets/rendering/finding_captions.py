@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
+from mnist_widgets.system.hosts import NOTEBOOK_SERVERS
 from mnist_widgets.training.health.finding import LESSON, Finding
 
 
@@ -13,21 +15,41 @@ def describe_finding(finding: Finding) -> str:
     return f"{finding.title}: {finding.evidence} {finding.advice}"
 
 
-def explain_findings(findings: Sequence[Finding]) -> str:
+def explain_findings(findings: Sequence[Finding], lesson: str | None = None) -> str:
     """Return the newest finding as HTML, with the names of the others.
-
-    It names its lesson in words. A link to a notebook beside the student's own works only in some
-    front ends.
 
     Args:
         findings: the newest last, at least one.
+        lesson: a link to the lesson, as `find_lesson` returns it. Without one, words name it.
     """
     *others, newest = findings
+    name, news = f"Lesson 3 ({LESSON})", ""
+    if lesson is not None:
+        # front ends that do not know the heading open the lesson at its begin
+        target = html.escape(f"{lesson}#{newest.title.replace(' ', '-')}")
+        name = f'<a href="{target}" target="_blank" rel="noopener">{name}</a>'
+        news = " The link opens a new tab."
     lines = [
-        f"In epoch {newest.epoch}, batch {newest.batch}: {newest.evidence}",
-        newest.advice,
-        f'Lesson 3 ({LESSON}) explains it under the heading "{newest.title}".',
+        html.escape(f"In epoch {newest.epoch}, batch {newest.batch}: {newest.evidence}"),
+        html.escape(newest.advice),
+        f"{name} explains it under the heading &quot;{html.escape(newest.title)}&quot;.{news}",
     ]
     if others:
-        lines.append(f"Also found: {', '.join(each.name for each in reversed(others))}.")
-    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+        also = ", ".join(each.name for each in reversed(others))
+        lines.append(html.escape(f"Also found: {also}."))
+    return "".join(f"<p>{line}</p>" for line in lines)
+
+
+def find_lesson(folder: Path, front_end: str) -> str | None:
+    """Return a link from a notebook to the lesson that explains findings, or None.
+
+    Only the pages of JupyterLab and Notebook open such links. The lesson must be beside the
+    notebook or, for an exercise, one folder up.
+
+    Args:
+        folder: that of the notebook.
+        front_end: as `find_front_end` names it.
+    """
+    if front_end not in NOTEBOOK_SERVERS:
+        return None
+    return next((link for link in (LESSON, f"../{LESSON}") if (folder / link).is_file()), None)

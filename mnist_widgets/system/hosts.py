@@ -17,15 +17,18 @@ HOSTS = {
 }
 """Hosts, each with an environment variable that it sets."""
 
+VOILA = "Voila"
 SERVERS = {
     "jupyter-lab": "JupyterLab's server",
     "jupyterlab": "JupyterLab's server",
     "jupyter-notebook": "Notebook's server",
     "notebook": "Notebook's server",
     "jupyterhub-singleuser": "JupyterHub's server",
-    "voila": "Voila",
+    "voila": VOILA,
 }
 """Servers that start kernels, by their commands. One server shows JupyterLab and Notebook."""
+NOTEBOOK_SERVERS = set(SERVERS.values()) - {VOILA}
+"""Those whose pages open a notebook that another one links to."""
 
 
 def is_in_colab() -> bool:
@@ -54,7 +57,7 @@ def find_front_end(environ: Mapping[str, str] = os.environ) -> str:
     if environ.get("VSCODE_PID") or "__vsc_ipynb_file__" in shell.user_ns:
         return "VS Code"
     if environ.get("VOILA_REQUEST_URL"):
-        return "Voila"
+        return VOILA
     return _find_server(environ.get("JPY_PARENT_PID", "")) or "a Jupyter kernel"
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
+from mnist_widgets.rendering.finding_captions import explain_findings, find_lesson
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
+from mnist_widgets.system.hosts import find_front_end
 from mnist_widgets.training.health.finding import Finding
 from mnist_widgets.training.health.monitor import HealthMonitor
+
+_find_front_end = cache(find_front_end)  # it stays the same, and takes milliseconds to find
 
 
 class OpenFindings:
@@ -36,6 +43,10 @@ class OpenFindings:
         """Return the same, and note that the newest is the one that a person sees."""
         self._shown = self.find()
         return self._shown
+
+    def explain_shown(self) -> str:
+        """Return the newest finding shown as HTML, with a link to its lesson where links work."""
+        return explain_findings(self._shown, find_lesson(Path(), _find_front_end()))
 
     def dismiss_shown(self) -> None:
         """Leave out the finding that a person sees; another one may have come since."""

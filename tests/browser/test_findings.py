@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
+import pytest
 from axe import find_violations
 from playwright.sync_api import expect
+
+from mnist_widgets.lessons import lessons_folder
 
 CELLS = [
     "from mnist_widgets.widgets import dashboard",
@@ -87,3 +92,32 @@ def test_a_rate_far_too_high_is_named_and_dismissed_by_keyboard_once_in_each_run
     start.click()
     expect(page.locator(".mw-state")).to_have_text("Finished")
     expect(dismiss).to_be_visible()
+
+
+@pytest.mark.both_front_ends
+def test_a_finding_is_linked_to_the_lesson_beside_the_notebook(lab, lab_server):
+    page, lesson = lab.page, "03_inside_one_step.ipynb"
+    lab.open_notebook(CELLS)
+    shutil.copy(lessons_folder() / lesson, lab_server.notebooks)
+    lab.run_all()
+    page.locator(".mw-start").click()
+    page.get_by_role("button", name="About the finding").focus()
+    page.keyboard.press("Enter")
+    link = page.locator(".mw-status .mw-popover").get_by_role("link")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    heading = link.get_attribute("href").partition("#")[2].replace("-", " ")
+    lab.screenshot(f"finding-link-{lab.front_end}")
+    for dark in (False, True):
+        lab.set_theme(dark=dark)
+        assert not find_violations(page, ".mw-status")
+    with page.context.expect_page() as opened:
+        link.click()
+    tab = opened.value
+    expect(tab.locator("h1").filter(has_text="Inside one training step")).to_be_visible()
+    expect(tab.locator("h3").filter(has_text=heading).first).to_be_attached()
+    assert lesson in tab.url
+    tab.screenshot(path=lab.screenshots / f"lesson-of-finding-{lab.front_end}.png")
+    tab.close()
+    expect(page.locator(".mw-state")).to_have_text("Finished")

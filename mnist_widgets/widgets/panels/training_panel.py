@@ -11,7 +11,7 @@ from ipywidgets import BoundedIntText, FloatProgress, HBox
 from traitlets import Float
 
 from mnist_widgets.rendering.captions import name_error
-from mnist_widgets.rendering.finding_captions import describe_finding, explain_findings
+from mnist_widgets.rendering.finding_captions import describe_finding
 from mnist_widgets.rendering.session_captions import (
     STATE_WORDS,
     describe_expectation,
@@ -250,7 +250,7 @@ class TrainingPanel(SessionPanel):
         if findings:
             newest = findings[-1]
             more = f" {len(findings) - 1} more." if findings[1:] else ""
-            about = "Why?", f"About the finding: {newest.name}", explain_findings(findings)
+            about = "Why?", f"About the finding: {newest.name}", self._findings.explain_shown()
             shown = notice(f"{newest.title}.{more} {expectation}".strip())
             shown += popover(*about, self._status)
             if self._findings.is_news(newest):
