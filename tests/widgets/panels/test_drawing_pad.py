@@ -567,3 +567,19 @@ def test_each_message_of_the_page_is_predicted_once(make_pad):
     assert len(calls) == 1
     draw(pad, SEVEN)
     assert len(calls) == 2
+
+
+def test_a_closed_pad_does_not_follow_the_set(make_pad):
+    redraws = []
+
+    class CountingPad(DrawingPad):
+        def redraw(self) -> None:
+            redraws.append(self)
+            super().redraw()
+
+    other, closed = make_pad(), CountingPad(make_model())
+    add(other, SEVEN, 7)
+    assert len(redraws) == 2  # at first, and after the addition
+    closed.close()
+    add(other, ONE, 1)
+    assert len(redraws) == 2

@@ -55,7 +55,7 @@ class OwnSet(VBox):
 
     def close(self) -> None:
         """Remove the controls from the page; the set stays."""
-        self.kept.remove_listener(self._on_change)
+        self.kept.remove_listener(self._schedule_redraw)
         super().close()
 
     def describe(self) -> str:
