@@ -43,6 +43,8 @@ def nothing_stays_open():
         for name in set(ipywidgets._instances) - widgets_before:
             if widget := ipywidgets._instances.get(name):
                 widget.close()
+    if drawing_set := sys.modules.get("mnist_widgets.widgets.parts.drawing.drawing_set"):
+        drawing_set.kept_sets.clear()
     if signal.getsignal(signal.SIGINT) is not handler:
         signal.signal(signal.SIGINT, handler)
     os.environ.clear()

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.exercises.mistakes import Mistake
+from mnist_widgets.system.short_text import shorten
 
 _MAX_CHARACTERS = 100_000  # a training loop prints a few thousand
 _MAX_SHOWN = 300
@@ -220,5 +221,4 @@ def _is_empty(function: object) -> bool:
 
 def _shorten(text: str) -> str:
     """Return `text` as one line, without memory addresses, which differ each time."""
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+    return shorten(re.sub(r" at 0x[0-9a-fA-F]+", "", text), _MAX_SHOWN)

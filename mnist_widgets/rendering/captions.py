@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+from mnist_widgets.system.short_text import shorten
+
+_MAX_MESSAGE = 300  # characters of an error's message
+
 
 def format_loss(loss: float) -> str:
     """Return a loss with three significant digits, such as `0.0981`, `2.30` or `nan`."""
@@ -24,8 +28,9 @@ def format_duration(seconds: float) -> str:
 
 
 def name_error(error: BaseException) -> str:
-    """Return an error's type, and its message if it has one."""
-    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}."
+    """Return an error's type, and its message if it has one; a very long one is shortened."""
+    words = shorten(str(error), _MAX_MESSAGE)
+    return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__}."
 
 
 def format_share(share: float) -> str:

@@ -23,6 +23,16 @@ def is_training() -> bool:
     return any(session.state == "running" for session in tuple(open_sessions))
 
 
+def find_session_of(model: nn.Module) -> TrainingSession | None:
+    """Return the open session whose model is `model` or shares a trainable parameter with it.
+
+    Whatever runs `model` meanwhile must do so in a job of this session, between two batches:
+    otherwise the training would see layers in the wrong mode.
+    """
+    sessions = (session for session in tuple(open_sessions) if not session.is_closed)
+    return next((each for each in sessions if _share(each.trainer.model, model)), None)
+
+
 def close_sessions_of(model: nn.Module) -> None:
     """Close the sessions whose model is `model` or shares a trainable parameter with it.
 

@@ -248,7 +248,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         return [
             *show(training="0 0 auto", settings="0 0 auto"),
             HBox(columns, layout=_ROW).add_class("mw-columns"),
-            HBox(list(self._openers.values()), layout=_ROW),
+            HBox(list(self._openers.values()), layout=_ROW).add_class("mw-openers"),
             *self._places.values(),
             *show(runs="0 0 auto"),
         ]
@@ -269,15 +269,16 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             self._settings.observe(self._follow_learning_rate, "config")
         self.run_log.add_listener(self._on_runs)
         for name, opener in self._openers.items():
-            opener.observe(partial(self._build, name), "is_open")
+            opener.observe(partial(self._on_opener, name), "is_open")
 
-    def _build(self, name: str, _change: object) -> None:
-        """Build a panel when it is opened for the first time."""
+    def _on_opener(self, name: str, change: Any) -> None:  # noqa: ANN401 - of traitlets
+        """Build a panel when it is opened for the first time; tell it when it is hidden."""
         if name not in self.panels:
             panel = self.panels[name] = self._builders[name]()
             panel.show_heading(TITLES[name])
             self._places[name].children = [panel]
             static_view_writer.add_source(self, panel)
+        self.panels[name].on_shown(change["new"])
 
     def _follow_learning_rate(self, _change: object) -> None:
         session, follow = self.session, self._factory.set_learning_rate

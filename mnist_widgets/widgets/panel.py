@@ -60,6 +60,9 @@ class Panel(VBox):
             shown.add_class("mw-spoken")
         self.children = (shown, *self.children)
 
+    def on_shown(self, is_shown: bool) -> None:
+        """Note that a button of the lab has shown or hidden the panel."""
+
     def redraw(self) -> None:
         """Update the widgets from the data; called by the redraw scheduler."""
 

@@ -27,8 +27,8 @@ FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 """With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""
-MAX_URGENT = 3
-"""How often an urgent redraw is called between two frames: enough for a person's clicks."""
+MAX_URGENT, URGENT_PERIOD_S = 3, 0.25
+"""How often an urgent redraw is called in which time: enough for a person's clicks and strokes."""
 
 
 class RedrawScheduler:
@@ -36,7 +36,7 @@ class RedrawScheduler:
 
     A frame is a call of all requested redraws. Normally there is one in each interval; while clicks
     arrive, a frame can be delayed to two intervals. An urgent redraw does not wait for it: it may
-    be called `MAX_URGENT` times between two frames. So a click is answered at once, even if its
+    be called `MAX_URGENT` times in `URGENT_PERIOD_S`. So a click is answered at once, even if its
     redraw requests another one.
 
     In Colab, which shows only what the main thread sends, and where no thread can be started, the
@@ -63,7 +63,7 @@ class RedrawScheduler:
         self._drawing = threading.RLock()
         self._requesting = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
-        self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws since the last frame
+        self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws in this period
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawing_thread: int | None = None
@@ -138,24 +138,34 @@ class RedrawScheduler:
     def _loop(self) -> None:
         while True:
             self.flush()
-            latest_s = time.monotonic() + 2 * self.interval_s
-            next_frame_s = latest_s - self.interval_s
-            while self._wait(self._has_urgent, max(next_frame_s - time.monotonic(), 0)):
-                self._draw_urgent()
-                # a frame now would delay the browser's answer to the click
-                calm_s = time.monotonic() + self.interval_s / 2
-                next_frame_s = min(max(next_frame_s, calm_s), latest_s)
+            now_s = time.monotonic()
+            latest_s = now_s + 2 * self.interval_s
+            next_frame_s, next_period_s = now_s + self.interval_s, now_s + URGENT_PERIOD_S
+            while (is_urgent := self._sleep_until(min(next_frame_s, next_period_s))) or (
+                next_period_s < next_frame_s
+            ):
+                if not is_urgent:
+                    self._num_urgent.clear()
+                    next_period_s += URGENT_PERIOD_S
+                if self._draw_urgent():
+                    # a frame now would delay the browser's answer to the click
+                    calm_s = time.monotonic() + self.interval_s / 2
+                    next_frame_s = min(max(next_frame_s, calm_s), latest_s)
             with self._requesting:  # a request after this look starts another thread
                 if not self._requested:
                     self._thread = None
                     return
 
-    def _draw_urgent(self) -> None:
+    def _sleep_until(self, when_s: float) -> bool:
+        """Return whether something urgent came in time."""
+        return self._wait(self._has_urgent, max(when_s - time.monotonic(), 0))
+
+    def _draw_urgent(self) -> list[Redraw]:
         with self._requesting:
             due = [redraw for redraw in self._requested if self._is_urgent(redraw)]
             self._num_urgent.update(due)
             self._has_urgent.clear()
-        self._draw(due)
+        return self._draw(due)
 
     def _is_urgent(self, redraw: Redraw) -> bool:
         """Return whether a redraw need not wait for the next frame."""

@@ -323,6 +323,8 @@ if kit := sys.modules.get("mnist_widgets"):
         session.close()
 if ipywidgets := sys.modules.get("ipywidgets"):
     ipywidgets.Widget.close_all()
+if drawing_set := sys.modules.get("mnist_widgets.widgets.parts.drawing.drawing_set"):
+    drawing_set.kept_sets.clear()
 get_ipython().run_line_magic("reset", "-f")
 """
 

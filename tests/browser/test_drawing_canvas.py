@@ -20,9 +20,14 @@ def show(canvas):
     panel = VBox([style_sheet(), canvas])
     panel.add_class("mw-panel").add_class("mw-test-panel")
     return panel
-canvas, other = DrawingCanvas(), DrawingCanvas()
+added = []
+canvas = DrawingCanvas("0123456789", lambda strokes, label: added.append([strokes, label]))
+other = DrawingCanvas("0123456789", print)
 """
 CELLS = [SETUP, "show(canvas)"]
+ADDED_ELSEWHERE = (
+    "canvas.last_added = canvas.drawing_number"  # as after the message of another page
+)
 
 # The share of bright pixels, in a square around a point of the canvas.
 BRIGHT_SHARE = """([canvas, x, y, radius]) => {
@@ -50,6 +55,12 @@ SEND_COALESCED = """([canvas, points]) => {
     canvas.dispatchEvent(new PointerEvent('pointermove', {
         pointerId: 1, clientX: last.clientX, clientY: last.clientY, coalescedEvents: events}));
 }"""
+# How often the text changes.
+COUNT_CHANGES = """element => {
+    let number = 0;
+    new MutationObserver(() => (element.dataset.changes = ++number))
+        .observe(element, {childList: true, characterData: true, subtree: true});
+}"""
 
 
 class Canvas:
@@ -63,6 +74,7 @@ class Canvas:
         self.area = self.root.locator("canvas")
         self.words = self.root.get_by_role("status")
         self.clicks = self.root.get_by_label("Draw with clicks")
+        self.label = self.root.get_by_label("Label", exact=True)
 
     def button(self, name):
         return self.root.get_by_role("button", name=name)
@@ -247,7 +259,7 @@ def test_undo_and_clear_take_back(canvas):
     canvas.expect_shown(0)
     canvas.button("Undo").click()
     canvas.expect_count(1)
-    canvas.lab.run_cell("canvas.clear()")
+    canvas.lab.run_cell(ADDED_ELSEWHERE)
     canvas.expect_shown(0)
     canvas.button("Undo").click()
     expect(canvas.words).to_have_text("There is nothing to undo.")
@@ -255,13 +267,45 @@ def test_undo_and_clear_take_back(canvas):
     canvas.expect_count(1)
 
 
-def test_clearing_from_python_ends_the_stroke_that_is_being_drawn(canvas):
+def test_a_canvas_that_is_loaded_again_after_an_addition_is_empty_and_keeps_the_label(canvas):
+    canvas.draw((0.5, 0.1), (0.5, 0.9))
+    canvas.label.select_option("4")
+    canvas.button("Add to my set").click()
+    canvas.expect_shown(0)
+    canvas.lab.expect_in_kernel("len(added), canvas.label", "1 4")
+    canvas.lab.save()
+    canvas.page.reload()
+    canvas.expect_shown(0)
+    expect(canvas.label).to_have_value("4")
+    canvas.lab.wait_until_idle()
+    canvas.draw((0.1, 0.5), (0.9, 0.5))
+    canvas.button("Add to my set").click()
+    canvas.lab.expect_in_kernel("[label for _strokes, label in added]", "[4, 4]")
+
+
+def test_a_refusal_is_read_again_each_time_and_goes_when_it_is_mended(canvas):
+    canvas.words.evaluate(COUNT_CHANGES)
+    for number in (1, 2, 3):
+        canvas.button("Add to my set").click()
+        expect(canvas.words).to_contain_text("Nothing is drawn")
+        expect(canvas.words).to_have_attribute("data-changes", str(number))
+    expect(canvas.words).to_have_class(re.compile("mw-alert"))
+    canvas.draw((0.5, 0.1), (0.5, 0.9))
+    expect(canvas.words).not_to_have_class(re.compile("mw-alert"))
+    canvas.button("Add to my set").click()
+    expect(canvas.words).to_contain_text("Choose the label")
+    canvas.label.select_option("1")
+    expect(canvas.words).to_have_text("")
+    canvas.expect_count(1)
+
+
+def test_an_addition_in_another_page_ends_the_stroke_that_is_being_drawn(canvas):
     canvas.area.scroll_into_view_if_needed()
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.2)))
     canvas.page.mouse.down()
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.8)))
     canvas.lab.expect_in_kernel("canvas.is_drawing, len(canvas.strokes[0])", "True 2")
-    canvas.lab.run_cell("canvas.clear()")
+    canvas.lab.run_cell(ADDED_ELSEWHERE)
     canvas.expect_shown(0)
     canvas.page.mouse.move(*canvas.to_window((0.8, 0.8)))
     canvas.page.mouse.up()
@@ -360,7 +404,9 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(canvas, dark):
         canvas.page.keyboard.press("Space")
         canvas.lab.screenshot(f"drawing-canvas-{'dark' if dark else 'light'}-{width_px}")
         canvas.page.keyboard.press("Control+z")
-        for control in canvas.root.locator("canvas, button, input[type=range], label").all():
+        for control in canvas.root.locator(
+            "canvas, button, select, input[type=range], label"
+        ).all():
             box = control.bounding_box()
             assert box["width"] >= 24, control.inner_text()
             assert box["height"] >= 24, control.inner_text()

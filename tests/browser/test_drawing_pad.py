@@ -37,6 +37,37 @@ ONE = [(0.5, 0.15), (0.5, 0.85)]
 READ_BARS = """pad => [...pad.querySelectorAll('rect.bar')].slice(1, 11)
     .map(bar => Number(bar.getAttribute('height')))"""
 
+# As fast as can be: two drawings are drawn, labeled and added, and a third one is begun, before the
+# kernel can answer anything.
+HURRY = """root => {
+    const area = root.querySelector('canvas'), list = root.querySelector('select');
+    const {left, top, width, height} = area.getBoundingClientRect();
+    const send = (type, [x, y]) => area.dispatchEvent(new PointerEvent(type, {
+        pointerId: 1, button: 0, bubbles: true, isPrimary: true,
+        clientX: left + x * width, clientY: top + y * height}));
+    area.setPointerCapture = () => {};  // there is no real pointer
+    const draw = points => {
+        send('pointerdown', points[0]);
+        for (const point of points.slice(1)) send('pointermove', point);
+        send('pointerup', points.at(-1));
+    };
+    const press = words =>
+        [...root.querySelectorAll('button')].find(each => each.textContent === words).click();
+    const choose = name => {
+        list.value = name;
+        list.dispatchEvent(new Event('change', {bubbles: true}));
+    };
+    draw([[0.5, 0.1], [0.5, 0.5], [0.5, 0.9]]);
+    draw([[0.1, 0.1], [0.9, 0.9]]);
+    press('Undo');
+    choose('1');
+    press('Add to my set');
+    draw([[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]);
+    choose('7');
+    press('Add to my set');
+    draw([[0.1, 0.5], [0.9, 0.5]]);
+}"""
+
 
 class Pad:
     """A pad of the notebook."""
@@ -48,7 +79,8 @@ class Pad:
         self.caption = self.root.locator(".mw-chart-footer .mw-caption")
         self.status = self.root.locator(".mw-set-status")
         self.alert = self.root.locator(".mw-own-set .mw-alert")
-        self.label = self.root.get_by_label("Label")
+        self.words = self.root.locator(".mw-canvas-words")
+        self.label = self.root.get_by_label("Label", exact=True)
         self.stages = self.root.locator(".mw-stage img")
 
     def button(self, name):
@@ -143,7 +175,21 @@ def test_switches_show_the_stages_of_the_preprocessing(pad):
     expect(pad.stages.last).to_have_accessible_name(re.compile("off"))
 
 
-def test_two_pads_keep_two_drawings_and_two_sets(lab):
+@pytest.mark.both_front_ends
+def test_additions_that_overtake_the_kernel_have_their_own_points_and_labels(pad):
+    pad.area.scroll_into_view_if_needed()
+    pad.root.evaluate(HURRY)
+    pad.lab.expect_in_kernel("pad.drawing.strokes", "(((0.1, 0.5), (0.9, 0.5)),)")
+    expect(pad.status).to_contain_text("2 drawings")
+    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
+    code = "import json; print(json.dumps([[each.strokes, label] for each, label in pad.drawings]))"
+    assert json.loads(pad.lab.run_cell(code)) == [
+        [[[[0.5, 0.1], [0.5, 0.5], [0.5, 0.9]]], 1],
+        [[[[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]], 7],
+    ]
+
+
+def test_two_pads_have_two_canvases_and_share_one_set(lab):
     lab.open_notebook([*CELLS, "other = DrawingPad(session)\nother"])
     lab.run_all()
     first, second = Pad(lab), Pad(lab, index=1)
@@ -151,8 +197,16 @@ def test_two_pads_keep_two_drawings_and_two_sets(lab):
     second.draw(ONE)
     expect(second.caption).to_contain_text("%")
     expect(first.caption).to_contain_text("Draw a digit")
-    expect(second.status).to_contain_text("empty")
-    expect(first.status).to_contain_text("1 drawing")
+    for pad in (first, second):
+        expect(pad.status).to_contain_text("1 drawing")
+
+
+def test_the_drawings_are_there_when_the_cells_are_run_again(pad):
+    pad.add(SEVEN, 7)
+    pad.lab.run_all()
+    expect(pad.status).to_contain_text("1 drawing")
+    pad.add(ONE, 1)
+    expect(pad.status).to_contain_text("2 drawings")
 
 
 def test_drawing_and_set_are_there_when_the_page_is_loaded_again(pad):
@@ -175,27 +229,45 @@ def test_a_set_is_saved_loaded_and_merged_and_a_bad_file_is_refused(pad, tmp_pat
     pad.add(ONE, 1)
     with pad.page.expect_download() as download:
         pad.button("Save").click()
-    assert download.value.suggested_filename.endswith(".json")
+    assert re.fullmatch(r"my_digits_\w{6}\.json", download.value.suggested_filename)
     mine = tmp_path / "mine.json"
     download.value.save_as(mine)
     assert [label for _, label in read_drawings(mine)] == [7, 1]
+    for _ in range(2):
+        pad.button("Undo add").click()
+    expect(pad.status).to_contain_text("empty")
     pad.load(mine)
-    expect(pad.status).to_contain_text("4 drawings")
-    pad.load(mine)  # the same file again
-    expect(pad.status).to_contain_text("6 drawings")
+    expect(pad.status).to_contain_text("2 drawings")
     other, bad = tmp_path / "other.json", tmp_path / "bad.json"
-    save_drawings(other, [Drawing([ONE])], [1])
+    save_drawings(other, [Drawing([ONE])] * 4, [1] * 4)
     bad.write_text("no drawings")
     pad.load(other, mine, bad)
-    expect(pad.status).to_contain_text("9 drawings")
-    expect(pad.alert).to_contain_text("bad.json")
-    pad.button("Undo add").click()
     expect(pad.status).to_contain_text("6 drawings")
+    expect(pad.alert).to_contain_text("bad.json")
+    expect(pad.alert).to_contain_text("left out: 2")
+    pad.load(mine)  # the same file again
+    expect(pad.alert).to_have_count(0)
+    expect(pad.root.locator(".mw-own-set .mw-notice")).to_contain_text("left out: 2")
+    pad.lab.scroll_to(PAD)
+    pad.lab.screenshot("drawing-pad-left-out")
     large = tmp_path / "large.json"
     large.write_bytes(b" " * 8_000_001)
     pad.load(large)
     expect(pad.alert).to_contain_text("8 MB")
     assert json.loads(pad.lab.run_cell("print(len(pad.drawings))")) == 6  # still connected
+
+
+def test_a_file_that_cannot_be_read_any_more_is_named(pad, tmp_path):
+    gone, there = tmp_path / "gone.json", tmp_path / "there.json"
+    save_drawings(gone, [Drawing([ONE])], [1])
+    save_drawings(there, [Drawing([SEVEN])], [7])
+    pad.load(gone, there)
+    expect(pad.status).to_contain_text("2 drawings")
+    gone.unlink()
+    # as if the file went away between its choice and its reading
+    pad.root.locator("input[type=file]").evaluate("each => each.dispatchEvent(new Event('change'))")
+    expect(pad.alert).to_contain_text("cannot read gone.json")
+    expect(pad.alert).to_contain_text("left out: 1")
 
 
 @pytest.mark.both_front_ends
@@ -211,8 +283,29 @@ def test_a_drawing_is_made_and_added_with_keys_alone(pad):
     keyboard.press("Tab")
     expect(pad.button("Add to my set")).to_be_focused()
     keyboard.press("Enter")
-    expect(pad.status).to_contain_text("1: 1")
+    expect(pad.status).to_contain_text("1 of 1")
     expect(pad.button("Add to my set")).to_be_focused()
+
+
+def test_the_lab_opens_the_pad_hides_it_and_shows_it_again(lab):
+    lab.open_notebook(["from mnist_widgets.widgets import dashboard\nlab = dashboard()\nlab"])
+    lab.run_all()
+    opener = lab.page.locator(".mw-dashboard").get_by_role("button", name="Draw a digit")
+    other = lab.page.locator(".mw-dashboard").get_by_role("button", name="Look inside one step")
+    left, right = other.bounding_box(), opener.bounding_box()
+    assert right["x"] >= left["x"] + left["width"] + 6  # they do not touch
+    opener.click()
+    pad = Pad(lab)
+    pad.draw(SEVEN)
+    expect(pad.caption).to_contain_text("%")
+    closer = lab.page.get_by_role("button", name="Close the drawing")
+    lab.scroll_to(PAD)
+    lab.screenshot("drawing-pad-in-lab")
+    closer.click()
+    expect(pad.root).to_be_hidden()
+    opener.click()
+    expect(pad.caption).to_contain_text("%")
+    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -220,7 +313,7 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(pad, dark):
     pad.lab.set_theme(dark=dark)
     pad.add(SEVEN, 7)
     pad.button("Add to my set").click()
-    expect(pad.alert).to_contain_text("Nothing is drawn")
+    expect(pad.words).to_contain_text("Nothing is drawn")
     pad.draw(SEVEN)
     expect(pad.caption).to_contain_text("%")
     found = []

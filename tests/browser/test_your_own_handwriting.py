@@ -83,14 +83,22 @@ def test_a_student_draws_switches_a_stage_off_and_makes_a_set(lab):
     expect(last).to_have_attribute("src", centered)
 
     pad.add("7")
-    expect(pad.status).to_contain_text("1 drawing.")
+    expect(pad.status).to_contain_text("1 drawing ")
     pad.draw(ONE)
     pad.add("1")
-    expect(pad.status).to_contain_text("2 drawings.")
+    expect(pad.status).to_contain_text("2 drawings ")
     # as the lesson says: run the cells from here on again
-    lab.run_cell(find_cell(lab, "my_pairs = "))
+    lab.run_cell(find_cell(lab, "my_set = "))
     found = lab.run_cell("print(my_set.name, my_set.labels.tolist(), len(show(my_set).children))")
     assert found.strip() == "my digits [7, 1] 2"
+    # what was added, loaded or removed since then is in the class's set
+    lab.run_cell("pad.remove(0)")
+    expect(pad.status).to_contain_text("1 drawing ")
+    lab.run_cell(find_cell(lab, "files = sorted("))
+    assert lab.run_cell("print(class_set.labels.tolist())").strip() == "[1]"
+    lab.run_all()  # the whole lesson again
+    assert lab.run_cell("print(my_set.name, my_set.labels.tolist())").strip() == "my digits [1]"
+    expect(pad.status).to_contain_text("1 drawing ")
     lab.set_theme(dark=True)
     lab.scroll_to(PAD)
     lab.screenshot("handwriting-pad-dark")

@@ -12,9 +12,10 @@ const logic = await import(`data:text/javascript,${source}`);
 // The part of a widget's model that a drawing uses. `saved` holds what the kernel has received.
 class Model {
   listeners = new Map();
+  sent = []; // messages
 
   constructor(values = {}) {
-    const first = { strokes: [], drawing_number: 0, cleared: 0, is_drawing: false };
+    const first = { strokes: [], drawing_number: 0, last_added: 0, is_drawing: false };
     this.values = { ...first, max_points: 10_000, ...values };
     this.saved = { ...this.values };
     this.numSaves = 0;
@@ -42,9 +43,13 @@ class Model {
     this.listeners.delete(event);
   }
 
-  // as `DrawingCanvas.clear` does
-  clearFromKernel() {
-    this.set({ cleared: this.saved.drawing_number });
+  send(message) {
+    this.sent.push(structuredClone(message));
+  }
+
+  // as `DrawingCanvas` does when an addition has arrived
+  answer(number) {
+    this.set({ last_added: number });
   }
 }
 
@@ -140,26 +145,91 @@ test("undo in the middle of a stroke ends it for all views", () => {
   assert.deepEqual(model.saved.strokes, []);
 });
 
-test("a drawing that the kernel clears is gone, and the next one has a new number", () => {
+test("an addition is one message with all points, and the next drawing begins at once", () => {
   const model = new Model();
   const drawing = new logic.Drawing(model);
   drawStroke(drawing, LINE);
-  model.clearFromKernel();
+  drawing.add(7);
+  assert.deepEqual(model.sent, [{ drawing_number: 1, strokes: [LINE], label: 7 }]);
+  assert.deepEqual(drawing.strokes, []);
+  drawStroke(drawing, LINE.slice(1)); // before the kernel has answered
+  assert.equal(model.saved.drawing_number, 2);
+  model.answer(1);
+  assert.deepEqual(drawing.strokes, [LINE.slice(1)]);
+  drawing.add(4);
+  model.answer(2);
+  assert.deepEqual(model.sent[1], { drawing_number: 2, strokes: [LINE.slice(1)], label: 4 });
+  assert.deepEqual(model.saved.strokes, []);
+  drawing.undo();
+  assert.deepEqual(drawing.strokes, []); // an added drawing does not come back
+});
+
+test("a stroke goes on while the kernel answers the addition before it", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawStroke(drawing, LINE);
+  drawing.add(7);
+  let isDrawing = drawing.begin([0, 0]);
+  drawing.views.add({ draw: () => {}, stop: () => (isDrawing = false) });
+  model.answer(1);
+  assert.ok(isDrawing);
+  drawing.extend(LINE);
+  drawing.end();
+  assert.deepEqual(model.saved.strokes, [[[0, 0], ...LINE]]);
+});
+
+test("a stroke that is being drawn belongs to the addition", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawing.views.add({ draw: () => {}, stop: () => drawing.strokes.length && drawing.end() });
+  drawing.begin([0, 0]);
+  drawing.extend([[0, 0.003]]); // too near to be kept, were it not the last point
+  drawing.add(1);
+  assert.deepEqual(model.sent[0].strokes, [[[0, 0], [0, 0.003]]]);
+});
+
+test("without a drawing or a label nothing is added and nothing lost", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawing.add(7);
+  assert.ok(drawing.isError);
+  assert.match(drawing.words, /Nothing is drawn/);
+  drawStroke(drawing, LINE);
+  assert.ok(!drawing.isError);
+  drawing.add(-1);
+  const [first] = [drawing.words, drawing.add(-1)];
+  assert.match(drawing.words, /Choose the label/);
+  assert.notEqual(drawing.words, first); // else a screen reader would not read it again
+  assert.deepEqual(model.sent, []);
+  assert.deepEqual(model.saved.strokes, [LINE]);
+  drawing.onLabel();
+  assert.ok(!drawing.isError);
+});
+
+test("a drawing that another page adds is gone, and the next one has a new number", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawStroke(drawing, LINE);
+  model.answer(1);
   assert.deepEqual(drawing.strokes, []);
   drawing.undo();
   assert.deepEqual(drawing.strokes, []);
-  assert.equal(model.saved.drawing_number, model.values.cleared);
   drawStroke(drawing, LINE);
-  assert.ok(model.saved.drawing_number > model.values.cleared);
+  assert.equal(model.saved.drawing_number, 2);
   assert.deepEqual(model.saved.strokes, [LINE]);
 });
 
-test("a page that is loaded again shows the drawing unless it is cleared", () => {
-  const values = { strokes: [LINE], drawing_number: 3, cleared: 2, is_drawing: true };
+test("a page that is loaded again shows the drawing unless it is added", () => {
+  const values = { strokes: [LINE], drawing_number: 3, last_added: 2, is_drawing: true };
   const model = new Model(values);
   assert.deepEqual(new logic.Drawing(model).strokes, [LINE]);
   assert.ok(!model.saved.is_drawing);
-  assert.deepEqual(new logic.Drawing(new Model({ ...values, cleared: 3 })).strokes, []);
+  const added = new Model({ ...values, last_added: 3 });
+  const drawing = new logic.Drawing(added);
+  assert.deepEqual(drawing.strokes, []);
+  drawStroke(drawing, LINE);
+  drawing.add(1);
+  assert.equal(added.sent[0].drawing_number, 4);
 });
 
 test("a full drawing takes no more points and says so", () => {

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mnist_widgets import ActionRefusedError, Callback, TrainingSession
+from mnist_widgets.session.open_sessions import find_session_of
 
 TIMEOUT_S = 20
 FOREVER = 10_000
@@ -114,3 +115,17 @@ def test_a_session_that_is_refused_in_a_callback_ends_no_other(make_session, mak
     session.join(TIMEOUT_S)
     assert maker.error is not None
     assert (session.state, session.is_closed) == ("finished", False)
+
+
+def test_the_open_session_of_a_model_is_found(make_session, make_trainer):
+    model, other = nn.Linear(4, 3), nn.Linear(4, 3)
+    assert find_session_of(model) is None
+    session = make_session(make_trainer(model=model))
+    make_session(make_trainer(model=other))
+    for same in (model, nn.Sequential(model), torch.compile(model, backend="eager")):
+        assert find_session_of(same) is session
+    assert find_session_of(nn.Linear(4, 3)) is None
+    newer = make_session(session.trainer)
+    assert find_session_of(model) is newer
+    newer.close()
+    assert find_session_of(model) is None

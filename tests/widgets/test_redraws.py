@@ -134,6 +134,19 @@ def test_several_clicks_within_an_interval_are_each_answered_at_once():
         assert drawn.acquire(timeout=TIMEOUT_S / 2)
 
 
+def test_urgent_requests_of_a_long_stroke_do_not_wait_for_the_next_frame():
+    scheduler = RedrawScheduler(interval_s=4 * TIMEOUT_S)
+    drawn = threading.Semaphore(0)
+    scheduler.schedule(lambda: None)  # begins the interval
+
+    def redraw() -> None:
+        drawn.release()
+
+    for _point in range(2 * MAX_URGENT + 1):
+        scheduler.schedule(redraw, urgent=True)
+        assert drawn.acquire(timeout=TIMEOUT_S)
+
+
 def test_an_urgent_request_is_drawn_within_a_frame(scheduler, clock):
     scheduler.schedule(lambda: None)
     clock.wait_until_asleep()

@@ -23,8 +23,11 @@ MOST_POINTS = 10_000
 FARTHEST = 1_000.0
 """The largest coordinate of a point, in widths of the pad."""
 
-MNIST_INK = 0.131
-"""The mean of MNIST's training images (its test images have 0.133); 1 is white all over."""
+MNIST_INK = 0.1307
+"""The mean of MNIST's 60,000 training images, measured with `measure_ink`; 1 is white all over. The
+mean of its 10,000 test images is 0.1325."""
+
+_MOST_AT_ONCE = 1_000  # drawings; drawing their images takes some 15 MB
 
 
 def measure_ink(image: ArrayLike) -> float:
@@ -131,12 +134,13 @@ def draw_images(
     if not 0 < pen <= 5:
         raise ValueError(f"pen must be above 0 and at most 5 pixels, not {pen}.")
     images = torch.zeros(len(drawings), FRAME_PX, FRAME_PX, dtype=torch.uint8)
-    is_drawn = torch.tensor([not drawing.is_empty for drawing in drawings], dtype=torch.bool)
-    if is_drawn.any():
-        lines = to_lines([drawing.strokes for drawing in drawings if not drawing.is_empty])
+    drawn = [index for index, drawing in enumerate(drawings) if not drawing.is_empty]
+    for first in range(0, len(drawn), _MOST_AT_ONCE):
+        part = drawn[first : first + _MOST_AT_ONCE]
+        lines = to_lines([drawings[index].strokes for index in part])
         lines = fit_lines(lines, pen) if scale else lines
         lines = center_lines(lines, pen) if center else lines
-        images[is_drawn] = torch.from_numpy((draw_lines(lines, pen) * 255).round().astype("uint8"))
+        images[part] = torch.from_numpy((draw_lines(lines, pen) * 255).round().astype("uint8"))
     return images
 
 

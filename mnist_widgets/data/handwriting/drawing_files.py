@@ -7,31 +7,42 @@ quickdraw-dataset), which is read faster than a list of points. Nothing says who
     {"format": "mnist_widgets drawings", "version": 1,
      "drawings": [{"label": 7, "strokes": [[[0.2, 0.8, 0.4], [0.1, 0.1, 0.9]]]}]}
 
-Files come from other people, so everything in them is checked, and messages repeat nothing of it.
+Files come from other people. So everything in them is checked, messages repeat no text of them, and
+a file has limits: its size, its drawings, and the values in it. Peak memory, measured with
+`benchmarks/drawing_memory.py`: reading a file of a million points and making its images takes 203
+MB, and a file of only dots, which takes most, 310 MB.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn, TypeGuard
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError
-from mnist_widgets.data.handwriting.drawing import MOST_POINTS, Drawing, draw_images
+from mnist_widgets.data.handwriting.drawing import FARTHEST, MOST_POINTS, Drawing
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, find_new, to_digit_set
 from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels
+from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels, to_class_names
+from mnist_widgets.system.short_text import shorten
+from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.system.whole_files import write_whole
 
 MOST_BYTES = 50_000_000
 MOST_DRAWINGS = 20_000
-"""In a file; drawing their images takes some 200 MB of memory."""
+MOST_VALUES = 2_500_000
+"""Numbers, lists and objects in a file; those of a million points in strokes of six points each."""
+MOST_CLASSES = 1_000
+"""Labels of drawings are from 0 to 999."""
 
 _FORMAT, _VERSION = "mnist_widgets drawings", 1
-_FOREIGN = "it does not hold drawings that mnist_widgets saved"
-_TOO_LARGE = f"it has more than {MOST_BYTES // 1_000_000} MB; save fewer drawings in one file"
+_FOREIGN = "it is not a file of drawings from mnist_widgets"
+_TOO_LARGE = f"it is larger than {MOST_BYTES // 1_000_000} MB; save fewer drawings in one file"
+_TOO_MANY = "it has more than about a million points; save fewer drawings in one file"
 _REMEDY = "Save the drawings again, or leave this file out."
 
 
@@ -44,7 +55,7 @@ def save_drawings(path: str | Path, drawings: Iterable[Drawing], labels: ArrayLi
     Args:
         path: The file; its name usually ends in `.json`.
         drawings: N drawings.
-        labels: Integers (N,) from 0 to 9; a tensor, array or list.
+        labels: Integers (N,) from 0 to 999; a tensor, array or list.
 
     Raises:
         ValueError: See `write_text`.
@@ -55,24 +66,26 @@ def save_drawings(path: str | Path, drawings: Iterable[Drawing], labels: ArrayLi
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_drawings(path: str | Path) -> list[tuple[Drawing, int]]:
+def read_drawings(path: str | Path) -> list[LabeledDrawing]:
     """Read the drawings and labels of a file, exactly as they were saved.
 
     Raises:
         DataError: The file is missing, too large, damaged, no file of drawings, or was saved by a
             newer version.
     """
+    return _read(path, MOST_CLASSES)
+
+
+def _read(path: str | Path, num_classes: int) -> list[LabeledDrawing]:
     path = Path(path).expanduser()
     if path.is_dir():
-        raise DataError(f"{path} is a folder", "Name the files in it: folder/my_digits.json.")
+        raise DataError(f"{path} is a folder", "Pass the files in it, one by one.")
     if not path.is_file():
-        raise DataError(f"there is no file {path}", "Check its name, and where it lies.")
+        raise DataError(f"there is no file {path}", "Check its name and its folder.")
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            _refuse(_TOO_LARGE)
-        return _parse(content.decode("utf-8"))
+            # ASCII, as JSON is written, takes one byte a character
+            return _parse(file.read(MOST_BYTES + 1).decode("ascii"), num_classes)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error
     except UnicodeDecodeError as error:
@@ -82,9 +95,16 @@ def read_drawings(path: str | Path) -> list[tuple[Drawing, int]]:
 
 
 def load_drawings(
-    *paths: str | Path, scale: bool = True, center: bool = True, pen: float = PEN_PX
+    *paths: str | Path,
+    class_names: Iterable[object] = DIGIT_NAMES,
+    scale: bool = True,
+    center: bool = True,
+    pen: float = PEN_PX,
 ) -> DigitSet:
     """Load the drawings of one or several files as a set of images, in the order of the files.
+
+    A drawing that is in several files, with the same strokes and the same label, counts once; a
+    warning says how many were left out. So it does no harm to name a file twice, or a copy of it.
 
     Example:
         >>> class_set = load_drawings(*Path("class").glob("*.json"))
@@ -92,30 +112,44 @@ def load_drawings(
 
     Args:
         paths: The files.
+        class_names: The name of each class, in the order of the labels.
         scale: See `Drawing.to_image`; so for the others.
         center: Whether to move the center of mass to pixel (14, 14).
         pen: The pen's radius in pixels of the image.
 
     Raises:
-        DataError: There is no drawing, or a file cannot be used; see `read_drawings`.
-        ValueError: `pen` is not above 0 and at most 5.
+        DataError: There is no drawing, or a file cannot be used, for example because a label has no
+            class name; see `read_drawings`.
+        ValueError: `pen` is not above 0 and at most 5, or two class names are equal.
     """
-    pairs = [pair for path in paths for pair in read_drawings(path)]
+    names = to_class_names(class_names)
+    pairs: list[LabeledDrawing] = []
+    known: Counter[LabeledDrawing] = Counter()
+    num_read = 0
+    for path in paths:
+        read = _read(path, len(names))
+        new = find_new(read, known)
+        num_read += len(read)
+        known.update(new)
+        pairs += new
     if not pairs:
-        reason = "there are no drawings in these files" if paths else "no file is named"
-        raise DataError(reason, "Name files that save_drawings or the drawing pad has written.")
-    drawings, labels = zip(*pairs, strict=True)
-    images = draw_images(drawings, scale=scale, center=center, pen=pen)
+        reason = "there are no drawings in these files" if paths else "no file was given"
+        raise DataError(reason, "Pass files that the drawing pad or save_drawings wrote.")
+    if num_left_out := num_read - len(pairs):
+        warn_user(
+            f"{num_left_out:,} of the {num_read:,} drawings were left out, because the same "
+            "drawings with the same labels are in an earlier one of these files."
+        )
     name = Path(paths[0]).stem if len(paths) == 1 else f"{len(paths):,} files of drawings"
-    return DigitSet(images, labels, DIGIT_NAMES, name)
+    return to_digit_set(pairs, name, class_names=names, scale=scale, center=center, pen=pen)
 
 
 def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
     """Return the content of a file; the arguments are those of `save_drawings`.
 
     Raises:
-        ValueError: Drawings and labels differ in number, a label is not from 0 to 9, or there are
-            more than 20,000 drawings or 50 MB.
+        ValueError: Drawings and labels differ in number, a label is not from 0 to 999, or there are
+            more than 20,000 drawings, about a million points, or 50 MB.
     """
     drawings = list(drawings)
     checked = to_class_labels(labels)
@@ -124,7 +158,7 @@ def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
             f"There are {len(drawings):,} drawings, and the labels have the shape "
             f"{tuple(checked.shape)}; each drawing needs one label."
         )
-    check_label_range(checked, len(DIGIT_NAMES))
+    check_label_range(checked, MOST_CLASSES)
     if len(drawings) > MOST_DRAWINGS:
         raise ValueError(f"A file has at most {MOST_DRAWINGS:,} drawings; save several files.")
     entries = [
@@ -133,32 +167,43 @@ def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
     ]
     content = {"format": _FORMAT, "version": _VERSION, "drawings": entries}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"The file cannot be saved: {_TOO_LARGE}.")
+    try:
+        _check_size(text)
+    except ValueError as error:
+        raise ValueError(f"The file cannot be saved: {error}.") from error
     return text
 
 
-def parse_text(text: str, source: str) -> list[tuple[Drawing, int]]:
+def parse_text(text: str, source: str, num_classes: int = MOST_CLASSES) -> list[LabeledDrawing]:
     """Return the drawings and labels in the content of a file.
 
     Args:
         text: The content.
         source: The name of the file, for the error message.
+        num_classes: The labels must be below it.
 
     Raises:
-        ValueError: The content is too large, damaged, holds no drawings, or was saved by a newer
-            version.
+        ValueError: The content is too large, damaged, holds no drawings, was saved by a newer
+            version, or has a label of another class.
     """
     try:
-        return _parse(text)
+        return _parse(text, num_classes)
     except ValueError as error:
-        raise ValueError(f"{source} cannot be used: {error}.") from error
+        raise ValueError(f"{shorten(source)} cannot be used: {error}.") from error
 
 
-def _parse(text: str) -> list[tuple[Drawing, int]]:
-    """Return the drawings and labels; the message of the ValueError is a clause."""
+def _check_size(text: str) -> None:
+    """Refuse text that takes too much memory; the message of the ValueError is a clause."""
     if len(text) > MOST_BYTES:
         _refuse(_TOO_LARGE)
+    # Each value but the first one follows a comma or an opening bracket.
+    if sum(map(text.count, ",[{")) >= MOST_VALUES:
+        _refuse(_TOO_MANY)
+
+
+def _parse(text: str, num_classes: int) -> list[LabeledDrawing]:
+    """Return the drawings and labels; the message of the ValueError is a clause."""
+    _check_size(text)
     try:
         content = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -169,26 +214,31 @@ def _parse(text: str) -> list[tuple[Drawing, int]]:
     if type(version) is not int or version < 1 or not isinstance(entries, list):
         _refuse(_FOREIGN)
     if version > _VERSION:
-        _refuse("a newer version of mnist_widgets saved it; update mnist_widgets here, too")
+        _refuse("a newer version of mnist_widgets saved it; update mnist_widgets on this computer")
     if len(entries) > MOST_DRAWINGS:
         _refuse(f"it has more than {MOST_DRAWINGS:,} drawings")
-    return [_parse_entry(entry, number) for number, entry in enumerate(entries, start=1)]
+    return [
+        _parse_entry(entry, f"drawing {number:,} in it", num_classes)
+        for number, entry in enumerate(entries, start=1)
+    ]
 
 
-def _parse_entry(entry: object, number: int) -> tuple[Drawing, int]:
+def _parse_entry(entry: object, name: str, num_classes: int) -> LabeledDrawing:
     if not isinstance(entry, dict):
-        _refuse(f"its drawing {number:,} is damaged")
+        _refuse(f"{name} is damaged")
     label, strokes = entry.get("label"), entry.get("strokes")
-    if type(label) is not int or not 0 <= label < len(DIGIT_NAMES):
-        _refuse(f"the label of its drawing {number:,} is not a digit from 0 to 9")
+    if type(label) is not int or not 0 <= label < MOST_CLASSES:
+        _refuse(f"the label of {name} is not a whole number from 0 to {MOST_CLASSES - 1}")
+    if label >= num_classes:
+        _refuse(f"{name} has the label {label}, but the labels here are 0 to {num_classes - 1}")
     if not _are_strokes(strokes):
-        _refuse(f"the strokes of its drawing {number:,} are not lists of x and lists of y")
+        _refuse(f"a stroke of {name} is not a list of x and a list of y")
     try:
         return Drawing(zip(xs, ys, strict=True) for xs, ys in strokes), label
     except ValueError as error:
         raise ValueError(
-            f"its drawing {number:,} has more than {MOST_POINTS:,} points, or points that are not "
-            "two numbers near the pad"
+            f"{name} has more than {MOST_POINTS:,} points, or a point that is not two numbers from "
+            f"{-FARTHEST:,.0f} to {FARTHEST:,.0f}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError
 from mnist_widgets.data.handwriting.ink import WORKING_PX, RefusedPictureError, find_digit
 from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.system.short_text import shorten
 from mnist_widgets.system.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def _load_picture(path: Path) -> Tensor:
             "it is not a PNG or JPEG picture, whatever its name says"
         ) from error
     except Exception as error:  # Pillow raises many types: OSError, SyntaxError, ValueError, ...
-        raise RefusedPictureError(f"it is damaged or cannot be read ({error})") from error
+        reason = shorten(str(error))
+        raise RefusedPictureError(f"it is damaged or cannot be read ({reason})") from error
     return find_digit(pixels)
 
 

@@ -11,9 +11,9 @@ from ipywidgets import HBox
 from torch import nn
 
 from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.data.handwriting.drawing import Drawing, Stage, draw_images
+from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
-from mnist_widgets.data.handwriting.pixels import PEN_PX
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, to_digit_set
 from mnist_widgets.data.images import to_sprite
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import to_class_names
@@ -24,12 +24,11 @@ from mnist_widgets.rendering.static_views import StaticView, join_views, render_
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
-from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader
-from mnist_widgets.widgets.parts.drawing.own_set import LabeledDrawing, OwnSet
+from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader, Reading
+from mnist_widgets.widgets.parts.drawing.own_set import OwnSet
 from mnist_widgets.widgets.parts.drawing.stage_view import StageView
 from mnist_widgets.widgets.parts.image_grid import Answer
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
-from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +40,8 @@ _WAITING = "No prediction yet."
 class DrawingPad(ChartPanel):
     """A square to draw a digit in, what the network sees of it, and the network's probabilities.
 
-    A drawing can be kept with its label: so a person makes a test set of their own.
+    A drawing can be added to a set, a person's own test set. It stays while the kernel runs: all
+    pads with the same class names show the same set, also those that are made later.
 
     Example:
         ```python
@@ -62,8 +62,9 @@ class DrawingPad(ChartPanel):
         ```
 
     Args:
-        source: a `TrainingSession`, or a model. With a session the drawing is predicted between two
-            batches, and again when the weights change.
+        source: a `TrainingSession`, or a model. With a session the drawing is predicted again when
+            the weights change. While an open session trains the network, predictions run between
+            two batches.
         class_names: the names of the classes; by default those of the session's data, or digits.
 
     Raises:
@@ -83,21 +84,21 @@ class DrawingPad(ChartPanel):
         self._reader = LiveReader(source, self._on_answer)
         names = self._reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
-        self._canvas = DrawingCanvas()
-        self._stages = StageView(self._read)
-        self._own_set = OwnSet(
-            self._class_names, self._take_drawing, lambda: self.schedule_redraw(urgent=True)
+        self._canvas = DrawingCanvas(
+            self._class_names,
+            lambda strokes, label: self._own_set.add(Drawing(strokes), label),
         )
+        self._stages = StageView(self._read)
+        self._own_set = OwnSet(self._class_names, lambda: self.schedule_redraw(urgent=True))
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
-        self._drawn = self._draw_stages()
         self._latest: tuple[list[list[list[float]]], bool] = ([], False)
         super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
         style, controls, chart = self.children
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
         self.children = (style, controls, columns, self._own_set)
         self._canvas.observe(
-            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "cleared"]
+            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "last_added"]
         )
         self._canvas.observe(lambda _change: self._read(), "pen")
         self.redraw()
@@ -110,7 +111,18 @@ class DrawingPad(ChartPanel):
     @property
     def drawings(self) -> list[LabeledDrawing]:
         """The set: (drawing, label) of each drawing, in the order in which they were added."""
-        return self._own_set.drawings
+        return self._own_set.kept.drawings
+
+    def remove(self, index: int) -> None:
+        """Remove a drawing from the set, for example one with a wrong label.
+
+        Args:
+            index: its position in `drawings` and `digit_set()`, counted from 0.
+
+        Raises:
+            IndexError: if there is no such drawing.
+        """
+        self._own_set.kept.remove(index)
 
     def save_drawings(self, path: str | os.PathLike[str]) -> None:
         """Save the set as a JSON file, which `load_drawings` and the pad read.
@@ -118,7 +130,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
         save_drawings(Path(path), drawings, labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -134,22 +146,24 @@ class DrawingPad(ChartPanel):
             self.save_drawings(path)
         else:
             raise ValueError(
-                "The file must end in .json for the set, or in .png or .csv for the chart, but it "
-                f"is {str(path)!r}."
+                "The name must end in .json for the set, or in .png or .csv for the chart."
             )
 
     def digit_set(
         self,
         *,
-        scale: bool = True,
-        center: bool = True,
-        pen: float = PEN_PX,
+        scale: bool | None = None,
+        center: bool | None = None,
+        pen: float | None = None,
         name: str = "my digits",
     ) -> DigitSet:
         """Return the set as images with labels, to evaluate a network on.
 
+        Without arguments the images are made as the pad makes them now, with its switches and its
+        pen.
+
         Args:
-            scale: as for `Drawing.to_image`.
+            scale: as for `Drawing.to_image`; None means as on the pad.
             center: likewise.
             pen: likewise.
             name: of the set on screen.
@@ -157,9 +171,14 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._check_set(), strict=True)
-        images = draw_images(drawings, scale=scale, center=center, pen=pen)
-        return DigitSet(images, labels, self._class_names, name)
+        return to_digit_set(
+            self._own_set.kept.check(),
+            name,
+            class_names=self._class_names,
+            scale=self._stages.scale if scale is None else scale,
+            center=self._stages.center if center is None else center,
+            pen=self._canvas.pen if pen is None else pen,
+        )
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
@@ -167,88 +186,74 @@ class DrawingPad(ChartPanel):
             self._reader.close()
         super().close()
 
+    def on_shown(self, is_shown: bool) -> None:
+        """Stop predicting new weights while the lab hides the pad."""
+        self._reader.follow(is_shown)
+
     def to_png(self) -> bytes:
         """Return the image that the network sees and its bars as a PNG, dark on white."""
-        answer = self._answer
+        reading = self._reader.reading
+        answer = self._to_answer(reading)
         if answer is None:
-            return draw_words(self._describe())
+            return draw_words(self._describe(reading))
         return draw_prediction(answer.image, answer.probabilities, self._class_names, None)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the probability of each class."""
-        answer = self._answer
+        answer = self._to_answer(self._reader.reading)
         probabilities = None if answer is None else answer.probabilities
         return tabulate_prediction(probabilities, self._class_names)
 
     def static_view(self) -> StaticView:
         """Return the stages, the probabilities, and what the set holds."""
-        answer, views = self._answer, []
-        if not self._drawing.is_empty:
-            stages = self._drawn
-            png = to_sprite([stage.image for stage in stages], 3)
-            words = ", ".join(stage.name for stage in stages)
-            views.append(StaticView.of_picture(png, f"The drawing: {words}.", words))
+        reading, views = self._reader.reading, []
+        answer, words = self._to_answer(reading), self._describe(reading)
+        if reading is not None:
+            png = to_sprite([stage.image for stage in reading.stages], 3)
+            names = ", ".join(stage.name for stage in reading.stages)
+            views.append(StaticView.of_picture(png, f"The drawing: {names}.", names))
         if answer is None:
-            views.append(StaticView.of_words(self._describe()))
+            views.append(StaticView.of_words(words))
         else:
             view = render_prediction(
-                answer.image, answer.probabilities, self._class_names, None, self._describe()
+                answer.image, answer.probabilities, self._class_names, None, words
             )
             views.append(view)
         return join_views([*views, StaticView.of_words(self._own_set.describe())])
 
     def redraw(self) -> None:
         """Update the widgets from the drawing and its prediction; called by the scheduler."""
-        self._stages.show(self._drawn, is_empty=self._drawing.is_empty)
-        self._figure.show(self._answer)
-        self._show_caption(self._describe(), is_news=not self._drawing.is_empty)
+        reading = self._reader.reading  # once: the next one can come at any time
+        self._stages.show(None if reading is None else reading.stages)
+        self._figure.show(self._to_answer(reading))
+        self._show_caption(self._describe(reading), is_news=reading is not None)
         self._own_set.redraw()
         self.mark_static_view_stale()
-
-    def redraw_stroke(self) -> None:
-        """Redraw during a stroke.
-
-        The scheduler limits the urgent calls of each redraw; this one leaves those of `redraw` for
-        the end of the stroke.
-        """
-        self.redraw()
 
     @property
     def _table_caption(self) -> str:
         return "Probabilities for the drawing."
 
-    @property
-    def _answer(self) -> Answer | None:
-        image, probabilities = self._reader.image, self._reader.probabilities
-        if image is None or probabilities is None or self._wrong_size is not None:
+    def _to_answer(self, reading: Reading | None) -> Answer | None:
+        """Return what the bars show; None if there is nothing, or an error."""
+        if reading is None or reading.probabilities is None:
             return None
-        return Answer(image, probabilities, None)
+        if len(reading.probabilities) != len(self._class_names):
+            return None
+        return Answer(reading.image, reading.probabilities, None)
 
-    @property
-    def _wrong_size(self) -> int | None:
-        """The number of the network's probabilities if the pad has other classes."""
-        probabilities = self._reader.probabilities
-        is_wrong = probabilities is not None and len(probabilities) != len(self._class_names)
-        return len(probabilities) if probabilities is not None and is_wrong else None
-
-    def _describe(self) -> str:
-        if self._drawing.is_empty:
-            return _EMPTY
-        if self._reader.error:
-            return self._reader.error
-        if (size := self._wrong_size) is not None:
+    def _describe(self, reading: Reading | None) -> str:
+        if reading is None:
+            return _EMPTY if self._drawing.is_empty else _WAITING
+        if reading.probabilities is None:
+            return reading.error
+        if self._to_answer(reading) is None:
+            size = len(reading.probabilities)
             return (
                 f"The network has {size} classes, but the pad has {len(self._class_names)} names. "
                 f"Pass {size} names: DrawingPad(..., class_names=[...])"
             )
-        answer = self._answer
-        return describe_answer(answer.probabilities, self._class_names) if answer else _WAITING
-
-    def _draw_stages(self) -> tuple[Stage, Stage, Stage]:
-        stages = self._stages
-        return self._drawing.to_stages(
-            scale=stages.scale, center=stages.center, pen=self._canvas.pen
-        )
+        return describe_answer(reading.probabilities, self._class_names)
 
     def _on_strokes(self, _change: object) -> None:
         shown = self._canvas.current_strokes, self._canvas.is_drawing
@@ -262,34 +267,10 @@ class DrawingPad(ChartPanel):
 
     def _read(self) -> None:
         """Draw the stages, and let the network predict the last one."""
-        self._drawn = self._draw_stages()
-        self._reader.read(None if self._drawing.is_empty else self._drawn[-1].image)
+        scale, center = self._stages.scale, self._stages.center
+        stages = self._drawing.to_stages(scale=scale, center=center, pen=self._canvas.pen)
+        self._reader.read(None if self._drawing.is_empty else stages)
 
     def _on_answer(self, is_new: bool) -> None:
         """Redraw: at once after a change of the drawing, with the next frame after a batch."""
-        if is_new and self._canvas.is_drawing:
-            scheduler.schedule(self.redraw_stroke, urgent=True)
-        else:
-            self.schedule_redraw(urgent=is_new)
-
-    def _take_drawing(self) -> Drawing:
-        """Return the drawing and clear the canvas.
-
-        Raises:
-            ValueError: if nothing is drawn, or a stroke is not finished.
-        """
-        drawing = self._drawing
-        if self._canvas.is_drawing:  # a click can overtake the end of a stroke
-            raise ValueError("A stroke is not finished yet. Press Add to my set again.")
-        if drawing.is_empty:
-            raise ValueError("Nothing is drawn. Draw a digit, then press Add to my set.")
-        self._canvas.clear()
-        return drawing
-
-    def _check_set(self) -> list[LabeledDrawing]:
-        pairs = self.drawings
-        if not pairs:
-            raise ValueError(
-                "The set is empty. Draw a digit, choose its label, and press Add to my set."
-            )
-        return pairs
+        self.schedule_redraw(urgent=is_new)

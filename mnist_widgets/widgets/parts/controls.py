@@ -117,6 +117,13 @@ class LiveRegion(AnyWidget):
         super().__init__()
         self.add_class("mw-spoken")
 
+    def say(self, words: str) -> None:
+        """Let words be read aloud, also if they are the same as before.
+
+        They differ by a space then, as those of WordPress (`wp.a11y.speak`).
+        """
+        self.words = f"{words}\N{NO-BREAK SPACE}" if words == self.words else words
+
 
 def notice(words: str, *, is_alert: bool = False) -> str:
     """Return plain text as HTML that can be scrolled by keyboard where it is longer than its place.

@@ -1,5 +1,5 @@
-// A square to draw in with mouse, finger, stylus, single clicks or keys: the browser's half of
-// `drawing_canvas.py`. The strokes, the points of the grid and the sentences come from
+// A square to draw in with mouse, finger, stylus, single clicks or keys, and a button that adds the
+// drawing with its label to a set: the browser's half of `drawing_canvas.py`. The strokes, the points of the grid and the sentences come from
 // `drawing_canvas_logic.js`, which `drawing_canvas.py` puts before this file.
 
 const HINT = "Draw with a mouse, a finger or a pen.";
@@ -20,6 +20,12 @@ function render({ model, el }, drawing) {
   const clear = make("button", { className: "mw-opener", textContent: "Clear" });
   const pen = makePen(model);
   const clicks = make("input", { type: "checkbox" });
+  const label = makeLabel(model, drawing);
+  const add = make("button", {
+    className: "mw-opener",
+    textContent: "Add to my set",
+    title: "Keep this drawing with its label, and begin the next one",
+  });
   const hint = make("p", { className: "mw-canvas-hint", id: `mw-canvas-${newId()}` });
   const spoken = make("p", { className: "mw-canvas-words", role: "status" });
   canvas.setAttribute("aria-describedby", hint.id);
@@ -28,6 +34,7 @@ function render({ model, el }, drawing) {
     make("div", { className: "mw-canvas-controls" }, undo, clear, pen.element),
     make("label", { className: "mw-canvas-clicks" }, clicks, "Draw with clicks"),
     hint,
+    make("div", { className: "mw-canvas-controls" }, label.element, add),
     spoken,
   );
 
@@ -43,6 +50,7 @@ function render({ model, el }, drawing) {
       canvas.setAttribute("aria-label", `Drawing area. ${describeCount(number)}`);
       canvas.dataset.points = countPoints(drawing.strokes);
       write(spoken, drawing.words);
+      spoken.classList.toggle("mw-alert", drawing.isError);
       write(hint, `${clicks.checked ? CLICK_HINT : HINT} ${KEY_HINT}`);
       const isFocused = document.activeElement === canvas;
       paint(canvas, drawing, {
@@ -132,6 +140,7 @@ function render({ model, el }, drawing) {
   undo.addEventListener("click", () => drawing.undo());
   clear.addEventListener("click", () => drawing.clear());
   clicks.addEventListener("change", () => drawing.liftPen());
+  add.addEventListener("click", () => drawing.add(label.read()));
 
   const view = { draw, stop };
   drawing.views.add(view);
@@ -147,6 +156,7 @@ function render({ model, el }, drawing) {
     drawing.views.delete(view);
     model.off("change:pen", draw);
     pen.close();
+    label.close();
     observer.disconnect();
     forgetDensity();
     cancelAnimationFrame(frame);
@@ -226,6 +236,26 @@ function makePen(model) {
   show();
   const element = make("label", { className: "mw-canvas-pen" }, "Pen", slider);
   return { element, close: () => model.off("change:pen", show) };
+}
+
+// The list of labels. `read` returns what it shows, perhaps newer than what the kernel knows.
+function makeLabel(model, drawing) {
+  const list = make("select", { title: "What this drawing is", id: `mw-label-${newId()}` });
+  list.setAttribute(...NO_SHORTCUTS);
+  list.append(...["choose", ...model.get("class_names")].map((name) => new Option(name)));
+  const show = () => (list.selectedIndex = model.get("label") + 1);
+  const read = () => list.selectedIndex - 1;
+  list.addEventListener("change", () => {
+    model.set("label", read());
+    model.save_changes();
+    drawing.onLabel();
+  });
+  model.on("change:label", show);
+  show();
+  // beside the list, not around it, or its options would belong to its name
+  const name = make("label", { textContent: "Label", htmlFor: list.id });
+  const element = make("div", { className: "mw-canvas-label" }, name, list);
+  return { element, read, close: () => model.off("change:label", show) };
 }
 
 // A screen reader may read a text again that is written again.

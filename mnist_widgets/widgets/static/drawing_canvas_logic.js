@@ -1,6 +1,6 @@
 // The logic of the drawing canvas, apart from the page: the strokes, the grid for keys and clicks, and
 // sentences. `drawing_canvas.py` puts this file before `drawing_canvas.js`. The page writes the
-// strokes; the kernel says which drawing is cleared.
+// strokes; the kernel says which drawings are added to the set.
 //
 // A point is [x, y] in [0, 1] from the top left, a stroke a list of points.
 
@@ -82,6 +82,7 @@ export class Drawing {
   strokes = []; // of the page: newer than the model's during a stroke
   isPenDown = false; // whether the next point of the grid is joined to the last stroke
   words = ""; // the newest sentence
+  isError = false; // whether it says what is wrong
   views = new Set(); // `{draw, stop}` of each view; `stop` ends the stroke of a pointer
   #removed = null; // the strokes before Clear, to undo it
   #isSending = false; // whether `change:strokes` comes from here
@@ -91,16 +92,16 @@ export class Drawing {
   constructor(model) {
     this.model = model;
     this.onStrokes = () => this.#isSending || this.#read();
-    this.onCleared = () => this.#clearFromKernel();
+    this.onAdded = () => this.#isAdded && this.#forget();
     model.on("change:strokes", this.onStrokes);
-    model.on("change:cleared", this.onCleared);
+    model.on("change:last_added", this.onAdded);
     this.#read();
     if (model.get("is_drawing")) this.#send(false); // the page was loaded again during a stroke
   }
 
   close() {
     this.model.off("change:strokes", this.onStrokes);
-    this.model.off("change:cleared", this.onCleared);
+    this.model.off("change:last_added", this.onAdded);
     clearTimeout(this.#timer);
   }
 
@@ -190,7 +191,42 @@ export class Drawing {
     this.#change("Cleared. Undo brings the drawing back.");
   }
 
+  // --- The set
+
+  // Add the drawing to the set. ipywidgets holds back changes of the model until the kernel has
+  // answered the one before, but sends a message at once. So the message has all that belongs to
+  // the addition, and the next drawing begins here without waiting for the kernel.
+  add(label) {
+    this.#stopViews();
+    if (!this.strokes.length) {
+      return this.#say("Nothing is drawn. Draw a digit, then press Add to my set.", true);
+    }
+    if (label < 0) {
+      return this.#say("Choose the label of this drawing, then press Add to my set.", true);
+    }
+    const { model, strokes } = this;
+    const drawing_number = this.#number;
+    model.send({ drawing_number, strokes, label });
+    model.set({ drawing_number: drawing_number + 1 });
+    this.#forget();
+    this.#send(false);
+  }
+
+  // A label is chosen: what was wrong may be right now.
+  onLabel() {
+    if (this.isError) this.#say("");
+  }
+
   // --- Model and views
+
+  // Whether the model's drawing is in the set, and another one begins here.
+  get #isAdded() {
+    return this.model.get("drawing_number") <= this.model.get("last_added");
+  }
+
+  get #number() {
+    return Math.max(this.model.get("drawing_number"), this.model.get("last_added") + 1);
+  }
 
   #change(words) {
     this.isPenDown = false;
@@ -204,40 +240,41 @@ export class Drawing {
   }
 
   #read() {
-    const isCleared = this.model.get("drawing_number") <= this.model.get("cleared");
-    this.strokes = isCleared ? [] : copyStrokes(this.model.get("strokes"));
+    this.strokes = this.#isAdded ? [] : copyStrokes(this.model.get("strokes"));
     this.isPenDown = false;
     this.#drawAll();
   }
 
-  #clearFromKernel() {
+  // Begin with an empty canvas.
+  #forget() {
     this.strokes = []; // before the views stop, so that nothing of it is sent
     this.#removed = this.#skipped = null;
     clearTimeout(this.#timer);
     this.#timer = null;
     this.#stopViews();
     this.isPenDown = false;
-    this.#say(""); // who clears says why
+    this.#say(""); // the set says how many drawings it has
   }
 
   #send(is_drawing) {
     clearTimeout(this.#timer);
     this.#timer = null;
     const { model } = this;
-    const drawing_number = Math.max(model.get("drawing_number"), model.get("cleared") + 1);
     this.#isSending = true;
     model.set(
-      this.strokes.length || model.get("drawing_number") > model.get("cleared")
-        ? { strokes: copyStrokes(this.strokes), drawing_number, is_drawing }
-        : { is_drawing }, // nothing was drawn since the kernel cleared it
+      this.strokes.length || !this.#isAdded
+        ? { strokes: copyStrokes(this.strokes), drawing_number: this.#number, is_drawing }
+        : { is_drawing }, // nothing was drawn since the last one was added
     );
     this.#isSending = false;
     model.save_changes();
     this.#drawAll();
   }
 
-  #say(words) {
-    this.words = words;
+  // A screen reader reads a text again only if it changes, hence the space; WordPress does the same.
+  #say(words, isError = false) {
+    this.words = words && words === this.words ? `${words}\u00a0` : words;
+    this.isError = isError;
     this.#drawAll();
   }
 

@@ -36,11 +36,18 @@ function render({ model, el }) {
   });
   chooser.addEventListener("change", async () => {
     const files = [...chooser.files];
-    const names = files.map((file) => file.name);
     const size = files.reduce((sum, file) => sum + file.size, 0);
     const isTooLarge = size > model.get("max_bytes");
-    const contents = isTooLarge ? [] : await Promise.all(files.map((file) => file.arrayBuffer()));
-    model.send({ names, is_too_large: isTooLarge }, undefined, contents);
+    const names = [], contents = [], unreadable = [];
+    for (const file of isTooLarge ? [] : files) {
+      try {
+        contents.push(await file.arrayBuffer());
+        names.push(file.name);
+      } catch { // moved, changed or locked since it was chosen
+        unreadable.push(file.name);
+      }
+    }
+    model.send({ names, unreadable, is_too_large: isTooLarge }, undefined, contents);
   });
   return () => {
     model.off("change:can_save", showState);

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+import threading
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from mnist_widgets import (
     Trainer,
     TrainingSession,
     load_bundled_digits,
+    train_step,
 )
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import load_drawings, read_drawings, write_text
@@ -33,8 +37,8 @@ def make_model(num_classes: int = 10) -> nn.Module:
     return SimpleNet(28 * 28, num_classes, hidden_units=16)
 
 
-def make_session(**options) -> TrainingSession:
-    model = make_model()
+def make_session(model: nn.Module | None = None, **options) -> TrainingSession:
+    model = model or make_model()
     optimizer = torch.optim.Adam(model.parameters())
     batches = TRAIN_SET.batches(32, generator=torch.Generator().manual_seed(2))
     return TrainingSession(
@@ -67,12 +71,16 @@ def pad(make_pad):
     return make_pad()
 
 
-def find(widget, css_class):
-    """Return the widget of a panel that has a CSS class."""
-    if css_class in getattr(widget, "_dom_classes", ()):
-        return widget
+def find_all(widget, css_class):
+    """Return the widgets of a panel that have a CSS class."""
     children = getattr(widget, "children", ())
-    return next(filter(None, (find(child, css_class) for child in children)), None)
+    found = [each for child in children for each in find_all(child, css_class)]
+    return [widget, *found] if css_class in getattr(widget, "_dom_classes", ()) else found
+
+
+def find(widget, css_class):
+    """Return the first widget of a panel that has a CSS class, or None."""
+    return next(iter(find_all(widget, css_class)), None)
 
 
 def send(widget, message, buffers=()):
@@ -83,10 +91,15 @@ def send(widget, message, buffers=()):
 
 def draw(pad, strokes, *, is_drawing=False):
     """Let the page write a drawing, and wait until it is predicted and drawn."""
-    canvas = find(pad, "mw-canvas")
-    number = max(canvas.drawing_number, canvas.cleared + 1)
-    canvas.set_state({"strokes": strokes, "drawing_number": number, "is_drawing": is_drawing})
+    state = {"strokes": strokes, "drawing_number": next_number(pad), "is_drawing": is_drawing}
+    find(pad, "mw-canvas").set_state(state)
     scheduler.flush()
+
+
+def next_number(pad) -> int:
+    """Return the number that the page gives to the drawing now."""
+    canvas = find(pad, "mw-canvas")
+    return max(canvas.drawing_number, canvas.last_added + 1)
 
 
 def settle(session):
@@ -99,23 +112,29 @@ def caption(pad) -> str:
 
 
 def alert(pad) -> str:
+    words = read_notice(pad)
+    return words if "mw-alert" in words else ""
+
+
+def read_notice(pad) -> str:
     return " ".join(
         child.value
         for child in find(pad, "mw-own-set").children
-        if "mw-alert" in getattr(child, "value", "")
+        if "mw-notice" in getattr(child, "value", "")
     )
 
 
 def add(pad, strokes, label):
     draw(pad, strokes)
-    find(pad, "mw-label").value = label
-    find(pad, "mw-add").click()
+    number = next_number(pad)
+    send(find(pad, "mw-canvas"), {"drawing_number": number, "strokes": strokes, "label": label})
     scheduler.flush()
 
 
-def load(pad, *files):
+def load(pad, *files, unreadable=()):
     names, contents = [name for name, _ in files], [text.encode() for _, text in files]
-    send(find(pad, "mw-file-buttons"), {"names": names, "is_too_large": False}, contents)
+    message = {"names": names, "unreadable": list(unreadable), "is_too_large": False}
+    send(find(pad, "mw-file-buttons"), message, contents)
     scheduler.flush()
 
 
@@ -160,6 +179,29 @@ def _checkboxes(widget):
     return [box for child in getattr(widget, "children", ()) for box in _checkboxes(child)]
 
 
+def test_pictures_and_bars_belong_to_one_drawing_also_while_the_next_is_predicted(
+    make_pad, session
+):
+    def shown():
+        scheduler.flush()
+        stages = find(pad, "mw-stage-list").children
+        picture = stages[-1].children[0].value
+        return picture, pad.to_png(), pad.to_dataframe()["probability"].tolist()
+
+    pad = make_pad(session)
+    draw(pad, SEVEN)
+    settle(session)
+    before = shown()
+    goes_on = threading.Event()
+    session.between_batches(lambda: goes_on.wait(TIMEOUT_S))  # the prediction waits behind it
+    draw(pad, ONE)
+    pad.schedule_redraw()
+    assert shown() == before
+    goes_on.set()
+    settle(session)
+    assert all(new != old for new, old in zip(shown(), before, strict=True))
+
+
 def test_new_weights_change_the_prediction(make_pad, session):
     pad = make_pad(session)
     draw(pad, SEVEN)
@@ -172,6 +214,51 @@ def test_new_weights_change_the_prediction(make_pad, session):
     shown = pad.to_dataframe()["probability"].tolist()
     assert shown == pytest.approx(expected.tolist(), abs=1e-6)
     assert shown != before
+
+
+class Meeting(nn.Module):
+    """Lets a batch wait for a prediction in the middle of it, and a prediction for that batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.has_batch, self.goes_on, self.batch_ended = (threading.Event() for _ in range(3))
+
+    def forward(self, images):
+        if len(images) > 1 and not self.has_batch.is_set():
+            self.has_batch.set()
+            assert self.goes_on.wait(TIMEOUT_S)
+        elif len(images) == 1:
+            self.goes_on.set()
+            assert self.batch_ended.wait(TIMEOUT_S)
+        return images
+
+
+def test_the_pad_of_a_model_waits_for_the_batches_of_a_session_made_later(make_pad):
+    meeting, norm = Meeting(), nn.BatchNorm1d(8)
+    model = nn.Sequential(nn.Flatten(), meeting, nn.Linear(784, 8), norm, nn.Linear(8, 10))
+    pad = make_pad(model)
+    session = make_session(model, train_step=end_batch(meeting))
+    session.step()
+    assert meeting.has_batch.wait(TIMEOUT_S)
+    draw(pad, SEVEN)
+    meeting.goes_on.set()
+    settle(session)
+    assert session.error is None
+    assert norm.num_batches_tracked == 1  # batch norm was in training mode during the batch
+    expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0]
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def end_batch(meeting):
+    """Return the usual `train_step` that tells when it has ended."""
+
+    def step(*arguments):
+        try:
+            return train_step(*arguments)
+        finally:
+            meeting.batch_ended.set()
+
+    return step
 
 
 def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_pad):
@@ -196,31 +283,58 @@ def test_a_drawing_is_added_with_its_label_and_leaves_the_canvas(pad):
     add(pad, SEVEN, 7)
     assert pad.drawings == [(Drawing(SEVEN), 7)]
     assert pad.drawing.is_empty
-    assert "7: 1" in pad.static_view().text
+    assert "1 of 7" in pad.static_view().text
+    assert "of 1" not in pad.static_view().text
     add(pad, ONE, 1)
     find(pad, "mw-undo").click()
     assert pad.drawings == [(Drawing(SEVEN), 7)]
 
 
-def test_what_cannot_be_added_is_refused_in_a_sentence(pad):
-    draw(pad, ONE)
-    find(pad, "mw-add").click()
+def test_what_arrives_after_an_addition_neither_changes_it_nor_brings_it_back(pad):
+    canvas = find(pad, "mw-canvas")
+    draw(pad, ONE, is_drawing=True)  # the kernel has seen the begin of a seven
+    number = canvas.drawing_number
+    addition = {"drawing_number": number, "strokes": SEVEN, "label": 7}
+    send(canvas, addition)
+    canvas.set_state({"strokes": SEVEN, "drawing_number": number, "is_drawing": False})
+    send(canvas, addition)  # of another page that shows the same drawing
+    assert pad.drawings == [(Drawing(SEVEN), 7)]
+    assert pad.drawing.is_empty
+    canvas.set_state({"strokes": ONE, "drawing_number": number + 1})
+    assert pad.drawing == Drawing(ONE)
+
+
+def test_an_empty_set_is_refused_in_a_sentence(pad, tmp_path):
+    for use in (pad.digit_set, lambda: pad.save(tmp_path / "none.json")):
+        with pytest.raises(ValueError, match="set is empty"):
+            use()
+
+
+def test_the_set_has_the_preprocessing_that_the_pad_shows_unless_another_is_given(pad):
+    add(pad, SEVEN, 7)
+    for box in _checkboxes(pad):
+        box.value = False
+    find(pad, "mw-canvas").set_state({"pen": 1.8})
+    shown = Drawing(SEVEN).to_image(scale=False, center=False, pen=1.8)
+    assert torch.equal(pad.digit_set().images[0], shown)
+    usual = Drawing(SEVEN).to_image(pen=1.3)
+    assert torch.equal(pad.digit_set(scale=True, center=True, pen=1.3).images[0], usual)
+
+
+def test_what_is_said_aloud_is_short_and_is_said_again_when_it_happens_again(pad):
+    region, said = find(pad, "mw-own-set").children[-1], []
+    region.observe(lambda change: said.append(change.new), "words")
+    for label in (1, 3):
+        add(pad, ONE, label)
+    assert said[-1] == "Added a 3. 2 drawings."
+    said.clear()
+    for _ in range(3):
+        load(pad, ("bad.json", "no"))
+    assert len(said) == 3
+    assert all("bad.json" in words for words in said)
+    pad.schedule_redraw()
     scheduler.flush()
-    assert "Choose the label" in alert(pad)
-    find(pad, "mw-label").value = 1
-    draw(pad, ONE, is_drawing=True)
-    find(pad, "mw-add").click()
-    scheduler.flush()
-    assert "not finished" in alert(pad)
-    draw(pad, ONE)
-    assert not alert(pad)
-    draw(pad, [])
-    find(pad, "mw-add").click()
-    scheduler.flush()
-    assert "Nothing is drawn" in alert(pad)
-    assert not pad.drawings
-    with pytest.raises(ValueError, match="set is empty"):
-        pad.digit_set()
+    assert len(said) == 3
 
 
 def test_files_are_merged_and_a_bad_one_is_named(pad):
@@ -230,13 +344,116 @@ def test_files_are_merged_and_a_bad_one_is_named(pad):
     assert [label for _, label in pad.drawings] == [1, 1, 7]
     assert "bad.json" in alert(pad)
     assert "ones.json" not in alert(pad)
-    load(pad, ("ones.json", ones))  # once more
-    assert len(pad.drawings) == 5
-    assert not alert(pad)
     load(pad, ("<img src=x>.json", "{}"))
     assert "<img" not in alert(pad)
     find(pad, "mw-undo").click()
-    assert len(pad.drawings) == 3
+    assert not pad.drawings
+
+
+def test_drawings_that_the_set_has_are_left_out_and_the_page_says_how_many(pad):
+    add(pad, SEVEN, 7)
+    ones = write_text([Drawing(ONE)] * 2, [1, 1])
+    both = write_text([Drawing(SEVEN), Drawing(ONE), Drawing(ONE)], [7, 1, 7])
+    load(pad, ("ones.json", ones), ("copy.json", ones), ("both.json", both))
+    assert [label for _, label in pad.drawings] == [7, 1, 1, 7]
+    assert "New drawings: 3. Already in my set and left out: 4" in read_notice(pad)
+    assert not alert(pad)
+    load(pad, ("ones.json", ones), ("bad.json", ""))
+    assert len(pad.drawings) == 4
+    assert "left out: 2" in alert(pad)
+    assert "bad.json" in alert(pad)
+    draw(pad, ONE)
+    assert not read_notice(pad)
+    find(pad, "mw-undo").click()  # of the first files: the later ones added nothing
+    assert [label for _, label in pad.drawings] == [7]
+
+
+def test_a_file_that_the_browser_cannot_read_is_named(pad):
+    ones = write_text([Drawing(ONE)], [1])
+    load(pad, ("ones.json", ones), unreadable=["cloud.json", "x" * 1_000])
+    assert len(pad.drawings) == 1
+    assert "cannot read cloud.json" in alert(pad)
+    assert len(alert(pad)) < 1_000
+
+
+def test_additions_are_undone_one_after_the_other_and_any_drawing_can_be_removed(pad):
+    add(pad, SEVEN, 7)
+    load(pad, ("ones.json", write_text([Drawing(ONE)] * 2, [1, 2])))
+    add(pad, ONE, 3)
+    add(pad, ONE, 4)
+    pad.remove(2)
+    assert [label for _, label in pad.drawings] == [7, 1, 3, 4]
+    for index in (4, -1):
+        with pytest.raises(IndexError, match=f"no drawing {index}: it has 4"):
+            pad.remove(index)
+    undo = find(pad, "mw-undo")
+    for labels in ([7, 1, 3], [7, 1], [7], []):
+        assert not undo.disabled
+        undo.click()
+        scheduler.flush()
+        assert [label for _, label in pad.drawings] == labels
+    assert undo.disabled
+    add(pad, SEVEN, 7)
+    pad.remove(0)
+    scheduler.flush()
+    assert undo.disabled
+    with pytest.raises(IndexError, match="it has none"):
+        pad.remove(0)
+
+
+def test_a_pad_or_a_lab_that_is_made_again_has_the_drawings_of_the_one_before(make_pad):
+    first = make_pad()
+    add(first, SEVEN, 7)
+    first.close()
+    second = make_pad(make_session())  # as when all cells of a lesson are run again
+    assert second.drawings == [(Drawing(SEVEN), 7)]
+    assert "1 drawing" in find(second, "mw-set-status").value
+    for number in range(2, 5):
+        lab = dashboard(data=(TRAIN_SET, TEST_SET), show="drawing")
+        add(lab.panels["drawing"], ONE, 1)
+        assert len(lab.panels["drawing"].drawings) == number
+    lab.close()
+    assert len(second.drawings) == 4
+
+
+def test_pads_with_the_same_classes_show_the_same_set_and_others_another(make_pad):
+    first, second = make_pad(), make_pad()
+    letters = make_pad(class_names="ABCDEFGHIJ")
+    add(first, SEVEN, 7)
+    assert second.drawings == first.drawings
+    assert "1 of 7" in find(second, "mw-set-status").value
+    assert find(second, "mw-file-buttons").can_save
+    assert not letters.drawings
+    draw(second, ONE)
+    assert first.drawing.is_empty  # each pad has its own canvas
+    find(second, "mw-undo").click()
+    scheduler.flush()
+    assert not first.drawings
+    assert not find(first, "mw-file-buttons").can_save
+
+
+def test_a_file_is_named_like_no_other_and_always_the_same_for_one_set(make_pad):
+    names = [
+        find(make_pad(class_names=[f"{number}a", f"{number}b"]), "mw-file-buttons").file_name
+        for number in (1, 2, 3, 1)
+    ]
+    assert len(set(names)) == 3
+    assert names[0] == names[3]
+    assert all(re.fullmatch(r"my_digits_\w{6}\.json", name) for name in names)
+    state = random.getstate()
+    make_pad(class_names="xyz")
+    assert random.getstate() == state
+
+
+def test_a_set_of_letters_is_saved_and_loaded_again(make_pad, tmp_path):
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    pad = make_pad(make_model(num_classes=26), class_names=letters)
+    add(pad, SEVEN, 25)
+    pad.save(tmp_path / "mine.json")
+    load(pad, ("more.json", write_text([Drawing(ONE)], [8])))
+    assert [label for _, label in pad.drawings] == [25, 8]
+    assert pad.digit_set().class_names == tuple(letters)
+    assert load_drawings(tmp_path / "mine.json", class_names=letters).labels.tolist() == [25]
 
 
 def test_files_that_are_too_large_for_the_page_are_refused(pad):
@@ -313,6 +530,34 @@ def test_the_lab_builds_the_pad_once_it_is_asked_for():
     lab.close()
 
 
+def test_a_pad_that_the_lab_hides_predicts_no_new_weights_until_it_is_shown_again():
+    lab = dashboard(
+        make_model(),
+        (TRAIN_SET, TEST_SET),
+        show="drawing",
+        hide=["gallery", "prediction", "confusion"],
+    )
+    session, pad = lab.session, lab.panels["drawing"]
+    draw(pad, ONE)
+    settle(session)
+    (opener,) = (each for each in find_all(lab, "mw-more") if each.more == "Draw a digit")
+    image, calls = Drawing(ONE).to_image(), []
+    session.trainer.model.register_forward_pre_hook(
+        lambda _model, inputs: calls.append(len(inputs[0])) if len(inputs[0]) == 1 else None
+    )
+    send(opener, {"is_open": False})
+    for _ in range(3):
+        session.step()
+        settle(session)
+    assert not calls
+    send(opener, {"is_open": True})
+    settle(session)
+    assert calls == [1]
+    expected = predict_probabilities(session.trainer.model, image)[0]
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    lab.close()
+
+
 def test_each_message_of_the_page_is_predicted_once(make_pad):
     model = make_model()
     calls = []
@@ -322,3 +567,19 @@ def test_each_message_of_the_page_is_predicted_once(make_pad):
     assert len(calls) == 1
     draw(pad, SEVEN)
     assert len(calls) == 2
+
+
+def test_a_closed_pad_does_not_follow_the_set(make_pad):
+    redraws = []
+
+    class CountingPad(DrawingPad):
+        def redraw(self) -> None:
+            redraws.append(self)
+            super().redraw()
+
+    other, closed = make_pad(), CountingPad(make_model())
+    add(other, SEVEN, 7)
+    assert len(redraws) == 2  # at first, and after the addition
+    closed.close()
+    add(other, ONE, 1)
+    assert len(redraws) == 2

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from anywidget import AnyWidget
-from traitlets import Bool, Float, Int, List
+from traitlets import Bool, Float, Int, List, Unicode
 
 from mnist_widgets.data.handwriting.drawing import MOST_POINTS
 from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.widgets.theme import read_static
 
+StrokeLists: TypeAlias = list[list[list[float]]]
 PEN_RADII = 0.9, 1.8
 """The thinnest pen and the thickest: radius in pixels of a 28 x 28 image."""
 
 
 class DrawingCanvas(AnyWidget):
-    """A square to draw in, with buttons to undo and clear, and a slider for the pen.
+    """A square to draw in, and a button that adds the drawing with its label to a set.
 
     The strokes live in the kernel: all views show the same drawing, also after the page is loaded
-    again. Each trait has one writer. So Python does not empty `strokes`: the page gives each
-    drawing a number, `clear` notes in `cleared` that the present one is cleared, and from both
-    follows what is shown, here in `current_strokes` and in the page alike. What is still on its
-    way from the page has the old number and is cleared, too.
+    again. Each trait has one writer.
+
+    ipywidgets holds back a change of a trait until the kernel has answered the one before, but it
+    sends messages at once. So the page sends an addition in one message with all that belongs to
+    it: the drawing's number, its strokes and its label. Then it begins the drawing with the next
+    number and does not wait for the kernel. What arrives later of the one before has its old
+    number, and is ignored: `last_added` says which drawings are in the set.
+
+    Args:
+        class_names: the names to choose the label from.
+        on_add: called with the strokes and the label, an index of `class_names`.
 
     Attributes:
         strokes: written by the page: the strokes of the newest drawing. A stroke is a list of
@@ -32,7 +41,10 @@ class DrawingCanvas(AnyWidget):
             drawing.
         is_drawing: written by the page: whether a pointer is down.
         pen: written by the page: the pen's radius in pixels of a 28 x 28 image.
-        cleared: written by the kernel: drawings up to this number are cleared.
+        label: written by the page: the label that is chosen, -1 before. A message may have a newer
+            one.
+        last_added: written by the kernel: drawings up to this number were added.
+        class_names: written by the kernel.
         max_points: written by the kernel: a drawing's largest number of points.
         pen_limits: written by the kernel: the smallest and the largest `pen`.
     """
@@ -45,20 +57,28 @@ class DrawingCanvas(AnyWidget):
     drawing_number = Int(0).tag(sync=True)
     is_drawing = Bool(False).tag(sync=True)
     pen = Float(PEN_PX).tag(sync=True)
-    cleared = Int(0).tag(sync=True)
+    label = Int(-1).tag(sync=True)
+    last_added = Int(0).tag(sync=True)
+    class_names = List(Unicode()).tag(sync=True)
     max_points = Int(MOST_POINTS).tag(sync=True)
     pen_limits = List(Float(), list(PEN_RADII)).tag(sync=True)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(
+        self, class_names: Sequence[str], on_add: Callable[[StrokeLists, int], None]
+    ) -> None:
+        super().__init__(class_names=list(class_names))
+        self._on_add = on_add
         self.add_class("mw-canvas")
+        self.on_msg(self._on_message)
 
     @property
-    def current_strokes(self) -> list[list[list[float]]]:
-        """The strokes that are shown, empty after `clear`. Observe `strokes` and `cleared`."""
-        strokes: list[list[list[float]]] = self.strokes
-        return strokes if self.drawing_number > self.cleared else []
+    def current_strokes(self) -> StrokeLists:
+        """The strokes that are shown. Observe `strokes` and `last_added`."""
+        strokes: StrokeLists = self.strokes
+        return strokes if self.drawing_number > self.last_added else []
 
-    def clear(self) -> None:
-        """Clear the drawing; a stroke that is being drawn ends. The page cannot undo this."""
-        self.cleared = self.drawing_number
+    def _on_message(self, _canvas: object, message: dict[str, Any], _buffers: object) -> None:
+        number = message["drawing_number"]
+        if number > self.last_added:  # else another page has added it
+            self._on_add(message["strokes"], message["label"])
+            self.last_added = number

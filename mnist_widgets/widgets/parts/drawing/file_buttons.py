@@ -26,7 +26,8 @@ class FileButtons(AnyWidget):
         load_tooltip: explains Load.
         on_save: returns the file's content, or None to save nothing.
         on_load: called with names and contents of the chosen files, or with None if they are larger
-            than `MOST_LOADED_BYTES` together.
+            than `MOST_LOADED_BYTES` together. The content of a file that the browser could not read
+            is None.
 
     Attributes:
         can_save: whether there is something to save; written by the kernel.
@@ -48,7 +49,7 @@ class FileButtons(AnyWidget):
         save_tooltip: str,
         load_tooltip: str,
         on_save: Callable[[], str | None],
-        on_load: Callable[[list[tuple[str, bytes]] | None], None],
+        on_load: Callable[[list[tuple[str, bytes | None]] | None], None],
     ) -> None:
         super().__init__(file_name=file_name, save_tooltip=save_tooltip, load_tooltip=load_tooltip)
         self._on_save, self._on_load = on_save, on_load
@@ -65,4 +66,5 @@ class FileButtons(AnyWidget):
         elif message["is_too_large"]:
             self._on_load(None)
         else:
-            self._on_load(list(zip(message["names"], map(bytes, buffers), strict=True)))
+            read = zip(message["names"], map(bytes, buffers), strict=True)
+            self._on_load([*read, *((name, None) for name in message["unreadable"])])

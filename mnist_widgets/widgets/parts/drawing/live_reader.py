@@ -7,48 +7,72 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
 from mnist_widgets.data.digit_set import find_class_names
+from mnist_widgets.data.handwriting.drawing import Stage
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.session.open_sessions import find_session_of
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.training.trainer import LossFunction
 from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
+
+Stages: TypeAlias = tuple[Stage, Stage, Stage]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the network reads in one drawing: all of it belongs together.
+
+    Attributes:
+        stages: the drawing after each stage; the network sees the last one.
+        probabilities: float32 (C,); None if it cannot be predicted.
+        error: why it cannot be predicted, in a sentence; or empty.
+    """
+
+    stages: Stages
+    probabilities: Tensor | None = None
+    error: str = ""
+
+    @property
+    def image(self) -> Tensor:
+        """What the network sees, uint8 (28, 28)."""
+        return self.stages[-1].image
 
 
 class LiveReader:
-    """Predicts the newest drawing, between two batches if a session trains the network.
+    """Predicts the newest drawing, between two batches if an open session trains the network.
 
     At most one prediction waits in the session's queue; it takes the drawing that is the newest
     when it runs. So fast strokes fill no queue.
 
     Args:
-        source: a session, or a model that no session trains.
-        on_change: called, in any thread, when `probabilities` or `error` has changed; its argument
-            is whether the drawing was new, and not only the weights.
+        source: a session, whose network is predicted with again when its weights change; or a
+            model.
+        on_change: called, in any thread, when `reading` has changed; its argument is whether the
+            drawing was new, and not only the weights.
 
     Attributes:
-        probabilities: float32 (C,), for `image`; None without a drawing, or if it failed.
-        image: uint8 (28, 28), the drawing that `probabilities` belong to; or None.
-        error: why the drawing cannot be predicted, in a sentence; or empty.
+        reading: of the newest drawing that was predicted; None if nothing is drawn.
     """
 
     def __init__(
         self, source: TrainingSession | nn.Module, on_change: Callable[[bool], None]
     ) -> None:
         self._source, self._on_change = source, on_change
-        self._newest: Tensor | None = None
+        self.reading: Reading | None = None
+        self._follows = True  # the weights
+        self._newest: Stages | None = None
         self._lock = threading.Lock()  # guards what follows, for a moment only
         self._is_waiting = False
         self._is_new = False  # whether `_newest` has not been predicted yet
         self._predicted_s = -math.inf
         self._predicted: WeightsVersion | None = None
-        self.image: Tensor | None = None
-        self.probabilities: Tensor | None = None
-        self.error = ""
         if isinstance(source, TrainingSession):
             source.add_listener(self._on_news)
 
@@ -61,19 +85,25 @@ class LiveReader:
         sources = (getattr(trainer.evaluator, "batches", None), trainer.train_batches)
         return next(filter(None, map(find_class_names, sources)), None)
 
-    def read(self, image: Tensor | None) -> None:
+    def read(self, stages: Stages | None) -> None:
         """Predict a drawing, and forget the one before.
 
         Args:
-            image: uint8 (28, 28); None if nothing is drawn.
+            stages: of the drawing; None if nothing is drawn.
         """
         with self._lock:
-            self._newest, self._is_new = image, image is not None
-        if image is None:
-            self._keep(None, None, "")
+            self._newest, self._is_new = stages, stages is not None
+            if stages is None:
+                self.reading = None
+        if stages is None:
             self._on_change(True)
         else:
             self._submit()
+
+    def follow(self, is_on: bool) -> None:
+        """Predict again after each change of the weights, or only what is drawn."""
+        self._follows = is_on
+        self._on_news()
 
     def close(self) -> None:
         """Stop observing the session."""
@@ -82,7 +112,7 @@ class LiveReader:
 
     def _on_news(self) -> None:
         """Predict again when the weights have changed; the session calls this after each batch."""
-        if self._newest is None or isinstance(self._source, nn.Module):
+        if not self._follows or self._newest is None or isinstance(self._source, nn.Module):
             return
         if self._source.state != "running":
             if self._predicted != WeightsVersion.read(self._source):
@@ -91,20 +121,23 @@ class LiveReader:
             self._submit()
 
     def _submit(self) -> None:
-        if isinstance(self._source, nn.Module):
-            self._predict(self._source, None)
+        source = self._source
+        # each time: a session can be made for the model, or closed, at any time
+        session = find_session_of(source) if isinstance(source, nn.Module) else source
+        if session is None:
+            self._predict_newest()
             return
         with self._lock:
             if self._is_waiting:
                 return
             self._is_waiting = True
         try:
-            answer = self._source.between_batches(partial(self._predict_newest, self._source))
+            answer = session.between_batches(self._predict_newest)
         except RuntimeError as error:  # closed, or no thread can be started
             with self._lock:
-                self._is_waiting = False
-            self._keep(None, None, str(error))
-            self._on_change(True)
+                self._is_waiting, newest = False, self._newest
+            if newest is not None:
+                self._keep(Reading(newest, error=str(error)), is_new=True)
         else:
             answer.add_done_callback(self._on_answer)
 
@@ -113,27 +146,29 @@ class LiveReader:
             with self._lock:
                 self._is_waiting = False
 
-    def _predict_newest(self, session: TrainingSession) -> None:
+    def _predict_newest(self) -> None:
+        """Predict now; called between two batches if a session trains the network."""
         with self._lock:
             self._is_waiting = False  # a drawing that comes from now on needs another prediction
-        trainer = session.trainer
-        self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(session)
-        self._predict(trainer.model, trainer.loss_fn)
-
-    def _predict(self, model: nn.Module, loss_fn: object) -> None:
-        with self._lock:
-            image, is_new, self._is_new = self._newest, self._is_new, False
-        if image is None:
+            stages, is_new, self._is_new = self._newest, self._is_new, False
+        if stages is None:
             return
-        try:
-            probabilities = predict_probabilities(model, image, loss_fn)[0]  # type: ignore[arg-type]
-        except Exception as error:  # of any model
-            self._keep(image, None, f"This drawing cannot be predicted: {name_error(error)}")
+        loss_fn: LossFunction | None = None
+        if isinstance(self._source, nn.Module):
+            model = self._source
         else:
-            self._keep(image, probabilities, "")
-        self._on_change(is_new)
+            self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(self._source)
+            model, loss_fn = self._source.trainer.model, self._source.trainer.loss_fn
+        try:
+            reading = Reading(stages, predict_probabilities(model, stages[-1].image, loss_fn)[0])
+        except Exception as error:  # of any model
+            words = f"This drawing cannot be predicted: {name_error(error)}"
+            reading = Reading(stages, error=words)
+        self._keep(reading, is_new)
 
-    def _keep(self, image: Tensor | None, probabilities: Tensor | None, error: str) -> None:
+    def _keep(self, reading: Reading, is_new: bool) -> None:
         with self._lock:
-            if image is None or self._newest is not None:  # else it was cleared meanwhile
-                self.image, self.probabilities, self.error = image, probabilities, error
+            if self._newest is None:  # it was cleared meanwhile
+                return
+            self.reading = reading
+        self._on_change(is_new)

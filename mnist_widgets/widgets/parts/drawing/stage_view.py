@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ipywidgets import HTML, Checkbox, HBox, VBox
 from torch import Tensor
 
-from mnist_widgets.data.handwriting.drawing import MNIST_INK, Stage, measure_ink
+from mnist_widgets.data.handwriting.drawing import MNIST_INK, Drawing, Stage, measure_ink
 from mnist_widgets.data.images import to_png
 
 _SWITCHES = {"Scaled": "Scale", "Centered": "Center"}
@@ -16,6 +16,7 @@ _TOOLTIPS = {
     "Scaled": "Make the longer side of the drawing 20 pixels long, as in MNIST",
     "Centered": "Move the drawing's center of mass to the center, as in MNIST",
 }
+_NOTHING = Drawing([]).to_stages()
 _CLOSE = 0.1
 """Ink that differs less from MNIST's average, as a share of it, counts as alike."""
 
@@ -50,21 +51,20 @@ class StageView(VBox):
         """Whether the drawing is centered."""
         return bool(self._names[2].value)
 
-    def show(self, stages: Sequence[Stage], *, is_empty: bool) -> None:
+    def show(self, stages: Sequence[Stage] | None) -> None:
         """Show the stages of a drawing.
 
         Args:
-            stages: the three of `Drawing.to_stages`.
-            is_empty: whether nothing is drawn.
+            stages: the three of `Drawing.to_stages`; None if nothing is drawn.
         """
-        for picture, stage in zip(self._pictures, stages, strict=True):
+        for picture, stage in zip(self._pictures, stages or _NOTHING, strict=True):
             off = "" if stage.is_on else ", switched off"
-            words = "nothing is drawn" if is_empty else f"the drawing, 28 by 28 pixels{off}"
+            words = f"the drawing, 28 by 28 pixels{off}" if stages else "nothing is drawn"
             source = base64.b64encode(to_png(stage.image)).decode()
             picture.value = (
                 f'<img alt="{stage.name}: {words}" src="data:image/png;base64,{source}">'
             )
-        self._ink.value = "" if is_empty else describe_ink(stages[-1].image)
+        self._ink.value = describe_ink(stages[-1].image) if stages else ""
 
 
 def describe_ink(image: Tensor) -> str:

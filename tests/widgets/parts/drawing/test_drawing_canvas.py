@@ -1,46 +1,71 @@
-"""The canvas in the kernel: what the page sends, and clearing it."""
+"""The canvas in the kernel: what the page sends, and what it adds to the set."""
+
+import pytest
 
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 
 LINE = [[0.1, 0.2], [0.9, 0.8]]
 
 
-def send_from_page(canvas, number, *strokes):
+@pytest.fixture
+def added():
+    return []
+
+
+@pytest.fixture
+def canvas(added):
+    return DrawingCanvas("0123456789", lambda strokes, label: added.append((strokes, label)))
+
+
+def send_state(canvas, number, *strokes):
     """Write the traits as the page's message does, all in one."""
-    with canvas.hold_trait_notifications():
-        canvas.drawing_number, canvas.strokes = number, list(strokes)
+    canvas.set_state({"strokes": list(strokes), "drawing_number": number})
 
 
-def test_the_newest_drawing_is_shown_until_it_is_cleared():
-    canvas = DrawingCanvas()
+def send_addition(canvas, number, label, *strokes):
+    content = {"drawing_number": number, "strokes": list(strokes), "label": label}
+    message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    canvas._handle_msg(message)
+
+
+def test_the_newest_drawing_is_shown_until_it_is_added(canvas, added):
     assert canvas.current_strokes == []
-    send_from_page(canvas, 1, LINE)
+    send_state(canvas, 1, LINE)
     assert canvas.current_strokes == [LINE]
-    canvas.clear()
+    send_addition(canvas, 1, 4, LINE)
     assert canvas.current_strokes == []
-    send_from_page(canvas, 2, LINE, LINE)
+    assert added == [([LINE], 4)]
+    send_state(canvas, 2, LINE, LINE)
     assert canvas.current_strokes == [LINE, LINE]
 
 
-def test_what_was_still_on_its_way_when_the_drawing_was_cleared_is_cleared():
-    canvas = DrawingCanvas()
-    send_from_page(canvas, 1, LINE)
-    canvas.clear()
-    send_from_page(canvas, 1, LINE, LINE)
+def test_an_addition_that_overtakes_the_newest_strokes_has_them(canvas, added):
+    send_state(canvas, 1, LINE)
+    send_addition(canvas, 1, 4, LINE, LINE)
+    send_state(canvas, 1, LINE, LINE)  # still on its way at the addition
     assert canvas.current_strokes == []
+    assert added == [([LINE, LINE], 4)]
 
 
-def test_clearing_writes_no_trait_of_the_page():
-    canvas, changes = DrawingCanvas(), []
-    send_from_page(canvas, 1, LINE)
+def test_additions_that_overtake_all_strokes_are_all_kept(canvas, added):
+    for number in (1, 2, 3):
+        send_addition(canvas, number, number, LINE)
+    assert added == [([LINE], 1), ([LINE], 2), ([LINE], 3)]
+    send_state(canvas, 4, LINE)
+    assert canvas.current_strokes == [LINE]
+
+
+def test_an_addition_writes_no_trait_of_the_page(canvas):
+    changes = []
+    send_state(canvas, 1, LINE)
     canvas.observe(lambda change: changes.append(change.name))
-    canvas.clear()
-    canvas.clear()
-    assert changes == ["cleared"]
+    for _ in range(2):
+        send_addition(canvas, 1, 4, LINE)
+    assert changes == ["last_added"]
 
 
-def test_an_observer_sees_strokes_and_number_together():
-    canvas, seen = DrawingCanvas(), []
+def test_an_observer_sees_strokes_and_number_together(canvas):
+    seen = []
     canvas.observe(lambda _change: seen.append(canvas.current_strokes), "strokes")
-    canvas.set_state({"strokes": [LINE], "drawing_number": 1})
+    send_state(canvas, 1, LINE)
     assert seen == [[LINE]]
