@@ -32,7 +32,7 @@ def main() -> None:
     if os.environ.get("MNIST_WIDGETS_DATA"):
         data["MNIST"] = load_mnist()
     print(
-        "preset         data     seed loss: first    max   last  train: last  test: best   last   gap"
+        "preset         data    seed  loss: first    max  last  train: last  test: best  last   gap"
     )
     for name in options.names:
         for source, sets in data.items():

@@ -79,8 +79,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     A notebook has one lab at a time: a new one stops the training of the one before and closes it.
 
     Args:
-        model: your own network, whose outputs are raw scores (B, C). The lab then has no panel of
-            settings.
+        model: your own network, whose outputs are raw scores (B, C); then there are no settings.
         data: training and test set; by default `load_digits()`.
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
@@ -99,8 +98,7 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         guess: whether there is a field for the test accuracy that a person expects of a run.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
-            unknown name; the lab before then stays open.
+        TypeError, ValueError: if arguments do not fit together; the lab before then stays open.
     """
     settings, epochs = choose_settings(preset, settings, epochs, has_model=model is not None)
     train_set, test_set = load_digits() if data is None else check_data(data)
@@ -254,8 +252,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
-        gallery, confusion = self.panels.get("gallery"), self.panels.get("confusion")
-        prediction = self.panels.get("prediction")
+        gallery, confusion, prediction = map(
+            self.panels.get, ("gallery", "confusion", "prediction")
+        )
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
@@ -284,7 +283,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             session.between_batches(lambda: follow(session.trainer))
 
     def _follow_preset(self, change: dict[str, str | None]) -> None:
-        if self._has_free_epochs and change["new"] is not None:
+        if self._has_free_epochs and change["new"]:
             self.panels["training"].epochs = PRESETS[change["new"]].epochs
 
     def _on_runs(self) -> None:
