@@ -84,8 +84,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; by default `mnist_widgets.train_step`.
-        batch_size: goes with `model`; by default 512, or 32 for a small set. A last batch of one
-            image is left out if the model has batch norm.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. With batch norm, a
+            last batch of one image is left out.
         settings: the settings shown first, a `RunConfig` or its string; not with `model`.
         preset: the name of settings to show first (`PRESETS`); not with `settings` or `model`.
         epochs: the number of epochs shown first; by default those of the preset, or 10.
@@ -252,9 +252,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
-        gallery, confusion, prediction = map(
-            self.panels.get, ("gallery", "confusion", "prediction")
-        )
+        get = self.panels.get
+        gallery, confusion, prediction = get("gallery"), get("confusion"), get("prediction")
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))

@@ -22,7 +22,7 @@ def test_each_preset_has_its_own_settings_two_sentences_and_can_be_built():
 
 def test_an_unknown_preset_is_refused_with_the_list_of_the_known():
     for name in ("overfiting", "", 3, ["overfitting"]):
-        with pytest.raises(ValueError, match="Choose one of .*") as refusal:
+        with pytest.raises(ValueError, match="Choose one of") as refusal:
             find_preset(name)
         assert all(f'"{known}"' in str(refusal.value) for known in PRESETS)
 
