@@ -1,6 +1,7 @@
 """Presets: settings of a run by name, good ones and bad ones, and what to watch for.
 
-`benchmarks/presets.py` measures them; each sentence is true of the bundled digits and of MNIST.
+`benchmarks/presets.py` measures them; each sentence is true of the bundled digits and of MNIST,
+unless it names one of them.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ PRESETS = {
                 schedule="cosine",
             ),
             5,
-            "It has fewer parameters than one hidden layer of 512 units. After 5 epochs its test "
-            "accuracy is higher.",
+            "It has fewer parameters than one hidden layer of 512 units. On MNIST its test "
+            "accuracy reaches 98.5 % within 5 epochs.",
         ),
         Preset(
             "small-batch",

@@ -252,13 +252,12 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
-        get = self.panels.get
-        gallery, confusion, prediction = get("gallery"), get("confusion"), get("prediction")
+        gallery, confusion = self.panels.get("gallery"), self.panels.get("confusion")
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
-            if prediction is not None:
-                prediction.follow(gallery)
+            if "prediction" in self.panels:
+                self.panels["prediction"].follow(gallery)
         if confusion is not None:
             link((confusion, "selected_pair"), (self, "selected_pair"))
         if self._settings is not None:
