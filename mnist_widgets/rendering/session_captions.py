@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mnist_widgets.rendering.captions import format_duration, format_loss
+import math
+
+from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
@@ -16,6 +18,11 @@ STATE_WORDS: dict[State, str] = {
     "stopped": "Stopped",
     "failed": "Failed",
 }
+_CLOSED = "This session is closed; a newer one may train its model now."
+_HOW_TO_STOP = (
+    "The buttons do not work while this trains: to stop it, interrupt the kernel "
+    "(in Colab: Runtime > Interrupt execution)."
+)
 
 
 def describe_progress(session: TrainingSession) -> str:
@@ -36,6 +43,23 @@ def describe_progress(session: TrainingSession) -> str:
         # two significant digits: the others change with every batch
         parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
     return " · ".join(parts)
+
+
+def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, bool]:
+    """Return what is said beside the progress, if anything, and whether something is wrong.
+
+    Args:
+        session: the training.
+        is_waiting: whether the thread that handles clicks waits for the training.
+    """
+    if session.error is not None:
+        return name_error(session.error), True
+    if session.state == "stopped" and session.trainer.stop_reason:
+        report = session.last_report
+        return session.trainer.stop_reason, not (report and math.isfinite(report.loss))
+    if is_waiting:
+        return _HOW_TO_STOP, False
+    return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
 
 
 def describe_expectation(expected: float | None, history: History) -> str:

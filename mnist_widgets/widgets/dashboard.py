@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from ipywidgets import HBox, VBox, Widget
+from ipywidgets import VBox
 from torch import nn
 from torch.optim import Optimizer
 from traitlets import link
@@ -16,6 +16,7 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView, join_views
+from mnist_widgets.runs.presets import PRESETS, choose_settings
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
 from mnist_widgets.session.session import TrainingSession
@@ -24,7 +25,7 @@ from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
 from mnist_widgets.widgets.inference.live_inference import LiveInference
 from mnist_widgets.widgets.inference.training_images import TrainingImages
-from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES
+from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES, lay_out
 from mnist_widgets.widgets.panel import Panel, check_names
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.drawing_pad import DrawingPad
@@ -40,7 +41,6 @@ from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.static_output import static_view_writer
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
-_ROW = {"flex_flow": "row wrap", "align_items": "flex-start"}
 _open_dashboard: Dashboard | None = None
 
 
@@ -53,7 +53,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     train_step: TrainStep = train_step,
     batch_size: int | None = None,
     settings: RunConfig | str | None = None,
-    epochs: int = 10,
+    preset: str | None = None,
+    epochs: int | None = None,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
     show: Iterable[str] = (),
@@ -67,16 +68,16 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     A notebook has one lab at a time: a new one stops the training of the one before and closes it.
 
     Args:
-        model: your own network, whose outputs are raw scores (B, C). The lab then has no panel of
-            settings.
+        model: your own network, whose outputs are raw scores (B, C); then there are no settings.
         data: training and test set; by default `load_digits()`.
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; by default `mnist_widgets.train_step`.
-        batch_size: goes with `model`; by default 512, or 32 for a small set. A last batch of one
-            image is left out if the model has batch norm.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. With batch norm, a
+            last batch of one image is left out.
         settings: the settings shown first, a `RunConfig` or its string; not with `model`.
-        epochs: the number of epochs shown first.
+        preset: the name of settings to show first (`PRESETS`); not with `settings` or `model`.
+        epochs: the number of epochs shown first; by default those of the preset, or 10.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`, not to show.
         lock: names of settings, or `epochs`, to show but not to change.
         show: names of panels to open at once that a button opens otherwise (`ON_REQUEST`).
@@ -86,9 +87,9 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         guess: whether there is a field for the test accuracy that a person expects of a run.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
-            unknown name; the lab before then stays open.
+        TypeError, ValueError: if arguments do not fit together; the lab before then stays open.
     """
+    settings, epochs = choose_settings(preset, settings, epochs, has_model=model is not None)
     train_set, test_set = load_digits() if data is None else check_data(data)
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
@@ -161,6 +162,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         # what fails up to here leaves no widget behind
         self.session = TrainingSession(trainer, wait, factory.choose_trainer)
         self.run_log = RunLog()
+        self._has_free_epochs = "epochs" not in hidden | locked
         training = LabTrainingPanel(
             self.session,
             epochs,
@@ -189,7 +191,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             *(self.run_log.record(), self._inference),
         ]
         trainer.callbacks += factory.callbacks
-        super().__init__("mw-dashboard", self._lay_out())
+        openers = list(self._openers.values())
+        super().__init__("mw-dashboard", lay_out(self.panels, openers, self._places.values()))
         self._connect()
         for name in opened - hidden:
             self._openers[name].is_open = True
@@ -219,6 +222,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
                 hide=hidden & controls,
                 write_code=self._factory.write_code,
                 num_images=len(self._factory.train_set),
+                num_classes=len(classes),
             ),
             "loss_chart": LossChart,
             "gallery": lambda: ImageGallery(self._factory.test_set),
@@ -230,28 +234,6 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "drawing": lambda: DrawingPad(self.session, classes),
             "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
         }
-
-    def _lay_out(self) -> list[Widget]:
-        def show(**widths: str) -> list[Widget]:
-            shown = {name: self.panels[name] for name in widths if name in self.panels}
-            for name, panel in shown.items():
-                panel.layout.flex = widths[name]
-                # the rows at the top need no heading to be seen
-                panel.show_heading(TITLES[name], is_hidden=name in ("training", "settings"))
-            return list(shown.values())
-
-        # Wrapping makes one column below 800 px, two up to 1,450 px, and three above.
-        left = VBox(show(loss_chart="0 0 auto", gallery="0 0 auto"))
-        right = HBox(show(confusion="1 1 400px", prediction="1 1 400px"), layout=_ROW)
-        left.layout.flex, right.layout.flex = "2 1 480px", "7 1 308px"
-        columns = [column for column in (left, right) if column.children]
-        return [
-            *show(training="0 0 auto", settings="0 0 auto"),
-            HBox(columns, layout=_ROW).add_class("mw-columns"),
-            HBox(list(self._openers.values()), layout=_ROW).add_class("mw-openers"),
-            *self._places.values(),
-            *show(runs="0 0 auto"),
-        ]
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
@@ -267,6 +249,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         if self._settings is not None:
             self._settings.observe(self._factory.on_config, "config")
             self._settings.observe(self._follow_learning_rate, "config")
+            self._settings.observe(self._follow_preset, "preset")
         self.run_log.add_listener(self._on_runs)
         for name, opener in self._openers.items():
             opener.observe(partial(self._on_opener, name), "is_open")
@@ -284,6 +267,10 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         session, follow = self.session, self._factory.set_learning_rate
         if not session.is_closed:
             session.between_batches(lambda: follow(session.trainer))
+
+    def _follow_preset(self, change: dict[str, str | None]) -> None:
+        if self._has_free_epochs and change["new"]:
+            self.panels["training"].epochs = PRESETS[change["new"]].epochs
 
     def _on_runs(self) -> None:
         current = self.run_log.current

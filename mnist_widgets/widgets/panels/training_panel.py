@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.rendering.finding_captions import describe_finding
 from mnist_widgets.rendering.session_captions import (
     STATE_WORDS,
+    choose_notice,
     describe_expectation,
     describe_progress,
 )
@@ -36,11 +36,6 @@ from mnist_widgets.widgets.parts.number_field import PercentField
 from mnist_widgets.widgets.redraws import scheduler
 
 MAX_EPOCHS = 10_000
-_CLOSED = "This session is closed; a newer one may train its model now."
-_HOW_TO_STOP = (
-    "The buttons do not work while this trains: to stop it, interrupt the kernel "
-    "(in Colab: Runtime > Interrupt execution)."
-)
 _STATUS_LAYOUT = {"flex": "1 1 194px", "align_items": "center"}
 
 
@@ -118,6 +113,10 @@ class TrainingPanel(SessionPanel):
     def epochs(self) -> int:
         """The number of epochs that Start trains now."""
         return int(self._epochs.value)
+
+    @epochs.setter
+    def epochs(self, epochs: int) -> None:
+        self._epochs.value = epochs
 
     def show_error_message(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
@@ -233,7 +232,9 @@ class TrainingPanel(SessionPanel):
     def _show_status(self) -> None:
         """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
-        words, is_alert = self._choose_notice()
+        words, is_alert = choose_notice(session, is_waiting=self._is_waiting)
+        if self._message is not None and self._message[0] == session.state:
+            words, is_alert = self._message[1], True
         expectation = self._describe_expectation()
         words = f"{words} {expectation}".strip()
         findings = [] if is_alert or self._is_waiting else self._findings.show()
@@ -267,20 +268,6 @@ class TrainingPanel(SessionPanel):
         if self.session.state not in ("finished", "stopped"):
             return ""
         return describe_expectation(self.expected_accuracy, self.session.trainer.history)
-
-    def _choose_notice(self) -> tuple[str, bool]:
-        """Return what is said beside the progress, if anything, and whether it is an error."""
-        session = self.session
-        if self._message is not None and self._message[0] == session.state:
-            return self._message[1], True
-        if session.error is not None:
-            return name_error(session.error), True
-        if session.state == "stopped" and session.trainer.stop_reason:
-            report = session.last_report
-            return session.trainer.stop_reason, not (report and math.isfinite(report.loss))
-        if self._is_waiting:
-            return _HOW_TO_STOP, False
-        return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
 
     def _write_traceback(self, error: BaseException) -> str:
         lines = "".join(traceback.format_exception(error))

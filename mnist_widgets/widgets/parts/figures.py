@@ -15,7 +15,7 @@ _GAP_PX = 6  # between names side by side
 _LINE_PX = 16  # along the axis, of a slanted name
 _PLOT_PX = 400  # about as wide as the axis of a chart
 _MAX_CHARACTERS = 16  # of a name on an axis
-_HEIGHT_PX = 42
+_HEIGHT_PX = 37  # of an axis with short names
 
 
 TEXT_STYLE = {
@@ -150,7 +150,7 @@ def class_axis(scale: OrdinalScale, names: Sequence[str], label: str = "") -> tu
     width_px = widest_px([*labels.values()])
     if width_px <= _SHORT_PX and (width_px + _GAP_PX) * len(names) <= _PLOT_PX:
         return axis, _HEIGHT_PX
-    height_px = _HEIGHT_PX + round(0.64 * width_px)
+    height_px = _HEIGHT_PX + 5 + round(0.64 * width_px)
     axis.tick_rotate = -40
     axis.tick_style = {"text-anchor": "end"}
     if len(names) * _LINE_PX > _PLOT_PX:

@@ -71,7 +71,7 @@ class ProbabilityFigure:
             [self.frame, self.bars, self.frame_title, columns],
             [axis, share_axis],
             {"top": 22, "bottom": bottom, "left": 66, "right": 12},
-            118 + bottom,
+            110 + bottom,
         )
         self.figure.layout.flex, self.figure.layout.min_width = "1 1 200px", "0"
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
-from ipywidgets import BoundedIntText, Dropdown, Widget
+from ipywidgets import BoundedIntText, Dropdown, HBox, Label, Widget
 
 from mnist_widgets.runs.settings import Setting, Value
 from mnist_widgets.widgets.parts.choices import written_by_code
+from mnist_widgets.widgets.parts.controls import ROW
 from mnist_widgets.widgets.parts.figures import widest_px
 from mnist_widgets.widgets.parts.number_field import NumberField
+
+LABEL_PX = 72
+"""The width of the words before a row of controls."""
 
 
 def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several types
@@ -60,3 +65,20 @@ def _list_numbers(setting: Setting, numbers: Iterable[int]) -> Any:  # noqa: ANN
 def trait_of(control: Widget) -> str:
     """Return the name of the trait that holds a control's value."""
     return "number" if isinstance(control, NumberField) else "value"
+
+
+def lay_out_group(name: str, controls: list[Widget]) -> HBox:
+    """Return a row with a heading; controls that wrap stay beside it, or below it if narrow."""
+    heading = Label(name, style={"font_weight": "bold"}, layout={"width": f"{LABEL_PX}px"})
+    return HBox(
+        [heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})],
+        layout={**ROW, "align_items": "flex-start"},
+    )
+
+
+def limit_images(setting: Setting, num_images: int | None) -> Setting:
+    """Return the setting; that of the training images without numbers above `num_images`."""
+    if setting.name != "train_images" or num_images is None:
+        return setting
+    fewer = tuple(number for number in setting.suggestions if number < num_images)
+    return replace(setting, limits=(1, num_images), suggestions=fewer)

@@ -1,0 +1,46 @@
+"""What the settings panel explains on demand: each setting, and when a change takes effect."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection, Sequence
+
+from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import Setting
+
+_NEW_RUN = "A new run uses the settings shown: press Start; after a run, Reset and Start."
+
+
+def explain_settings(
+    config: RunConfig, shown: Sequence[Setting], fixed: Collection[str], waiting: str
+) -> str:
+    """Return the effect of a change and the meaning of each setting, as HTML.
+
+    Args:
+        config: the settings.
+        shown: rows of the table, those to explain.
+        fixed: names of the settings that cannot be changed.
+        waiting: the settings that wait for Reset, in words.
+    """
+    entries = [
+        f"<dt>{html.escape(setting.label)}</dt>"
+        f"<dd>{html.escape(setting.explain(getattr(config, setting.name)))}"
+        f"{' Locked.' * (setting.name in fixed)}</dd>"
+        for setting in shown
+    ]
+    effect = _describe_effect([setting for setting in shown if setting.name not in fixed])
+    if waiting:
+        effect += f" Waiting for it: {html.escape(waiting)}."
+    return f"<p>{effect}</p><dl>{''.join(entries)}</dl>"
+
+
+def _describe_effect(free: Sequence[Setting]) -> str:
+    if not free:
+        return "These settings are fixed in this lesson."
+    live = [setting.label.lower() for setting in free if setting.is_live]
+    if not live:
+        return f"{_NEW_RUN} Changes during a run, or after it, wait for the next Reset."
+    return (
+        f"{_NEW_RUN} During a run, and after it, a new {' and a new '.join(live)} applies from "
+        "the next batch on; all other changes wait for the next Reset."
+    )
