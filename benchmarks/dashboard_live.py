@@ -7,7 +7,7 @@ Three questions in one run in JupyterLab and Chromium, each with its limit:
    page measures the times, and a training runs all the time.
 2. How much slower is a training with the dashboard than the same training without widgets? Both
    run in one kernel and take turns, in several kernels one after the other: in one process, two
-   equal trainings differ by up to 6 % for as long as it lives, even without any widget.
+   equal trainings differ by up to 7 % for as long as it lives, even without any widget.
 3. How often are the charts redrawn, and how many messages does the page get, during a training and
    in the second after its end?
 

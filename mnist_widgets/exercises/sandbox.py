@@ -221,4 +221,4 @@ def _is_empty(function: object) -> bool:
 
 def _shorten(text: str) -> str:
     """Return `text` as one line, without memory addresses, which differ each time."""
-    return shorten(re.sub(r" at 0x[0-9a-fA-F]+", "", text), _MAX_SHOWN)
+    return shorten(re.sub(r"\s+at\s+0x[0-9a-fA-F]+", "", text), _MAX_SHOWN)

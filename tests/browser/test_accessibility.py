@@ -9,6 +9,11 @@ from watched_page import AFTER_AN_EPOCH
 
 MIN_TABLE_PX = 100  # some rows
 LAB = ["from mnist_widgets.widgets import dashboard\nlab = dashboard(epochs=2)\nlab"]
+DRAW_ALL = """
+from mnist_widgets.widgets.redraws import scheduler
+lab.session.between_batches(lambda: None).result(30)
+scheduler.flush()
+"""
 # Keep what screen readers read aloud.
 RECORD_SPEECH = """() => {
     window.heard = [];
@@ -35,6 +40,7 @@ def trained(lab):
     lab.run_all()
     lab.page.locator(".mw-dashboard .mw-start").click()
     expect(lab.page.locator(".mw-state")).to_have_text("Finished")
+    lab.run_cell(DRAW_ALL)  # the matrix comes a moment after the state
     lab.page.locator(".mw-grid-image").nth(3).click()
     expect(lab.page.locator(".mw-probability-chart .mw-caption")).to_contain_text("True")
     return lab

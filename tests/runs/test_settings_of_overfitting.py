@@ -44,7 +44,7 @@ def test_the_text_holds_all_settings_whatever_was_set_before(config, defaults):
     compile(config.to_code(), "code", "exec")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     values=st.fixed_dictionaries(
         {

@@ -300,7 +300,6 @@ def test_random_requests_leave_a_session_in_the_expected_state():
         settings=settings(
             max_examples=40,
             stateful_step_count=25,
-            deadline=None,
             database=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),

@@ -16,7 +16,6 @@ MB, and a file of only dots, which takes most, 310 MB.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn, TypeGuard
@@ -24,7 +23,7 @@ from typing import NoReturn, TypeGuard
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError
 from mnist_widgets.data.handwriting.drawing import FARTHEST, MOST_POINTS, Drawing
-from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, find_new, to_digit_set
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, merge_files, to_digit_set
 from mnist_widgets.data.handwriting.pixels import PEN_PX
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels, to_class_names
@@ -123,19 +122,12 @@ def load_drawings(
         ValueError: `pen` is not above 0 and at most 5, or two class names are equal.
     """
     names = to_class_names(class_names)
-    pairs: list[LabeledDrawing] = []
-    known: Counter[LabeledDrawing] = Counter()
-    num_read = 0
-    for path in paths:
-        read = _read(path, len(names))
-        new = find_new(read, known)
-        num_read += len(read)
-        known.update(new)
-        pairs += new
+    pairs, num_left_out = merge_files(_read(path, len(names)) for path in paths)
     if not pairs:
         reason = "there are no drawings in these files" if paths else "no file was given"
         raise DataError(reason, "Pass files that the drawing pad or save_drawings wrote.")
-    if num_left_out := num_read - len(pairs):
+    if num_left_out:
+        num_read = len(pairs) + num_left_out
         warn_user(
             f"{num_left_out:,} of the {num_read:,} drawings were left out, because the same "
             "drawings with the same labels are in an earlier one of these files."

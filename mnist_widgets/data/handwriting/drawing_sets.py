@@ -14,26 +14,33 @@ from mnist_widgets.data.loaders import DIGIT_NAMES
 LabeledDrawing: TypeAlias = tuple[Drawing, int]
 
 
-def find_new(
-    pairs: Iterable[LabeledDrawing], known: Counter[LabeledDrawing]
-) -> list[LabeledDrawing]:
-    """Return the drawings that are not known yet, in their order.
+def merge_files(
+    files: Iterable[Iterable[LabeledDrawing]], kept: Iterable[LabeledDrawing] = ()
+) -> tuple[list[LabeledDrawing], int]:
+    """Merge the drawings of files, and leave out those that are known already.
 
-    A drawing is known if one with the same strokes and the same label is. If a drawing is twice in
-    `pairs` and once in `known`, one of the two is new: so a file gives back all that it holds.
+    A drawing is known if one with the same strokes and the same label is. If a file holds it twice
+    and it is known once, one of the two is new: so a file gives back all that it holds.
 
     Args:
-        pairs: Drawings, each with its label.
-        known: How often each drawing is known; it is not changed.
+        files: The drawings of each file, each with its label.
+        kept: What is known before.
+
+    Returns:
+        The new drawings in their order, and how many were left out.
     """
-    known = known.copy()
-    new = []
-    for pair in pairs:
-        if known[pair] > 0:
-            known[pair] -= 1
-        else:
-            new.append(pair)
-    return new
+    known, num_left_out = Counter(kept), 0
+    new: list[LabeledDrawing] = []
+    for pairs in files:
+        unmatched = known.copy()
+        for pair in pairs:
+            if unmatched[pair] > 0:
+                unmatched[pair] -= 1
+                num_left_out += 1
+            else:
+                new.append(pair)
+                known[pair] += 1
+    return new, num_left_out
 
 
 def to_digit_set(

@@ -1,6 +1,7 @@
 // A square to draw in with mouse, finger, stylus, single clicks or keys, and a button that adds the
-// drawing with its label to a set: the browser's half of `drawing_canvas.py`. The strokes, the points of the grid and the sentences come from
-// `drawing_canvas_logic.js`, which `drawing_canvas.py` puts before this file.
+// drawing with its label to a set: the browser's half of `drawing_canvas.py`. The strokes, the points
+// of the grid and the sentences come from `drawing_canvas_logic.js`, which `drawing_canvas.py` puts
+// before this file.
 
 const HINT = "Draw with a mouse, a finger or a pen.";
 const CLICK_HINT = "Each click draws a line to a point. Click the last point again to lift the pen.";

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Iterable
 
-from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, find_new
+from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, merge_files
 from mnist_widgets.system.listeners import HasListeners
 
 
@@ -51,12 +50,7 @@ class DrawingSet(HasListeners):
         Returns:
             How many were added, and how many left out.
         """
-        known, added, num_left_out = Counter(self.drawings), [], 0
-        for pairs in files:
-            new = find_new(pairs, known)
-            known.update(new)
-            added += new
-            num_left_out += len(pairs) - len(new)
+        added, num_left_out = merge_files(files, self.drawings)
         if added:
             self._append(added)
         return len(added), num_left_out
