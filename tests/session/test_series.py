@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -49,11 +50,19 @@ def num_batches(trainers) -> list[int]:
     return [len(trainer.history.batch_losses) for trainer in trainers]
 
 
-def bring_between_runs(session, trainers) -> None:
-    """Step through the first run of a series of three, of one epoch each."""
+def start_paused(session, trainers) -> None:
+    """Begin a series of three runs, of one epoch each, paused before the first batch."""
+    are_both_requested = threading.Event()
+    session.between_batches(lambda: are_both_requested.wait(TIMEOUT_S))
     session.start_each(trainers.build(), 3, 1)
     session.pause()
+    are_both_requested.set()
     settle(session)
+
+
+def bring_between_runs(session, trainers) -> None:
+    """Step through the first run of a series of three, of one epoch each."""
+    start_paused(session, trainers)
     while not trainers.finished:
         session.step()
         settle(session)
@@ -135,13 +144,9 @@ def test_between_two_runs_a_request_to_end_keeps_the_finished_run(session, train
 
 
 def test_a_pause_pauses_and_resume_trains_all_that_is_left(session, trainers):
-    session.start_each(trainers.build(), 3, 1)
-    session.pause()
-    settle(session)
-    trained = num_batches(trainers.built)
-    settle(session)
-    assert num_batches(trainers.built) == trained
+    start_paused(session, trainers)
     assert session.state == "paused"
+    assert num_batches(trainers.built) == [0]
     session.resume()
     session.join(TIMEOUT_S)
     assert num_batches(trainers.built) == [5, 5, 5]
