@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ipywidgets import HTML, Checkbox, HBox, Label, Text, VBox, Widget
-from traitlets import Instance
+from traitlets import Bool, Instance
 
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.run_config import RunConfig
@@ -58,6 +58,7 @@ class HyperparameterPanel(Panel):
     Attributes:
         config: the settings shown, a trait.
         run_config: the settings of the current run, a trait; None if there is no run.
+        is_repeat: whether the current run is a repeat, which takes no change at all; a trait.
 
     Raises:
         ValueError: if `lock` or `hide` holds an unknown name.
@@ -65,6 +66,7 @@ class HyperparameterPanel(Panel):
 
     config = Instance(RunConfig)
     run_config = Instance(RunConfig, allow_none=True)
+    is_repeat = Bool(False)
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class HyperparameterPanel(Panel):
         on_choice(self._text, self._on_text)
         self._switch.observe(partial(self.schedule_redraw, urgent=True), names="value")
         self.observe(self._on_config, names="config")
-        self.observe(self.schedule_redraw, names="run_config")
+        self.observe(self.schedule_redraw, names=["run_config", "is_repeat"])
 
     def static_view(self) -> StaticView:
         """Return the current run's settings as text and code; those shown if there is no run."""
@@ -197,7 +199,7 @@ class HyperparameterPanel(Panel):
         if not free:
             return "These settings are fixed in this lesson."
         live = [setting.label.lower() for setting in free if setting.is_live]
-        if not live:
+        if not live or self.is_repeat:
             return f"{_NEW_RUN} Changes during a run, or after it, wait for the next Reset."
         return (
             f"{_NEW_RUN} During a run, and after it, a new {' and a new '.join(live)} applies from "
@@ -206,7 +208,9 @@ class HyperparameterPanel(Panel):
 
     def _find_waiting(self) -> list[str]:
         """Return the settings that wait for Reset, in words."""
-        run_config = (self.run_config or self.config).with_live_settings(self.config)
+        run_config = self.run_config or self.config
+        if not self.is_repeat:
+            run_config = run_config.with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
         return [words[name] for name in words if words[name] != run_words[name]]
 
