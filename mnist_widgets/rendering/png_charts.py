@@ -47,7 +47,7 @@ def draw_curves(
         curves: what to draw.
         axis_label: names the values.
         key: the words of lines and points, by the names of their colours.
-        seeds: the median and the range of the repeat that the training belongs to.
+        seeds: the median and the range of the repeat that the training belongs to, not empty.
 
     Returns:
         A PNG, 640 by 300 pixels of the page.
@@ -70,10 +70,10 @@ def draw_curves(
         canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
     canvas.text(((left + right) / 2, bottom + 32), "Batch")
     canvas.text_upwards((12, (top + bottom) / 2), axis_label)
-    if seeds is not None and not seeds.is_empty:
+    if seeds is not None:
         positions, values = seeds.outline
         canvas.area(list(zip(find_x(positions), find_y(values), strict=True)), *_RANGE)
-        key = {**key, "seeds": f"{count_seeds(seeds.history)}: median, range"}
+        key = {**key, "seeds": count_seeds(seeds.history)}
     x = left
     for name, label in key.items():
         if name == "seeds":

@@ -82,7 +82,8 @@ class Quantity:
     def draw(self, curves: Curves, repeat: Repeat | None = None, is_log: bool = False) -> bytes:
         """Return a PNG of its curves and the range of a repeat, 640 by 300 pixels of the page."""
         seeds = None if repeat is None else self.read_repeat(repeat, is_log)
-        return draw_curves(curves, self.axis_label, self.key, seeds)
+        has_range = seeds is not None and not seeds.is_empty
+        return draw_curves(curves, self.axis_label, self.key, seeds if has_range else None)
 
     def describe_all(self, curves: Curves, repeat: Repeat | None) -> str:
         """Return sentences about a repeat and about its newest run, or about a single run."""
