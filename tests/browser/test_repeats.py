@@ -102,7 +102,7 @@ def test_the_lab_still_fits_and_wraps_where_it_is_narrow(repeat):
         assert box["y"] + box["height"] - top <= VISIBLE_PX, panel
     repeat.lab.screenshot("repeats-lab", LAB)
     assert find_lasting_faults(repeat.page, LAB) == []
-    set_output_width(repeat.page, LAB, 420, 900)
+    set_output_width(repeat.page, LAB, 560, 900)
     assert find_lasting_faults(repeat.page, LAB) == []
     repeat.lab.screenshot("repeats-narrow", LAB)
 
