@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 from mnist_widgets import TrainingSession, load_bundled_digits, load_mnist
 from mnist_widgets.runs.repeats import NUM_SEEDS, choose_seeds
@@ -20,6 +21,7 @@ from mnist_widgets.widgets import dashboard
 
 
 def main() -> None:
+    """Print the times of each round, and the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=3, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="one run and one repeat in each")
@@ -30,7 +32,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         one_s = measure_s(lab.session, lambda: lab.session.start(arguments.epochs))
         config = lab.panels["settings"].config
-        build = lab._factory.make_trainer_of_repeat
+        build = lab._factory.make_trainer_of_repeat  # noqa: SLF001 - as the button does
         trainers = lab.run_log.record_repeat(choose_seeds(config), build, arguments.epochs)
         all_s = measure_s(
             lab.session,
@@ -41,7 +43,7 @@ def main() -> None:
     print(f"median: {statistics.median(ratios):.2f} times")
 
 
-def measure_s(session: TrainingSession, start) -> float:
+def measure_s(session: TrainingSession, start: Callable[[], None]) -> float:
     """Return how long a training takes from its start to its end, from the first weights on."""
     session.reset()
     session.between_batches(lambda: None).result()
