@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from torch.nn.parameter import UninitializedParameter
 
-from mnist_widgets.data.digit_set import Batches
+from mnist_widgets.data.digit_set import Batches, DigitSet
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
@@ -30,6 +30,7 @@ from mnist_widgets.rendering.static_views import (
 )
 from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
@@ -165,7 +166,7 @@ def _describe_settings(trainer: Trainer) -> StaticView:
         for parameter in trainer.model.parameters()
         if not isinstance(parameter, UninitializedParameter)  # of a lazy layer that was never used
     )
-    rate = float(trainer.optimizer.param_groups[0]["lr"])
+    rate = read_rate(trainer.optimizer)
     settings = {
         "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
         "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
@@ -180,12 +181,10 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     table = StaticView.of_table(("Setting", "Value"), tuple(settings.items()))
     if not isinstance(config, RunConfig):
         return table
-    data, test_batches = None, getattr(trainer.evaluator, "batches", None)
-    if isinstance(batches, Batches) and isinstance(test_batches, Batches):
-        data = (batches.digit_set, test_batches.digit_set)
     epochs = max(trainer.history.num_epochs, 1)
     changed = "" if math.isclose(config.learning_rate, rate) else " The learning rate was changed."
     words = f"The same as text: {config.to_string()}.{changed} As code, with the present rate:"
+    data = cast("tuple[DigitSet, DigitSet] | None", trainer.data)
     code = replace(config, learning_rate=rate).to_code(epochs, data, trainer.train_step)
     return join_views([table, StaticView.of_code(words, code)])
 

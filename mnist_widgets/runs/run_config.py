@@ -190,7 +190,7 @@ class RunConfig:
             callbacks=[SeedRun(self.seed, order), *schedules, *callbacks],
             device=device,
         )
-        trainer.config = self
+        trainer.config, trainer.data = self, (train_set, test_set)
         return trainer
 
     def choose_images(self, train_set: DigitSet) -> DigitSet:

@@ -80,8 +80,8 @@ class Trainer:
         is_stop_requested: whether `request_stop` was called during the latest run.
         stop_reason: the reason passed to `request_stop`, or None.
         warnings: messages about parts that may not fit together; each was also a Python warning.
-        config: the settings that the trainer was built from, such as a `RunConfig`; None if you
-            made the trainer from your own parts.
+        config, data: the `RunConfig` that built the trainer, and the training and test set it was
+            built for; None if you made the trainer from your own parts.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class Trainer:
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
         self.config: object = None
+        self.data: object = None
         self.is_running = False
         self._is_first_batch = True  # of a run
         self._records_in_full: bool | None = None  # None: not at all

@@ -216,6 +216,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
                 lock=locked & controls,
                 hide=hidden & controls,
                 write_code=self._factory.write_code,
+                num_images=len(self._factory.train_set),
             ),
             "loss_chart": LossChart,
             "gallery": lambda: ImageGallery(self._factory.test_set),

@@ -201,6 +201,18 @@ def test_the_code_loads_the_data_that_the_run_was_made_with(session):
     assert "train_set, test_set = load_bundled_digits()" in session.report().html
 
 
+def test_a_schedule_and_a_sample_are_reported_as_chosen(data):
+    config = RunConfig(train_images=100, label_noise=0.2, schedule="cosine", batch_size=50)
+    session = TrainingSession(config.build(*data))
+    session.start(3)
+    session.join(60)
+    page = html.unescape(session.report().html)
+    session.close()
+    assert '<th scope="row">Learning rate</th><td>0.001</td>' in page
+    assert "The learning rate was changed." not in page
+    assert "train_set, test_set = load_bundled_digits()" in page
+
+
 def test_the_code_says_what_to_fill_in_for_own_data_and_an_own_step(data):
     train_set, test_set = (
         DigitSet(part.images[part.labels < 3], part.labels[part.labels < 3], "abc", "letters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from mnist_widgets import RunConfig, load_bundled_digits
+from mnist_widgets import Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.training.trainer import Callback
@@ -69,19 +71,28 @@ def test_the_code_repeats_random_settings(digits, values):
         assert names["history"][name] == pytest.approx(numbers, abs=1e-6)
 
 
-def test_the_code_repeats_all_of_them_in_a_fresh_process(digits):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "adamw network=two-hidden dropout=0.3 decay=0.05 augment=yes schedule=cosine",
+        "adam network=convolutional dropout=0.2 schedule=step",
+    ],
+)
+def test_the_code_repeats_them_in_a_fresh_process(text, digits):
     config = RunConfig.from_string(
-        "adamw lr=0.003 batch=32 hidden=24 network=two-hidden dropout=0.3 decay=0.05 images=150 "
-        "noise=0.2 augment=yes schedule=cosine seed=7"
+        f"{text} lr=0.003 batch=32 hidden=24 images=150 noise=0.2 seed=7"
     )
-    built = config.build(*digits).fit(3)
-    show = "\nprint(*history.batch_losses, *history['train_accuracy'])"
+    built = config.build(*digits, device="cpu").fit(3)
+    show = "\nimport json; print(json.dumps([history.batch_losses, dict(history)]))"
     code = config.to_code(3, digits) + show
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
-    numbers = [float(word) for word in done.stdout.split()]
-    assert numbers == pytest.approx([*built.batch_losses, *built["train_accuracy"]], abs=1e-6)
+    batch_losses, epochs = json.loads(done.stdout.splitlines()[-1])
+    assert batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
+    assert set(epochs) == set(built) >= {"train_accuracy", "test_loss", "test_accuracy"}
+    for name, numbers in epochs.items():
+        assert numbers == pytest.approx(built[name], abs=1e-6), name
 
 
 @pytest.mark.parametrize(
@@ -106,6 +117,22 @@ def test_each_setting_changes_the_training(text, digits):
         for words in (plain, f"{plain} {text}")
     )
     assert first != second
+
+
+def test_the_default_network_trains_exactly_as_by_hand(digits):
+    train_set, test_set = digits
+    torch.manual_seed(3)
+    model = SimpleNet(28 * 28, 10)
+    loss_fn = nn.CrossEntropyLoss()
+    order = torch.Generator().manual_seed(3)
+    batches = train_set.batches(32, shuffle=True, generator=order)
+    evaluator = Evaluator(test_set.batches(512), loss_fn)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    by_hand = Trainer(model, loss_fn, optimizer, batches, evaluator=evaluator).fit(2)
+    built = RunConfig(batch_size=32, seed=3).build(*digits).fit(2)
+    assert built.batch_losses == by_hand.batch_losses
+    for name in ("test_loss", "test_accuracy"):
+        assert built[name] == pytest.approx(by_hand[name], abs=1e-6), name
 
 
 def test_old_texts_still_mean_the_same():

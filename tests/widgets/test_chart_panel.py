@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from counting_list import CountingList
 from gallery_answers import show_answers
 from PIL import Image
 
-from mnist_widgets import DigitSet, History, TrainingSession
+from mnist_widgets import Callback, DigitSet, History, TrainingSession
 from mnist_widgets.widgets import ConfusionChart, ImageGallery, LossChart, ProbabilityChart
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.redraws import scheduler
@@ -185,13 +186,25 @@ def test_an_open_table_of_a_long_training_reads_few_batches(loss_chart):
     assert history.batch_losses.num_read < 9_000
 
 
+class FirstBatch(Callback):
+    """Tells when the first batch was trained: only then does a chart redraw."""
+
+    def __init__(self):
+        self.is_trained = Event()
+
+    def on_batch_end(self, _trainer, _report):
+        self.is_trained.set()
+
+
 def test_captions_are_read_aloud_only_while_nothing_trains(loss_chart, make_trainer):
-    session = TrainingSession(make_trainer(callbacks=[loss_chart]))
+    first_batch = FirstBatch()
+    session = TrainingSession(make_trainer(callbacks=[loss_chart, first_batch]))
     said = []
     for action in (lambda: None, lambda: session.start(1000), session.pause, session.close):
         action()
         if not session.is_closed:
-            session.between_batches(lambda: None).result(10)
+            session.between_batches(lambda: None).result(60)
+        assert session.state != "running" or first_batch.is_trained.wait(60)
         scheduler.flush()
         said.append((session.state, loss_chart._footer.may_speak))
     assert said == [("idle", True), ("running", False), ("paused", True), ("stopped", True)]

@@ -54,6 +54,8 @@ class HyperparameterPanel(Panel):
         hide: names from `CONTROLS` that are not shown.
         write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
             does not know your data and your training step.
+        num_images: how many training images there are; more cannot be chosen. By default as many
+            as the table of settings allows.
 
     Attributes:
         config: the settings shown, a trait.
@@ -75,12 +77,15 @@ class HyperparameterPanel(Panel):
         lock: Iterable[str] = (),
         hide: Iterable[str] = (),
         write_code: Callable[[RunConfig], str] = RunConfig.to_code,
+        num_images: int | None = None,
     ) -> None:
         hidden = check_names("hide", hide, CONTROLS)
-        self._fixed = hidden | check_names("lock", lock, CONTROLS)
+        self._locked = check_names("lock", lock, CONTROLS)
+        self._fixed = hidden | self._locked
         self._write_code = write_code
         self._text_error = ""  # what is wrong with the text that was typed
-        self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
+        settings = [_limit_images(setting, num_images) for setting in SETTINGS]
+        self._shown = [setting for setting in settings if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
         self._help = HTML()
         self._difference = text_line("mw-difference", flex="1 1 90px")
@@ -151,12 +156,10 @@ class HyperparameterPanel(Panel):
         row = [self._controls[setting.name] for setting in common]
         groups: dict[str, list[Widget]] = {}
         for setting in rare:
-            if setting.group not in groups:
-                groups[setting.group] = [Label(setting.group, layout={"width": "64px"})]
-            groups[setting.group].append(self._controls[setting.name])
+            groups.setdefault(setting.group, []).append(self._controls[setting.name])
         text_row = [self._text, self._switch, self._error]
-        rows = [*groups.values(), *([text_row] if has_text else [])]
-        folded = [HBox(part, layout=ROW) for part in rows]
+        folded = [_lay_out_group(name, controls) for name, controls in groups.items()]
+        folded += [HBox(text_row, layout=ROW)] if has_text else []
         more = VBox([*folded, self._code])
         self._parts_off_page = [more, *text_row, self._help, self._difference]
         side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
@@ -225,11 +228,16 @@ class HyperparameterPanel(Panel):
         ]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
-        value: dict[str, Any] = {setting.name: change["new"]}
-        if "weight_decay" in self._fixed:
-            self.config = replace(self.config, **value)
-        else:  # a new optimizer may bring its usual weight decay
-            self.config = self.config.with_values(**value)
+        self.config = self._choose(**{setting.name: change["new"]})
+
+    def _choose(self, **values: Any) -> RunConfig:  # noqa: ANN401 - as the fields
+        """Return the settings with other values.
+
+        A new optimizer brings its usual weight decay, unless one was chosen or it is locked.
+        """
+        if "weight_decay" in self._locked:
+            return replace(self.config, **values)
+        return self.config.with_values(**values)
 
     def _on_text(self, change: dict[str, Any]) -> None:
         self._text_error = ""
@@ -243,13 +251,37 @@ class HyperparameterPanel(Panel):
 
     def _read(self, text: str) -> RunConfig:
         config = RunConfig.from_string(text, defaults=self.config)
+        kept = self.config
+        if "optimizer" not in self._fixed:
+            kept = self._choose(optimizer=config.optimizer)
+        if "decay=" not in text.lower():
+            config = replace(config, weight_decay=kept.weight_decay)
         for setting in SETTINGS:
-            value = getattr(self.config, setting.name)
+            value = getattr(kept, setting.name)
             if setting.name in self._fixed and getattr(config, setting.name) != value:
                 raise ValueError(f"{setting.label} is locked here: {setting.to_words(value)}.")
+        for setting in self._shown:
+            setting.check(getattr(config, setting.name))
         return config
 
     def _on_config(self, _change: object) -> None:
         self._text_error = ""
         self._show_config()
         self.schedule_redraw(urgent=True)
+
+
+def _lay_out_group(name: str, controls: list[Widget]) -> HBox:
+    """Return a row with a heading; controls that wrap stay beside it, or below it if narrow."""
+    heading = Label(name, style={"font_weight": "bold"}, layout={"width": "72px"})
+    return HBox(
+        [heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})],
+        layout={**ROW, "align_items": "flex-start"},
+    )
+
+
+def _limit_images(setting: Setting, num_images: int | None) -> Setting:
+    """Return the setting; that of the training images without numbers above `num_images`."""
+    if setting.name != "train_images" or num_images is None:
+        return setting
+    fewer = tuple(number for number in setting.suggestions if number < num_images)
+    return replace(setting, limits=(1, num_images), suggestions=fewer)

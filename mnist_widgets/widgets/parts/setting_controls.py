@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from ipywidgets import BoundedIntText, Dropdown, Widget
 
@@ -19,11 +19,11 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     options: dict[str, Any] = {
         "description": setting.label,
         "tooltip": setting.tooltip or setting.range.capitalize(),
-        "style": {"description_width": f"{label_px:.0f}px"},
+        "style": {"description_width": "initial"},  # as wide as the words, which are never cut
     }
 
     def layout(value_px: float) -> dict[str, str]:
-        return {"width": f"{label_px + value_px:.0f}px"}
+        return {"width": f"{label_px + value_px:.0f}px", "margin": "2px 10px 2px 2px"}
 
     labels = {name: choice.label for name, choice in (setting.choices or {}).items()}
     listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]
@@ -41,8 +41,9 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
 def show_value(control: Any, setting: Setting, value: Value) -> None:  # noqa: ANN401
     """Show a value of the setting in its control, which does not report it as a choice."""
     with written_by_code(control):
-        if setting.suggestions and isinstance(value, int):
-            control.options = _list_numbers(setting, sorted({*setting.suggestions, value}))
+        if setting.suggestions and value is not None:
+            numbers = {*setting.suggestions, cast(int, value)}
+            control.options = _list_numbers(setting, sorted(numbers))
         setattr(control, trait_of(control), value)
 
 

@@ -277,6 +277,39 @@ def test_what_is_hidden_is_absent_and_cannot_be_changed_by_text_either(make_pane
     assert panel.config.loss == "mse"
 
 
+def test_a_locked_weight_decay_stays_with_each_optimizer(make_panel):
+    panel = make_panel(lock=["weight_decay"])
+    control(panel, "optimizer").value = "adamw"
+    assert panel.config == RunConfig("adamw", weight_decay=0)
+    panel._text.value = "adam lr=0.1"
+    panel._text.value = "adamw"
+    assert panel.config == RunConfig("adamw", learning_rate=0.1, weight_decay=0)
+    panel._text.value = "adamw decay=0.01"
+    assert "Weight decay is locked here: weight decay 0." in drawn(panel._error)
+
+
+def test_a_hidden_weight_decay_is_the_usual_one_of_the_optimizer(make_panel):
+    panel = make_panel(hide=["weight_decay"])
+    panel._text.value = "adamw"
+    assert panel.config == RunConfig("adamw")
+    control(panel, "optimizer").value = "sgd"
+    assert panel.config == RunConfig("sgd")
+    panel._text.value = "adamw decay=0.5"
+    assert "Weight decay is locked here" in drawn(panel._error)
+    assert panel.config == RunConfig("sgd")
+
+
+def test_more_training_images_than_there_are_cannot_be_chosen(make_panel):
+    panel = make_panel(num_images=1438)
+    offered = [value for _, value in control(panel, "train_images").options]
+    assert offered == [None, 100, 200, 500, 1000]
+    panel._text.value = "images=1438"
+    assert panel.config == RunConfig(train_images=1438)
+    panel._text.value = "images=1439"
+    assert "a whole number from 1 to 1,438, not 1439" in drawn(panel._error)
+    assert panel.config == RunConfig(train_images=1438)
+
+
 def test_the_text_can_be_hidden_or_locked(make_panel):
     panel = make_panel(hide="text")
     unfold(panel)
