@@ -11,6 +11,7 @@ from torch import Tensor
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.runs.repeats import Repeat
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import ACCURACIES, History
 
@@ -43,6 +44,31 @@ def tabulate_accuracies(history: History) -> pd.DataFrame:
     table = table[names]
     table.insert(0, "batch", ends)
     return table
+
+
+def join_repeat(table: pd.DataFrame, repeat: Repeat, name: str) -> pd.DataFrame:
+    """Return a table of one run with a metric of all finished runs of its repeat.
+
+    At the last batch of each epoch there is a column for each finished run, such as
+    `test_loss seed 3`, and the lowest, the median and the highest of these numbers.
+
+    Args:
+        table: with a row for each batch, or for each epoch.
+        repeat: the finished runs.
+        name: of the metric.
+    """
+    import pandas as pd
+
+    values, spread = repeat.find_values(name), repeat.find_spread(name)
+    if values is None or spread is None:
+        return table
+    columns = {f"{name} seed {seed}": row for seed, row in zip(repeat.seeds, values, strict=False)}
+    columns |= {f"{name} {word}": row for word, row in spread._asdict().items()}
+    index = pd.RangeIndex(1, values.shape[1] + 1)
+    if table.index.name == "batch":
+        index = pd.Index(repeat.histories[0].epoch_ends[: values.shape[1]])
+    joined = table.join(pd.DataFrame(columns, index), how="outer")
+    return joined.rename_axis(table.index.name)
 
 
 def tabulate_confusion(counts: Tensor | None, class_names: Sequence[str]) -> pd.DataFrame:

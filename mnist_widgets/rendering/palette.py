@@ -12,6 +12,7 @@ LIGHT = {
     "mean": "#d55e00",
     "test": "#009e73",
     "train": "#d55e00",
+    "seeds": "#8a4a76",  # the median and the range of a repeat
     # frames of images; an image is black and white in both themes
     "right": "#009e73",
     "wrong": "#d55e00",
@@ -28,6 +29,7 @@ DARK = {
     "mean": "#e69f00",
     "test": "#cc79a7",
     "train": "#e69f00",
+    "seeds": "#b9e08c",
 }
 """The colours that differ on dark pages."""
 

@@ -54,6 +54,11 @@ class Canvas:
         corners = [value * PIXEL_RATIO for value in (*start, *end)]
         self._pen.rectangle(corners, fill=fill, outline=edge, width=round(width * PIXEL_RATIO))
 
+    def area(self, corners: Sequence[Position], fill: str, edge: str) -> None:
+        """Fill the area within some corners, at least two, and draw its outline."""
+        fine = [(x * PIXEL_RATIO, y * PIXEL_RATIO) for x, y in corners]
+        self._pen.polygon(fine, fill=fill, outline=edge, width=PIXEL_RATIO)
+
     def dot(self, position: Position, color: str, num_corners: int = 0) -> None:
         """Draw a round dot, or a regular polygon that stands on one of its corners."""
         x, y = (value * PIXEL_RATIO for value in position)

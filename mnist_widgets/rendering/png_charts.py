@@ -10,6 +10,7 @@ from torch import Tensor
 from mnist_widgets.data.images import to_pixels
 from mnist_widgets.rendering.confusion_captions import color_cells, write_cells
 from mnist_widgets.rendering.curves.curves import Curves
+from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds
 from mnist_widgets.rendering.curves.series import Numbers
 from mnist_widgets.rendering.palette import LIGHT, blend_with_white
 from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
@@ -31,21 +32,27 @@ _STYLES: dict[str, tuple[int, int | None]] = {
     "test": (2, 4),
     "train": (2, 0),
     "mean": (0, 0),
+    "seeds": (3, None),
 }
+_RANGE = ("#e4d7e0", LIGHT["seeds"])
+"""The fill and the outline of the range of a repeat."""
 
 
-def draw_curves(curves: Curves, axis_label: str, key: Mapping[str, str]) -> bytes:
+def draw_curves(
+    curves: Curves, axis_label: str, key: Mapping[str, str], seeds: RepeatSeries | None = None
+) -> bytes:
     """Draw the losses or the accuracies of a training.
 
     Args:
         curves: what to draw.
         axis_label: names the values.
         key: the words of lines and points, by the names of their colours.
+        seeds: the median and the range of the repeat that the training belongs to, not empty.
 
     Returns:
         A PNG, 640 by 300 pixels of the page.
     """
-    x_range, y_range = curves.choose_axes()
+    x_range, y_range = curves.choose_axes([] if seeds is None else seeds.lines)
     canvas = Canvas(640, 300)
     left, top, right, bottom = PLOT
 
@@ -63,13 +70,21 @@ def draw_curves(curves: Curves, axis_label: str, key: Mapping[str, str]) -> byte
         canvas.text((left - 8, y), f"{tick:g}", anchor="rm", size=11)
     canvas.text(((left + right) / 2, bottom + 32), "Batch")
     canvas.text_upwards((12, (top + bottom) / 2), axis_label)
+    if seeds is not None:
+        positions, values = seeds.outline
+        canvas.area(list(zip(find_x(positions), find_y(values), strict=True)), *_RANGE)
+        key = {**key, "seeds": count_seeds(seeds.history)}
     x = left
     for name, label in key.items():
+        if name == "seeds":
+            canvas.area([(x, 9), (x + 22, 9), (x + 22, 19), (x, 19)], *_RANGE)
         _draw_line(canvas, name, [(x, 14), (x + 22, 14)], [(x + 11, 14)])
         canvas.text((x + 28, 14), label, anchor="lm")
         x += 48 + text_width(label)
     (faint, strong) = zip(*curves.batches, strict=True)
     lines = {"faint": faint, "strong": strong, **curves.epochs}
+    if seeds is not None:
+        lines["seeds"] = seeds.main
     for name in filter(lines.__contains__, _STYLES):
         batches, values = lines[name]
         points = list(zip(find_x(batches), find_y(values), strict=True))

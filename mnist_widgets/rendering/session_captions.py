@@ -27,10 +27,11 @@ _HOW_TO_STOP = (
 
 def describe_progress(session: TrainingSession) -> str:
     """Return the last batch and its loss, and while a run is open the time left and the speed."""
-    report = session.last_report
+    report, series = session.last_report, session.series
     if report is None:
         return "No batch has been trained yet."
-    parts = [
+    parts = [f"Run {series.run_number} of {series.num_runs}"] if series is not None else []
+    parts += [
         f"Epoch {report.epoch} of {session.trainer.last_epoch}",
         f"batch {report.batch} of {report.num_batches}",
         f"batch loss {format_loss(report.loss)}",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mnist_widgets.runs.choices import format_number
+from mnist_widgets.runs.repeats import Repeat, name_seeds
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.runs.settings import SETTINGS
@@ -23,16 +24,18 @@ MAX_EARLIER_SHOWN = 4
 
 @dataclass(eq=False)
 class Run:
-    """One run, under way or ended.
+    """One run, under way or ended; or the runs of a repeat.
 
     Attributes:
         number: its place among all runs of its log, from 1; not used twice.
-        config: the settings that it began with; None for the user's own parts.
-        history: its losses and metrics.
+        config: the settings that it began with; None for the user's own parts. Those of a repeat
+            have the first seed.
+        history: its losses and metrics; in a repeat, those of the newest run.
         duration_s: seconds of training, without evaluations and pauses.
         learning_rates: those of its batches, in order; several if the rate was changed.
         is_shown: whether the chart shows it.
         expected_accuracy: the test accuracy that a person expected, 0 to 1; None without one.
+        repeat: its finished runs, if it is a repeat.
     """
 
     number: int
@@ -42,11 +45,18 @@ class Run:
     learning_rates: list[float] = field(default_factory=list)
     is_shown: bool = True
     expected_accuracy: float | None = None
+    repeat: Repeat | None = None
+
+    @property
+    def outcome(self) -> History:
+        """Its history; the medians of the finished runs of a repeat, as soon as there is one."""
+        repeat = self.repeat
+        return repeat.medians if repeat is not None and repeat.histories else self.history
 
     @property
     def best_accuracy(self) -> float | None:
         """The best test accuracy of its epochs, 0 to 1; None before there is one."""
-        return max(self.history.get(TEST_ACCURACY, []), default=None)
+        return max(self.outcome.get(TEST_ACCURACY, []), default=None)
 
     @property
     def latest_config(self) -> RunConfig | None:
@@ -59,6 +69,8 @@ class Run:
         rates = list(self.learning_rates)
         if len(rates) > 1:
             words["learning_rate"] = f"lr {' → '.join(map(format_number, rates))}"
+        if self.repeat is not None:
+            words["seed"] = name_seeds(self.repeat.seeds)
         return words
 
 
@@ -115,6 +127,7 @@ class RunLog(HasListeners):
         self.runs: tuple[Run, ...] = ()
         self.current: Run | None = None
         self._num_begun = 0
+        self._repeat: Repeat | None = None  # under way
         self.expected_accuracy: float | None = None
 
     @property
@@ -131,17 +144,50 @@ class RunLog(HasListeners):
         self.close_current()
         return _Recorder(self)
 
+    def record_repeat(
+        self, configs: Sequence[RunConfig], build: Callable[[RunConfig], Trainer], epochs: int
+    ) -> Generator[Trainer, None, None]:
+        """Yield a trainer for each of the settings; the log keeps their runs as one.
+
+        The next trainer is built when the one before has finished. Close the generator if it does
+        not finish.
+
+        Args:
+            configs: the settings, which differ in their seeds.
+            build: returns a trainer whose runs this log records.
+            epochs: how many each trainer is trained.
+        """
+        self.close_current()
+        repeat = Repeat(tuple(config.seed for config in configs), epochs)
+        self._repeat = repeat
+        try:
+            for config in configs:
+                trainer = build(config)
+                yield trainer
+                repeat.histories = (*repeat.histories, trainer.history)
+                self.call_listeners()
+        finally:
+            self._repeat = None
+
     def begin(self, config: RunConfig | None, history: History, learning_rate: float) -> Run:
-        """Add a new run, make it the current one, and return it."""
+        """Add a new run, make it the current one, and return it; that of a repeat goes on."""
         with self._changing:
+            if (current := self.current) is not None and current.repeat is self._repeat is not None:
+                current.history = history
+                return current
             self._num_begun += 1
             run = Run(self._num_begun, config, history, learning_rates=[learning_rate])
-            run.expected_accuracy = self.expected_accuracy
+            run.expected_accuracy, run.repeat = self.expected_accuracy, self._repeat
             self.current = run
             self.runs = (*self.runs, run)[-MAX_RUNS:]
             self._hide_surplus()
         self.call_listeners()
         return run
+
+    def end_current(self) -> None:
+        """Make the current run one of the earlier ones, unless it is a repeat under way."""
+        if self._repeat is None:
+            self.close_current()
 
     def on_expectation(self, change: dict[str, float | None]) -> None:
         """Keep another expected accuracy with the next run; a handler for `observe`."""
@@ -217,4 +263,4 @@ class _Recorder(Callback):
     def on_reset(self, trainer: Trainer) -> None:
         """Begin another run with the next batch."""
         self._run = None
-        self._log.close_current()
+        self._log.end_current()

@@ -7,18 +7,16 @@ batch is trained when nothing else waits.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
+from mnist_widgets.session.series import Series
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
-from mnist_widgets.system.hosts import is_in_colab
 from mnist_widgets.system.interrupts import interrupts_wait
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.trainer import Trainer, check_epochs
@@ -78,16 +76,16 @@ class TrainingSession(WaitingSession):
         close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
-        super().__init__(trainer, choose_trainer)
-        self.waits = is_in_colab() if wait is None else wait
+        super().__init__(trainer, choose_trainer, wait)
         self.is_closed = False
-        self._is_in_request = False  # whether the main thread is waiting in a request
         open_sessions.add(self)
 
     @property
     def num_batches_left(self) -> int:
-        """Batches left in the run that the latest batch belongs to; 0 before the first batch."""
-        report = self.last_report
+        """Batches left in the run or series of the latest batch; 0 before the first batch."""
+        report, series = self.last_report, self.series
+        if series is not None:
+            return series.num_batches - self._num_batches_trained
         if report is None:
             return 0
         num_epochs_left = self.trainer.last_epoch - report.epoch
@@ -95,7 +93,7 @@ class TrainingSession(WaitingSession):
 
     @property
     def progress(self) -> float:
-        """The trained share of the current or last run, 0 to 1."""
+        """The trained share of the current or last run or series, 0 to 1."""
         trained = self._num_batches_trained
         return trained / (trained + self.num_batches_left) if trained else 0.0
 
@@ -112,6 +110,27 @@ class TrainingSession(WaitingSession):
         """
         check_epochs(epochs)
         self._command("start", lambda: self._open_run(epochs, "running"))
+
+    def start_each(
+        self, trainers: Generator[Trainer, None, None], num_runs: int, epochs: int
+    ) -> None:
+        """Train several trainers, one after the other, as one run.
+
+        Pause, Stop and Reset apply to the whole series. A run that does not finish ends it.
+
+        Args:
+            trainers: a generator that builds them. The worker gets each trainer when the run
+                before has finished, and closes the generator when the series ends before that.
+            num_runs: how many trainers there are; they have equally many batches in an epoch.
+            epochs: how many to train with each.
+
+        Raises:
+            ValueError: if `epochs` is not a whole number of at least 1.
+            ActionRefusedError: while running or paused.
+        """
+        check_epochs(epochs)
+        series = Series(trainers, num_runs, epochs)
+        self._command("start", lambda: self._open_series(series))
 
     def pause(self) -> None:
         """Pause after the current batch.
@@ -257,32 +276,3 @@ class TrainingSession(WaitingSession):
                 "This session is closed: close() was called, or a newer session trains its model. "
                 "Use the newer session, if there is one, or make a new TrainingSession."
             )
-
-    @contextmanager
-    def _request(self) -> Iterator[None]:
-        """Run a request. If the session waits, the context ends when the worker is idle.
-
-        Only the outermost request of the main thread waits: a callback would wait for its own
-        thread, and a listener is called during the wait.
-
-        An interrupt stops a training that runs. If none runs, as during a single step or a job, the
-        interrupt is raised when that has ended, so that a loop of steps ends too.
-
-        Raises:
-            KeyboardInterrupt: after an interrupt that stopped no training, or after a second one.
-        """
-        is_main = threading.current_thread() is threading.main_thread()
-        if not self.waits or self._is_in_request or not is_main:
-            yield
-            return
-        interrupts: list[bool] = []
-        self._is_in_request = True
-        try:
-            with self._noting_interrupts() as interrupts:
-                yield
-                self._wait_until_idle(interrupts)
-        finally:
-            self._is_in_request = False
-            # one interrupt, which stopped no training; also raised if the request was refused
-            if interrupts == [False]:
-                raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from mnist_widgets.session.states import AT_REST, OPEN, ActionRefusedError, Stat
 from mnist_widgets.session.worker import Worker
 from mnist_widgets.system.hosts import is_in_colab
 from mnist_widgets.system.interrupts import interrupts_call
+from mnist_widgets.training.trainer import Trainer
 
 LISTENER_INTERVAL_S = 0.1
 """Time between two calls of the listeners, and two checks for an interrupt, in a thread that waits.
@@ -34,6 +36,16 @@ class WaitingSession(Worker, ABC):
     waits, the signal's handler only notes the interrupt, because it may run between any two
     instructions; the wait reacts to the note within `LISTENER_INTERVAL_S`.
     """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        choose_trainer: Callable[[Trainer], Trainer],
+        wait: bool | None,
+    ) -> None:
+        super().__init__(trainer, choose_trainer)
+        self.waits = is_in_colab() if wait is None else wait
+        self._is_in_request = False  # whether the main thread is waiting in a request
 
     @abstractmethod
     def stop(self) -> None:
@@ -92,6 +104,35 @@ class WaitingSession(Worker, ABC):
             raise asyncio.CancelledError from None
         if self.error is not None:
             raise self.error
+
+    @contextmanager
+    def _request(self) -> Iterator[None]:
+        """Run a request. If the session waits, the context ends when the worker is idle.
+
+        Only the outermost request of the main thread waits: a callback would wait for its own
+        thread, and a listener is called during the wait.
+
+        An interrupt stops a training that runs. If none runs, as during a single step or a job, the
+        interrupt is raised when that has ended, so that a loop of steps ends too.
+
+        Raises:
+            KeyboardInterrupt: after an interrupt that stopped no training, or after a second one.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not self.waits or self._is_in_request or not is_main:
+            yield
+            return
+        interrupts: list[bool] = []
+        self._is_in_request = True
+        try:
+            with self._noting_interrupts() as interrupts:
+                yield
+                self._wait_until_idle(interrupts)
+        finally:
+            self._is_in_request = False
+            # one interrupt, which stopped no training; also raised if the request was refused
+            if interrupts == [False]:
+                raise KeyboardInterrupt
 
     def _wait_until_idle(self, interrupts: list[bool]) -> None:
         """Wait until nothing is left to do, or until a second interrupt.

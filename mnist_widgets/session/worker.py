@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
 
+from mnist_widgets.session.series import Series
 from mnist_widgets.session.states import State
 from mnist_widgets.session.throughput import Throughput
 from mnist_widgets.system.listeners import HasListeners
@@ -34,7 +35,8 @@ class Worker(HasListeners):
         choose_trainer: see `TrainingSession`.
 
     Attributes:
-        trainer: the trainer; `choose_trainer` can replace it.
+        trainer: the trainer; `choose_trainer` can replace it, and a series does for each run.
+        series: the series of runs that is under way or was the last; None for a single run.
         error: the exception that ended the last run, if its state is `failed`; else None.
         last_report: the latest batch; None before the first and after a reset.
         throughput: how fast the current or last run is.
@@ -64,6 +66,7 @@ class Worker(HasListeners):
     def _forget_last_run(self) -> None:
         # first: another thread that reads `progress` then gets 0
         self._num_batches_trained = 0
+        self.series: Series | None = None
         self._batch_s = 0.0  # spent on the latest batch so far
         self.throughput = Throughput()
         self.error: BaseException | None = None
@@ -170,6 +173,22 @@ class Worker(HasListeners):
         self._batches = self.trainer.iterate_in_portions(epochs)
         self._change_to(state)
 
+    def _open_series(self, series: Series) -> None:
+        """Begin the first run of a series."""
+        self._forget_last_run()
+        self.series = series
+        if series.build_next():
+            self._open_next_run()
+            self._change_to("running")
+        else:
+            self._settle("finished")
+
+    def _open_next_run(self) -> None:
+        """Begin the next run of a series, if the one before has ended."""
+        if self._has_next_run and self.series is not None:
+            self._use(self.series.take_next())
+            self._batches = self.trainer.iterate_in_portions(self.series.epochs)
+
     def _pause_run(self) -> None:
         self._num_steps_due = 0
         if self._state == "running":
@@ -184,6 +203,7 @@ class Worker(HasListeners):
         """Train one batch, and open a run of `epochs` for it if none is open."""
         if self._state != "paused":
             self._open_run(epochs, "paused")
+        self._open_next_run()
         if record:  # only now: the run may have opened with another trainer
             self.trainer.record_next()
         # 2: the batch whose evaluation was interrupted is reported first
@@ -192,18 +212,33 @@ class Worker(HasListeners):
 
     def _train_batch(self) -> None:
         """Train the next batch, or the next portion of the evaluation after the latest one."""
+        self._open_next_run()
         if self._batches is None:
             return
         began_s = time.perf_counter()
         try:
             report = next(self._batches)
         except StopIteration:
-            self._settle("stopped" if self.trainer.ending == "stopped" else "finished")
+            self._end_iteration()
         else:
             self._batch_s += time.perf_counter() - began_s
             self._is_evaluating = report is None
             if report is not None:
                 self._count(report)
+
+    @property
+    def _has_next_run(self) -> bool:
+        """Whether a run of a series has ended, and the next one has a trainer."""
+        return self.series is not None and self.series.next_trainer is not None
+
+    def _end_iteration(self) -> None:
+        """Settle the run that has ended, unless another one of its series follows."""
+        if self.trainer.ending == "stopped":
+            self._settle("stopped")
+        elif self.series is not None and self.series.build_next():
+            self._batches, self._is_evaluating = None, False
+        else:
+            self._settle("finished")
 
     def _count(self, report: BatchReport) -> None:
         self.throughput.add_batch(self._batch_s, report.num_images)
@@ -221,6 +256,8 @@ class Worker(HasListeners):
         if self._batches is not None:
             self.trainer.request_stop()
             self._train_batch()  # trains nothing: the trainer honours the request first
+        elif self._has_next_run:  # between two runs of a series
+            self._settle("stopped")
 
     def _reset(self) -> None:
         self._restore()
@@ -238,15 +275,21 @@ class Worker(HasListeners):
             self._end_run()
         finally:
             self._forget_last_run()
-            if trainer is not None:
-                self.trainer, self._beginning = trainer, trainer.snapshot()
-            self.trainer.restore(self._beginning)
-        self.last_report = None  # at once with the state: a panel may be drawn meanwhile
+            self._use(trainer or self.trainer)
         self._change_to("idle")
+
+    def _use(self, trainer: Trainer) -> None:
+        """Put the trainer back to its beginning, or take another one."""
+        if trainer is not self.trainer:
+            self.trainer, self._beginning = trainer, trainer.snapshot()
+        self.trainer.restore(self._beginning)
+        self.last_report = None  # at once with the state: a panel may be drawn meanwhile
 
     def _settle(self, state: State, error: BaseException | None = None) -> None:
         """Note that the run has ended in `state`, with an error if that is `failed`."""
         self._batches = None
+        if self.series is not None:
+            self.series.close()
         self._is_evaluating, self._num_steps_due = False, 0
         self.error = error
         self._change_to(state)

@@ -14,11 +14,10 @@ from traitlets import link
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
-from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.presets import PRESETS, choose_settings
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.run_log import RunLog, name_runs
+from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
@@ -38,6 +37,8 @@ from mnist_widgets.widgets.panels.step_explorer import LabStepExplorer
 from mnist_widgets.widgets.panels.training_panel import LabTrainingPanel, check_panel_epochs
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection
 from mnist_widgets.widgets.parts.controls import Disclosure
+from mnist_widgets.widgets.parts.runs.earlier_runs import list_runs
+from mnist_widgets.widgets.parts.runs.repeat_button import RepeatButton
 from mnist_widgets.widgets.static_output import static_view_writer
 from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
 
@@ -229,11 +230,18 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "prediction": lambda: ProbabilityChart(classes),
             # the inner lambda stays: `_inference` is built after the panels
             "confusion": lambda: ConfusionChart(classes, lambda: self._inference.count_now()),  # noqa: PLW0108
-            "runs": lambda: RunTable(self.run_log),
+            "runs": lambda: RunTable(
+                self.run_log,
+                [self._build_repeat_button()] if self._factory.model is None else [],
+            ),
             "steps": lambda: LabStepExplorer(self.session, lambda: self.panels["training"].epochs),
             "drawing": lambda: DrawingPad(self.session, classes),
             "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
         }
+
+    def _build_repeat_button(self) -> RepeatButton:
+        begin = self.panels["training"].begin
+        return RepeatButton(self.session, self.run_log, self._factory, begin)
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
@@ -275,14 +283,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def _on_runs(self) -> None:
         current = self.run_log.current
         if self._settings is not None:
+            self._settings.is_repeat = current is not None and current.repeat is not None
             self._settings.run_config = None if current is None else current.latest_config
-        if self._loss_chart is None:
-            return
-        names, shown = name_runs(self.run_log.runs), self.run_log.earlier_shown
-        for run in self.run_log.runs:
-            if run.number in names and (best := run.best_accuracy) is not None:
-                names[run.number] += f", best epoch's test accuracy {write_share(best)}"
-        self._loss_chart.show_runs(
-            [(names[run.number], run.history) for run in shown if run.number in names],
-            names.get(current.number, "") if current else "",
-        )
+        if self._loss_chart is not None:
+            self._loss_chart.show_runs(*list_runs(self.run_log))

@@ -56,6 +56,7 @@ class TrainerFactory:
     device: torch.device | str | None = None
     config: RunConfig = field(init=False)
     callbacks: list[Callback] = field(init=False, default_factory=list)
+    _of_repeat: Trainer | None = field(init=False, default=None)  # the newest one
 
     def __post_init__(self) -> None:
         own = (self.loss_fn, self.optimizer, self.batch_size)
@@ -125,15 +126,28 @@ class TrainerFactory:
         built = trainer.config
         if trainer.history.batch_losses or not isinstance(built, RunConfig):
             return trainer
-        if built.with_live_settings(self.config) != self.config:
+        if trainer is self._of_repeat or built.with_live_settings(self.config) != self.config:
             return self.make_trainer()
         trainer.config = self.config
         self.set_learning_rate(trainer)
         return trainer
 
     def set_learning_rate(self, trainer: Trainer) -> None:
-        """Train on with the learning rate of the settings."""
-        change_rate(trainer.optimizer, self.config.learning_rate)
+        """Train on with the learning rate of the settings, except in a repeat."""
+        if trainer is not self._of_repeat:
+            change_rate(trainer.optimizer, self.config.learning_rate)
+
+    def make_trainer_of_repeat(self, config: RunConfig) -> Trainer:
+        """Return a trainer with a new network, which later changes of the settings do not reach."""
+        self._of_repeat = self._build_trainer(config)
+        return self._of_repeat
+
+    def _build_trainer(self, config: RunConfig) -> Trainer:
+        check_default_dtype()
+        data = (self.train_set, self.test_set)
+        trainer = config.build(*data, self.callbacks, self.device)
+        trainer.train_step = self.train_step
+        return trainer
 
     def make_trainer(self) -> Trainer:
         """Return a trainer: with a new network of the settings, or with the user's own parts.
@@ -142,11 +156,7 @@ class TrainerFactory:
             TypeError, ValueError: if the parts do not fit together; see `preflight`.
         """
         if self.model is None:
-            check_default_dtype()
-            data = (self.train_set, self.test_set)
-            trainer = self.config.build(*data, self.callbacks, self.device)
-            trainer.train_step = self.train_step
-            return trainer
+            return self._build_trainer(self.config)
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
         batch_size = self.batch_size or self.config.batch_size
         batch_norms = find_batch_norms(self.model)

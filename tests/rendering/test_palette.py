@@ -9,7 +9,7 @@ from mnist_widgets.widgets.theme import read_static
 
 MIN_CONTRAST = 3  # of graphical objects: WCAG 2.2, criterion 1.4.11
 BACKGROUNDS = {"light": "#ffffff", "dark": "#111111"}  # of JupyterLab's notebooks
-MARKS = ["strong", "faint", "mean", "test"]
+MARKS = ["strong", "faint", "mean", "test", "seeds"]
 FRAMES = ["right", "wrong"]
 RUNS = re.compile(r"--mw-(run-\d): (#[0-9a-f]{6});")
 

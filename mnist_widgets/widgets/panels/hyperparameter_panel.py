@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
-from traitlets import Instance, Unicode
+from traitlets import Bool, Instance, Unicode
 
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
@@ -68,6 +68,7 @@ class HyperparameterPanel(Panel):
         config: the settings shown, a trait.
         preset: the name of the preset that has these settings, or None; a trait to observe.
         run_config: the settings of the current run, a trait; None if there is no run.
+        is_repeat: whether the current run is a repeat, which takes no change at all; a trait.
 
     Raises:
         ValueError: if `lock` or `hide` holds an unknown name.
@@ -76,6 +77,7 @@ class HyperparameterPanel(Panel):
     config = Instance(RunConfig)
     preset = Unicode(None, allow_none=True)
     run_config = Instance(RunConfig, allow_none=True)
+    is_repeat = Bool(False)
 
     def __init__(
         self,
@@ -111,7 +113,7 @@ class HyperparameterPanel(Panel):
         self._more.observe(partial(self.schedule_redraw, urgent=True), names="is_open")
         self._switch.observe(partial(self.schedule_redraw, urgent=True), names="value")
         self.observe(self._on_config, names="config")
-        self.observe(self.schedule_redraw, names="run_config")
+        self.observe(self.schedule_redraw, names=["run_config", "is_repeat"])
 
     def static_view(self) -> StaticView:
         """Return the current run's settings as text and code; those shown if there is no run."""
@@ -139,7 +141,9 @@ class HyperparameterPanel(Panel):
             self._picture.show(self.config)
             network = caption_network(self.config, self._num_classes)
         self._spoken.words = error or f"{words} {listed} {watch_for} {network}"
-        content = explain_settings(self.config, self._shown, self._fixed, listed)
+        content = explain_settings(
+            self.config, self._shown, self._fixed, listed, is_repeat=self.is_repeat
+        )
         self._help.value = popover("?", "About the settings", content, self._help)
         self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
@@ -214,7 +218,9 @@ class HyperparameterPanel(Panel):
 
     def _find_waiting(self) -> list[str]:
         """Return the settings that wait for Reset, in words."""
-        run_config = (self.run_config or self.config).with_live_settings(self.config)
+        run_config = self.run_config or self.config
+        if not self.is_repeat:
+            run_config = run_config.with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
         return [words[name] for name in words if words[name] != run_words[name]]
 

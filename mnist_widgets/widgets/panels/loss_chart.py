@@ -16,14 +16,15 @@ from mnist_widgets.rendering.curves.curves import NO_POINTS
 from mnist_widgets.rendering.curves.quantities import LOSS, QUANTITIES, Quantity
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, Points
 from mnist_widgets.rendering.static_views import StaticView, join_views, tabulate_epochs
+from mnist_widgets.runs.repeats import Repeat
 from mnist_widgets.training.history import ACCURACIES, History
 from mnist_widgets.training.reports import BatchReport, EpochReport
 from mnist_widgets.training.trainer import Callback, Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.controls import dropdown
-from mnist_widgets.widgets.parts.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.parts.figures import DataAxis, build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
+from mnist_widgets.widgets.parts.runs.earlier_runs import EarlierRuns
 from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class LossChart(ChartPanel, Callback):
         quantity: str = "loss",
     ) -> None:
         self.history, self._is_trainers = History(), False
+        self._repeat: Repeat | None = None
         self._drawn, self._curves = LOSS, LOSS.read(self.history)
         self._figure = self._build_figure()
         self._key = HTML()
@@ -99,15 +101,24 @@ class LossChart(ChartPanel, Callback):
         self._own_history().add_epoch(float(train_loss), metrics)
         scheduler.schedule(self.redraw)
 
-    def show_runs(self, runs: Sequence[tuple[str, History]], label: str = "") -> None:
+    def show_runs(
+        self,
+        runs: Sequence[tuple[str, History | Repeat]],
+        label: str = "",
+        repeat: Repeat | None = None,
+    ) -> None:
         """Draw the smoothed losses or test accuracies of earlier runs as thin lines, too.
 
+        Of a repeat, this draws the median and the range of the test losses or test accuracies.
+
         Args:
-            runs: a label and the history of each; the last four are drawn. An empty list removes
-                the lines drawn before.
+            runs: a label and the history of each, or the repeat; the last four are drawn. An empty
+                list removes the lines drawn before.
             label: names the present run in the key, such as `lr 0.1`.
+            repeat: the one that the present run belongs to.
         """
-        self._earlier_runs.show(runs, label)
+        self._repeat = repeat
+        self._earlier_runs.show(runs, label, repeat)
         scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
@@ -135,19 +146,19 @@ class LossChart(ChartPanel, Callback):
     def to_png(self) -> bytes:
         """Return the curves without earlier runs as a PNG, dark on white."""
         curves = self._shown.read(self.history, self.smoothing, self.log_scale)
-        return self._shown.draw(curves)
+        return self._shown.draw(curves, self._repeat, self.log_scale)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the numbers shown.
 
         For the loss a row for each batch, with the epoch's metrics at the last of each epoch; for
-        the accuracies a row for each epoch.
+        the accuracies a row for each epoch. In a repeat, with the tests of all its finished runs.
         """
-        return self._shown.tabulate(self.history)
+        return self._shown.tabulate_all(self.history, self._repeat)
 
     def static_view(self) -> StaticView:
         """Return the curve, a sentence about it and the last epochs, without earlier runs."""
-        curve = self._shown.render(self.history, self.smoothing, self.log_scale)
+        curve = self._shown.render(self.history, self.smoothing, self.log_scale, self._repeat)
         epochs = tabulate_epochs(self.history, max_epochs=10)
         return join_views([curve, epochs]) if self.history.num_epochs else curve
 
@@ -168,7 +179,8 @@ class LossChart(ChartPanel, Callback):
         self._show_points(self._batches, curves.batches)
         for name, mark in self._epochs.items():
             self._show_points(mark, curves.epochs.get(name, NO_POINTS))
-        self._show_caption(quantity.describe(curves), is_news=not curves.is_empty)
+        words = quantity.describe_all(curves, self._repeat)
+        self._show_caption(words, is_news=not curves.is_empty)
         self.mark_static_view_stale()
 
     @property
@@ -176,7 +188,7 @@ class LossChart(ChartPanel, Callback):
         return QUANTITIES[self.quantity]
 
     def _write_table(self) -> str:
-        return self._shown.tabulate_page(self.history, self.smoothing).html
+        return self._shown.render_table(self.history, self.smoothing, self._repeat).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
@@ -208,7 +220,12 @@ class LossChart(ChartPanel, Callback):
         )
         self._epochs = {"mean": means, "train": train, "test": test}
         return build_figure(
-            [self._earlier_runs.mark, self._batches, *self._epochs.values()],
+            [
+                self._earlier_runs.bands,
+                self._earlier_runs.mark,
+                self._batches,
+                *self._epochs.values(),
+            ],
             [self._x_axis.axis, self._y_axis.axis],
             {"top": 12, "bottom": 42, "left": 60, "right": 18},
             _HEIGHT_PX,

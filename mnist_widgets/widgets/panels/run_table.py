@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
 from mnist_widgets.rendering.captions import format_duration
+from mnist_widgets.rendering.curves.repeat_sentences import compare_repeats, describe_range
 from mnist_widgets.rendering.session_captions import describe_expectation
 from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.runs.repeats import name_seeds
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
 from mnist_widgets.training.history import TEST_ACCURACY
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -28,7 +30,7 @@ def _write_time(run: Run) -> str:
 
 
 def _write_gap(run: Run) -> str:
-    gap = run.history.accuracy_gap
+    gap = run.outcome.accuracy_gap
     return "" if gap is None else f"{gap:.1f} points"
 
 
@@ -37,7 +39,7 @@ _Columns: TypeAlias = dict[str, Callable[[Run], str]]
 _COLUMNS: _Columns = {
     "Best accuracy": _write_accuracy,
     _GAP: _write_gap,
-    "Epochs": lambda run: f"{run.history.num_epochs}",
+    "Epochs": lambda run: f"{run.outcome.num_epochs}",
     "Time": _write_time,
 }
 """The columns after the settings: their headings, and what they say of a run."""
@@ -63,11 +65,14 @@ class RunTable(Panel):
         RunTable(log)
         ```
 
+    A repeat with several seeds is one row.
+
     Args:
         log: the runs.
+        above: widgets above the table, which it closes with itself.
     """
 
-    def __init__(self, log: RunLog) -> None:
+    def __init__(self, log: RunLog, above: Sequence[Widget] = ()) -> None:
         self.run_log = log
         first = _Row()
         self._rows = [first, *(_Row(like=first) for _ in range(MAX_RUNS - 1))]
@@ -77,7 +82,7 @@ class RunTable(Panel):
         self._header = [HTML("Shown"), HTML()]
         self._grid = GridBox().add_class("mw-runs")
         self._caption = text_line("mw-caption")
-        super().__init__("mw-run-table", [self._grid, self._caption])
+        super().__init__("mw-run-table", [*above, self._grid, self._caption])
         self._parts_off_page = [*self._header, *(part for row in self._rows for part in row.parts)]
         self.redraw()
         log.add_listener(self.schedule_redraw)
@@ -97,6 +102,7 @@ class RunTable(Panel):
             _describe_in_words(run, label, columns)
             for run, label in zip(runs, describe_runs(runs), strict=True)
         ]
+        lines += compare_repeats(runs)
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         return StaticView("\n".join(lines), f"<ul>{items}</ul>")
 
@@ -113,7 +119,8 @@ class RunTable(Panel):
             row.text.value = _describe(run, label, columns, is_best=run.best_accuracy == best)
         header = self._header if rows else []
         self._grid.children = [*header, *(part for row in rows for part in row.parts)]
-        self._caption.value = _describe_all(runs)
+        comparisons = "".join(f"<p>{html.escape(line)}</p>" for line in compare_repeats(runs))
+        self._caption.value = f"{comparisons}{_describe_all(runs)}"
         self.mark_static_view_stale()
 
     def _assign_rows(self, runs: Sequence[Run]) -> None:
@@ -165,7 +172,7 @@ class _Row:
 
 def _choose_columns(runs: Sequence[Run]) -> _Columns:
     """Return the columns with something in them."""
-    has_gap = any(run.history.accuracy_gap is not None for run in runs)
+    has_gap = any(run.outcome.accuracy_gap is not None for run in runs)
     return {name: write for name, write in _COLUMNS.items() if has_gap or name != _GAP}
 
 
@@ -184,8 +191,8 @@ def _describe(run: Run, label: str, columns: _Columns, is_best: bool) -> str:
     settings = html.escape(_write_settings(run))
     if label != f"run {run.number}":
         settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
-    if expectation := _describe_expectation(run):
-        settings += f'<em class="mw-run-expectation">{expectation}</em>'
+    for remark in _list_remarks(run):
+        settings += f'<em class="mw-run-remark">{html.escape(remark)}</em>'
     cells = {heading: write(run) for heading, write in columns.items()}
     if is_best:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
@@ -203,20 +210,26 @@ def _describe_in_words(run: Run, label: str, columns: _Columns) -> str:
     name = f"Run {run.number}" if label == f"run {run.number}" else f"Run {run.number}: {label}"
     cells = {heading.lower(): write(run) for heading, write in columns.items()}
     words = ", ".join(f"{heading} {cell}" for heading, cell in cells.items() if cell)
-    expectation = _describe_expectation(run)
-    return f"{name} ({_write_settings(run)}); {words}{expectation and f'. {expectation}'}"
+    return ". ".join([f"{name} ({_write_settings(run)}); {words}", *_list_remarks(run)])
 
 
-def _describe_expectation(run: Run) -> str:
-    """Return what was expected of a run beside what came; "" as long as nothing came."""
-    is_evaluated = run.history.find_last(TEST_ACCURACY) is not None
-    return describe_expectation(run.expected_accuracy, run.history) if is_evaluated else ""
+def _list_remarks(run: Run) -> list[str]:
+    """Return what is said of a repeat, and what was expected of a run beside what came."""
+    remarks = []
+    if run.repeat is not None:
+        remarks.append(f"The numbers are medians. {describe_range(run.repeat)}")
+        if not run.repeat.histories:
+            remarks = [describe_range(run.repeat)]
+    if run.expected_accuracy is not None and run.outcome.find_last(TEST_ACCURACY) is not None:
+        remarks.append(describe_expectation(run.expected_accuracy, run.outcome))
+    return remarks
 
 
 def _write_settings(run: Run) -> str:
     settings = "your own model" if run.config is None else run.config.to_string()
-    is_changed = len(run.learning_rates) > 1
-    return f"{settings} ({run.to_words()['learning_rate']})" if is_changed else settings
+    notes = [run.to_words()["learning_rate"]] if len(run.learning_rates) > 1 else []
+    notes += [] if run.repeat is None else [name_seeds(run.repeat.seeds)]
+    return f"{settings} ({', '.join(notes)})" if notes else settings
 
 
 def _describe_all(runs: Sequence[Run]) -> str:

@@ -162,10 +162,10 @@ class TrainingPanel(SessionPanel):
         actions: dict[Action, tuple[str, Callable[[], None]]] = {
             "start": (
                 "Train for as many epochs as the field says",
-                lambda: self._begin(session.start),
+                lambda: self.begin(session.start),
             ),
             "pause": ("Pause after this batch, or resume", self._pause_or_resume),
-            "step": ("Train exactly one batch", lambda: self._begin(session.step)),
+            "step": ("Train exactly one batch", lambda: self.begin(session.step)),
             "stop": ("End this training; what was learnt stays", session.stop),
             "reset": ("Stop, and begin again from the first weights", session.reset),
         }
@@ -194,8 +194,8 @@ class TrainingPanel(SessionPanel):
         )
         self._spoken = LiveRegion()
 
-    def _begin(self, action: Callable[[int], None]) -> None:
-        """Start or step; keep what is expected if that begins a run or trains one on."""
+    def begin(self, action: Callable[[int], None]) -> None:
+        """Call `action` with the number of epochs; first keep what is expected of a run."""
         if self._guess is not None and self.session.can("start"):
             self.expected_accuracy = self._guess.read()
         action(self._epochs.value)

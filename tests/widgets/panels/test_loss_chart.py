@@ -16,8 +16,8 @@ from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.rendering.captions import format_loss
 from mnist_widgets.rendering.curves.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
-from mnist_widgets.widgets.parts.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.parts.number_field import NumberField
+from mnist_widgets.widgets.parts.runs.earlier_runs import MAX_POINTS as EARLIER_POINTS
 from mnist_widgets.widgets.redraws import scheduler
 
 

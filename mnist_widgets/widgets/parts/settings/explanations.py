@@ -12,7 +12,12 @@ _NEW_RUN = "A new run uses the settings shown: press Start; after a run, Reset a
 
 
 def explain_settings(
-    config: RunConfig, shown: Sequence[Setting], fixed: Collection[str], waiting: str
+    config: RunConfig,
+    shown: Sequence[Setting],
+    fixed: Collection[str],
+    waiting: str,
+    *,
+    is_repeat: bool = False,
 ) -> str:
     """Return the effect of a change and the meaning of each setting, as HTML.
 
@@ -21,6 +26,7 @@ def explain_settings(
         shown: rows of the table, those to explain.
         fixed: names of the settings that cannot be changed.
         waiting: the settings that wait for Reset, in words.
+        is_repeat: whether the current run is a repeat, which takes no change at all.
     """
     entries = [
         f"<dt>{html.escape(setting.label)}</dt>"
@@ -28,17 +34,18 @@ def explain_settings(
         f"{' Locked.' * (setting.name in fixed)}</dd>"
         for setting in shown
     ]
-    effect = _describe_effect([setting for setting in shown if setting.name not in fixed])
+    free = [setting for setting in shown if setting.name not in fixed]
+    effect = _describe_effect(free, is_repeat)
     if waiting:
         effect += f" Waiting for it: {html.escape(waiting)}."
     return f"<p>{effect}</p><dl>{''.join(entries)}</dl>"
 
 
-def _describe_effect(free: Sequence[Setting]) -> str:
+def _describe_effect(free: Sequence[Setting], is_repeat: bool) -> str:
     if not free:
         return "These settings are fixed in this lesson."
     live = [setting.label.lower() for setting in free if setting.is_live]
-    if not live:
+    if not live or is_repeat:
         return f"{_NEW_RUN} Changes during a run, or after it, wait for the next Reset."
     return (
         f"{_NEW_RUN} During a run, and after it, a new {' and a new '.join(live)} applies from "

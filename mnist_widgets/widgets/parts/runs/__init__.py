@@ -1,0 +1,1 @@
+"""What the panels show of several runs: lines in the chart, and the button that repeats a run."""

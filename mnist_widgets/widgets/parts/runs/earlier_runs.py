@@ -1,0 +1,177 @@
+"""Earlier runs and repeats in a loss chart: a line for each, and a key with their names."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from bqplot import Lines
+from ipywidgets import HTML
+
+from mnist_widgets.rendering.confusion_captions import write_share
+from mnist_widgets.rendering.curves.curves import Curves
+from mnist_widgets.rendering.curves.quantities import LOSS, Quantity
+from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds
+from mnist_widgets.rendering.curves.series import Points
+from mnist_widgets.runs.repeats import Repeat
+from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, RunLog, name_runs
+from mnist_widgets.training.history import History
+from mnist_widgets.widgets.parts.figures import DataAxis
+
+MAX_POINTS = 250
+"""Points of one line: enough for its shape, and four cost no more than the present run."""
+
+
+class EarlierRuns:
+    """The lines of earlier runs. A run keeps its colour and its dashes as long as it is shown.
+
+    The line of a repeat is its median, in a band from the least to the greatest value.
+
+    The style sheet defines colours and dashes as `--mw-run-0` to `--mw-run-3`.
+
+    Args:
+        scales: of the chart that the lines belong to.
+
+    Attributes:
+        mark: the lines.
+        bands: the mark of the bands, behind the lines.
+        key: names them and the present run.
+        lines: the points of all lines and of the edges of the bands, none of them empty.
+    """
+
+    def __init__(self, scales: Mapping[str, object]) -> None:
+        self.bands = Lines(scales=scales, stroke_width=1, fill="inside")
+        self.mark = Lines(scales=scales, stroke_width=1.6)
+        self.key = HTML()
+        self.lines: list[Points] = []
+        self._runs: tuple[tuple[str, History | Repeat], ...] = ()
+        self._label = ""
+        self._repeat: Repeat | None = None
+        self._quantity = LOSS
+        self._present: RepeatSeries | None = None
+        self._shown: list[tuple[str, Curves | RepeatSeries]] = []  # with their colours
+        self._slots: dict[int, Curves | RepeatSeries] = {}  # by the number of the colour
+
+    def show(
+        self,
+        runs: Sequence[tuple[str, History | Repeat]],
+        label: str,
+        repeat: Repeat | None = None,
+    ) -> None:
+        """Draw these runs from the next `update` on; the last four if there are more.
+
+        Args:
+            runs: a label and the history of each, or the repeat.
+            label: of the present run.
+            repeat: the one that the present run belongs to.
+        """
+        self._runs, self._label = tuple(runs)[-MAX_EARLIER_SHOWN:], label
+        self._repeat = repeat
+
+    def update(self, quantity: Quantity, smoothing: float, is_log: bool) -> None:
+        """Update the key and `lines`; `draw` then draws the lines.
+
+        Args:
+            quantity: what the chart shows.
+            smoothing: strength, as of the present run's line.
+            is_log: whether the losses are drawn on a logarithmic axis.
+        """
+        self._assign_slots(quantity)
+        self._present = None
+        if self._repeat is not None:
+            self._present = quantity.read_repeat(self._repeat, is_log, MAX_POINTS)
+        shown = [(f"var(--mw-run-{slot})", line) for slot, line in sorted(self._slots.items())]
+        for _, line in shown:
+            line.update(line.history, smoothing, is_log)  # type: ignore[arg-type]
+        if self._present is not None:
+            shown.append(("var(--mw-seeds)", self._present))
+        self.key.value = self._write_key()
+        self._shown = [(color, line) for color, line in shown if len(line.main[0])]
+        self.lines = []
+        for _, line in self._shown:
+            self.lines += line.lines if isinstance(line, RepeatSeries) else [line.main]
+
+    def draw(self, x_axis: DataAxis, y_axis: DataAxis) -> None:
+        """Draw the lines on these axes."""
+        bands = [(color, line.outline) for color, line in self._repeats]
+        lines = [(color, line.main) for color, line in self._shown]
+        for mark, shown in ((self.bands, bands), (self.mark, lines)):
+            num_points = max((len(values) for _, (_, values) in shown), default=0)
+            # one array for all lines, and two points at least: a run of one batch becomes a dot
+            padded = [
+                [np.pad(values, (0, num_points + 1 - len(values)), mode="edge") for values in line]
+                for _, line in shown
+            ]
+            positions, values = np.stack(padded, axis=1) if padded else np.zeros((2, 0))
+            with mark.hold_sync():  # which sends nothing if nothing has changed
+                mark.x, mark.y = x_axis.place(positions), y_axis.place(values)
+                mark.colors = [color for color, _ in shown] or mark.colors
+
+    @property
+    def _repeats(self) -> list[tuple[str, RepeatSeries]]:
+        return [(color, line) for color, line in self._shown if isinstance(line, RepeatSeries)]
+
+    def _assign_slots(self, quantity: Quantity) -> None:
+        if quantity is not self._quantity:
+            self._quantity = quantity
+            self._slots = {slot: self._read(line.history) for slot, line in self._slots.items()}
+        # by identity: two histories may hold the same numbers
+        ids = {id(history) for _, history in self._runs}
+        self._slots = {slot: line for slot, line in self._slots.items() if id(line.history) in ids}
+        for _, history in self._runs:
+            if id(history) not in self._find_slots():
+                free = next(slot for slot in range(MAX_EARLIER_SHOWN) if slot not in self._slots)
+                self._slots[free] = self._read(history)
+
+    def _read(self, history: History | Repeat) -> Curves | RepeatSeries:
+        if isinstance(history, Repeat):
+            return self._quantity.read_repeat(history, max_points=MAX_POINTS)
+        return self._quantity.read(history, max_points=MAX_POINTS)
+
+    def _find_slots(self) -> dict[int, int]:
+        return {id(series.history): slot for slot, series in self._slots.items()}
+
+    def _write_key(self) -> str:
+        if not self._runs and (self._present is None or self._present.is_empty):
+            return ""
+        slots = self._find_slots()
+        entries: list[tuple[str, str, object]] = [
+            (f"--mw-run-{slots[id(run)]}", label, run) for label, run in self._runs
+        ]
+        if self._present is not None and not self._present.is_empty:
+            repeat = self._present.history
+            words = f"{count_seeds(repeat)}, {self._quantity.spread_words}: median and range"
+            entries.append(("--mw-seeds", words, repeat))
+        words = self._quantity.main_words
+        label = f"{self._label} ({words})" if self._label else words
+        entries.append((f"--mw-{self._quantity.main}", label, None))
+        spans = []
+        for color, label, run in entries:
+            band = _BAND.format(color) if isinstance(run, Repeat) else ""
+            spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
+        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}</div>'
+
+
+_BAND = '<rect x="2" y="1" width="36" height="10" style="stroke: var({0}); fill: var({0})"/>'
+_SAMPLE = (
+    '<svg width="40" height="12" aria-hidden="true">{0}<line x1="2" y1="6" x2="38" y2="6" '
+    'style="stroke: var({1})"/></svg>'
+)
+
+
+def list_runs(log: RunLog) -> tuple[list[tuple[str, History | Repeat]], str, Repeat | None]:
+    """Return what `LossChart.show_runs` takes: the earlier runs shown, and the current one."""
+    current, names = log.current, name_runs(log.runs)
+    for run in log.runs:
+        if run.number in names and (best := run.best_accuracy) is not None:
+            median = "median " if run.repeat is not None else ""
+            names[run.number] += f", best epoch's {median}test accuracy {write_share(best)}"
+    earlier = [
+        (names[run.number], run.repeat or run.history)
+        for run in log.earlier_shown
+        if run.number in names
+    ]
+    if current is None:
+        return earlier, "", None
+    return earlier, names.get(current.number, ""), current.repeat
