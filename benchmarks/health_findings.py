@@ -27,7 +27,7 @@ from mnist_widgets import (
     load_mnist,
     train_step,
 )
-from mnist_widgets.runs.settings import squared_error
+from mnist_widgets.runs.choices import squared_error
 
 # isort: split
 import torch  # after the kit, which sets the number of its threads

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from mnist_widgets.data.augmentation import Transform, apply_transform, name_transform
+from mnist_widgets.data.digit_checks import check_images, check_labels
 from mnist_widgets.data.tensors import (
     ArrayLike,
-    check_label_range,
     to_class_labels,
     to_class_names,
     to_images,
@@ -40,7 +40,7 @@ def to_inputs(images: ArrayLike) -> Tensor:
     pixels = to_images(images)
     if pixels.ndim == 2:
         pixels = pixels.unsqueeze(0)
-    _check_images(pixels)
+    check_images(pixels)
     return pixels.unsqueeze(1).to(torch.float32).mul_(1 / 255)
 
 
@@ -59,6 +59,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         labels: int64 (N,), each an index into `class_names`.
         class_names: The meaning of the labels.
         name: The name of the set on screen.
+        original_labels: int64 (N,), the labels before `with_wrong_labels`; else `labels`.
     """
 
     def __init__(
@@ -80,8 +81,9 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         self.labels = to_class_labels(labels)
         self.class_names = to_class_names(class_names)
         self.name = name
-        _check_images(self.images)
-        _check_labels(self.labels, len(self.images), len(self.class_names))
+        check_images(self.images)
+        check_labels(self.labels, len(self.images), len(self.class_names))
+        self.original_labels = self.labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -93,6 +95,57 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
 
     def __repr__(self) -> str:
         return f"<DigitSet {self.name}: {len(self):,} images, {len(self.class_names)} classes>"
+
+    def sample(self, num_images: int, seed: int = 0) -> DigitSet:
+        """Return a new set of some of the images, drawn at random without repetition.
+
+        The same seed draws the same images, and more of them for a larger `num_images`. Torch's
+        global random generator is not used.
+
+        Raises:
+            ValueError: `num_images` is not a whole number from 1 to the number of images.
+        """
+        if type(num_images) is not int or not 1 <= num_images <= len(self):
+            raise ValueError(
+                f"A sample of {num_images!r} images cannot be drawn: {self.name} has {len(self):,} "
+                f"images here. Choose a whole number from 1 to {len(self):,}."
+            )
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        chosen = order[:num_images]
+        drawn = DigitSet(self.images[chosen], self.labels[chosen], self.class_names, self.name)
+        drawn.original_labels = self.original_labels[chosen]
+        return drawn
+
+    def with_wrong_labels(self, share: float, seed: int = 0) -> DigitSet:
+        """Return a new set in which some labels are wrong; each wrong one is another class.
+
+        All other classes are equally likely. `set.labels != set.original_labels` tells which are
+        wrong. The same seed gives the same labels; torch's global random generator is not used.
+
+        Example:
+            >>> noisy = train_set.sample(500).with_wrong_labels(0.2)  # 100 wrong labels
+
+        Args:
+            share: The part of the labels to change, 0 to 1, rounded to whole labels.
+            seed: Of the random numbers that choose the images and their labels.
+
+        Raises:
+            ValueError: `share` is not between 0 and 1, or there is only one class.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"The share of wrong labels must be from 0 to 1, not {share!r}.")
+        num_classes = len(self.class_names)
+        if share and num_classes < 2:
+            raise ValueError("A wrong label needs a second class, but this set has only one.")
+        generator = torch.Generator().manual_seed(seed)
+        num_wrong = round(share * len(self))
+        chosen = torch.randperm(len(self), generator=generator)[:num_wrong]
+        steps = torch.randint(1, max(num_classes, 2), (num_wrong,), generator=generator)
+        labels = self.labels.clone()
+        labels[chosen] = (labels[chosen] + steps) % num_classes
+        changed = DigitSet(self.images, labels, self.class_names, self.name)
+        changed.original_labels = self.original_labels
+        return changed
 
     def batches(
         self,
@@ -219,41 +272,3 @@ def _shorten(names: tuple[str, ...]) -> tuple[str, ...]:
     """Shorten names such as "0 - zero" to "0" if this keeps them different."""
     short_names = tuple(name.partition(" - ")[0] for name in names)
     return short_names if len({*short_names}) == len(names) else names
-
-
-def _check_images(images: Tensor) -> None:
-    if images.dtype == torch.uint8 and images.shape[1:] == (28, 28):
-        return
-    raise ValueError(
-        f"The images are {images.dtype} of shape {tuple(images.shape)}; they must be a tensor, an "
-        f"array or a list of torch.uint8 of shape (N, 28, 28).{_suggest_conversion(images)}"
-    )
-
-
-def _suggest_conversion(images: Tensor) -> str:
-    """Return a sentence with the code that makes these images uint8 (N, 28, 28), if it is known."""
-    code = "torch.as_tensor(images)"
-    if images.shape[1:] == (1, 28, 28):
-        code += ".squeeze(1)"
-    elif images.shape[1:] != (28, 28):
-        return ""
-    if images.dtype != torch.uint8:
-        if images.is_complex() or images.numel() == 0 or images.min() < 0 or images.max() > 255:
-            return " Scale their values to 0 to 255."
-        if images.is_floating_point():
-            code = f"({code} * 255).round()" if images.max() <= 1 else f"{code}.round()"
-        code += ".to(torch.uint8)"
-    return f" Convert them with {code}."
-
-
-def _check_labels(labels: Tensor, num_images: int, num_classes: int) -> None:
-    if labels.ndim != 1:
-        raise ValueError(
-            f"The labels are {labels.dtype} of shape {tuple(labels.shape)}; they must be a tensor, "
-            "an array or a list of shape (N,)."
-        )
-    if num_images == 0:
-        raise ValueError("There are no images; a DigitSet needs at least one.")
-    if len(labels) != num_images:
-        raise ValueError(f"There are {num_images:,} images but {len(labels):,} labels.")
-    check_label_range(labels, num_classes)

@@ -28,8 +28,8 @@ from mnist_widgets.rendering.static_views import (
     render_confusion,
     tabulate_epochs,
 )
+from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.settings import format_number
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
 
+from mnist_widgets.data.augmentation import augment
 from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS
 from mnist_widgets.runs.run_code import write_code
+from mnist_widgets.runs.schedules import Schedule
 from mnist_widgets.runs.seeding import SeedRun, seeded
-from mnist_widgets.runs.settings import LOSSES, OPTIMIZERS, SETTINGS, TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED, SETTINGS, TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.models import SimpleNet
+from mnist_widgets.training.models import NETWORKS
 from mnist_widgets.training.trainer import Callback, Trainer, TrainStep
 from mnist_widgets.training.trainer import train_step as usual_train_step
 
@@ -28,16 +30,26 @@ class RunConfig:
     Example:
         >>> config = RunConfig(optimizer="sgd", learning_rate=0.1)
         >>> config.to_string()
-        'sgd lr=0.1 batch=512 hidden=512 loss=cross-entropy seed=0'
+        'sgd lr=0.1 batch=512 hidden=512 loss=cross-entropy seed=0 decay=0 schedule=constant
+        network=one-hidden dropout=0 images=all noise=0 augment=no'  # one line
         >>> trainer = config.build(*load_bundled_digits())
 
     Attributes:
         optimizer: such as `sgd`.
         learning_rate: how far each update moves the weights.
         batch_size: images in a batch.
-        hidden_units: width of the hidden layer.
+        hidden_units: width of each hidden layer.
         loss: such as `cross-entropy`.
-        seed: of the weights, of the order of the images, and of what the training draws.
+        seed: of the weights, of the order of the images, of what the training draws, and of
+            `train_images` and `label_noise`.
+        weight_decay: pulls the weights towards 0; by default what is usual for the optimizer, 0.01
+            for AdamW and else 0. In AdamW it is apart from the gradients, else a part of them (L2).
+        schedule: `constant`, `cosine` or `step`, how the learning rate falls.
+        network: `linear`, `one-hidden`, `two-hidden` or `convolutional`.
+        dropout: share of the units switched off after each hidden layer.
+        train_images: how many to train on; None for all.
+        label_noise: share of the training labels that are wrong.
+        augment: whether training images are shifted, turned and scaled a little.
 
     Raises:
         ValueError: if a setting is not allowed; the message names it and the allowed values.
@@ -49,8 +61,17 @@ class RunConfig:
     hidden_units: int = 512
     loss: str = "cross-entropy"
     seed: int = 0
+    weight_decay: float = cast(float, None)
+    schedule: str = "constant"
+    network: str = "one-hidden"
+    dropout: float = 0.0
+    train_images: int | None = None
+    label_noise: float = 0.0
+    augment: bool = False
 
     def __post_init__(self) -> None:
+        if cast(object, self.weight_decay) is None and self.optimizer in OPTIMIZERS:
+            object.__setattr__(self, "weight_decay", OPTIMIZERS[self.optimizer].usual_decay)
         for setting in SETTINGS:
             value = setting.check(getattr(self, setting.name))
             object.__setattr__(self, setting.name, value)
@@ -82,7 +103,17 @@ class RunConfig:
             if setting.name in values:
                 raise ValueError(f"{setting.label} is set twice, the second time by {word!r}.")
             values[setting.name] = setting.read(value)
-        return replace(defaults or cls(), **values)
+        return (defaults or cls()).with_values(**values)
+
+    def with_values(self, **values: Any) -> RunConfig:  # noqa: ANN401 - as the fields
+        """Return these settings with other values, by their names.
+
+        A weight decay that is usual for the optimizer becomes that of a new optimizer, unless
+        `values` holds one.
+        """
+        if self.weight_decay == OPTIMIZERS[self.optimizer].usual_decay and "optimizer" in values:
+            values.setdefault("weight_decay", None)
+        return replace(self, **values)
 
     def to_string(self) -> str:
         """Return the settings as one short line, exact to the last digit."""
@@ -138,23 +169,39 @@ class RunConfig:
             callbacks: called in this order.
             device: where to train; by default the best of this machine.
         """
-        num_pixels = train_set.images[0].numel()
+        images = self.choose_images(train_set)
         with seeded(self.seed):
-            model: nn.Module = SimpleNet(
-                num_pixels, len(train_set.class_names), hidden_units=self.hidden_units
-            )
-        loss = LOSSES[self.loss]
-        if loss.needs_log_softmax:
-            model = nn.Sequential(model, nn.LogSoftmax(dim=1))
+            build = NETWORKS[self.network]
+            model = build(len(images.class_names), self.hidden_units, self.dropout)
+        loss_fn = LOSSES[self.loss].loss_fn
         order = torch.Generator().manual_seed(self.seed)
+        transform = augment if self.augment else None
+        seen = images.sample(min(MAX_TRAIN_EVALUATED, len(images)), self.seed)
+        optimizer = OPTIMIZERS[self.optimizer]
+        schedules = [] if self.schedule == "constant" else [Schedule(self.schedule)]
         trainer = Trainer(
             model,
-            loss.loss_fn,
-            OPTIMIZERS[self.optimizer].build(model.parameters(), self.learning_rate),
-            train_set.batches(self.batch_size, shuffle=True, generator=order),
-            evaluator=Evaluator(test_set.batches(TEST_BATCH_SIZE), loss.loss_fn),
-            callbacks=[SeedRun(self.seed, order), *callbacks],
+            loss_fn,
+            optimizer.build(model.parameters(), self.learning_rate, self.weight_decay),
+            images.batches(self.batch_size, shuffle=True, generator=order, transform=transform),
+            evaluator=Evaluator(
+                test_set.batches(TEST_BATCH_SIZE), loss_fn, seen.batches(TEST_BATCH_SIZE)
+            ),
+            callbacks=[SeedRun(self.seed, order), *schedules, *callbacks],
             device=device,
         )
         trainer.config = self
         return trainer
+
+    def choose_images(self, train_set: DigitSet) -> DigitSet:
+        """Return the images to train on, some of them with wrong labels if the settings say so.
+
+        Raises:
+            ValueError: `train_images` is more than there are.
+        """
+        images = train_set
+        if self.train_images is not None:
+            images = images.sample(self.train_images, self.seed)
+        if self.label_noise:
+            images = images.with_wrong_labels(self.label_noise, self.seed)
+        return images

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.settings import SETTINGS, format_number
+from mnist_widgets.runs.schedules import read_rate
+from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.system.listeners import HasListeners
 from mnist_widgets.training.history import TEST_ACCURACY, History
 from mnist_widgets.training.reports import BatchReport, EpochReport
@@ -192,7 +194,7 @@ class _Recorder(Callback):
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:
         """Begin the run with its first batch; add the time, and a learning rate that is new."""
-        rate = float(trainer.optimizer.param_groups[0]["lr"])
+        rate = read_rate(trainer.optimizer)
         if self._run is None or self._run.history is not trainer.history:
             config = trainer.config if isinstance(trainer.config, RunConfig) else None
             # the learning rate may have been changed since the trainer was built

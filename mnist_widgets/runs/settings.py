@@ -8,17 +8,27 @@ setting needs a row in `SETTINGS`, a field of `RunConfig`, and its effect in `Ru
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import Optimizer
+from mnist_widgets.runs.choices import (
+    AUGMENTATIONS,
+    LOSSES,
+    NETWORKS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Choice,
+    format_number,
+    read_number,
+)
 
+Value: TypeAlias = float | str | None
+"""A value of a setting; a bool is an int."""
+
+MAX_TRAIN_EVALUATED = 5_000
+"""At most so many of the training images give the training accuracy, to save time."""
 TEST_BATCH_SIZE = 512
 """Images in a batch of the evaluator: fixed, because it changes no result."""
 
@@ -29,110 +39,6 @@ def default_batch_size(num_images: int) -> int:
     With 512 an epoch of the 1,438 bundled digits would have only three updates.
     """
     return 512 if num_images > 10_000 else 32
-
-
-def squared_error(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-    """Return the mean squared error of the probabilities, measured against one-hot targets.
-
-    The softmax is part of the loss, as in cross-entropy: the network's outputs are raw scores with
-    each loss function.
-
-    Args:
-        logits: (B, C), raw scores.
-        labels: int64 (B,).
-        reduction: as for `nn.MSELoss`.
-    """
-    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    return functional.mse_loss(logits.softmax(dim=1), targets, reduction=reduction)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One value of a setting that is chosen from a list.
-
-    Attributes:
-        label: its name on screen, as within a sentence.
-        explanation: what it does, in one line.
-    """
-
-    label: str
-    explanation: str
-
-
-@dataclass(frozen=True)
-class OptimizerChoice(Choice):
-    """An optimizer.
-
-    Attributes:
-        class_name: its class in `torch.optim`.
-        options: arguments of the class beside parameters and learning rate.
-    """
-
-    class_name: str
-    options: Mapping[str, float] = field(default_factory=dict)
-
-    def build(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> Optimizer:
-        """Return the optimizer of these parameters."""
-        make: Callable[..., Optimizer] = getattr(torch.optim, self.class_name)
-        return make(parameters, lr=learning_rate, **self.options)
-
-    def to_code(self, learning_rate: float) -> str:
-        """Return the expression that builds the optimizer of a `model`."""
-        options = "".join(f", {name}={value}" for name, value in self.options.items())
-        rate = format_number(learning_rate)
-        return f"torch.optim.{self.class_name}(model.parameters(), lr={rate}{options})"
-
-
-@dataclass(frozen=True)
-class LossChoice(Choice):
-    """A loss function.
-
-    Attributes:
-        loss_fn: takes outputs (B, C) and labels (B,).
-        code: the lines that define it as `loss_fn`.
-        needs_log_softmax: whether the network ends with a `LogSoftmax` for it.
-    """
-
-    loss_fn: Callable[[Tensor, Tensor], Tensor]
-    code: str
-    needs_log_softmax: bool = False
-
-
-OPTIMIZERS: Mapping[str, OptimizerChoice] = {
-    "sgd": OptimizerChoice("SGD", "Each step goes straight downhill.", "SGD"),
-    "momentum": OptimizerChoice(
-        "SGD with momentum", "Steps keep some of their last direction.", "SGD", {"momentum": 0.9}
-    ),
-    "rmsprop": OptimizerChoice("RMSprop", "Shorter steps where gradients are large.", "RMSprop"),
-    "adam": OptimizerChoice("Adam", "Momentum, and a step length per weight.", "Adam"),
-    "adamw": OptimizerChoice("AdamW", "Adam, which also keeps the weights small.", "AdamW"),
-}
-LOSSES: Mapping[str, LossChoice] = {
-    "cross-entropy": LossChoice(
-        "cross-entropy",
-        "Punishes confidence in wrong answers.",
-        nn.CrossEntropyLoss(),
-        "loss_fn = nn.CrossEntropyLoss()",
-    ),
-    "nll": LossChoice(
-        "NLL with LogSoftmax",
-        "Cross-entropy in two parts, same result.",
-        nn.NLLLoss(),
-        "loss_fn = nn.NLLLoss()",
-        needs_log_softmax=True,
-    ),
-    "mse": LossChoice(
-        "mean squared error",
-        "Squared error of the ten probabilities.",
-        squared_error,
-        """
-def loss_fn(logits, labels):
-    targets = nn.functional.one_hot(labels, logits.shape[1]).float()
-    return nn.functional.mse_loss(logits.softmax(dim=1), targets)
-
-""",
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,20 +56,29 @@ class Setting:
         tooltip: of its control; by default the range of the numbers.
         suggestions: numbers that the control offers in a list; without them it is a field.
         is_live: whether a change takes effect in a run that is under way.
-        is_rare: whether its control is folded away at first.
+        group: the name of its row among the controls that are folded away at first.
+        none: in text and on screen, the word for no number; empty if there must be one.
+        old_names: values that older texts hold, and what they stand for now.
     """
 
     name: str
     key: str
     label: str
-    choices: Mapping[str, Choice] = field(default_factory=dict)
+    choices: Mapping[Any, Choice] = field(default_factory=dict)
     limits: tuple[float, float] = (-math.inf, math.inf)
     words: str = "{}"
     explanation: str = ""
     tooltip: str = ""
     suggestions: tuple[int, ...] = ()
     is_live: bool = False
-    is_rare: bool = False
+    group: str = ""
+    none: str = ""
+    old_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether its control is folded away at first."""
+        return bool(self.group)
 
     @property
     def is_whole(self) -> bool:
@@ -174,9 +89,10 @@ class Setting:
     def range(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            return f"one of {', '.join(self.choices)}"
+            return f"one of {', '.join(map(str, self.choices))}"
         if self.is_whole:
-            return f"a whole number from {self.limits[0]:,} to {self.limits[1]:,}"
+            nothing = f"{self.none!r} or " * bool(self.none)
+            return f"{nothing}a whole number from {self.limits[0]:,} to {self.limits[1]:,}"
         return f"a number from {' to '.join(map(format_number, self.limits))}"
 
     def check(self, value: Any) -> Any:  # noqa: ANN401 - values are of several types
@@ -186,35 +102,46 @@ class Setting:
             ValueError: if it is not allowed; the message says what is.
         """
         if self.choices:
-            is_allowed = value in tuple(self.choices)
+            is_allowed = (type(value), value) in [(type(each), each) for each in self.choices]
+        elif value is None:
+            is_allowed = bool(self.none)
         else:
             is_number = isinstance(value, int if self.is_whole else (int, float))
             is_number &= not isinstance(value, bool)
             is_allowed = is_number and self.limits[0] <= value <= self.limits[1]
         if not is_allowed:
             raise ValueError(f"{self.label} must be {self.range}, not {value!r}.")
-        return value if self.choices or self.is_whole else float(value)
+        return value if self.choices or self.is_whole else float(value) + 0.0  # not -0.0
 
-    def read(self, text: str) -> float | str:
+    def read(self, text: str) -> Value:
         """Return the value that `text` stands for, not yet checked."""
+        text = self.old_names.get(text, text)
+        if self.none and text == self.none:
+            return None
+        if True in self.choices:
+            return {"yes": True, "no": False}.get(text, text)
         for read in () if self.choices else (int, read_number):
             with suppress(ValueError):
                 return read(text)
         return text
 
-    def to_text(self, value: float | str) -> str:
+    def to_text(self, value: Value) -> str:
         """Return a value as text without an exponent, exact to the last digit."""
+        if value is None:
+            return self.none
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         return value if isinstance(value, str) else format_number(value)
 
-    def to_words(self, value: float | str) -> str:
+    def to_words(self, value: Value) -> str:
         """Return a short label of a value, such as `lr 0.001` or `Adam`."""
-        if isinstance(value, str):
+        if self.choices:
             return self.choices[value].label
-        return self.words.format(format_number(value))
+        return self.words.format(self.to_text(value))
 
-    def explain(self, value: float | str) -> str:
+    def explain(self, value: Value) -> str:
         """Return a sentence about a value."""
-        return self.choices[value].explanation if isinstance(value, str) else self.explanation
+        return self.choices[value].explanation if self.choices else self.explanation
 
 
 SETTINGS = (
@@ -250,7 +177,7 @@ SETTINGS = (
         label="Hidden units",
         limits=(1, 4096),
         words="{} hidden units",
-        explanation="Width of the network's hidden layer.",
+        explanation="Width of each hidden layer.",
     ),
     Setting(
         name="loss",
@@ -258,7 +185,8 @@ SETTINGS = (
         label="Loss function",
         choices=LOSSES,
         tooltip="What the training minimizes",
-        is_rare=True,
+        group="Training",
+        old_names={"nll": "cross-entropy"},  # the same loss in two parts
     ),
     Setting(
         name="seed",
@@ -267,24 +195,70 @@ SETTINGS = (
         limits=(0, 2**31 - 1),
         words="seed {}",
         explanation="Same seed, same random numbers.",
-        is_rare=True,
+        group="Training",
+    ),
+    Setting(
+        name="weight_decay",
+        key="decay",
+        label="Weight decay",
+        limits=(0.0, 1.0),
+        words="weight decay {}",
+        explanation="Pulls the weights towards 0 in each update; AdamW usually has 0.01.",
+        group="Training",
+    ),
+    Setting(
+        name="schedule",
+        key="schedule",
+        label="Schedule",
+        choices=SCHEDULES,
+        tooltip="How the learning rate changes from epoch to epoch",
+        group="Training",
+    ),
+    Setting(
+        name="network",
+        key="network",
+        label="Network",
+        choices=NETWORKS,
+        tooltip="The layers of the network",
+        group="Network",
+    ),
+    Setting(
+        name="dropout",
+        key="dropout",
+        label="Dropout",
+        limits=(0.0, 0.95),
+        words="dropout {}",
+        explanation="Share of each hidden layer's units switched off, at random, in training.",
+        group="Network",
+    ),
+    Setting(
+        name="train_images",
+        key="images",
+        label="Training images",
+        limits=(1, 60_000),
+        words="{} training images",
+        explanation="How many images to train on, drawn with the seed.",
+        tooltip="How many images to train on",
+        suggestions=(100, 200, 500, 1000, 2000, 5000, 10_000, 20_000),
+        group="Data",
+        none="all",
+    ),
+    Setting(
+        name="label_noise",
+        key="noise",
+        label="Wrong labels",
+        limits=(0.0, 1.0),
+        words="wrong labels {}",
+        explanation="Share of the training labels that are wrong, drawn with the seed.",
+        group="Data",
+    ),
+    Setting(
+        name="augment",
+        key="augment",
+        label="Augmentation",
+        choices=AUGMENTATIONS,
+        tooltip="Whether to change the training images a little each time",
+        group="Data",
     ),
 )
 """All settings, in the order of the text and the panel; as text, the first one needs no key."""
-
-
-def format_number(number: float) -> str:
-    """Return a number exactly and without an exponent, such as `0.00001` or `10`."""
-    return np.format_float_positional(number, trim="-")
-
-
-def read_number(text: str) -> float:
-    """Return the number that a text writes, with a decimal point or a decimal comma.
-
-    Raises:
-        ValueError: if the text is not a number, or not a finite one.
-    """
-    number = float(text.replace(",", "."))
-    if not math.isfinite(number):
-        raise ValueError(f"{text!r} is not a finite number")
-    return number

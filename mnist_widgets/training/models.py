@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from torch import Tensor, nn
 
 
@@ -46,3 +48,68 @@ class SimpleNet(nn.Module):
         hidden = nn.functional.relu(self.linear1(self.flatten(images)))
         logits: Tensor = self.linear2(hidden)
         return logits
+
+
+def build_linear(num_classes: int, _hidden_units: int, _dropout: float) -> nn.Module:
+    """Return a network without a hidden layer: each score is a weighted sum of the pixels."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, num_classes))
+
+
+def build_one_hidden(num_classes: int, hidden_units: int, dropout: float) -> nn.Module:
+    """Return a `SimpleNet`, or the same layers with dropout after the hidden one."""
+    if not dropout:
+        return SimpleNet(28 * 28, num_classes, hidden_units=hidden_units)
+    return nn.Sequential(
+        nn.Flatten(),
+        *_build_hidden(28 * 28, hidden_units, dropout),
+        nn.Linear(hidden_units, num_classes),
+    )
+
+
+def build_two_hidden(num_classes: int, hidden_units: int, dropout: float) -> nn.Module:
+    """Return a network with two hidden layers of equal width."""
+    return nn.Sequential(
+        nn.Flatten(),
+        *_build_hidden(28 * 28, hidden_units, dropout),
+        *_build_hidden(hidden_units, hidden_units, dropout),
+        nn.Linear(hidden_units, num_classes),
+    )
+
+
+def build_convolutional(num_classes: int, hidden_units: int, dropout: float) -> nn.Module:
+    """Return a network with two convolutions, each halving the image, and a hidden layer.
+
+    The convolutions have 16 filters of 5x5 and 32 of 3x3, so the hidden layer gets 32 x 7 x 7.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 16, kernel_size=5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, kernel_size=3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        *_build_hidden(32 * 7 * 7, hidden_units, dropout),
+        nn.Linear(hidden_units, num_classes),
+    )
+
+
+NETWORKS: Mapping[str, Callable[[int, int, float], nn.Module]] = {
+    "linear": build_linear,
+    "one-hidden": build_one_hidden,
+    "two-hidden": build_two_hidden,
+    "convolutional": build_convolutional,
+}
+"""Functions of the number of classes, the hidden units and the dropout, by the networks' names."""
+
+
+def write_network(model: nn.Module) -> str:
+    """Return the expression that builds a network of `NETWORKS`, with `nn` for `torch.nn`."""
+    if isinstance(model, SimpleNet):
+        hidden_units, num_classes = model.linear1.out_features, model.linear2.out_features
+        return f"SimpleNet(28 * 28, {num_classes}, hidden_units={hidden_units})"
+    lines = "".join(f"    nn.{layer!r},\n" for layer in model.children())
+    return f"nn.Sequential(\n{lines})"
+
+
+def _build_hidden(num_inputs: int, hidden_units: int, dropout: float) -> list[nn.Module]:
+    layers: list[nn.Module] = [nn.Linear(num_inputs, hidden_units), nn.ReLU()]
+    return [*layers, nn.Dropout(dropout)] if dropout else layers

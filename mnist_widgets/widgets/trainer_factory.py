@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from mnist_widgets.data.digit_set import DigitSet, check_same_classes
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
 from mnist_widgets.training.evaluation.outputs import find_option
@@ -132,8 +133,7 @@ class TrainerFactory:
 
     def set_learning_rate(self, trainer: Trainer) -> None:
         """Train on with the learning rate of the settings."""
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate
+        change_rate(trainer.optimizer, self.config.learning_rate)
 
     def make_trainer(self) -> Trainer:
         """Return a trainer: with a new network of the settings, or with the user's own parts.

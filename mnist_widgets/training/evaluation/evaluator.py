@@ -68,6 +68,7 @@ class Evaluator:
             the batch size. Losses of `torch.nn` that compare each output with a target, such as
             `nn.BCELoss` and `nn.MSELoss`, get the labels in the outputs' shape and type, one-hot
             if there is an output for each class. Other losses get the labels unchanged.
+        train_batches: Some of the images trained with, in batches; they give `train_accuracy`.
 
     Attributes:
         predictions: Those of the last evaluation, in the order of the batches, without images whose
@@ -78,9 +79,11 @@ class Evaluator:
         self,
         batches: Iterable[tuple[Tensor, Tensor]],
         loss_fn: LossFunction = functional.cross_entropy,
+        train_batches: Iterable[tuple[Tensor, Tensor]] | None = None,
     ) -> None:
         self.batches = batches
         self.loss_fn = loss_fn
+        self.train_batches = train_batches
         self.predictions: Predictions | None = None
 
     @property
@@ -89,7 +92,9 @@ class Evaluator:
         return None if self.predictions is None else self.predictions.confusion
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
-        """Return `test_loss` and `test_accuracy` (0 to 1).
+        """Return `test_loss` and `test_accuracy`, and with `train_batches` also `train_accuracy`.
+
+        Accuracies are from 0 to 1; that of the training counts agreement with the given labels.
 
         The loss is `loss_fn` of all images together, divided by their number if its `reduction` is
         `"sum"`. Images whose label is its `ignore_index` do not count.
@@ -112,43 +117,64 @@ class Evaluator:
         Between two portions the model is unchanged. A cancelled evaluation does not change
         `predictions`.
         """
-        all_outputs, all_targets = [], []
         cuts = ImageCuts()
-        for batch in _iterate_unseen(self.batches):
+        found = {}
+        if self.train_batches is not None:
+            outputs, targets = yield from self._collect(model, device, self.train_batches, cuts)
+            with evaluating(model):
+                predictions, _ = self._predict(model, outputs, targets)
+            found["train_accuracy"] = _share_right(predictions)
+        outputs, targets = yield from self._collect(model, device, self.batches, cuts)
+        with evaluating(model):
+            return {**self._compute_metrics(model, outputs, targets), **found}
+
+    def _collect(
+        self,
+        model: nn.Module,
+        device: torch.device | str,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        cuts: ImageCuts,
+    ) -> Generator[None, None, tuple[Tensor, Tensor]]:
+        """Return the outputs and the targets of all batches, in portions."""
+        all_outputs, all_targets = [], []
+        for batch in _iterate_unseen(batches):
             inputs, targets = unpack_pair(batch)
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
         if not all_outputs:
-            raise ValueError(
-                "The evaluator has no batches. Pass at least one, for example "
-                "test_set.batches(512)."
-            )
-        outputs, targets = torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
-        with evaluating(model):
-            return self._compute_metrics(model, outputs, targets)
+            raise ValueError("The evaluator has no batches. Pass some: test_set.batches(512).")
+        return torch.cat(all_outputs).to(device), torch.cat(all_targets).to(device)
 
     def _compute_metrics(
         self, model: nn.Module, outputs: Tensor, targets: Tensor
     ) -> dict[str, float]:
         """Return the metrics of all batches together, and store their predictions."""
+        self.predictions, loss_targets = self._predict(model, outputs, targets)
+        warn_of_unclear_scores(outputs, self.loss_fn, model)
+        loss = _to_number(self.loss_fn(outputs, loss_targets))
+        if find_reduction(self.loss_fn) == "sum":
+            loss /= len(self.predictions.labels)
+        return {"test_loss": loss, "test_accuracy": _share_right(self.predictions)}
+
+    def _predict(
+        self, model: nn.Module, outputs: Tensor, targets: Tensor
+    ) -> tuple[Predictions, Tensor]:
+        """Return the predictions of the images that count, and the targets for the loss."""
         if len(outputs) != len(targets):
             raise ValueError(
                 f"The evaluator's batches have {len(outputs)} images, but labels of shape "
                 f"{tuple(targets.shape)}."
             )
         labels, counted, loss_targets = read_targets(self, outputs, targets)
-        num_images = int(counted.sum())
-        if num_images == 0:
+        if not counted.any():
             raise ValueError("The loss function ignores all labels of the evaluator.")
         probabilities = to_probabilities(outputs, self.loss_fn, model)
-        warn_of_unclear_scores(outputs, self.loss_fn, model)
-        loss = _to_number(self.loss_fn(outputs, loss_targets))
-        if find_reduction(self.loss_fn) == "sum":
-            loss /= num_images
-        self.predictions = Predictions(probabilities[counted].cpu(), labels[counted].cpu())
-        num_right = int(self.predictions.are_right.sum())
-        return {"test_loss": loss, "test_accuracy": num_right / num_images}
+        return Predictions(probabilities[counted].cpu(), labels[counted].cpu()), loss_targets
+
+
+def _share_right(predictions: Predictions) -> float:
+    return int(predictions.are_right.sum()) / len(predictions.are_right)
 
 
 def read_targets(

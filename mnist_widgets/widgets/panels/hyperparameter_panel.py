@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
+from ipywidgets import HTML, Checkbox, HBox, Label, Text, VBox, Widget
 from traitlets import Instance
 
 from mnist_widgets.rendering.static_views import StaticView
@@ -146,11 +146,15 @@ class HyperparameterPanel(Panel):
         """Return a row of settings and what is folded: the rare settings, the text and the code."""
         common = [setting for setting in self._shown if not setting.is_rare] or self._shown
         rare = [setting for setting in self._shown if setting not in common]
-        row, rare_row = ([self._controls[s.name] for s in part] for part in (common, rare))
+        row = [self._controls[setting.name] for setting in common]
+        groups: dict[str, list[Widget]] = {}
+        for setting in rare:
+            if setting.group not in groups:
+                groups[setting.group] = [Label(setting.group, layout={"width": "64px"})]
+            groups[setting.group].append(self._controls[setting.name])
         text_row = [self._text, self._switch, self._error]
-        folded = [
-            HBox(part, layout=ROW) for part in (rare_row, text_row if has_text else []) if part
-        ]
+        rows = [*groups.values(), *([text_row] if has_text else [])]
+        folded = [HBox(part, layout=ROW) for part in rows]
         more = VBox([*folded, self._code])
         self._parts_off_page = [more, *text_row, self._help, self._difference]
         side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
@@ -218,7 +222,10 @@ class HyperparameterPanel(Panel):
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
         value: dict[str, Any] = {setting.name: change["new"]}
-        self.config = replace(self.config, **value)
+        if "weight_decay" in self._fixed:
+            self.config = replace(self.config, **value)
+        else:  # a new optimizer may bring its usual weight decay
+            self.config = self.config.with_values(**value)
 
     def _on_text(self, change: dict[str, Any]) -> None:
         self._text_error = ""

@@ -8,7 +8,7 @@ from typing import Any
 from ipywidgets import HTML, HBox, Text
 from traitlets import Float, validate
 
-from mnist_widgets.runs.settings import format_number, read_number
+from mnist_widgets.runs.choices import format_number, read_number
 
 
 class NumberField(Text):

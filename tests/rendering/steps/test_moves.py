@@ -16,7 +16,7 @@ from torch.nn import functional
 from mnist_widgets import SimpleNet, record_step, train_step
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, first_choice
 from mnist_widgets.rendering.steps.moves import MOVES
-from mnist_widgets.runs.settings import squared_error
+from mnist_widgets.runs.choices import squared_error
 from mnist_widgets.training.recording.losses import LossComparison
 
 DATA, FORWARD, LOSS, BACKWARD, UPDATE = MOVES

@@ -1,0 +1,175 @@
+"""Each setting of the overfitting lab has its effect, and survives text and code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_widgets import RunConfig, load_bundled_digits
+from mnist_widgets.runs.schedules import change_rate, read_rate
+from mnist_widgets.runs.settings import SETTINGS
+from mnist_widgets.training.trainer import Callback
+
+
+def draw_setting(setting):
+    """Return a strategy of the values of a setting."""
+    if setting.choices:
+        return st.sampled_from(list(setting.choices))
+    least, greatest = setting.limits
+    if not setting.is_whole:
+        return st.floats(least, greatest)
+    return st.integers(least, greatest) | (st.none() if setting.none else st.nothing())
+
+
+CONFIGS = st.fixed_dictionaries({setting.name: draw_setting(setting) for setting in SETTINGS}).map(
+    lambda values: RunConfig(**values)
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_bundled_digits()
+
+
+@given(config=CONFIGS, defaults=CONFIGS)
+def test_the_text_holds_all_settings_whatever_was_set_before(config, defaults):
+    assert RunConfig.from_string(config.to_string(), defaults) == config
+    compile(config.to_code(), "code", "exec")
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    values=st.fixed_dictionaries(
+        {
+            "optimizer": st.sampled_from(["momentum", "rmsprop", "adam", "adamw"]),
+            "network": st.sampled_from(["linear", "one-hidden", "two-hidden", "convolutional"]),
+            "schedule": st.sampled_from(["constant", "cosine", "step"]),
+            "dropout": st.floats(0, 0.9),
+            "weight_decay": st.floats(0, 0.1),
+            "train_images": st.integers(1, 200),
+            "label_noise": st.floats(0, 1),
+            "augment": st.booleans(),
+            "seed": st.integers(0, 2**31 - 1),
+        }
+    )
+)
+def test_the_code_repeats_random_settings(digits, values):
+    config = RunConfig(batch_size=64, hidden_units=16, **values)
+    built = config.build(*digits, device="cpu").fit(3)
+    names = {}
+    exec(config.to_code(3, digits), names)
+    assert names["history"].batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
+    assert set(names["history"]) == set(built)
+    for name, numbers in built.items():
+        assert names["history"][name] == pytest.approx(numbers, abs=1e-6)
+
+
+def test_the_code_repeats_all_of_them_in_a_fresh_process(digits):
+    config = RunConfig.from_string(
+        "adamw lr=0.003 batch=32 hidden=24 network=two-hidden dropout=0.3 decay=0.05 images=150 "
+        "noise=0.2 augment=yes schedule=cosine seed=7"
+    )
+    built = config.build(*digits).fit(3)
+    show = "\nprint(*history.batch_losses, *history['train_accuracy'])"
+    code = config.to_code(3, digits) + show
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    numbers = [float(word) for word in done.stdout.split()]
+    assert numbers == pytest.approx([*built.batch_losses, *built["train_accuracy"]], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "decay=0.1",
+        "network=linear",
+        "network=two-hidden",
+        "network=convolutional",
+        "dropout=0.5",
+        "images=100",
+        "noise=0.3",
+        "augment=yes",
+        "schedule=cosine",
+        "schedule=step",
+    ],
+)
+def test_each_setting_changes_the_training(text, digits):
+    plain = "sgd lr=0.1 batch=64 hidden=16"
+    first, second = (
+        RunConfig.from_string(words).build(*digits).fit(2).batch_losses
+        for words in (plain, f"{plain} {text}")
+    )
+    assert first != second
+
+
+def test_old_texts_still_mean_the_same():
+    old = RunConfig.from_string("adamw lr=0.001 batch=512 hidden=512 loss=nll seed=0")
+    assert old == RunConfig("adamw", weight_decay=0.01, loss="cross-entropy")
+
+
+def test_a_new_optimizer_brings_its_usual_weight_decay_unless_one_was_chosen():
+    assert RunConfig().weight_decay == 0
+    assert RunConfig("adamw").weight_decay == 0.01
+    assert RunConfig("adamw", weight_decay=0).weight_decay == 0
+    assert RunConfig().with_values(optimizer="adamw").weight_decay == 0.01
+    assert RunConfig("adamw").with_values(optimizer="sgd").weight_decay == 0
+    chosen = RunConfig(weight_decay=0.3)
+    assert chosen.with_values(optimizer="adamw").weight_decay == 0.3
+
+
+def test_more_images_than_there_are_are_refused_in_a_sentence(digits):
+    with pytest.raises(ValueError, match=r"5000 images cannot be drawn.*1,438 images here"):
+        RunConfig(train_images=5000).build(*digits)
+
+
+def test_the_training_accuracy_counts_the_wrong_labels_as_given(digits):
+    config = RunConfig(batch_size=16, train_images=60, label_noise=0.5, learning_rate=0.003)
+    trainer = config.build(*digits)
+    history = trainer.fit(60)
+    used = trainer.train_batches.digit_set
+    assert int((used.labels != used.original_labels).sum()) == 30
+    assert history["train_accuracy"][-1] == 1
+    assert history["test_accuracy"][-1] < 0.8
+
+
+class Rates(Callback):
+    """Keeps the learning rate of each epoch."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_epoch_end(self, trainer, report):
+        self.rates.append(trainer.optimizer.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1, 1, 1, 1]),
+        ("step", [1, 1, 0.1, 0.1]),
+        ("cosine", [1, 0.853553, 0.5, 0.146447]),
+    ],
+)
+def test_a_schedule_multiplies_the_chosen_rate_in_each_run(schedule, factors, digits):
+    rates = Rates()
+    config = RunConfig(schedule=schedule, learning_rate=0.01, batch_size=512)
+    trainer = config.build(*digits, [rates])
+    trainer.fit(4)
+    change_rate(trainer.optimizer, 0.02)
+    assert read_rate(trainer.optimizer) == 0.02
+    trainer.fit(4)
+    expected = [rate * factor for rate in (0.01, 0.02) for factor in factors]
+    assert rates.rates == pytest.approx(expected, abs=1e-7)
+
+
+def test_choosing_images_changes_no_random_state(digits):
+    before = torch.get_rng_state()
+    RunConfig(train_images=50, label_noise=0.2, network="convolutional").to_code()
+    RunConfig(train_images=50, label_noise=0.2, network="convolutional").build(*digits)
+    assert torch.equal(torch.get_rng_state(), before)
