@@ -297,6 +297,7 @@ def read_cells(name: str, cell_type: str) -> list[str]:
 
 def test_the_lessons_are_among_the_notebooks():
     lessons = ["01_training_a_neural_network", "02_experiments", "03_inside_one_step"]
+    lessons += ["05_overfitting"]
     assert {f"notebooks/{lesson}.ipynb" for lesson in lessons} <= set(NOTEBOOKS)
 
 
