@@ -15,6 +15,7 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.static_views import StaticView, join_views
+from mnist_widgets.runs.presets import PRESETS, choose_settings
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog, name_runs
 from mnist_widgets.session.session import TrainingSession
@@ -63,7 +64,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     train_step: TrainStep = train_step,
     batch_size: int | None = None,
     settings: RunConfig | str | None = None,
-    epochs: int = 10,
+    preset: str | None = None,
+    epochs: int | None = None,
     hide: Iterable[str] = (),
     lock: Iterable[str] = (),
     show: Iterable[str] = (),
@@ -77,16 +79,16 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     A notebook has one lab at a time: a new one stops the training of the one before and closes it.
 
     Args:
-        model: your own network, whose outputs are raw scores (B, C). The lab then has no panel of
-            settings.
+        model: your own network, whose outputs are raw scores (B, C); then there are no settings.
         data: training and test set; by default `load_digits()`.
         loss_fn: goes with `model`; by default cross-entropy.
         optimizer: goes with `model`; by default Adam.
         train_step: trains one batch; by default `mnist_widgets.train_step`.
-        batch_size: goes with `model`; by default 512, or 32 for a small set. A last batch of one
-            image is left out if the model has batch norm.
+        batch_size: goes with `model`; by default 512, or 32 for a small set. With batch norm, a
+            last batch of one image is left out.
         settings: the settings shown first, a `RunConfig` or its string; not with `model`.
-        epochs: the number of epochs shown first.
+        preset: the name of settings to show first (`PRESETS`); not with `settings` or `model`.
+        epochs: the number of epochs shown first; by default those of the preset, or 10.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`, not to show.
         lock: names of settings, or `epochs`, to show but not to change.
         show: names of panels to open at once that a button opens otherwise (`ON_REQUEST`).
@@ -96,9 +98,9 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         guess: whether there is a field for the test accuracy that a person expects of a run.
 
     Raises:
-        TypeError, ValueError: if parts do not fit together, or `hide`, `lock` or `show` holds an
-            unknown name; the lab before then stays open.
+        TypeError, ValueError: if arguments do not fit together; the lab before then stays open.
     """
+    settings, epochs = choose_settings(preset, settings, epochs, has_model=model is not None)
     train_set, test_set = load_digits() if data is None else check_data(data)
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
@@ -164,6 +166,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         self.session = TrainingSession(trainer, wait, factory.choose_trainer)
         self.run_log = RunLog()
         in_epochs = {"lock_epochs": "epochs" in locked, "hide_epochs": "epochs" in hidden}
+        self._has_free_epochs = not {"epochs"} & (hidden | locked)
         training = LabTrainingPanel(self.session, epochs, **in_epochs, guess=guess)
         training.observe(self.run_log.on_expectation, "expected_accuracy")
         builders = self._builders(hidden, locked)
@@ -215,6 +218,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
                 lock=locked & controls,
                 hide=hidden & controls,
                 write_code=self._factory.write_code,
+                num_classes=len(classes),
             ),
             "loss_chart": LossChart,
             "gallery": lambda: ImageGallery(self._factory.test_set),
@@ -248,8 +252,8 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def _connect(self) -> None:
         """Connect the panels with each other."""
-        gallery, confusion = self.panels.get("gallery"), self.panels.get("confusion")
-        prediction = self.panels.get("prediction")
+        get = self.panels.get
+        gallery, confusion, prediction = get("gallery"), get("confusion"), get("prediction")
         if gallery is not None:
             link((gallery, "selected_index"), (self, "selected_index"))
             link((gallery, "selected_pair"), (self, "selected_pair"))
@@ -260,6 +264,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         if self._settings is not None:
             self._settings.observe(self._factory.on_config, "config")
             self._settings.observe(self._follow_learning_rate, "config")
+            self._settings.observe(self._follow_preset, "preset")
         self.run_log.add_listener(self._on_runs)
         self._steps_button.observe(self._build_steps, "is_open")
 
@@ -275,6 +280,10 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         session, follow = self.session, self._factory.set_learning_rate
         if not session.is_closed:
             session.between_batches(lambda: follow(session.trainer))
+
+    def _follow_preset(self, change: dict[str, str | None]) -> None:
+        if self._has_free_epochs and change["new"]:
+            self.panels["training"].epochs = PRESETS[change["new"]].epochs
 
     def _on_runs(self) -> None:
         current = self.run_log.current

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from ipywidgets import HTML, Checkbox, HBox, Label, Text, VBox, Widget
-from traitlets import Instance
+from traitlets import Instance, Unicode
 
-from mnist_widgets.rendering.static_views import StaticView
+from mnist_widgets.rendering.networks.picture import caption_network, draw_network
+from mnist_widgets.rendering.static_views import StaticView, join_views
+from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
@@ -29,8 +31,10 @@ from mnist_widgets.widgets.parts.setting_controls import (
     show_value,
     trait_of,
 )
+from mnist_widgets.widgets.parts.settings.network_picture import NetworkPicture
+from mnist_widgets.widgets.parts.settings.preset_list import PresetList
 
-CONTROLS = (*(setting.name for setting in SETTINGS), "text")
+CONTROLS = (*(setting.name for setting in SETTINGS), "preset", "text")
 """The names that `lock` and `hide` can hold."""
 _NEW_RUN = "A new run uses the settings shown: press Start; after a run, Reset and Start."
 
@@ -54,9 +58,11 @@ class HyperparameterPanel(Panel):
         hide: names from `CONTROLS` that are not shown.
         write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
             does not know your data and your training step.
+        num_classes: the number of scores of the network in its picture.
 
     Attributes:
         config: the settings shown, a trait.
+        preset: the name of the preset that has these settings, or None; a trait to observe.
         run_config: the settings of the current run, a trait; None if there is no run.
 
     Raises:
@@ -64,6 +70,7 @@ class HyperparameterPanel(Panel):
     """
 
     config = Instance(RunConfig)
+    preset = Unicode(None, allow_none=True)
     run_config = Instance(RunConfig, allow_none=True)
 
     def __init__(
@@ -73,22 +80,28 @@ class HyperparameterPanel(Panel):
         lock: Iterable[str] = (),
         hide: Iterable[str] = (),
         write_code: Callable[[RunConfig], str] = RunConfig.to_code,
+        num_classes: int = 10,
     ) -> None:
         hidden = check_names("hide", hide, CONTROLS)
         self._fixed = hidden | check_names("lock", lock, CONTROLS)
-        self._write_code = write_code
+        self._write_code, self._num_classes = write_code, num_classes
         self._text_error = ""  # what is wrong with the text that was typed
         self._shown = [setting for setting in SETTINGS if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
         self._help = HTML()
         self._difference = text_line("mw-difference", flex="1 1 90px")
         self._spoken = LiveRegion()
+        self._presets = PresetList(self._fixed, disabled="preset" in self._fixed)
+        self._watch_for = text_line("mw-watch-for")
+        self._picture = NetworkPicture(num_classes)
         self._build_text()
-        super().__init__("mw-settings", self._lay_out(has_text="text" not in hidden))
+        super().__init__("mw-settings", self._lay_out(hidden))
         self.config = config or RunConfig()
         self._show_config()
         self.redraw()
         on_choice(self._text, self._on_text)
+        on_choice(self._presets, self._on_preset)
+        self._more.observe(partial(self.schedule_redraw, urgent=True), names="is_open")
         self._switch.observe(partial(self.schedule_redraw, urgent=True), names="value")
         self.observe(self._on_config, names="config")
         self.observe(self.schedule_redraw, names="run_config")
@@ -98,10 +111,9 @@ class HyperparameterPanel(Panel):
         config, run_config = self.config, self.run_config
         if run_config is not None:
             config = run_config.with_live_settings(config)
-        return StaticView.of_code(
-            f"{config.to_string()}, in code; put your number of epochs in:",
-            self._write_code(config),
-        )
+        words = f"{config.to_string()}, in code; put your number of epochs in:"
+        code = StaticView.of_code(words, self._write_code(config))
+        return join_views([draw_network(config, self._num_classes), code])
 
     def redraw(self) -> None:
         """Update the texts from the settings; called by the redraw scheduler."""
@@ -112,7 +124,14 @@ class HyperparameterPanel(Panel):
             words = f"{' and '.join(live)}: used from the next batch on."
         self._difference.value = f'<span title="{html.escape(listed)}">{words}</span>'
         self._error.value = notice(error, is_alert=True) if error else ""
-        self._spoken.words = error or f"{words} {listed}"
+        watch_for = self._presets.describe(self.config)
+        self._watch_for.value = html.escape(watch_for)
+        self._watch_for.layout.display = None if watch_for else "none"
+        network = ""
+        if self._more.is_open:
+            self._picture.show(self.config)
+            network = caption_network(self.config, self._num_classes)
+        self._spoken.words = error or f"{words} {listed} {watch_for} {network}"
         self._help.value = self._write_help(listed)
         self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
@@ -142,29 +161,34 @@ class HyperparameterPanel(Panel):
         self._error = text_line("mw-text-error", flex="1 1 120px")
         self._code = HTML()
 
-    def _lay_out(self, *, has_text: bool) -> list[Widget]:
+    def _lay_out(self, hidden: set[str]) -> list[Widget]:
         """Return a row of settings and what is folded: the rare settings, the text and the code."""
         common = [setting for setting in self._shown if not setting.is_rare] or self._shown
         rare = [setting for setting in self._shown if setting not in common]
         row = [self._controls[setting.name] for setting in common]
         groups: dict[str, list[Widget]] = {}
         for setting in rare:
-            if setting.group not in groups:
-                groups[setting.group] = [Label(setting.group, layout={"width": "64px"})]
-            groups[setting.group].append(self._controls[setting.name])
+            groups.setdefault(setting.group, []).append(self._controls[setting.name])
         text_row = [self._text, self._switch, self._error]
-        rows = [*groups.values(), *([text_row] if has_text else [])]
-        folded = [HBox(part, layout=ROW) for part in rows]
+        is_free = any(setting.name not in self._fixed for setting in self._shown)
+        has_text, has_presets = "text" not in hidden, "preset" not in hidden
+        folded: list[Widget] = [self._presets] if has_presets and is_free else []
+        folded += [_lay_out_group(name, controls) for name, controls in groups.items()]
+        folded += [self._picture] if rare and "network" not in hidden else []
+        folded += [HBox(text_row, layout=ROW)] if has_text else []
         more = VBox([*folded, self._code])
-        self._parts_off_page = [more, *text_row, self._help, self._difference]
-        side = [Disclosure("More settings", "Fewer settings", more, width_px=104)] if folded else []
+        self._more = Disclosure("More settings", "Fewer settings", more, width_px=104)
+        self._parts_off_page = [more, self._more, *text_row, self._help, self._difference]
+        self._parts_off_page += [self._presets, self._picture, self._watch_for]
+        side = [self._more] if folded else []
         side += [self._help] if common else []
-        if has_text or any(setting.name not in self._fixed for setting in self._shown):
+        if has_text or is_free:
             side.append(self._difference)  # else it stays empty
         if not side:  # all is hidden
             return [self._spoken]
         row.append(HBox(side, layout={"flex": "1 1 230px", "align_items": "center"}))
-        return [HBox(row, layout=ROW), more, self._spoken]
+        watch_for = [self._watch_for] if has_presets else []
+        return [HBox(row, layout=ROW), *watch_for, more, self._spoken]
 
     def _show_config(self) -> None:
         """Set the controls to the settings.
@@ -177,6 +201,8 @@ class HyperparameterPanel(Panel):
             show_value(self._controls[setting.name], setting, value)
         with written_by_code(self._text):
             self._text.value = self.config.to_string()
+        self._presets.follow(self.config)
+        self.preset = self._presets.value
 
     def _write_help(self, waiting: str) -> str:
         """Return a question mark that opens the meaning of each setting."""
@@ -227,6 +253,14 @@ class HyperparameterPanel(Panel):
         else:  # a new optimizer may bring its usual weight decay
             self.config = self.config.with_values(**value)
 
+    def _on_preset(self, change: dict[str, Any]) -> None:
+        if change["new"] is None:
+            self._presets.forget()
+        else:
+            self.config = PRESETS[change["new"]].apply(self.config)
+        self.preset = change["new"]
+        self.schedule_redraw(urgent=True)
+
     def _on_text(self, change: dict[str, Any]) -> None:
         self._text_error = ""
         try:
@@ -249,3 +283,12 @@ class HyperparameterPanel(Panel):
         self._text_error = ""
         self._show_config()
         self.schedule_redraw(urgent=True)
+
+
+def _lay_out_group(name: str, controls: list[Widget]) -> HBox:
+    """Return a row with a heading; controls that wrap stay beside it, or below it if narrow."""
+    heading = Label(name, style={"font_weight": "bold"}, layout={"width": "72px"})
+    return HBox(
+        [heading, HBox(controls, layout={**ROW, "flex": "1 1 280px"})],
+        layout={**ROW, "align_items": "flex-start"},
+    )

@@ -98,10 +98,9 @@ class TrainingPanel(SessionPanel):
         field = PercentField("I expect a test accuracy of", about, label_px=184) if guess else None
         self._guess, guesses = field, [field] if field else []
         controls = [*self._buttons.values(), FocusKeeper(), self._epochs, *guesses]
-        controls += [self._bar, self._percent]
         # in a box of its own: the button takes its place from the status line, not from the row
         status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
-        row = HBox([*controls, self._state, status], layout=ROW)
+        row = HBox([*controls, self._bar, self._percent, self._state, status], layout=ROW)
         super().__init__("mw-training-panel", [row, self._spoken])
         if guess:
             self.add_class("mw-guesses")
@@ -118,6 +117,10 @@ class TrainingPanel(SessionPanel):
     def epochs(self) -> int:
         """The number of epochs that Start trains now."""
         return int(self._epochs.value)
+
+    @epochs.setter
+    def epochs(self, epochs: int) -> None:
+        self._epochs.value = epochs
 
     def show_error_message(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
@@ -216,8 +219,7 @@ class TrainingPanel(SessionPanel):
         except Exception as error:
             self._message = (self.session.state, str(error))
         # otherwise the change comes after the current batch, and is drawn then
-        is_done = self.session.state != state_before or self._message is not None
-        self.schedule_redraw(urgent=is_done)
+        self.schedule_redraw(urgent=self.session.state != state_before or bool(self._message))
 
     def _on_dismiss(self) -> None:
         self._findings.dismiss_shown()

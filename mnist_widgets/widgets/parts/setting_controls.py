@@ -19,11 +19,11 @@ def build_control(setting: Setting) -> Any:  # noqa: ANN401 - widgets of several
     options: dict[str, Any] = {
         "description": setting.label,
         "tooltip": setting.tooltip or setting.range.capitalize(),
-        "style": {"description_width": f"{label_px:.0f}px"},
+        "style": {"description_width": "initial"},  # as wide as the words, which are never cut
     }
 
     def layout(value_px: float) -> dict[str, str]:
-        return {"width": f"{label_px + value_px:.0f}px"}
+        return {"width": f"{label_px + value_px:.0f}px", "margin": "2px 10px 2px 2px"}
 
     labels = {name: choice.label for name, choice in (setting.choices or {}).items()}
     listed = [(label[0].upper() + label[1:], name) for name, label in labels.items()]

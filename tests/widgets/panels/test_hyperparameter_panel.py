@@ -305,7 +305,7 @@ def test_no_empty_row_stands_where_all_is_hidden_or_locked(make_panel):
 
 @pytest.mark.parametrize("argument", ["lock", "hide"])
 def test_an_unknown_control_is_refused_with_the_list_of_the_known(argument):
-    known = ", ".join(sorted([*vars(RunConfig()), "text"]))
+    known = ", ".join(sorted([*vars(RunConfig()), "preset", "text"]))
     with pytest.raises(ValueError, match=f"{argument} names 'speed', but here it can name {known}"):
         HyperparameterPanel(**{argument: ["seed", "speed"]})
 

@@ -1,0 +1,1 @@
+"""Parts of the settings panel: the list of presets and the picture of the network."""
