@@ -7,14 +7,22 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 
+def set_window_size(page: Page, width_px: int, height_px: int) -> None:
+    """Resize the window, and wait until the page is laid out for it.
+
+    JupyterLab sets the widths of its parts in JavaScript when the page hears of the new size, which
+    on a busy computer is some time after the browser has it.
+    """
+    page.set_viewport_size({"width": width_px, "height": height_px})
+    page.evaluate(WAIT_FOR_SIZE, [width_px, height_px])
+
+
 def set_output_width(page: Page, selector: str, output_px: int, height_px: int) -> None:
     """Resize the window so that the first match of a selector has a width; scroll it to the top."""
     element = page.locator(selector).first
     for _ in range(3):  # parts of the front end change their widths, too
         window_px, width_px = page.viewport_size["width"], element.bounding_box()["width"]
-        page.set_viewport_size(
-            {"width": round(window_px + output_px - width_px), "height": height_px}
-        )
+        set_window_size(page, round(window_px + output_px - width_px), height_px)
     element.evaluate("element => element.scrollIntoView({block: 'start'})")
 
 
@@ -36,4 +44,11 @@ def find_lasting_faults(page: Page, selector: str) -> list[str]:
 
 
 NUM_TRIES = 50
+
+# The event `resize` comes in a frame before its callbacks; then observers of sizes are called.
+WAIT_FOR_SIZE = """async ([width, height]) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    while (innerWidth !== width || innerHeight !== height) await frame();
+    for (let i = 0; i < 3; i++) await frame();
+}"""
 FIND_FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")

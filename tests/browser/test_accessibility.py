@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe import find_violations
+from layout import set_window_size
 from playwright.sync_api import expect
 from watched_page import AFTER_AN_EPOCH
 
@@ -35,7 +36,7 @@ CHARTS = {
 @pytest.fixture
 def trained(lab):
     """A lab after two epochs with a selected image, all of it in view, as axe-core needs it."""
-    lab.page.set_viewport_size({"width": 1280, "height": 1800})
+    set_window_size(lab.page, 1280, 1800)
     lab.open_notebook(LAB)
     lab.run_all()
     lab.page.locator(".mw-dashboard .mw-start").click()

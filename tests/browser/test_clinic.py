@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe import find_violations
-from layout import find_lasting_faults, set_output_width
+from layout import find_lasting_faults, set_output_width, set_window_size
 from playwright.sync_api import expect
 
 from mnist_widgets.runs.clinic.cases import CASES
@@ -21,7 +21,7 @@ def trained(lab):
     """The clinic after its training, which was started by keyboard."""
     lab.open_notebook(CELLS)
     lab.run_all()
-    lab.page.set_viewport_size({"width": 1440, "height": 1300})
+    set_window_size(lab.page, 1440, 1300)
     lab.page.locator(".mw-dashboard .mw-start").focus()
     lab.page.keyboard.press("Enter")
     expect(lab.page.locator(".mw-state")).to_have_text("Finished")

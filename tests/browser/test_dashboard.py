@@ -11,7 +11,7 @@ import re
 from itertools import groupby
 
 import pytest
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 from mnist_widgets import load_bundled_digits
@@ -130,7 +130,7 @@ def test_a_clicked_image_shows_its_prediction(dashboard):
     values = dashboard.page.locator(".mw-values:visible")
     expect(values).to_contain_text(f"{100 * shares[7]:.2f} %")
     dashboard.page.mouse.move(0, 0)
-    dashboard.page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(dashboard.page, 1440, 900)
     dashboard.page.locator(".mw-dashboard").evaluate("lab => lab.scrollIntoView()")
     assert not (faults := find_lasting_faults(dashboard.page, ".mw-dashboard")), faults
     dashboard.lab.screenshot(f"dashboard-{dashboard.lab.front_end}")
@@ -310,14 +310,14 @@ def test_two_runs_make_two_named_lines(dashboard):
     ticks = dashboard.page.locator(".mw-loss-chart .axis text")
     batches = [re.compile(f"^{number}$") for number in range(0, 51, 10)]
     expect(ticks).to_contain_text(["Batch", *batches])
-    dashboard.page.set_viewport_size({"width": 1280, "height": 2000})
+    set_window_size(dashboard.page, 1280, 2000)
     dashboard.lab.screenshot("dashboard-light")
     dashboard.lab.set_theme(dark=True)
     dashboard.lab.screenshot("dashboard-dark")
 
 
 def test_a_narrow_window_folds_the_lab_to_one_column(dashboard):
-    dashboard.page.set_viewport_size({"width": 560, "height": 3600})
+    set_window_size(dashboard.page, 560, 3600)
     panels = dashboard.page.locator(".mw-dashboard .mw-panel")
     dashboard.page.wait_for_function(
         "[...document.querySelectorAll('.mw-dashboard .mw-panel')]"

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from axe import find_violations
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 PANEL = ".mw-test-panel"
@@ -393,7 +393,7 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(canvas, dark):
     canvas.draw((0.3, 0.2), (0.7, 0.2), (0.4, 0.8))
     found = []
     for width_px in (1440, 480, 320):
-        canvas.page.set_viewport_size({"width": width_px, "height": 900})
+        set_window_size(canvas.page, width_px, 900)
         for is_clicking in (False, True):
             canvas.clicks.set_checked(is_clicking)
             faults = find_lasting_faults(canvas.page, PANEL)

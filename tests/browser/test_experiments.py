@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from layout import set_window_size
 from playwright.sync_api import expect
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "02_experiments.ipynb"
@@ -46,7 +47,7 @@ def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     labels = [f"run 1: Adam{best}$", rf"run 2: SGD with momentum{best} \(this run, smoothed\)$"]
     expect(in_lab.locator(KEY)).to_have_text([re.compile(label) for label in labels])
     expect(in_lab.locator(".mw-run-table .mw-run")).to_have_count(3)  # the header among them
-    page.set_viewport_size({"width": 1280, "height": 1300})
+    set_window_size(page, 1280, 1300)
     lab.scroll_to(LAB)
     lab.screenshot("experiments-lab-light")
     lab.set_theme(dark=True)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from axe import find_violations
+from layout import set_window_size
 from playwright.sync_api import expect
 
 from mnist_widgets.lessons import lessons_folder
@@ -28,7 +29,7 @@ def expect_to_fit_at_any_width(lab, buttons) -> None:
     """Expect that the buttons have their size and add nothing to the height of the panel."""
     page, panel = lab.page, lab.page.locator(".mw-training-panel")
     for width in (480, 700, 1000, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
+        set_window_size(page, width, 900)
         box = panel.bounding_box()
         for button in [each.bounding_box() for each in buttons]:
             assert min(button["width"], button["height"]) >= 24
@@ -42,7 +43,7 @@ def expect_to_fit_at_any_width(lab, buttons) -> None:
 
 def test_a_rate_far_too_high_is_named_and_dismissed_by_keyboard_once_in_each_run(lab):
     page = lab.page
-    page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(page, 1440, 900)
     lab.open_notebook(CELLS)
     lab.run_all()
     page.locator(".mw-dashboard").wait_for()

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from layout import set_window_size
 from playwright.sync_api import expect
 from shared_page import SharedPage
 from watched_page import WatchedPage
@@ -88,7 +89,7 @@ def test_a_test_leaves_nothing_for_the_next(lab):
     expect(lab.page.locator(".mw-training-panel .mw-state")).to_have_text("Training")
     assert lab.run_cell(REMAINS).endswith("True\n")
     lab.set_theme(dark=True)
-    lab.page.set_viewport_size({"width": 480, "height": 480})
+    set_window_size(lab.page, 480, 480)
     lab.clean_up()
     expect(lab.page.locator(".mw-training-panel")).to_have_count(0)
     assert lab.run_cell("import os; print(os.getpid())") == kernel

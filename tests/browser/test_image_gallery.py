@@ -10,7 +10,7 @@ import re
 
 import pytest
 import torch
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -265,7 +265,7 @@ def test_it_is_legible_light_dark_and_narrow(gallery):
     gallery.lab.set_theme(dark=True)
     gallery.lab.screenshot("gallery-dark", GALLERY)
     gallery.lab.set_theme(dark=False)
-    gallery.page.set_viewport_size({"width": 480, "height": 900})
+    set_window_size(gallery.page, 480, 900)
     gallery.lab.scroll_to(GALLERY)
     gallery.lab.screenshot("gallery-narrow")
     columns = gallery.options.evaluate_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from layout import set_window_size
 from playwright.sync_api import expect
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "03_inside_one_step.ipynb"
@@ -18,7 +19,7 @@ MOVES = (
 
 
 def test_one_step_from_the_first_move_to_the_last_and_a_finding(lab):
-    lab.page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(lab.page, 1440, 900)
     lab.open_notebook(LESSON)
     lab.run_all()
     page = lab.page

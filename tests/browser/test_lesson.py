@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "01_training_a_neural_network.ipynb"
@@ -139,7 +139,7 @@ def test_clicks_lead_from_the_confusion_matrix_to_images_and_to_probabilities(le
 
 def test_what_a_click_changes_is_in_one_view_with_it(lesson):
     page = lesson.lab.page
-    page.set_viewport_size({"width": 1170, "height": 900})
+    set_window_size(page, 1170, 900)
     for shown in ([PANEL, CHART], VIEW):
         boxes = [page.locator(selector).bounding_box() for selector in shown]
         bottom = max(box["y"] + box["height"] for box in boxes)
@@ -268,7 +268,7 @@ def test_the_log_switch_and_the_smoothing_redraw_a_chart_without_a_training(less
 
 
 def test_a_narrow_window_cuts_nothing_off(lesson):
-    lesson.lab.page.set_viewport_size({"width": 480, "height": 900})
+    set_window_size(lesson.lab.page, 480, 900)
     lesson.lab.scroll_to(PANEL)
     lesson.lab.screenshot("lesson-narrow")
     for selector in (PANEL, CHART, *VIEW):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from axe import find_violations
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 PANEL = ".mw-loss-explorer"
@@ -235,7 +235,7 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(lab, dark, names, first):
     lab.set_theme(dark=dark)
     explorer, found = Explorer(lab), []
     for width_px in (1440, 800, 480):
-        lab.page.set_viewport_size({"width": width_px, "height": 1400})
+        set_window_size(lab.page, width_px, 1400)
         for is_twice in (False, True):
             explorer.twice.set_checked(is_twice)
             for score in ("-1", "100"):  # tiny and long numbers

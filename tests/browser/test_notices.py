@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from layout import set_window_size
 from playwright.sync_api import expect
 
 LAB = [
@@ -22,7 +23,7 @@ def page(lab):
     """JupyterLab's page, with a lab on it."""
     lab.open_notebook(LAB)
     lab.run_all()
-    lab.page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(lab.page, 1440, 900)
     lab.page.locator(".mw-dashboard").wait_for()
     return lab.page
 
@@ -67,7 +68,7 @@ def test_a_question_mark_explains_the_settings_at_any_width(page):
     opener = page.get_by_role("button", name="About the settings")
     content = page.locator(".mw-settings .mw-popover")
     for width, height in ((1440, 900), (480, 500)):
-        page.set_viewport_size({"width": width, "height": height})
+        set_window_size(page, width, height)
         opener.scroll_into_view_if_needed()
         expect_to_open_by_keyboard(page, opener, content, "How far each update moves")
 
@@ -124,7 +125,7 @@ def test_more_settings_say_whether_they_are_shown_and_code_scrolls_sideways(page
     page.get_by_label("Show the settings as code").check()
     code = page.locator(".mw-settings pre")
     expect(code).to_contain_text("torch.optim.Adam")
-    page.set_viewport_size({"width": 480, "height": 900})
+    set_window_size(page, 480, 900)
     assert code.evaluate("pre => getComputedStyle(pre).whiteSpace") == "pre"
     code.focus()
     page.keyboard.press("ArrowRight")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 OTHERS = "decay=0 schedule=constant network=one-hidden dropout=0 images=all noise=0 augment=no"
@@ -164,7 +164,7 @@ def test_runs_share_one_chart_and_are_named_by_what_differs(runs):
         runs.lab.screenshot(f"runs-{name}-chart", CHART)
         runs.lab.screenshot(f"runs-{name}-table", TABLE)
     runs.lab.set_theme(dark=False)
-    runs.lab.page.set_viewport_size({"width": 480, "height": 1000})
+    set_window_size(runs.lab.page, 480, 1000)
     for selector in (PANEL, CHART, TABLE):
         runs.lab.scroll_to(selector)
         faults = find_lasting_faults(runs.lab.page, selector)

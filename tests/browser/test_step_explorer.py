@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe import find_violations
-from layout import find_lasting_faults, set_output_width
+from layout import find_lasting_faults, set_output_width, set_window_size
 from playwright.sync_api import expect
 
 EXPLORER = ".mw-step-explorer"
@@ -74,7 +74,7 @@ class Explorer:
 
 @pytest.fixture
 def explorer(lab):
-    lab.page.set_viewport_size({"width": 1440, "height": 1300})
+    set_window_size(lab.page, 1440, 1300)
     lab.open_notebook(CELLS)
     lab.run_all()
     expect(lab.page.locator(EXPLORER)).to_be_visible()
@@ -83,7 +83,7 @@ def explorer(lab):
 
 @pytest.mark.both_front_ends
 def test_a_whole_step_by_keyboard(lab):
-    lab.page.set_viewport_size({"width": 1440, "height": 1300})
+    set_window_size(lab.page, 1440, 1300)
     lab.open_notebook(CELLS)
     lab.run_all()
     explorer = Explorer(lab)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 from watched_page import start_training_and_pick_an_image
 
@@ -31,7 +31,7 @@ def test_a_visitor_sees_no_code_and_trains_and_selects_an_image(voila):
     voila.screenshot("voila-training")
     page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
-    page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(page, 1440, 900)
     voila.scroll_to(".mw-dashboard .mw-training-panel")
     assert not (faults := find_lasting_faults(page, ".mw-dashboard")), faults
     voila.screenshot("voila-stopped")

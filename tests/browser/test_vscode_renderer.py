@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
-from layout import find_lasting_faults
+from layout import find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 from watched_page import start_training_and_pick_an_image
 
@@ -89,7 +89,7 @@ def test_the_lab_trains_shows_a_clicked_image_and_is_legible(renderer, page):
     expect(state).to_have_text("Training")
     page.locator(".mw-training-panel .mw-stop").click()
     expect(state).to_have_text("Stopped")
-    page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(page, 1440, 900)
     assert not (faults := find_lasting_faults(page, ".mw-dashboard")), faults
     renderer.screenshot("vscode-stopped")
     contrasts = page.evaluate(CONTRASTS)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from layout import set_window_size
 from playwright.sync_api import expect
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "04_your_own_handwriting.ipynb"
@@ -57,7 +58,7 @@ def find_cell(lab, beginning) -> str:
 
 @pytest.mark.timeout(300)
 def test_a_student_draws_switches_a_stage_off_and_makes_a_set(lab):
-    lab.page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(lab.page, 1440, 900)
     lab.open_notebook(LESSON)
     lab.run_all()
     assert lab.run_cell("print(len(my_set), my_set.name)").strip() == "10 examples"

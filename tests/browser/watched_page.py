@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from layout import set_window_size
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 
@@ -59,7 +60,7 @@ class WatchedPage:
         """Restore the window's size, and move the mouse to the corner."""
         self.expected_error = ""
         if self._window is not None:
-            self.page.set_viewport_size(self._window)
+            set_window_size(self.page, self._window["width"], self._window["height"])
         self.page.mouse.move(0, 0)
 
     def raise_problems(self) -> None:
