@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from layout import set_window_size
 from playwright.sync_api import expect
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "05_overfitting.ipynb"
@@ -14,7 +15,7 @@ GAP = re.compile(r"(-?[\d.]+) points")
 
 
 def test_a_remedy_chosen_in_the_lab_narrows_the_gap(lab):
-    lab.page.set_viewport_size({"width": 1440, "height": 900})
+    set_window_size(lab.page, 1440, 900)
     lab.open_notebook(LESSON)
     lab.run_all(timeout_s=600)
     page = lab.page
