@@ -12,6 +12,7 @@ from mnist_widgets.session.series import Series
 from mnist_widgets.session.states import State
 from mnist_widgets.session.throughput import Throughput
 from mnist_widgets.system.listeners import HasListeners
+from mnist_widgets.system.threads import lower_priority
 from mnist_widgets.training.reports import BatchReport
 from mnist_widgets.training.trainer import Trainer
 
@@ -120,6 +121,7 @@ class Worker(HasListeners):
     # What follows runs in the worker thread.
 
     def _loop(self) -> None:
+        lower_priority()
         while (task := self._wait_for_task()) is not None:
             self._has_news = False
             try:

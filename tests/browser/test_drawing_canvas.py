@@ -96,9 +96,11 @@ class Canvas:
         self.page.mouse.click(*self.to_window(point))
 
     def expect_count(self, count) -> None:
-        """Wait until the kernel knows this number of strokes."""
-        expression = f"len({self.name}.current_strokes), {self.name}.is_drawing"
-        self.lab.expect_in_kernel(expression, f"{count} False")
+        """Wait until the kernel knows this number of strokes with all points of the page."""
+        self.expect_shown(count)
+        strokes = f"{self.name}.current_strokes"
+        expression = f"len({strokes}), sum(map(len, {strokes}))"
+        self.lab.expect_in_kernel(expression, f"{count} {self.area.get_attribute('data-points')}")
 
     def strokes(self):
         code = f"import json; print(json.dumps({self.name}.current_strokes))"
@@ -159,7 +161,7 @@ def test_the_kernel_receives_the_stroke_while_the_mouse_is_down(canvas):
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.2)))
     canvas.page.mouse.down()
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.8)))
-    canvas.lab.expect_in_kernel("canvas.is_drawing, len(canvas.strokes[0])", "True 2")
+    canvas.lab.expect_in_kernel("len(canvas.current_strokes[0])", "2")
     canvas.page.mouse.move(*canvas.to_window((1.5, 0.8)))  # outside
     canvas.page.mouse.up()
     canvas.expect_count(1)
@@ -304,7 +306,7 @@ def test_an_addition_in_another_page_ends_the_stroke_that_is_being_drawn(canvas)
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.2)))
     canvas.page.mouse.down()
     canvas.page.mouse.move(*canvas.to_window((0.2, 0.8)))
-    canvas.lab.expect_in_kernel("canvas.is_drawing, len(canvas.strokes[0])", "True 2")
+    canvas.lab.expect_in_kernel("len(canvas.current_strokes[0])", "2")
     canvas.lab.run_cell(ADDED_ELSEWHERE)
     canvas.expect_shown(0)
     canvas.page.mouse.move(*canvas.to_window((0.8, 0.8)))

@@ -22,6 +22,7 @@ from mnist_widgets import (
     TrainingSession,
     train_step,
 )
+from mnist_widgets.system.threads import TRAINING_NICENESS
 
 FOREVER = 10_000
 TIMEOUT_S = 20
@@ -139,6 +140,18 @@ def test_starting_returns_at_once_and_trains_in_the_background(make_session):
     assert session.trainer.history.batch_losses == []
     may_train.set()
     session.join(TIMEOUT_S)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_the_training_has_a_lower_priority_than_the_rest_of_the_kernel(session):
+    def read_niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    session.start(FOREVER)
+    ours, niceness = read_niceness(), session.between_batches(read_niceness).result(TIMEOUT_S)
+    # a process that itself has a low priority keeps it
+    assert niceness == max(ours, TRAINING_NICENESS)
+    assert read_niceness() == ours
 
 
 def test_a_paused_training_leaves_the_weights_alone(session):

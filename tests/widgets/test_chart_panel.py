@@ -41,7 +41,7 @@ def fill_losses(chart):
 
 def draw_a_one(pad):
     """Send what the page sends at the end of a stroke."""
-    state = {"strokes": [[[0.5, 0.1], [0.5, 0.9]]], "drawing_number": 1, "is_drawing": False}
+    state = {"strokes": [[[0.5, 0.1], [0.5, 0.9]]], "drawing_number": 1}
     pad._canvas.set_state(state)
 
 

@@ -92,14 +92,11 @@ class DrawingPad(ChartPanel):
         self._own_set = OwnSet(self._class_names, lambda: self.schedule_redraw(urgent=True))
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
-        self._latest: tuple[list[list[list[float]]], bool] = ([], False)
         super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
         style, controls, chart = self.children
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
         self.children = (style, controls, columns, self._own_set)
-        self._canvas.observe(
-            self._on_strokes, ["strokes", "drawing_number", "is_drawing", "last_added"]
-        )
+        self._canvas.observe(self._on_strokes, "current_strokes")
         self._canvas.observe(lambda _change: self._read(), "pen")
         self.redraw()
 
@@ -256,11 +253,7 @@ class DrawingPad(ChartPanel):
         return describe_answer(reading.probabilities, self._class_names)
 
     def _on_strokes(self, _change: object) -> None:
-        shown = self._canvas.current_strokes, self._canvas.is_drawing
-        if shown == self._latest:  # a message of the page changes several traits
-            return
-        self._latest = shown
-        self._drawing = Drawing(shown[0])
+        self._drawing = Drawing(self._canvas.current_strokes)
         if not self._drawing.is_empty:
             self._own_set.forget_errors()
         self._read()

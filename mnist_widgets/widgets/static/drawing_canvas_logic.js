@@ -96,7 +96,6 @@ export class Drawing {
     model.on("change:strokes", this.onStrokes);
     model.on("change:last_added", this.onAdded);
     this.#read();
-    if (model.get("is_drawing")) this.#send(false); // the page was loaded again during a stroke
   }
 
   close() {
@@ -116,7 +115,7 @@ export class Drawing {
     if (this.#refuseIfFull()) return false;
     this.strokes.push([point]);
     this.#skipped = this.#removed = null;
-    this.#send(true);
+    this.#send();
     this.#say("");
     return true;
   }
@@ -131,7 +130,7 @@ export class Drawing {
       if (isFar && this.#refuseIfFull()) return false;
       if (isFar) stroke.push(point);
     }
-    this.#timer ??= setTimeout(() => this.#send(true), SEND_EVERY_MS);
+    this.#timer ??= setTimeout(() => this.#send(), SEND_EVERY_MS);
     this.#drawAll();
     return true;
   }
@@ -140,7 +139,7 @@ export class Drawing {
     const stroke = this.strokes[this.strokes.length - 1];
     if (stroke && this.#skipped && !this.isFull) stroke.push(this.#skipped);
     this.#skipped = null;
-    this.#send(false);
+    this.#sendNow();
     if (!this.isFull) this.#say(describeCount(this.strokes.length));
   }
 
@@ -161,7 +160,7 @@ export class Drawing {
       stroke.push(point);
       this.#say(`Line drawn to ${place}.`);
     }
-    this.#send(false);
+    this.#sendNow();
   }
 
   liftPen() {
@@ -209,7 +208,7 @@ export class Drawing {
     model.send({ drawing_number, strokes, label });
     model.set({ drawing_number: drawing_number + 1 });
     this.#forget();
-    this.#send(false);
+    this.#sendNow();
   }
 
   // A label is chosen: what was wrong may be right now.
@@ -230,7 +229,7 @@ export class Drawing {
 
   #change(words) {
     this.isPenDown = false;
-    this.#send(false);
+    this.#sendNow();
     this.#say(words);
   }
 
@@ -256,19 +255,23 @@ export class Drawing {
     this.#say(""); // the set says how many drawings it has
   }
 
-  #send(is_drawing) {
+  // ipywidgets may hold this back until the kernel has answered the change before.
+  #send() {
     clearTimeout(this.#timer);
     this.#timer = null;
+    this.#drawAll();
+    if (!this.strokes.length && this.#isAdded) return; // nothing was drawn since the last addition
     const { model } = this;
     this.#isSending = true;
-    model.set(
-      this.strokes.length || !this.#isAdded
-        ? { strokes: copyStrokes(this.strokes), drawing_number: this.#number, is_drawing }
-        : { is_drawing }, // nothing was drawn since the last one was added
-    );
+    model.set({ strokes: copyStrokes(this.strokes), drawing_number: this.#number });
     this.#isSending = false;
     model.save_changes();
-    this.#drawAll();
+  }
+
+  // A message is never held back: a person waits for the answer. It says the same as the change.
+  #sendNow() {
+    this.model.send({ drawing_number: this.#number, strokes: this.strokes });
+    this.#send();
   }
 
   // A screen reader reads a text again only if it changes, hence the space; WordPress does the same.

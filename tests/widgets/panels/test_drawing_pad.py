@@ -89,9 +89,9 @@ def send(widget, message, buffers=()):
     widget._handle_msg({"content": {"data": data}, "buffers": list(buffers)})
 
 
-def draw(pad, strokes, *, is_drawing=False):
+def draw(pad, strokes):
     """Let the page write a drawing, and wait until it is predicted and drawn."""
-    state = {"strokes": strokes, "drawing_number": next_number(pad), "is_drawing": is_drawing}
+    state = {"strokes": strokes, "drawing_number": next_number(pad)}
     find(pad, "mw-canvas").set_state(state)
     scheduler.flush()
 
@@ -292,11 +292,11 @@ def test_a_drawing_is_added_with_its_label_and_leaves_the_canvas(pad):
 
 def test_what_arrives_after_an_addition_neither_changes_it_nor_brings_it_back(pad):
     canvas = find(pad, "mw-canvas")
-    draw(pad, ONE, is_drawing=True)  # the kernel has seen the begin of a seven
+    draw(pad, ONE)  # the kernel has seen the begin of a seven
     number = canvas.drawing_number
     addition = {"drawing_number": number, "strokes": SEVEN, "label": 7}
     send(canvas, addition)
-    canvas.set_state({"strokes": SEVEN, "drawing_number": number, "is_drawing": False})
+    canvas.set_state({"strokes": SEVEN, "drawing_number": number})
     send(canvas, addition)  # of another page that shows the same drawing
     assert pad.drawings == [(Drawing(SEVEN), 7)]
     assert pad.drawing.is_empty
@@ -563,10 +563,18 @@ def test_each_message_of_the_page_is_predicted_once(make_pad):
     calls = []
     model.register_forward_hook(lambda *_arguments: calls.append(1))
     pad = make_pad(model)
-    draw(pad, ONE, is_drawing=True)  # the first message changes all of the canvas's traits
+    draw(pad, ONE)  # the first change is of the number and of the strokes
     assert len(calls) == 1
-    draw(pad, SEVEN)
+    canvas = find(pad, "mw-canvas")
+    number = canvas.drawing_number
+    send(canvas, {"drawing_number": number, "strokes": SEVEN})  # at the end of the stroke
+    assert pad.drawing == Drawing(SEVEN)
     assert len(calls) == 2
+    draw(pad, SEVEN)  # the same as a change, which ipywidgets held back
+    assert len(calls) == 2
+    send(canvas, {"drawing_number": number, "strokes": SEVEN, "label": 7})
+    send(canvas, {"drawing_number": number, "strokes": ONE})  # of another page
+    assert pad.drawing.is_empty
 
 
 def test_a_closed_pad_does_not_follow_the_set(make_pad):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from anywidget import AnyWidget
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Float, Int, List, Unicode
 
 from mnist_widgets.data.handwriting.drawing import MOST_POINTS
 from mnist_widgets.data.handwriting.pixels import PEN_PX
@@ -27,7 +27,8 @@ class DrawingCanvas(AnyWidget):
     sends messages at once. So the page sends an addition in one message with all that belongs to
     it: the drawing's number, its strokes and its label. Then it begins the drawing with the next
     number and does not wait for the kernel. What arrives later of the one before has its old
-    number, and is ignored: `last_added` says which drawings are in the set.
+    number, and is ignored: `last_added` says which drawings are in the set. What is drawn at the
+    end of a stroke comes in a message too, and once more as a change, which the widget keeps.
 
     Args:
         class_names: the names to choose the label from.
@@ -39,7 +40,8 @@ class DrawingCanvas(AnyWidget):
             ten times a second, and once more at its end. Read `current_strokes` instead.
         drawing_number: written by the page, always together with `strokes`: 1 for the first
             drawing.
-        is_drawing: written by the page: whether a pointer is down.
+        current_strokes: the strokes that are shown, also those that came in a message; a trait to
+            observe. It is the kernel's alone.
         pen: written by the page: the pen's radius in pixels of a 28 x 28 image.
         label: written by the page: the label that is chosen, -1 before. A message may have a newer
             one.
@@ -55,7 +57,7 @@ class DrawingCanvas(AnyWidget):
 
     strokes: Any = List().tag(sync=True)
     drawing_number = Int(0).tag(sync=True)
-    is_drawing = Bool(False).tag(sync=True)
+    current_strokes: Any = List()
     pen = Float(PEN_PX).tag(sync=True)
     label = Int(-1).tag(sync=True)
     last_added = Int(0).tag(sync=True)
@@ -70,15 +72,17 @@ class DrawingCanvas(AnyWidget):
         self._on_add = on_add
         self.add_class("mw-canvas")
         self.on_msg(self._on_message)
+        self.observe(self._on_change, ["strokes", "drawing_number", "last_added"])
 
-    @property
-    def current_strokes(self) -> StrokeLists:
-        """The strokes that are shown. Observe `strokes` and `last_added`."""
-        strokes: StrokeLists = self.strokes
-        return strokes if self.drawing_number > self.last_added else []
+    def _on_change(self, _change: object) -> None:
+        self.current_strokes = self.strokes if self.drawing_number > self.last_added else []
 
     def _on_message(self, _canvas: object, message: dict[str, Any], _buffers: object) -> None:
-        number = message["drawing_number"]
-        if number > self.last_added:  # else another page has added it
-            self._on_add(message["strokes"], message["label"])
+        number, strokes = message["drawing_number"], message["strokes"]
+        if number <= self.last_added:  # another page has added it
+            return
+        if "label" in message:
+            self._on_add(strokes, message["label"])
             self.last_added = number
+        else:
+            self.current_strokes = strokes
