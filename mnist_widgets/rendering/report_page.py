@@ -134,7 +134,7 @@ def _describe_ending(
     history = trainer.history
     batches = _count(len(history.batch_losses), "batch", "batches")
     epochs = _count(history.num_epochs, "whole epoch", "whole epochs")
-    words = []
+    words: list[str | None] = []
     if series is not None and series.run_number:
         words.append(f"{name_run(series)}; this page shows that run alone.")
     words += [
