@@ -46,23 +46,29 @@ def tabulate_accuracies(history: History) -> pd.DataFrame:
     return table
 
 
-def join_repeat(table: pd.DataFrame, repeat: Repeat, name: str) -> pd.DataFrame:
+def join_repeat(table: pd.DataFrame, seed: int, repeat: Repeat, name: str) -> pd.DataFrame:
     """Return a table of one run with a metric of all finished runs of its repeat.
+
+    The columns of the run name its seed, such as `loss seed 4`.
 
     At the last batch of each epoch there is a column for each finished run, such as
     `test_loss seed 3`, and the lowest, the median and the highest of these numbers.
 
     Args:
         table: with a row for each batch, or for each epoch.
+        seed: of the run in the table.
         repeat: the finished runs.
         name: of the metric.
     """
     import pandas as pd
 
+    columns_of_run = [column for column in table if column not in ("batch", "epoch")]
+    table = table.rename(columns={column: f"{column} seed {seed}" for column in columns_of_run})
     values, spread = repeat.find_values(name), repeat.find_spread(name)
     if values is None or spread is None:
         return table
     columns = {f"{name} seed {seed}": row for seed, row in zip(repeat.seeds, values, strict=False)}
+    columns = {column: row for column, row in columns.items() if column not in table}
     columns |= {f"{name} {word}": row for word, row in spread._asdict().items()}
     index = pd.RangeIndex(1, values.shape[1] + 1)
     if table.index.name == "batch":

@@ -10,7 +10,7 @@ from torch import Tensor
 from mnist_widgets.data.images import to_pixels
 from mnist_widgets.rendering.confusion_captions import color_cells, write_cells
 from mnist_widgets.rendering.curves.curves import Curves
-from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds
+from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds, name_single
 from mnist_widgets.rendering.curves.series import Numbers
 from mnist_widgets.rendering.palette import LIGHT, blend_with_white
 from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
@@ -39,7 +39,11 @@ _RANGE = ("#e4d7e0", LIGHT["seeds"])
 
 
 def draw_curves(
-    curves: Curves, axis_label: str, key: Mapping[str, str], seeds: RepeatSeries | None = None
+    curves: Curves,
+    axis_label: str,
+    key: Mapping[str, str],
+    seeds: RepeatSeries | None = None,
+    spread_words: str = "",
 ) -> bytes:
     """Draw the losses or the accuracies of a training.
 
@@ -48,6 +52,7 @@ def draw_curves(
         axis_label: names the values.
         key: the words of lines and points, by the names of their colours.
         seeds: the median and the range of the repeat that the training belongs to, not empty.
+        spread_words: what these are of, such as `test loss`.
 
     Returns:
         A PNG, 640 by 300 pixels of the page.
@@ -55,6 +60,7 @@ def draw_curves(
     x_range, y_range = curves.choose_axes([] if seeds is None else seeds.lines)
     canvas = Canvas(640, 300)
     left, top, right, bottom = PLOT
+    top += 0 if seeds is None else 20  # a second line of the key
 
     def find_x(values: Numbers) -> Numbers:
         return left + (right - left) * x_range.locate(values)
@@ -73,11 +79,13 @@ def draw_curves(
     if seeds is not None:
         positions, values = seeds.outline
         canvas.area(list(zip(find_x(positions), find_y(values), strict=True)), *_RANGE)
-        key = {**key, "seeds": count_seeds(seeds.history)}
+        canvas.area([(left, 29), (left + 22, 29), (left + 22, 39), (left, 39)], *_RANGE)
+        _draw_line(canvas, "seeds", [(left, 34), (left + 22, 34)], [])
+        words = f"{count_seeds(seeds.history)}, {spread_words}: median and range"
+        single = name_single(seeds.history, curves.history)
+        canvas.text((left + 28, 34), f"{words}. Above: {single}", anchor="lm")
     x = left
     for name, label in key.items():
-        if name == "seeds":
-            canvas.area([(x, 9), (x + 22, 9), (x + 22, 19), (x, 19)], *_RANGE)
         _draw_line(canvas, name, [(x, 14), (x + 22, 14)], [(x + 11, 14)])
         canvas.text((x + 28, 14), label, anchor="lm")
         x += 48 + text_width(label)

@@ -21,6 +21,7 @@ from mnist_widgets.data.digit_set import Batches, DigitSet
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
+from mnist_widgets.rendering.session_captions import name_run
 from mnist_widgets.rendering.static_views import (
     StaticView,
     format_metric,
@@ -31,6 +32,7 @@ from mnist_widgets.rendering.static_views import (
 from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rate
+from mnist_widgets.session.series import Series
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
@@ -94,19 +96,22 @@ class ReportPage:
         return self.body
 
 
-def write_report(trainer: Trainer, state: str, error: BaseException | None = None) -> ReportPage:
+def write_report(
+    trainer: Trainer, state: str, error: BaseException | None = None, series: Series | None = None
+) -> ReportPage:
     """Return a page about a trainer and its history.
 
     Args:
         trainer: its confusion matrix is shown if its evaluator is an `Evaluator`.
         state: of the trainer's session, such as `finished`.
         error: the error that ended the run, if it failed.
+        series: the one that the run belongs to.
     """
     title, history = "Report of a training", trainer.history
     packages = [f"{name} {version(name)}" for name in ("mnist_widgets", "torch", "numpy")]
     versions = ", ".join([f"Python {platform.python_version()}", *packages, platform.system()])
     sections = {
-        "How it ended": StaticView.of_words(_describe_ending(trainer, state, error)),
+        "How it ended": StaticView.of_words(_describe_ending(trainer, state, error, series)),
         **{curve.title: curve.render(history) for curve in _choose_curves(history)},
         "Epochs": tabulate_epochs(history),
         "Confusion matrix": _show_confusion(trainer),
@@ -123,11 +128,16 @@ def _choose_curves(history: History) -> list[Quantity]:
     return [LOSS] if history.accuracy_gap is None else [LOSS, ACCURACY]
 
 
-def _describe_ending(trainer: Trainer, state: str, error: BaseException | None) -> str:
+def _describe_ending(
+    trainer: Trainer, state: str, error: BaseException | None, series: Series | None
+) -> str:
     history = trainer.history
     batches = _count(len(history.batch_losses), "batch", "batches")
     epochs = _count(history.num_epochs, "whole epoch", "whole epochs")
-    words = [
+    words: list[str | None] = []
+    if series is not None and series.run_number:
+        words.append(f"{name_run(series)}; this page shows that run alone.")
+    words += [
         _ENDINGS[state],
         trainer.stop_reason if state == "stopped" else "",
         "" if error is None else name_error(error),

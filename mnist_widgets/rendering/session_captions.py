@@ -6,6 +6,7 @@ import math
 
 from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
 from mnist_widgets.rendering.confusion_captions import write_share
+from mnist_widgets.session.series import Series
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
 from mnist_widgets.training.history import TEST_ACCURACY, History
@@ -28,9 +29,9 @@ _HOW_TO_STOP = (
 def describe_progress(session: TrainingSession) -> str:
     """Return the last batch and its loss, and while a run is open the time left and the speed."""
     report, series = session.last_report, session.series
-    if report is None:
-        return "No batch has been trained yet."
-    parts = [f"Run {series.run_number} of {series.num_runs}"] if series is not None else []
+    parts = [name_run(series)] if series is not None and series.run_number else []
+    if report is None:  # between two runs of a series for a moment
+        return "".join(parts) or "No batch has been trained yet."
     parts += [
         f"Epoch {report.epoch} of {session.trainer.last_epoch}",
         f"batch {report.batch} of {report.num_batches}",
@@ -44,6 +45,11 @@ def describe_progress(session: TrainingSession) -> str:
         # two significant digits: the others change with every batch
         parts.append(f"{float(f'{speed:.2g}'):,.0f} images/s")
     return " · ".join(parts)
+
+
+def name_run(series: Series) -> str:
+    """Return which run of a series is under way or was the last, such as `Run 2 of 5`."""
+    return f"Run {series.run_number} of {series.num_runs}"
 
 
 def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, bool]:
@@ -63,15 +69,16 @@ def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, b
     return _CLOSED if session.is_closed else " ".join(session.trainer.warnings), False
 
 
-def describe_expectation(expected: float | None, history: History) -> str:
+def describe_expectation(expected: float | None, history: History, subject: str = "it") -> str:
     """Return an expected test accuracy beside that after the last epoch; "" for none expected.
 
     Args:
         expected: 0 to 1; written in per cent with at most one decimal.
         history: of the run.
+        subject: what the accuracy after the last epoch is called.
     """
     if expected is None:
         return ""
     accuracy = history.find_last(TEST_ACCURACY)
-    came = "no epoch was evaluated" if accuracy is None else f"it is {write_share(accuracy)}"
+    came = "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
     return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {came}."

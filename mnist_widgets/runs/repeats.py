@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.training.history import TEST_ACCURACY, History
+from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, History, find_gap
 
 NUM_SEEDS = 5
 """Runs of a repeat. If two settings make no difference, the ranges of five runs of each lie apart
@@ -47,6 +47,12 @@ class Repeat:
         """Whether all runs have finished."""
         return len(self.histories) == len(self.seeds)
 
+    def find_seed(self, history: History) -> int:
+        """Return the seed of a finished run, or of the run that is not one of them."""
+        places = [place for place, each in enumerate(self.histories) if each is history]
+        place = places[0] if places else len(self.histories)
+        return self.seeds[min(place, len(self.seeds) - 1)]
+
     def find_values(self, name: str) -> Numbers | None:
         """Return a metric's values (R, E) of R finished runs; None without a run or the metric."""
         rows = [history.get(name, [])[: self.epochs] for history in self.histories]
@@ -59,6 +65,15 @@ class Repeat:
         if values is None:
             return None
         return Spread(values.min(axis=0), np.median(values, axis=0), values.max(axis=0))
+
+    @property
+    def accuracy_gap(self) -> float | None:
+        """The median of the runs' gaps after the last epoch, as `History.accuracy_gap`."""
+        train, test = self.find_values(TRAIN_ACCURACY), self.find_values(TEST_ACCURACY)
+        if train is None or test is None:
+            return None
+        gaps = [find_gap(*pair) for pair in zip(train[:, -1], test[:, -1], strict=True)]
+        return float(np.median(gaps))
 
     @property
     def medians(self) -> History:

@@ -59,6 +59,13 @@ class Run:
         return max(self.outcome.get(TEST_ACCURACY, []), default=None)
 
     @property
+    def accuracy_gap(self) -> float | None:
+        """Its gap, see `History.accuracy_gap`; the median of a repeat as soon as there is one."""
+        repeat = self.repeat
+        has_median = repeat is not None and repeat.histories
+        return repeat.accuracy_gap if repeat and has_median else self.history.accuracy_gap
+
+    @property
     def latest_config(self) -> RunConfig | None:
         """Its settings with the latest learning rate."""
         return self.config and replace(self.config, learning_rate=self.learning_rates[-1])
@@ -234,8 +241,8 @@ class _Recorder(Callback):
         self._run: Run | None = None
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        """Keep the newest expectation with a run that is trained on."""
-        if self._run is not None:
+        """Keep the newest expectation with a run that is trained on; a repeat keeps its own."""
+        if self._run is not None and self._run.repeat is None:
             self._run.expected_accuracy = self._log.expected_accuracy
 
     def on_batch_end(self, trainer: Trainer, report: BatchReport) -> None:

@@ -21,6 +21,7 @@ class Series:
     Attributes:
         next_trainer: the trainer of the next run, whose first batch is not yet due; or None.
         run_number: the number of the current or last run, from 1; 0 before the first.
+        num_finished: how many runs have finished.
         num_batches: batches in all runs; 0 before the first. All have as many.
     """
 
@@ -29,10 +30,12 @@ class Series:
     epochs: int
     next_trainer: Trainer | None = None
     run_number: int = 0
+    num_finished: int = 0
     num_batches: int = 0
 
     def build_next(self) -> bool:
-        """Build the trainer of the next run; return whether there is one."""
+        """The run before has finished: build the next trainer; return whether there is one."""
+        self.num_finished = self.run_number
         self.next_trainer = next(self.trainers, None)
         return self.next_trainer is not None
 

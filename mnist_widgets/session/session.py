@@ -235,7 +235,7 @@ class TrainingSession(WaitingSession):
         # slow to load, and seldom needed
         from mnist_widgets.rendering.report_page import write_report
 
-        page = write_report(self.trainer, self.state, self.error)
+        page = write_report(self.trainer, self.state, self.error, self.series)
         if path is not None:
             page.save(path)
         return page

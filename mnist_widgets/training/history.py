@@ -53,7 +53,7 @@ class History(dict[str, list[float]]):
         train, test = self.find_last(TRAIN_ACCURACY), self.find_last(TEST_ACCURACY)
         if train is None or test is None:
             return None
-        return round(round(100 * train, 1) - round(100 * test, 1), 1)
+        return find_gap(train, test)
 
     def add_batch(self, loss: float) -> int:
         """Append the loss of one batch and return the number of batches."""
@@ -110,3 +110,8 @@ class History(dict[str, list[float]]):
         if path is not None:
             Path(path).write_text(text, encoding="utf-8", newline="")
         return text
+
+
+def find_gap(train: float, test: float) -> float:
+    """Return the gap of two accuracies; see `History.accuracy_gap`."""
+    return round(round(100 * train, 1) - round(100 * test, 1), 1)

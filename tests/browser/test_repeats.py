@@ -62,12 +62,14 @@ def test_two_settings_are_repeated_and_compared(repeat):
         re.compile(r"Test loss after epoch 3, 5 seeds: median [\d.]+, from [\d.]+ to [\d.]+\.")
     )
     repeat.expect_bands(1)
-    expect(chart.locator(".mw-key-of-runs")).to_contain_text("5 seeds, test loss: median and range")
+    key = chart.locator(".mw-key-of-runs")
+    expect(key).to_contain_text("run 1 (5 seeds, test loss: median and range)")
+    expect(key).to_contain_text("seed 4 alone, smoothed")
     chart.get_by_label("Show").select_option("Accuracy")
     expect(repeat.caption).to_contain_text("Test accuracy after epoch 3, 5 seeds: median")
     repeat.expect_bands(1)
     expect(table.locator(".mw-run").last).to_contain_text(
-        re.compile(r"The numbers are medians. 5 seeds: [\d.]+ to [\d.]+ %\.")
+        re.compile(r"5 seeds: [\d.]+ to [\d.]+\s% after the last epoch\. Accuracy and gap are med")
     )
     # by keyboard, with other settings
     page.get_by_label("Learning rate").fill("0.0001")

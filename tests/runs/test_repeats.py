@@ -88,8 +88,8 @@ def make_run(number, *last, **options) -> Run:
 
 def test_the_verdict_names_the_ranges_and_the_better_run():
     (words,) = compare_repeats([make_run(1, *GOOD), make_run(2, *BETTER)])
-    assert "95.10 to 95.90 %" in words
-    assert "95.40 to 96.20 %" in words
+    assert "95.10 to 95.90\N{NO-BREAK SPACE}%" in words
+    assert "95.40 to 96.20\N{NO-BREAK SPACE}%" in words
     assert "may be luck" in words
     (words,) = compare_repeats([make_run(1, *BEST), make_run(2, *GOOD)])
     assert "each seed of run 1 is better than each seed of run 2" in words
@@ -105,9 +105,10 @@ def test_only_complete_repeats_that_are_shown_are_compared_with_the_newest():
 
 
 def test_a_range_needs_two_finished_runs():
-    assert describe_range(make_repeat()) == "0 of 5 seeds finished."
-    assert describe_range(make_repeat(0.9)) == "1 of 5 seeds finished."
-    assert "90.00 to 95.00 %" in describe_range(make_repeat(0.9, 0.95))
+    for repeat in (make_repeat(), make_repeat(0.9)):
+        assert f"{len(repeat.histories)} of 5 seeds finished" in describe_range(repeat)
+        assert "%" not in describe_range(repeat)
+    assert "90.00 to 95.00\N{NO-BREAK SPACE}%" in describe_range(make_repeat(0.9, 0.95))
 
 
 @pytest.mark.parametrize("quantity", [LOSS, ACCURACY])
@@ -134,6 +135,36 @@ def test_a_chart_has_range_words_table_and_picture_of_a_repeat(quantity):
     assert last == pytest.approx(expected)
     assert table[f"{quantity.spread} median"].iloc[-1] == pytest.approx(np.median(expected))
     assert "Seed 4" in quantity.render_table(history, 0.8, repeat).html
+
+
+def test_the_gap_of_a_repeat_is_the_median_of_its_gaps():
+    histories = []
+    for train, test in ((0.9, 0.5), (0.8, 0.7), (0.99, 0.6)):  # gaps of 40, 10 and 39 points
+        history = make_history([test])
+        history["train_accuracy"] = [train]
+        histories.append(history)
+    run = Run(1, RunConfig(), histories[0], repeat=Repeat((0, 1, 2), 1, tuple(histories)))
+    assert run.accuracy_gap == 39.0
+    run.repeat.histories = ()
+    assert run.accuracy_gap == 40.0  # that of the run under way
+
+
+@pytest.mark.parametrize("quantity", [LOSS, ACCURACY])
+def test_what_is_shown_of_one_run_beside_its_repeat_names_its_seed(quantity):
+    repeat = make_repeat(*GOOD[:3])
+    for history, seed in ((make_history([0.2]), 3), (repeat.histories[1], 1)):
+        curves = quantity.read(history)
+        assert f"Seed {seed} alone: {quantity.describe(curves)}" in quantity.describe_all(
+            curves, repeat
+        )
+        assert f"Seed {seed} alone:" in quantity.render_table(history, 0.8, repeat).text
+        table = quantity.tabulate_all(history, repeat)
+        assert f"{quantity.spread} seed {seed}" in table
+        assert all(
+            "seed" in name or name.startswith(("batch", "epoch", quantity.spread)) for name in table
+        )
+        assert quantity.spread not in table
+        assert table.columns.is_unique
 
 
 def test_without_a_range_a_chart_is_that_of_a_single_run():

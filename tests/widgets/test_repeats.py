@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Event
 
+import numpy as np
 import pytest
 from settled_lab import settle
 
@@ -43,6 +44,16 @@ class Interfere(Callback):
         series = self.lab.session.series
         if series is not None and series.run_number == 2 and report.step == 1:
             self.action()
+
+
+class StopAtOnce(Callback):
+    """Stops the session after the first batch."""
+
+    def __init__(self, session) -> None:
+        self.session = session
+
+    def on_batch_end(self, trainer, report):
+        self.session.stop()
 
 
 def interfere(lab, action):
@@ -112,6 +123,23 @@ def test_an_error_ends_the_repeat_with_a_sentence(lab):
     assert len(lab.run_log.current.repeat.histories) == 1
 
 
+def test_a_stop_in_the_first_run_says_that_no_run_has_finished(lab):
+    lab._factory.callbacks.append(StopAtOnce(lab.session))
+    repeat(lab)
+    assert "in run 1 of 5. Finished runs: 0." in find_button(lab)._words.value
+    assert "0 of 5 seeds finished" in lab.panels["runs"].static_view().text
+
+
+def test_settings_that_fit_no_data_end_the_repeat_before_its_first_run(lab):
+    lab.panels["settings"].config = RunConfig(train_images=50_000)
+    find_button(lab)._button.click()
+    with pytest.raises(ValueError, match="50000"):
+        lab.session.join(TIMEOUT_S)
+    settle(lab)
+    assert "by an error before its first run" in find_button(lab)._words.value
+    assert "50000" in lab.panels["training"]._status.value
+
+
 def test_a_reset_ends_the_repeat_and_the_next_run_is_a_single_one(lab):
     interfere(lab, lab.session.reset)
     repeat(lab)
@@ -153,10 +181,49 @@ def test_the_chart_shows_the_current_and_an_earlier_repeat(lab):
     repeat(lab)
     assert bands.colors == ["var(--mw-run-0)", "var(--mw-seeds)"]
     assert bands.y.shape[0] == 2
-    assert "Test accuracy of run 1, 5 seeds" in lab.panels["runs"]._caption.value
+    assert "run 1, 5 seeds: " in lab.panels["runs"]._caption.value
     lab.run_log.delete(1)
     settle(lab)
     assert bands.colors == ["var(--mw-seeds)"]
+
+
+def test_an_expected_accuracy_is_compared_with_the_median():
+    lab = dashboard(data=DATA, settings=SETTINGS, epochs=1, guess=True)
+    field = lab.panels["training"]._guess._text
+    field.value = "50"
+    repeat(lab)
+    values = [history["test_accuracy"][-1] for history in lab.run_log.current.repeat.histories]
+    words = f"You expected 50 %; the median is {100 * np.median(values):.1f} %."
+    assert words in lab.panels["runs"].static_view().text
+    assert "You expected" not in lab.panels["training"].static_view().text
+    field.value = "60"
+    lab.panels["training"]._buttons["start"].click()  # the last network alone is trained on
+    lab.session.join(TIMEOUT_S)
+    settle(lab)
+    assert words in lab.panels["runs"].static_view().text
+
+
+def test_static_views_and_report_say_which_run_of_the_repeat_they_show(lab):
+    repeat(lab)
+    lab.panels["settings"].config = RunConfig.from_string(SETTINGS).with_values(learning_rate=0.5)
+    settle(lab)
+    settings = lab.panels["settings"].static_view().text
+    assert "lr=0.001" in settings
+    assert "0.5" not in settings
+    assert "first seed" in settings
+    assert "Seed 7 alone:" in lab.panels["loss_chart"].static_view().text
+    assert "loss seed 7" in lab.panels["loss_chart"].to_dataframe()
+    assert "Run 5 of 5; this page shows that run alone." in lab.session.report().text
+    lab.session.reset()
+    settle(lab)
+    assert "this page shows" not in lab.session.report().text
+
+
+def test_the_key_of_the_chart_names_the_repeat_and_the_run_drawn_alone(lab):
+    key = lab.panels["loss_chart"]._earlier_runs.key
+    repeat(lab)
+    assert "run 1 (5 seeds, test loss: median and range)" in key.value
+    assert "seed 7 alone, smoothed" in key.value
 
 
 def test_in_colab_a_click_returns_when_the_repeat_has_ended_and_is_drawn(monkeypatch):

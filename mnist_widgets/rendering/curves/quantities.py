@@ -17,9 +17,10 @@ from mnist_widgets.rendering.curves.curves import Curves
 from mnist_widgets.rendering.curves.loss_series import LossSeries
 from mnist_widgets.rendering.curves.repeat_sentences import (
     describe_repeat,
+    label_single,
     tabulate_repeat_page,
 )
-from mnist_widgets.rendering.curves.repeat_series import RepeatSeries
+from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, name_single
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, MAX_POINTS
 from mnist_widgets.rendering.palette import ACCURACY_KEY, LOSS_KEY
 from mnist_widgets.rendering.png_charts import draw_curves
@@ -47,7 +48,7 @@ class Quantity:
         axis_label: names its numbers and their unit.
         key: the words of its lines and points, by the names of their colours.
         main: which of them is compared with those of earlier runs.
-        main_words: what that one is, for the present run.
+        main_words: what that one is.
         read: returns its curves; takes a history, smoothing, `is_log` and `max_points`.
         describe: returns a sentence about its curves.
         tabulate: returns the numbers of a history for files.
@@ -83,17 +84,24 @@ class Quantity:
         """Return a PNG of its curves and the range of a repeat, 640 by 300 pixels of the page."""
         seeds = None if repeat is None else self.read_repeat(repeat, is_log)
         has_range = seeds is not None and not seeds.is_empty
-        return draw_curves(curves, self.axis_label, self.key, seeds if has_range else None)
+        if seeds is None or not has_range:
+            return draw_curves(curves, self.axis_label, self.key)
+        return draw_curves(curves, self.axis_label, self.key, seeds, self.spread_words)
 
     def describe_all(self, curves: Curves, repeat: Repeat | None) -> str:
         """Return sentences about a repeat and about its newest run, or about a single run."""
         words = "" if repeat is None else describe_repeat(repeat, self.spread)
-        return f"{words} Newest run: {self.describe(curves)}" if words else self.describe(curves)
+        if repeat is None or not words:
+            return self.describe(curves)
+        name = name_single(repeat, curves.history).capitalize()
+        return f"{words} {name}: {self.describe(curves)}"
 
     def tabulate_all(self, history: History, repeat: Repeat | None) -> pd.DataFrame:
         """Return the numbers of a history, with those of a repeat, for files."""
         table = self.tabulate(history)
-        return table if repeat is None else join_repeat(table, repeat, self.spread)
+        if repeat is None:
+            return table
+        return join_repeat(table, repeat.find_seed(history), repeat, self.spread)
 
     def render(
         self,
@@ -124,7 +132,8 @@ class Quantity:
         table = self.tabulate_page(history, smoothing)
         if repeat is None or self.read_repeat(repeat).is_empty:
             return table
-        return join_views([tabulate_repeat_page(repeat, self.spread), table])
+        views = [tabulate_repeat_page(repeat, self.spread), label_single(table, repeat, history)]
+        return join_views(views)
 
 
 LOSS = Quantity(
@@ -132,7 +141,7 @@ LOSS = Quantity(
     axis_label="Loss",
     key=LOSS_KEY,
     main="strong",
-    main_words="this run, smoothed",
+    main_words="smoothed",
     read=LossSeries,
     describe=describe_losses,
     tabulate=tabulate_losses,
@@ -145,7 +154,7 @@ ACCURACY = Quantity(
     axis_label="Accuracy (%)",
     key=ACCURACY_KEY,
     main="test",
-    main_words="this run, test",
+    main_words="test",
     read=AccuracySeries,
     describe=describe_accuracies,
     tabulate=tabulate_accuracies,

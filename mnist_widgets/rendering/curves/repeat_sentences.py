@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from mnist_widgets.rendering.captions import format_loss
 from mnist_widgets.rendering.confusion_captions import write_share
-from mnist_widgets.rendering.curves.repeat_series import MIN_RUNS, count_seeds
-from mnist_widgets.rendering.static_views import StaticView, format_metric
+from mnist_widgets.rendering.curves.repeat_series import MIN_RUNS, count_seeds, name_single
+from mnist_widgets.rendering.static_views import StaticView, format_metric, join_views
 from mnist_widgets.runs.repeats import Repeat, are_apart
 from mnist_widgets.runs.run_log import Run
-from mnist_widgets.training.history import TEST_ACCURACY
+from mnist_widgets.training.history import TEST_ACCURACY, History
 
 
 def describe_repeat(repeat: Repeat, name: str) -> str:
@@ -51,11 +51,21 @@ def tabulate_repeat_page(repeat: Repeat, name: str, max_rows: int = 40) -> Stati
     return StaticView.of_table(["Epoch", "Lowest", "Median", "Highest", *seeds], rows, caption)
 
 
+def label_single(view: StaticView, repeat: Repeat, history: History) -> StaticView:
+    """Return a view of one run of a repeat with its seed above it."""
+    name = name_single(repeat, history).capitalize()
+    return join_views([StaticView.of_words(f"{name}:"), view])
+
+
 def describe_range(repeat: Repeat) -> str:
-    """Return the test accuracies of a repeat after its last epoch, and how many runs finished."""
+    """Return how many runs finished, their test accuracies after the last epoch, and what else."""
     seeds = count_seeds(repeat)
     finished = seeds if repeat.is_complete else f"{seeds} finished"
-    return f"{finished}: {_write_range(repeat)}." if _has_range(repeat) else f"{finished}."
+    if not repeat.histories:
+        return f"{finished}: the numbers are those of the first."
+    if _has_range(repeat):
+        finished += f": {_write_range(repeat)} after the last epoch"
+    return f"{finished}. Accuracy and gap are medians, the time is that of all runs."
 
 
 def compare_repeats(runs: Sequence[Run]) -> list[str]:
@@ -89,7 +99,7 @@ def _compare(first: Run, second: Run) -> str:
             f"The ranges do not overlap: each seed of run {better.number} is better than each seed "
             f"of run {worse.number}. The settings differ by more than their seeds do."
         )
-    return f"Test accuracy of {ranges}. {verdict}"
+    return f"Test accuracy after the last epoch: {ranges}. {verdict}"
 
 
 def _has_range(repeat: Repeat) -> bool:
@@ -106,7 +116,7 @@ def _write_range(repeat: Repeat) -> str:
     spread = repeat.find_spread(TEST_ACCURACY)
     if spread is None:
         return ""
-    return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f} %"
+    return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f}\N{NO-BREAK SPACE}%"
 
 
 def _name(metric: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from mnist_widgets.rendering.curves.curves import NO_POINTS
 from mnist_widgets.rendering.curves.series import MAX_POINTS, Points, downsample, pick_drawable
 from mnist_widgets.runs.repeats import Repeat
+from mnist_widgets.training.history import History
 
 MIN_RUNS = 2
 """Finished runs from which on there is a range to draw."""
@@ -70,6 +71,11 @@ class RepeatSeries:
             return NO_POINTS
         positions = np.concatenate([low[0], high[0][::-1], low[0][:1]])
         return positions, np.concatenate([low[1], high[1][::-1], low[1][:1]])
+
+
+def name_single(repeat: Repeat, history: History) -> str:
+    """Return the name of a run that is shown beside its repeat, such as `seed 4 alone`."""
+    return f"seed {repeat.find_seed(history)} alone"
 
 
 def count_seeds(repeat: Repeat) -> str:

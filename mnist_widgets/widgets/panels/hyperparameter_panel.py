@@ -119,8 +119,9 @@ class HyperparameterPanel(Panel):
         """Return the current run's settings as text and code; those shown if there is no run."""
         config, run_config = self.config, self.run_config
         if run_config is not None:
-            config = run_config.with_live_settings(config)
-        words = f"{config.to_string()}, in code; put your number of epochs in:"
+            config = run_config if self.is_repeat else run_config.with_live_settings(config)
+        seeds = " (the first seed of a repeat)" if self.is_repeat else ""
+        words = f"{config.to_string()}{seeds}, in code; put your number of epochs in:"
         code = StaticView.of_code(words, self._write_code(config))
         return join_views([draw_network(config, self._num_classes), code])
 

@@ -14,6 +14,7 @@ from traitlets import Bool, Enum, Float, TraitError, validate
 
 from mnist_widgets.rendering.curves.curves import NO_POINTS
 from mnist_widgets.rendering.curves.quantities import LOSS, QUANTITIES, Quantity
+from mnist_widgets.rendering.curves.repeat_sentences import label_single
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, Points
 from mnist_widgets.rendering.static_views import StaticView, join_views, tabulate_epochs
 from mnist_widgets.runs.repeats import Repeat
@@ -160,6 +161,8 @@ class LossChart(ChartPanel, Callback):
         """Return the curve, a sentence about it and the last epochs, without earlier runs."""
         curve = self._shown.render(self.history, self.smoothing, self.log_scale, self._repeat)
         epochs = tabulate_epochs(self.history, max_epochs=10)
+        if self._repeat is not None:
+            epochs = label_single(epochs, self._repeat, self.history)
         return join_views([curve, epochs]) if self.history.num_epochs else curve
 
     def redraw(self) -> None:
@@ -170,7 +173,7 @@ class LossChart(ChartPanel, Callback):
         curves = self._curves
         curves.update(self.history, *settings)
         self._show_choices(quantity)
-        self._earlier_runs.update(quantity, *settings)
+        self._earlier_runs.update(self.history, quantity, *settings)
         ranges = curves.choose_axes(self._earlier_runs.lines)
         self._y_axis.axis.label = quantity.axis_label
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):

@@ -30,7 +30,7 @@ def _write_time(run: Run) -> str:
 
 
 def _write_gap(run: Run) -> str:
-    gap = run.outcome.accuracy_gap
+    gap = run.accuracy_gap
     return "" if gap is None else f"{gap:.1f} points"
 
 
@@ -172,7 +172,7 @@ class _Row:
 
 def _choose_columns(runs: Sequence[Run]) -> _Columns:
     """Return the columns with something in them."""
-    has_gap = any(run.outcome.accuracy_gap is not None for run in runs)
+    has_gap = any(run.accuracy_gap is not None for run in runs)
     return {name: write for name, write in _COLUMNS.items() if has_gap or name != _GAP}
 
 
@@ -217,11 +217,10 @@ def _list_remarks(run: Run) -> list[str]:
     """Return what is said of a repeat, and what was expected of a run beside what came."""
     remarks = []
     if run.repeat is not None:
-        remarks.append(f"The numbers are medians. {describe_range(run.repeat)}")
-        if not run.repeat.histories:
-            remarks = [describe_range(run.repeat)]
+        remarks.append(describe_range(run.repeat))
     if run.expected_accuracy is not None and run.outcome.find_last(TEST_ACCURACY) is not None:
-        remarks.append(describe_expectation(run.expected_accuracy, run.outcome))
+        subject = "the median" if run.repeat is not None and run.repeat.histories else "it"
+        remarks.append(describe_expectation(run.expected_accuracy, run.outcome, subject))
     return remarks
 
 

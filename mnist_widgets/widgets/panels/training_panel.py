@@ -264,8 +264,9 @@ class TrainingPanel(SessionPanel):
         self._spoken.words = f"{STATE_WORDS[session.state]}. {said}"
 
     def _describe_expectation(self) -> str:
-        """Return what was expected beside what came, at the end of a run; else ""."""
-        if self.session.state not in ("finished", "stopped"):
+        """Return what was expected beside what came, at the end of a single run; else ""."""
+        is_single = self.session.series is None  # a table of runs says it of a repeat's median
+        if not is_single or self.session.state not in ("finished", "stopped"):
             return ""
         return describe_expectation(self.expected_accuracy, self.session.trainer.history)
 

@@ -12,7 +12,7 @@ from ipywidgets import HTML
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.curves import Curves
 from mnist_widgets.rendering.curves.quantities import LOSS, Quantity
-from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds
+from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds, name_single
 from mnist_widgets.rendering.curves.series import Points
 from mnist_widgets.runs.repeats import Repeat
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, RunLog, name_runs
@@ -69,10 +69,11 @@ class EarlierRuns:
         self._runs, self._label = tuple(runs)[-MAX_EARLIER_SHOWN:], label
         self._repeat = repeat
 
-    def update(self, quantity: Quantity, smoothing: float, is_log: bool) -> None:
+    def update(self, history: History, quantity: Quantity, smoothing: float, is_log: bool) -> None:
         """Update the key and `lines`; `draw` then draws the lines.
 
         Args:
+            history: of the present run.
             quantity: what the chart shows.
             smoothing: strength, as of the present run's line.
             is_log: whether the losses are drawn on a logarithmic axis.
@@ -86,7 +87,7 @@ class EarlierRuns:
             line.update(line.history, smoothing, is_log)  # type: ignore[arg-type]
         if self._present is not None:
             shown.append(("var(--mw-seeds)", self._present))
-        self.key.value = self._write_key()
+        self.key.value = self._write_key(history)
         self._shown = [(color, line) for color, line in shown if len(line.main[0])]
         self.lines = []
         for _, line in self._shown:
@@ -132,25 +133,32 @@ class EarlierRuns:
     def _find_slots(self) -> dict[int, int]:
         return {id(series.history): slot for slot, series in self._slots.items()}
 
-    def _write_key(self) -> str:
+    def _write_key(self, present: History) -> str:
         if not self._runs and (self._present is None or self._present.is_empty):
             return ""
         slots = self._find_slots()
         entries: list[tuple[str, str, object]] = [
             (f"--mw-run-{slots[id(run)]}", label, run) for label, run in self._runs
         ]
-        if self._present is not None and not self._present.is_empty:
+        name, words = self._label, f"this run, {self._quantity.main_words}"
+        if self._present is not None:
             repeat = self._present.history
-            words = f"{count_seeds(repeat)}, {self._quantity.spread_words}: median and range"
-            entries.append(("--mw-seeds", words, repeat))
-        words = self._quantity.main_words
-        label = f"{self._label} ({words})" if self._label else words
-        entries.append((f"--mw-{self._quantity.main}", label, None))
+            words = f"{name_single(repeat, present)}, {self._quantity.main_words}"
+            if not self._present.is_empty:
+                metric = self._quantity.spread_words
+                about = f"{count_seeds(repeat)}, {metric}: median and range"
+                entries.append(("--mw-seeds", _join_words(name, about), repeat))
+                name = ""
+        entries.append((f"--mw-{self._quantity.main}", _join_words(name, words), None))
         spans = []
         for color, label, run in entries:
             band = _BAND.format(color) if isinstance(run, Repeat) else ""
             spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
         return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}</div>'
+
+
+def _join_words(name: str, about: str) -> str:
+    return f"{name} ({about})" if name else about
 
 
 _BAND = '<rect x="2" y="1" width="36" height="10" style="stroke: var({0}); fill: var({0})"/>'
@@ -165,8 +173,13 @@ def list_runs(log: RunLog) -> tuple[list[tuple[str, History | Repeat]], str, Rep
     current, names = log.current, name_runs(log.runs)
     for run in log.runs:
         if run.number in names and (best := run.best_accuracy) is not None:
-            median = "median " if run.repeat is not None else ""
-            names[run.number] += f", best epoch's {median}test accuracy {write_share(best)}"
+            seeds, median = "", ""
+            if run.repeat is not None:
+                seeds, median = f", {count_seeds(run.repeat)}", "median "
+            if run.repeat is None or run is not current:  # the key names the seeds of that one
+                names[run.number] += (
+                    f"{seeds}, best epoch's {median}test accuracy {write_share(best)}"
+                )
     earlier = [
         (names[run.number], run.repeat or run.history)
         for run in log.earlier_shown

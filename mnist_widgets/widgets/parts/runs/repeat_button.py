@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ipywidgets import HBox
 
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.session_captions import name_run
 from mnist_widgets.runs.repeats import NUM_SEEDS, choose_seeds
 from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.session.session import TrainingSession
@@ -80,12 +81,13 @@ def _describe(session: TrainingSession) -> str:
     series = session.series
     if series is None:
         return ""
-    run = f"run {series.run_number} of {series.num_runs}"
+    run = name_run(series).lower()
     if session.state == "running":
         return f"Training {run}. Stop and Reset end the repeat."
     if session.state == "paused":
         return f"Paused in {run}."
     if session.state == "finished":
-        return f"All {series.num_runs} runs have finished."
+        return f"All {series.num_runs} runs have finished. The other panels show the last one."
     reason = " by an error" if session.state == "failed" else ""
-    return f"The repeat was ended{reason} in {run}. The runs before it are kept."
+    where = f"in {run}" if series.run_number else "before its first run"
+    return f"The repeat was ended{reason} {where}. Finished runs: {series.num_finished}."
