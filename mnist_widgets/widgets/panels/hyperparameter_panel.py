@@ -30,6 +30,7 @@ from mnist_widgets.widgets.parts.settings.controls import (
     build_control,
     lay_out_group,
     limit_images,
+    read_value,
     show_value,
     trait_of,
 )
@@ -235,7 +236,7 @@ class HyperparameterPanel(Panel):
         ]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
-        self.config = self._choose(**{setting.name: change["new"]})
+        self.config = self._choose(**{setting.name: read_value(setting, change["new"])})
 
     def _choose(self, **values: Any) -> RunConfig:  # noqa: ANN401 - as the fields
         """Return the settings with other values.
