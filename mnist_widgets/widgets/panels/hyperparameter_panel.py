@@ -167,7 +167,7 @@ class HyperparameterPanel(Panel):
             disabled="text" in self._fixed,
             style={"description_width": "32px"},
             layout={"flex": "1 1 300px", "max_width": "560px"},
-        )
+        ).add_class("mw-text")
         self._switch = Checkbox(
             description="Show the settings as code", indent=False, layout={"width": "auto"}
         )
