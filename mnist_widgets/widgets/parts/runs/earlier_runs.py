@@ -150,7 +150,8 @@ class EarlierRuns:
         for color, label, run in entries:
             band = _BAND.format(color) if isinstance(run, Repeat) else ""
             spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
-        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}</div>'
+        note = f"<div>{self._quantity.about_earlier}</div>" if self._runs else ""
+        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}{note}</div>'
 
 
 _BAND = '<rect x="2" y="1" width="36" height="10" style="stroke: var({0}); fill: var({0})"/>'
