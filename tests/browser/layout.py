@@ -32,6 +32,8 @@ def find_lasting_faults(page: Page, selector: str) -> list[str]:
     Each text, control, image and mark must lie within the element, no text may be cut, and no two
     of them may overlap. Rounding may move an edge by a pixel. Faults that disappear do not count:
     bqplot lays out its charts again some time after the window changes.
+
+    All charts must be in view: bqplot leaves one that is not as it was until it is scrolled there.
     """
     faults, num_clean = [], 0
     for _ in range(NUM_TRIES):

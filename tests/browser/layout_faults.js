@@ -1,5 +1,6 @@
 // Returns the layout faults of an element, one sentence each. Texts and controls must not overlap
-// each other. Lines, bars and cells of a chart may: they overlap on purpose.
+// each other. Lines, bars and cells of a chart may: they overlap on purpose. The settings as text are
+// longer than their field, in which they scroll.
 selector => {
   const root = document.querySelector(selector);
   const faults = [];
@@ -35,7 +36,7 @@ selector => {
       if (box.left < figure.left - 1 || box.right > figure.right + 1
           || box.top < figure.top - 1 || box.bottom > figure.bottom + 1)
         faults.push(`outside of its chart: ${name(element)}`);
-    } else if (!element.matches("select, img, .mw-grid-image")
+    } else if (!element.matches("select, img, .mw-grid-image, .mw-text input")
         && getComputedStyle(element).display !== "inline"
         && (element.scrollWidth > element.clientWidth + 1
             || element.scrollHeight > element.clientHeight + 3)) {

@@ -49,6 +49,7 @@ class Quantity:
         key: the words of its lines and points, by the names of their colours.
         main: which of them is compared with those of earlier runs.
         main_words: what that one is.
+        about_earlier: what is drawn of earlier runs, where one could expect more.
         read: returns its curves; takes a history, smoothing, `is_log` and `max_points`.
         describe: returns a sentence about its curves.
         tabulate: returns the numbers of a history for files.
@@ -62,6 +63,7 @@ class Quantity:
     key: Mapping[str, str]
     main: str
     main_words: str
+    about_earlier: str
     read: Callable[..., Curves]
     describe: Callable[[Any], str]
     tabulate: Callable[[History], pd.DataFrame]
@@ -142,6 +144,7 @@ LOSS = Quantity(
     key=LOSS_KEY,
     main="strong",
     main_words="smoothed",
+    about_earlier="",
     read=LossSeries,
     describe=describe_losses,
     tabulate=tabulate_losses,
@@ -155,6 +158,7 @@ ACCURACY = Quantity(
     key=ACCURACY_KEY,
     main="test",
     main_words="test",
+    about_earlier="Of earlier runs, only the test accuracy is drawn.",
     read=AccuracySeries,
     describe=describe_accuracies,
     tabulate=tabulate_accuracies,

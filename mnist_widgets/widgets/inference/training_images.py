@@ -28,7 +28,8 @@ _ON_NEWS = ["probabilities", "selected", "summary"]
 class TrainingImages(Panel):
     """A gallery of the images that a session trains with, and the prediction of the selected one.
 
-    Wrong labels are marked, filtered and counted. A new run with other images gets a new gallery.
+    Wrong labels are marked, filtered and counted. A new run with other images gets a new gallery,
+    which keeps filter and order.
     While the panel is closed, nothing is predicted.
 
     Args:
@@ -88,8 +89,11 @@ class TrainingImages(Panel):
 
     def _show_images(self, images: DigitSet) -> None:
         """Show other images, in a new gallery."""
-        is_first = self._images is None
-        self._images, self._gallery = images, ImageGallery(images)
+        gallery = ImageGallery(images)
+        if self._images is not None:
+            gallery.copy_choices(self._gallery)
+            gallery.show_heading(self._title)
+        self._images, self._gallery = images, gallery
         prediction = ProbabilityChart(images.class_names)
         prediction.follow(self._gallery)
         if self._inference is not None:
@@ -106,8 +110,6 @@ class TrainingImages(Panel):
         self._place.children = [self._row]
         for row in before:
             row.close()
-        if not is_first:
-            self._gallery.show_heading(self._title)
         self._gallery.grid.observe(self.schedule_redraw, _ON_NEWS)
 
     def _describe_images(self) -> str:

@@ -30,6 +30,7 @@ from mnist_widgets.widgets.parts.settings.controls import (
     build_control,
     lay_out_group,
     limit_images,
+    read_value,
     show_value,
     trait_of,
 )
@@ -167,7 +168,7 @@ class HyperparameterPanel(Panel):
             disabled="text" in self._fixed,
             style={"description_width": "32px"},
             layout={"flex": "1 1 300px", "max_width": "560px"},
-        )
+        ).add_class("mw-text")
         self._switch = Checkbox(
             description="Show the settings as code", indent=False, layout={"width": "auto"}
         )
@@ -236,7 +237,7 @@ class HyperparameterPanel(Panel):
         ]
 
     def _on_control(self, setting: Setting, change: dict[str, Any]) -> None:
-        self.config = self._choose(**{setting.name: change["new"]})
+        self.config = self._choose(**{setting.name: read_value(setting, change["new"])})
 
     def _choose(self, **values: Any) -> RunConfig:  # noqa: ANN401 - as the fields
         """Return the settings with other values.

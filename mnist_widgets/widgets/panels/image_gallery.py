@@ -127,6 +127,17 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         self._predictions = predictions
         scheduler.schedule(self.redraw)
 
+    def copy_choices(self, other: ImageGallery) -> None:
+        """Show the filter and the order of a gallery of other images of the same classes.
+
+        A filter for wrong labels is not copied where no label is wrong.
+        """
+        if self._filters.has(other._filter):
+            self._filter = other._filter
+        self.selected_pair = other.selected_pair
+        self._order.value = other._order.value
+        self.redraw()
+
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
         index = self.selected_index

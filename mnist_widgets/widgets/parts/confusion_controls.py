@@ -8,10 +8,8 @@ from ipywidgets import Checkbox, HBox, Widget
 
 from mnist_widgets.rendering.confusion_captions import Pair
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
-from mnist_widgets.widgets.parts.controls import ROW, Disclosure, button, dropdown
+from mnist_widgets.widgets.parts.controls import NOTHING, ROW, Disclosure, button, dropdown
 from mnist_widgets.widgets.parts.figures import widest_px
-
-_NONE = -1  # a list whose value is None shows no option at all
 
 
 class CellSettings(HBox):
@@ -65,7 +63,7 @@ class PairLists(HBox):
 
     def __init__(self, class_names: Sequence[str], handler: Callable[[object], None]) -> None:
         classes = [(name, label) for label, name in enumerate(class_names)]
-        options = [("\N{EN DASH}", _NONE), *classes]
+        options = [("\N{EN DASH}", NOTHING), *classes]
         tooltip, name_px = "Selects a cell, like a click on it", widest_px(class_names)
         self.true_label, self.predicted_label = (
             dropdown(name, tooltip, options, label_px=label_px, width_px=label_px + name_px + 40)
@@ -79,13 +77,13 @@ class PairLists(HBox):
     def pair(self) -> Pair | None:
         """The pair in the lists, as (true, predicted); None while a half is missing."""
         labels = (self.true_label.value, self.predicted_label.value)
-        return None if _NONE in labels else labels
+        return None if NOTHING in labels else labels
 
     @property
     def missing(self) -> str | None:
         """The half of the pair that is not picked yet; None if both or none are."""
         halves = {"true": self.true_label, "predicted": self.predicted_label}
-        missing = [name for name, labels in halves.items() if labels.value == _NONE]
+        missing = [name for name, labels in halves.items() if labels.value == NOTHING]
         return missing[0] if len(missing) == 1 else None
 
     def show(self, pair: Pair | None) -> None:
@@ -93,4 +91,4 @@ class PairLists(HBox):
         if pair is None and self.missing:
             return
         with written_by_code(*self.children):
-            self.true_label.value, self.predicted_label.value = pair or (_NONE, _NONE)
+            self.true_label.value, self.predicted_label.value = pair or (NOTHING, NOTHING)

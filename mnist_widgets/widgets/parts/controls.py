@@ -13,6 +13,8 @@ from mnist_widgets.widgets.theme import read_static
 
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
 """The layout of widgets side by side, which wrap where the window is narrow."""
+NOTHING = -1
+"""The value of a list's option for nothing. For None, ipywidgets would show an empty field."""
 
 
 def dropdown(

@@ -62,6 +62,10 @@ class FilterList:
         self.box = dropdown("Show", tooltip, self._options, label_px=40, width_px=196)
         self.box.add_class("mw-filter")
 
+    def has(self, wanted: ImageFilter) -> bool:
+        """Return whether a filter is in the list."""
+        return any(wanted == offered for _, offered in self._options)
+
     def show(self, wanted: ImageFilter) -> None:
         """Show the present filter; a pair is an option only while it is the filter."""
         options = self._options

@@ -8,6 +8,7 @@ from settled_lab import settle
 from torch import nn
 
 from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities
+from mnist_widgets.training.evaluation.selection import ImageFilter
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart, dashboard
 
 NAME = "training_images"
@@ -107,6 +108,32 @@ def test_another_run_shows_its_own_images_and_equal_ones_keep_the_gallery(make_l
     settle(lab)
     train(lab, 1)
     assert "wrong label" not in find_parts(lab)[0].grid.summary
+
+
+def test_a_gallery_of_other_images_keeps_filter_and_order_where_they_make_sense(make_lab):
+    lab = make_lab("lr=0.01 batch=32 images=200 noise=0.2", show=NAME)
+    settle(lab)
+    settings, (gallery, _) = lab.panels["settings"], find_parts(lab)
+
+    def reset(**values):
+        settings.config = settings.config.with_values(**values)
+        lab.session.reset()
+        settle(lab)
+        return find_parts(lab)[0]
+
+    gallery._filters.box.value = ImageFilter(has_wrong_label=True)
+    gallery._order.value = "highest loss"
+    gallery = reset(train_images=300)
+    train(lab, 1)
+    are_wrong = gallery._digit_set.labels != gallery._digit_set.original_labels
+    assert are_wrong.sum() == 60
+    assert are_wrong[gallery.visible_indices].all()
+    assert gallery._filters.box.label == "Wrong labels"
+    assert gallery._order.value == "highest loss"
+    gallery = reset(label_noise=0.0)
+    assert gallery._filters.box.label == "All"
+    gallery.selected_pair = (4, 9)
+    assert reset(train_images=200).selected_pair == (4, 9)
 
 
 def test_nothing_is_predicted_while_the_panel_is_closed(make_lab):

@@ -15,6 +15,7 @@ from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.widgets import HyperparameterPanel
 from mnist_widgets.widgets.parts.controls import Disclosure
+from mnist_widgets.widgets.parts.settings.controls import read_value
 from mnist_widgets.widgets.redraws import scheduler
 
 
@@ -56,8 +57,10 @@ def control(panel, name):
 
 
 def values_shown(panel):
+    rows = {setting.name: setting for setting in panel._shown}
     return {
-        name: getattr(control, "number", control.value) for name, control in panel._controls.items()
+        name: read_value(rows[name], getattr(control, "number", control.value))
+        for name, control in panel._controls.items()
     }
 
 
@@ -109,6 +112,19 @@ def test_each_control_changes_its_setting_and_follows_it(panel, settings):
     assert panel._text.value == panel.config.to_string()
     panel.config = RunConfig()
     assert values_shown(panel) == vars(RunConfig())
+
+
+def test_a_list_never_shows_an_empty_field(panel):
+    images = control(panel, "train_images")
+    for choose_all in (
+        lambda: setattr(panel, "config", RunConfig()),
+        lambda: setattr(images, "index", 0),  # what the page sends
+    ):
+        panel.config = RunConfig(train_images=500)
+        assert images.label == "500"
+        choose_all()
+        assert images.label == "All"
+        assert panel.config == RunConfig()
 
 
 def test_the_learning_rate_may_be_typed_with_a_decimal_comma(panel):
@@ -301,8 +317,8 @@ def test_a_hidden_weight_decay_is_the_usual_one_of_the_optimizer(make_panel):
 
 def test_more_training_images_than_there_are_cannot_be_chosen(make_panel):
     panel = make_panel(num_images=1438)
-    offered = [value for _, value in control(panel, "train_images").options]
-    assert offered == [None, 100, 200, 500, 1000]
+    offered = [name for name, _ in control(panel, "train_images").options]
+    assert offered == ["All", "100", "200", "500", "1,000"]
     panel._text.value = "images=1438"
     assert panel.config == RunConfig(train_images=1438)
     panel._text.value = "images=1439"

@@ -14,6 +14,7 @@ from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
 from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.curves.quantities import ACCURACY
 from mnist_widgets.rendering.curves.series import MAX_POINTS
 from mnist_widgets.widgets import LossChart
 from mnist_widgets.widgets.parts.number_field import NumberField
@@ -470,8 +471,10 @@ def test_earlier_runs_are_compared_by_their_test_accuracies(with_accuracies):
     assert set(accuracies.ravel()) == {50, 55}
     assert set(positions.ravel()) == {1, 2}
     color = chart._earlier_runs.mark.colors
-    assert "test" in chart._earlier_runs.key.value
+    note = ACCURACY.about_earlier  # that there are no lines of their training accuracies
+    assert note in chart._earlier_runs.key.value
     chart.quantity = "loss"
+    assert note not in earlier(chart)[1]
     losses = drawn(chart, chart._earlier_runs.mark)[1]
     assert losses.shape[0] == 2
     assert chart._earlier_runs.mark.colors[:1] == color

@@ -154,7 +154,8 @@ class EarlierRuns:
         for color, label, run in entries:
             band = _BAND.format(color) if isinstance(run, Repeat) else ""
             spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
-        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}</div>'
+        note = f"<div>{self._quantity.about_earlier}</div>" if self._runs else ""
+        return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}{note}</div>'
 
 
 def _join_words(name: str, about: str) -> str:

@@ -10,7 +10,7 @@ from ipywidgets import BoundedIntText, Dropdown, HBox, Label, Widget
 
 from mnist_widgets.runs.settings import Setting, Value
 from mnist_widgets.widgets.parts.choices import written_by_code
-from mnist_widgets.widgets.parts.controls import ROW
+from mnist_widgets.widgets.parts.controls import NOTHING, ROW
 from mnist_widgets.widgets.parts.figures import widest_px
 from mnist_widgets.widgets.parts.number_field import NumberField
 
@@ -49,7 +49,12 @@ def show_value(control: Any, setting: Setting, value: Value) -> None:  # noqa: A
         if setting.suggestions and value is not None:
             numbers = {*setting.suggestions, cast(int, value)}
             control.options = _list_numbers(setting, sorted(numbers))
-        setattr(control, trait_of(control), value)
+        setattr(control, trait_of(control), NOTHING if value is None else value)
+
+
+def read_value(setting: Setting, chosen: Any) -> Any:  # noqa: ANN401 - values of several types
+    """Return the value of the setting for what its control holds."""
+    return None if setting.none and chosen == NOTHING else chosen
 
 
 def _list_numbers(setting: Setting, numbers: Iterable[int]) -> Any:  # noqa: ANN401 - two forms
@@ -57,7 +62,7 @@ def _list_numbers(setting: Setting, numbers: Iterable[int]) -> Any:  # noqa: ANN
     if not setting.none:
         return tuple(numbers)
     return [
-        (setting.none.capitalize(), None),
+        (setting.none.capitalize(), NOTHING),
         *((f"{number:,}", number) for number in numbers),
     ]
 
