@@ -139,8 +139,10 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
             raise ValueError("A wrong label needs a second class, but this set has only one.")
         generator = torch.Generator().manual_seed(seed)
         num_wrong = round(share * len(self))
-        chosen = torch.randperm(len(self), generator=generator)[:num_wrong]
+        # before the choice: the first permutation of a seed is the one that `sample` takes, and a
+        # sample with the same seed would take the wrong labels first
         steps = torch.randint(1, max(num_classes, 2), (num_wrong,), generator=generator)
+        chosen = torch.randperm(len(self), generator=generator)[:num_wrong]
         labels = self.labels.clone()
         labels[chosen] = (labels[chosen] + steps) % num_classes
         changed = DigitSet(self.images, labels, self.class_names, self.name)

@@ -47,6 +47,13 @@ def test_a_sample_keeps_what_is_known_of_wrong_labels(digit_set):
     assert (drawn.labels != drawn.original_labels).all()
 
 
+def test_a_sample_with_the_seed_of_the_wrong_labels_has_its_share_of_them(digit_set):
+    for seed in range(5):
+        drawn = digit_set.with_wrong_labels(0.2, seed).sample(280, seed)
+        num_wrong = int((drawn.labels != drawn.original_labels).sum())
+        assert 20 < num_wrong < 95, (seed, num_wrong)  # 56 on average
+
+
 @pytest.mark.parametrize("num_images", [0, 1439, 1.5, True])
 def test_a_sample_that_cannot_be_drawn_is_refused(digit_set, num_images):
     with pytest.raises(ValueError, match="Choose a whole number from 1 to 1,438"):

@@ -437,6 +437,11 @@ def build_run(loss_fn=None, **settings):
         ({"hidden_units": 62}, set()),
         ({"batch_size": 8, "learning_rate": 0.006}, {"batch size", "learning rate"}),
         ({"optimizer": "sgd"}, {"optimizer"}),
+        ({"optimizer": "adamw"}, {"optimizer", "weight decay"}),
+        ({"weight_decay": 0.01}, {"weight decay"}),
+        ({"augment": True}, {"augmentation"}),
+        ({"dropout": 0.3}, {"network"}),
+        ({"network": "convolutional"}, {"network"}),
         ({"loss": "mse"}, {"loss"}),
         ({"loss_fn": nn.CrossEntropyLoss()}, set()),
         ({"loss_fn": nn.CrossEntropyLoss(label_smoothing=0.1)}, {"loss"}),
@@ -448,6 +453,13 @@ def test_changes_are_those_of_the_run(settings, changes):
     assert check_changes(changes, run)
     assert check_changes(list(changes), run)
     assert not check_changes(changes ^ {"loss"}, run)
+
+
+def test_a_schedule_changes_the_learning_rate():
+    run = build_run(schedule="cosine")
+    run.fit(2)
+    assert check_changes({"learning rate"}, run)
+    assert not check_changes(set(), run)
 
 
 def test_the_card_lists_the_changes_that_were_made_and_those_that_were_named():

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_widgets import Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
+from mnist_widgets import (
+    DigitSet,
+    Evaluator,
+    RunConfig,
+    SimpleNet,
+    Trainer,
+    load_bundled_digits,
+)
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.training.trainer import Callback
@@ -163,6 +170,16 @@ def test_the_training_accuracy_counts_the_wrong_labels_as_given(digits):
     assert int((used.labels != used.original_labels).sum()) == 30
     assert history["train_accuracy"][-1] == 1
     assert history["test_accuracy"][-1] < 0.8
+
+
+def test_the_training_accuracy_of_many_images_is_of_a_fair_sample(digits):
+    train_set = digits[0]
+    copies = DigitSet(train_set.images.repeat(5, 1, 1), train_set.labels.repeat(5))
+    evaluated = RunConfig(label_noise=0.2).build(copies, digits[1]).evaluator.train_batches
+    images = evaluated.digit_set
+    share = (images.labels != images.original_labels).float().mean().item()
+    assert len(images) == 5_000
+    assert share == pytest.approx(0.2, abs=0.02)
 
 
 class Rates(Callback):
