@@ -69,4 +69,5 @@ class PresetList(Dropdown):
         listed = ", ".join(words[name] for name in words if name in changed)
         if listed:
             return f"{self._last.label}, changed: {listed}."
-        return f"{self._last.label}: {self._last.watch_for}"
+        condition = f"With handwritten digits and {self._last.epochs} epochs."
+        return f"{self._last.label}: {self._last.watch_for} ({condition})"
