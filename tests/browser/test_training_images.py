@@ -49,7 +49,7 @@ class TrainingImages:
         self.caption = self.panel.locator(".mw-image-gallery .mw-caption").first
         self.prediction = self.panel.locator(".mw-probability-chart .mw-caption").first
         self.options = self.panel.get_by_role("listbox").get_by_role("option")
-        self.show = self.panel.get_by_label("Show")
+        self.show = self.panel.get_by_label("Show", exact=True)
         self.num_images = self.panel.locator(".mw-page")
 
     def open(self) -> None:
