@@ -30,6 +30,15 @@ trainer.evaluator = BothAccuracies(test_set.batches(512), trainer.loss_fn)
 lab
 """,
 ]
+ADD_FINDINGS = """
+from mnist_widgets import HealthMonitor
+from mnist_widgets.training.health.finding import Finding
+for monitor in lab.session.trainer.callbacks:
+    if isinstance(monitor, HealthMonitor):
+        for name in ("overfitting", "trainable parameters missing from the optimizer"):
+            monitor.findings.append(Finding(name, 1, 1, "Evidence.", "Advice."))
+lab.panels["training"].schedule_redraw()
+"""
 CHART, TRAINING, LAB = ".mw-loss-chart", ".mw-training-panel", ".mw-dashboard"
 LOWEST = (".mw-image-gallery", ".mw-probability-chart")
 VISIBLE_PX = 775  # of the lab in JupyterLab at 1440 x 900, with its file list
@@ -144,6 +153,14 @@ def test_an_expected_accuracy_is_locked_during_the_run_and_compared_at_its_end(a
     bottom = max(box["y"] + box["height"] for box in boxes[1:])
     assert bottom - boxes[0]["y"] <= VISIBLE_PX
     lab.screenshot("guess-1020")
+    lab.run_cell(ADD_FINDINGS)
+    for output_px in (1008, 1310):
+        set_output_width(lab.page, LAB, output_px, 900)
+        expect(training.locator(".mw-notice")).to_have_text(
+            re.compile(rf"Trainable parameters .* more\. {sentence.pattern}")
+        )
+        assert find_lasting_faults(lab.page, TRAINING) == []
+        lab.screenshot(f"guess-and-findings-{output_px}")
     set_output_width(lab.page, LAB, 560, 900)
     assert find_lasting_faults(lab.page, LAB) == []
     lab.screenshot("guess-560", LAB)

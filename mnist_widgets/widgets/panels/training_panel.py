@@ -96,6 +96,8 @@ class TrainingPanel(SessionPanel):
         controls += [self._bar, self._percent]
         # in a box of its own: the button takes its place from the status line, not from the row
         status = HBox([self._status, self._dismiss], layout=_STATUS_LAYOUT)
+        if guess:
+            status.layout.flex = "1 1 100%"  # a line of its own: it also says what was expected
         row = HBox([*controls, self._state, status], layout=ROW)
         super().__init__("mw-training-panel", [row, self._spoken])
         if guess:
