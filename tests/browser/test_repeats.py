@@ -27,6 +27,9 @@ HAS_BANDS = """([selector, count]) =>
     [...document.querySelectorAll(selector)].filter(path => path.getAttribute('d')?.endsWith('Z')
         || path.getAttribute('d')?.length > 20).length === count"""
 
+IS_WHOLE = """row => [row, ...row.querySelectorAll('*')].every(each =>
+    each.scrollHeight <= each.clientHeight || getComputedStyle(each).display === 'inline')"""
+
 
 class RepeatLab:
     """The lab on the page."""
@@ -107,6 +110,9 @@ def test_the_lab_still_fits_and_wraps_where_it_is_narrow(repeat):
     set_output_width(repeat.page, LAB, 560, 900)
     assert find_lasting_faults(repeat.page, LAB) == []
     repeat.lab.screenshot("repeats-narrow", LAB)
+    set_output_width(repeat.page, LAB, 400, 900)
+    words = repeat.table.locator(".mw-repeat-words")
+    assert words.evaluate(IS_WHOLE)
 
 
 def test_pause_pauses_and_stop_ends_the_repeat(repeat):

@@ -53,9 +53,9 @@ class RepeatButton(HBox):
 
     def redraw(self) -> None:
         """Update the button from the session; called by the redraw scheduler."""
-        words = self._message or _describe(self._session)
+        words, is_alert = self._message or _describe(self._session), bool(self._message)
         self._button.disabled = not self._session.can("start")
-        self._words.value = notice(words, is_alert=bool(self._message)) if words else ""
+        self._words.value = notice(words, is_alert=True) if is_alert else words
         self._spoken.words = words
 
     def _on_click(self) -> None:
