@@ -37,7 +37,7 @@ BASE = RunConfig.from_string("images=500 noise=0.2 batch=32 lr=0.005")
 NUM_EPOCHS = 40
 REMEDIES = {
     "base": ("", NUM_EPOCHS),
-    "1,400 images": ("images=1400", NUM_EPOCHS),
+    "1,000 images": ("images=1000", NUM_EPOCHS),
     "dropout 0.7": ("dropout=0.7", NUM_EPOCHS),
     "16 hidden units": ("hidden=16", NUM_EPOCHS),
     "3 epochs": ("", 3),
