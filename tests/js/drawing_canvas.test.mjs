@@ -260,3 +260,51 @@ test("points of the grid are joined until the pen is lifted", () => {
   drawing.joinTo({ row: 0, column: 8 });
   assert.deepEqual(model.saved.strokes.map((stroke) => stroke.length), [2, 1, 1]);
 });
+
+test("an addition without an answer is shown again and is not added twice", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawStroke(drawing, LINE);
+  drawing.add(7);
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(drawing.strokes, [LINE]);
+  assert.ok(drawing.isError);
+  assert.match(drawing.words, /1 drawing is not in the set/);
+  drawing.add(7); // refused
+  assert.equal(model.sent.length, 1);
+  assert.deepEqual(drawing.strokes, [LINE]);
+  model.answer(1); // it was only busy
+  assert.deepEqual(drawing.strokes, []);
+  assert.ok(!drawing.isError);
+  drawStroke(drawing, LINE);
+  drawing.add(1);
+  assert.equal(model.sent[1].drawing_number, 2);
+  model.answer(2);
+  context.mock.timers.tick(60_000);
+  assert.ok(!drawing.isError);
+});
+
+test("a late answer does not take a newer drawing away", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  for (const label of [7, 1]) {
+    drawStroke(drawing, LINE);
+    drawing.add(label);
+  }
+  const newer = LINE.slice(1);
+  drawStroke(drawing, newer);
+  context.mock.timers.tick(60_000);
+  assert.match(drawing.words, /2 drawings are not in the set/);
+  assert.deepEqual(drawing.strokes, [newer]); // nothing comes in its place
+  drawing.undo();
+  drawing.undo(); // nothing is drawn, so the newest addition is shown
+  assert.deepEqual(drawing.strokes, [LINE]);
+  drawing.clear();
+  drawStroke(drawing, newer);
+  model.answer(1);
+  model.answer(2);
+  assert.deepEqual(drawing.strokes, [newer]);
+  assert.equal(model.saved.drawing_number, 3);
+});
