@@ -16,7 +16,7 @@ center off    82.3 % (80.0 to 83.3)
 scale off     46.9 % (46.1 to 47.8)
 both off      22.3 % (20.7 to 23.9)
 
-The files take 0.94 s, `to_image` 1.9 ms and `to_stages` 3.9 ms. These are CPU times, because many
+The files take 1.75 s, `to_image` 1.9 ms and `to_stages` 3.9 ms. These are CPU times, because many
 other programs shared the two cores.
 """
 
