@@ -189,20 +189,6 @@ def test_additions_that_overtake_the_kernel_have_their_own_points_and_labels(pad
     ]
 
 
-def test_a_drawing_that_the_kernel_cannot_add_stays_and_the_page_says_so(pad):
-    session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
-    pad.page.evaluate(f"() => {session}.kernel.restart()")
-    pad.lab.wait_until_idle()
-    pad.draw(SEVEN)
-    pad.label.select_option("7")
-    pad.button("Add to my set").click()
-    expect(pad.words).to_contain_text("kernel does not answer", timeout=30_000)
-    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
-    pad.lab.screenshot("drawing-pad-no-kernel")
-    pad.button("Add to my set").click()
-    expect(pad.area).to_have_accessible_name(re.compile("1 stroke is drawn"))
-
-
 def test_the_pad_of_a_model_shows_what_a_cell_has_taught_it(pad):
     model = "model = config.build(*load_bundled_digits()).model"
     pad.lab.open_notebook([SETUP, model, "pad = DrawingPad(model)\npad"])
