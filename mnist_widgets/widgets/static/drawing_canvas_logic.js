@@ -6,7 +6,6 @@
 
 export const GRID_SIZE = 9; // points to a row and rows; far enough apart to hit with a trembling hand
 const SEND_EVERY_MS = 100; // during a stroke
-const ANSWER_WITHIN_MS = 5_000; // then the page says that an addition is not answered
 const CENTER = (GRID_SIZE - 1) / 2;
 const MIN_DISTANCE = 0.004; // a ninth of a pixel of a 28 x 28 image
 const DIGITS = 1e4; // points are rounded to 1 / DIGITS
@@ -77,14 +76,6 @@ export function describeLimit(maxPoints) {
   return `This drawing has ${number} points, the most it can have. Undo a stroke, or clear it.`;
 }
 
-export function describeUnanswered(count) {
-  const drawings = count === 1 ? "1 drawing is" : `${count} drawings are`;
-  return (
-    `The kernel does not answer: ${drawings} not in the set yet. If it is busy, wait. If it was ` +
-    "stopped or restarted, run the notebook again and draw in the new pad."
-  );
-}
-
 // --- What all views of one canvas share
 
 export class Drawing {
@@ -94,9 +85,6 @@ export class Drawing {
   isError = false; // whether it says what is wrong
   views = new Set(); // `{draw, stop}` of each view; `stop` ends the stroke of a pointer
   #removed = null; // the strokes before Clear, to undo it
-  #unanswered = []; // additions: the kernel has not said that they are in the set
-  #isLate = false; // whether its answer takes too long
-  #answerTimer = null;
   #isSending = false; // whether `change:strokes` comes from here
   #skipped = null; // the last point, where it was too near to the one before
   #timer = null;
@@ -104,10 +92,7 @@ export class Drawing {
   constructor(model) {
     this.model = model;
     this.onStrokes = () => this.#isSending || this.#read();
-    this.onAdded = () => {
-      if (this.#isAdded) this.#forget();
-      this.#noteAnswer();
-    };
+    this.onAdded = () => this.#isAdded && this.#forget();
     model.on("change:strokes", this.onStrokes);
     model.on("change:last_added", this.onAdded);
     this.#read();
@@ -118,7 +103,6 @@ export class Drawing {
     this.model.off("change:strokes", this.onStrokes);
     this.model.off("change:last_added", this.onAdded);
     clearTimeout(this.#timer);
-    clearTimeout(this.#answerTimer);
   }
 
   get isFull() {
@@ -196,7 +180,6 @@ export class Drawing {
     this.#stopViews();
     if (this.strokes.length) this.strokes.pop();
     else if (this.#removed) [this.strokes, this.#removed] = [this.#removed, null];
-    else if (this.#isLate) return this.#bringBack();
     else return this.#say("There is nothing to undo.");
     this.#change(`Undone. ${describeCount(this.strokes.length)}`);
   }
@@ -221,42 +204,12 @@ export class Drawing {
     if (label < 0) {
       return this.#say("Choose the label of this drawing, then press Add to my set.", true);
     }
-    if (this.#isLate) return this.#say(describeUnanswered(this.#unanswered.length), true);
     const { model, strokes } = this;
-    const addition = { drawing_number: this.#number, strokes, label };
-    this.#unanswered.push(addition);
-    this.#answerTimer ??= setTimeout(() => this.#onLate(), ANSWER_WITHIN_MS);
-    model.send(addition);
-    model.set({ drawing_number: addition.drawing_number + 1 });
+    const drawing_number = this.#number;
+    model.send({ drawing_number, strokes, label });
+    model.set({ drawing_number: drawing_number + 1 });
     this.#forget();
     this.#send(false);
-  }
-
-  // The kernel is busy, stopped or restarted. If it answers later, what it has added goes.
-  #onLate() {
-    this.#isLate = true;
-    if (!this.strokes.length) this.#bringBack();
-    this.#say(describeUnanswered(this.#unanswered.length), true);
-  }
-
-  // Show the newest addition again, with its own number: so it is never added twice.
-  #bringBack() {
-    const { drawing_number, strokes } = this.#unanswered[this.#unanswered.length - 1];
-    this.model.set({ drawing_number });
-    this.strokes = copyStrokes(strokes);
-    this.#change(`Shown again. ${describeCount(strokes.length)}`);
-  }
-
-  #noteAnswer() {
-    const lastAdded = this.model.get("last_added");
-    this.#unanswered = this.#unanswered.filter((each) => each.drawing_number > lastAdded);
-    clearTimeout(this.#answerTimer);
-    this.#answerTimer = null;
-    if (this.#unanswered.length) {
-      this.#answerTimer = setTimeout(() => this.#onLate(), ANSWER_WITHIN_MS);
-    }
-    if (this.#isLate) this.#say("");
-    this.#isLate = false;
   }
 
   // A label is chosen: what was wrong may be right now.
@@ -272,9 +225,7 @@ export class Drawing {
   }
 
   get #number() {
-    const newest = this.#unanswered[this.#unanswered.length - 1]?.drawing_number ?? 0;
-    const taken = Math.max(this.model.get("last_added"), this.strokes.length ? 0 : newest);
-    return Math.max(this.model.get("drawing_number"), taken + 1);
+    return Math.max(this.model.get("drawing_number"), this.model.get("last_added") + 1);
   }
 
   #change(words) {
