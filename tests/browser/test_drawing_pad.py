@@ -189,6 +189,20 @@ def test_additions_that_overtake_the_kernel_have_their_own_points_and_labels(pad
     ]
 
 
+def test_the_pad_of_a_model_shows_what_a_cell_has_taught_it(pad):
+    model = "model = config.build(*load_bundled_digits()).model"
+    pad.lab.open_notebook([SETUP, model, "pad = DrawingPad(model)\npad"])
+    pad.lab.run_all()
+    expect(pad.caption).to_contain_text("Draw a digit")
+    pad.draw(SEVEN)
+    expect(pad.caption).to_contain_text("%")
+    pad.lab.run_cell(
+        "with torch.no_grad():\n    for each in model.parameters(): each.zero_()\n"
+        "    [*model.parameters()][-1][3] = 5.0"
+    )
+    expect(pad.caption).to_contain_text("The network says 3")
+
+
 def test_two_pads_have_two_canvases_and_share_one_set(lab):
     lab.open_notebook([*CELLS, "other = DrawingPad(session)\nother"])
     lab.run_all()

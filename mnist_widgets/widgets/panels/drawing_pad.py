@@ -63,8 +63,8 @@ class DrawingPad(ChartPanel):
 
     Args:
         source: a `TrainingSession`, or a model. With a session the drawing is predicted again when
-            the weights change. While an open session trains the network, predictions run between
-            two batches.
+            the weights change; with a model, after each cell, and after the batches of an open
+            session that trains it. Predictions run between two batches of such a session.
         class_names: the names of the classes; by default those of the session's data, or digits.
 
     Raises:
@@ -92,6 +92,7 @@ class DrawingPad(ChartPanel):
         self._own_set = OwnSet(self._class_names, lambda: self.schedule_redraw(urgent=True))
         self._figure = ProbabilityFigure(self._class_names)
         self._drawing = Drawing([])
+        self._is_displayed = False  # also outside of a lab's place
         super().__init__("mw-drawing-pad", "Probabilities", [], self._figure.figure)
         style, controls, chart = self.children
         columns = HBox([self._canvas, self._stages, chart]).add_class("mw-pad-columns")
@@ -184,8 +185,13 @@ class DrawingPad(ChartPanel):
         super().close()
 
     def on_shown(self, is_shown: bool) -> None:
-        """Stop predicting new weights while the lab hides the pad."""
-        self._reader.follow(is_shown)
+        """Stop predicting new weights while the lab hides the pad, if no cell shows it too."""
+        self._reader.follow(is_shown or self._is_displayed)
+
+    def _ipython_display_(self) -> None:
+        self._is_displayed = True
+        self._reader.follow(True)
+        super()._ipython_display_()
 
     def to_png(self) -> bytes:
         """Return the image that the network sees and its bars as a PNG, dark on white."""

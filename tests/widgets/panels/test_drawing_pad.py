@@ -261,6 +261,21 @@ def end_batch(meeting):
     return step
 
 
+def test_the_pad_of_a_model_follows_a_session_that_trains_it(make_pad):
+    model = make_model()
+    pad = make_pad(model)
+    session = make_session(model)
+    draw(pad, SEVEN)
+    settle(session)
+    before = pad.to_dataframe()["probability"].tolist()
+    session.step()
+    settle(session)
+    settle(session)
+    expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0].tolist()
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+    assert before != expected
+
+
 def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_pad):
     pad = make_pad(nn.Linear(3, 10))
     draw(pad, ONE)
@@ -555,6 +570,22 @@ def test_a_pad_that_the_lab_hides_predicts_no_new_weights_until_it_is_shown_agai
     assert calls == [1]
     expected = predict_probabilities(session.trainer.model, image)[0]
     assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    lab.close()
+
+
+def test_a_pad_that_a_cell_shows_too_follows_the_weights_while_the_lab_hides_it():
+    lab = dashboard(make_model(), (TRAIN_SET, TEST_SET), show="drawing", hide=["gallery"])
+    session, pad = lab.session, lab.panels["drawing"]
+    pad._ipython_display_()
+    draw(pad, ONE)
+    settle(session)
+    (opener,) = (each for each in find_all(lab, "mw-more") if each.more == "Draw a digit")
+    send(opener, {"is_open": False})
+    session.step()
+    settle(session)
+    settle(session)
+    expected = predict_probabilities(session.trainer.model, Drawing(ONE).to_image())[0].tolist()
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
     lab.close()
 
 

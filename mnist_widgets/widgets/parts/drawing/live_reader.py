@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from IPython import get_ipython
 from torch import Tensor, nn
 
 from mnist_widgets.data.digit_set import find_class_names
@@ -65,6 +66,7 @@ class LiveReader:
         self, source: TrainingSession | nn.Module, on_change: Callable[[bool], None]
     ) -> None:
         self._source, self._on_change = source, on_change
+        self._session: TrainingSession | None = None  # the one that is observed
         self.reading: Reading | None = None
         self._follows = True  # the weights
         self._newest: Stages | None = None
@@ -73,8 +75,10 @@ class LiveReader:
         self._is_new = False  # whether `_newest` has not been predicted yet
         self._predicted_s = -math.inf
         self._predicted: WeightsVersion | None = None
-        if isinstance(source, TrainingSession):
-            source.add_listener(self._on_news)
+        self._shell = get_ipython() if isinstance(source, nn.Module) else None
+        if self._shell is not None:
+            self._shell.events.register("post_run_cell", self._on_cell_end)
+        self._find_session()
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -106,24 +110,50 @@ class LiveReader:
         self._on_news()
 
     def close(self) -> None:
-        """Stop observing the session."""
-        if isinstance(self._source, TrainingSession):
-            self._source.remove_listener(self._on_news)
+        """Stop observing the session and the cells."""
+        self._observe(None)
+        if self._shell is not None:
+            self._shell.events.unregister("post_run_cell", self._on_cell_end)
+            self._shell = None
+
+    def _find_session(self) -> TrainingSession | None:
+        """Return the session whose batches a prediction must not disturb, and observe it.
+
+        The session of a model can be made, or closed, at any time.
+        """
+        source = self._source
+        session = find_session_of(source) if isinstance(source, nn.Module) else source
+        self._observe(session)
+        return session
+
+    def _observe(self, session: TrainingSession | None) -> None:
+        if session is self._session:
+            return
+        if self._session is not None:
+            self._session.remove_listener(self._on_news)
+        self._session = session
+        if session is not None:
+            session.add_listener(self._on_news)
+
+    def _on_cell_end(self, _result: object) -> None:
+        """Predict again: the cell may have trained the model."""
+        self._find_session()
+        if self._follows and self._newest is not None:
+            self._submit()
 
     def _on_news(self) -> None:
         """Predict again when the weights have changed; the session calls this after each batch."""
-        if not self._follows or self._newest is None or isinstance(self._source, nn.Module):
+        session = self._session
+        if not self._follows or self._newest is None or session is None:
             return
-        if self._source.state != "running":
-            if self._predicted != WeightsVersion.read(self._source):
+        if session.state != "running":
+            if self._predicted != WeightsVersion.read(session):
                 self._submit()
         elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
             self._submit()
 
     def _submit(self) -> None:
-        source = self._source
-        # each time: a session can be made for the model, or closed, at any time
-        session = find_session_of(source) if isinstance(source, nn.Module) else source
+        session = self._find_session()
         if session is None:
             self._predict_newest()
             return
@@ -154,10 +184,12 @@ class LiveReader:
         if stages is None:
             return
         loss_fn: LossFunction | None = None
+        session = self._session
+        if session is not None:
+            self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(session)
         if isinstance(self._source, nn.Module):
             model = self._source
         else:
-            self._predicted_s, self._predicted = time.monotonic(), WeightsVersion.read(self._source)
             model, loss_fn = self._source.trainer.model, self._source.trainer.loss_fn
         try:
             reading = Reading(stages, predict_probabilities(model, stages[-1].image, loss_fn)[0])
