@@ -25,7 +25,7 @@ def count_reactions():
 """,
     """
 settings = "lr=0.005 batch=32 images=300 noise=0.2"
-lab = dashboard(data=load_bundled_digits(), settings=settings, epochs=10)
+lab = dashboard(data=load_bundled_digits(), settings=settings, epochs=40)
 lab
 """,
 ]
