@@ -24,6 +24,13 @@ from mnist_widgets.data.tensors import (
     to_images,
 )
 
+_WRONG_LABELS = 0x5EED
+"""Changes the seed of `with_wrong_labels`.
+
+With the same seed, `sample` or the first epoch of shuffled batches would otherwise draw the images
+with wrong labels first.
+"""
+
 
 def to_inputs(images: ArrayLike) -> Tensor:
     """Convert stored images to a network's inputs, as torchvision's `ToDtype(scale=True)` does.
@@ -120,13 +127,16 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         """Return a new set in which some labels are wrong; each wrong one is another class.
 
         All other classes are equally likely. `set.labels != set.original_labels` tells which are
-        wrong. The same seed gives the same labels; torch's global random generator is not used.
+        wrong. In a set that has wrong labels already, they are drawn anew.
+
+        The same seed gives the same labels. They are independent of what `sample` draws with this
+        seed, and of the order of shuffled batches. Torch's global random generator is not used.
 
         Example:
             >>> noisy = train_set.sample(500).with_wrong_labels(0.2)  # 100 wrong labels
 
         Args:
-            share: The part of the labels to change, 0 to 1, rounded to whole labels.
+            share: The part of the labels that are wrong, 0 to 1, rounded to whole labels.
             seed: Of the random numbers that choose the images and their labels.
 
         Raises:
@@ -137,11 +147,11 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         num_classes = len(self.class_names)
         if share and num_classes < 2:
             raise ValueError("A wrong label needs a second class, but this set has only one.")
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed ^ _WRONG_LABELS)
         num_wrong = round(share * len(self))
         chosen = torch.randperm(len(self), generator=generator)[:num_wrong]
         steps = torch.randint(1, max(num_classes, 2), (num_wrong,), generator=generator)
-        labels = self.labels.clone()
+        labels = self.original_labels.clone()
         labels[chosen] = (labels[chosen] + steps) % num_classes
         changed = DigitSet(self.images, labels, self.class_names, self.name)
         changed.original_labels = self.original_labels

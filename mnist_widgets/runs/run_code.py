@@ -10,8 +10,9 @@ import torch
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import DIGIT_NAMES, find_loader
 from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS, format_number
+from mnist_widgets.runs.evaluated import write_evaluated
 from mnist_widgets.runs.schedules import write_schedule
-from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED, TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import TEST_BATCH_SIZE
 from mnist_widgets.training.models import NETWORKS, SimpleNet, write_network
 from mnist_widgets.training.trainer import TrainStep
 from mnist_widgets.training.trainer import train_step as usual_train_step
@@ -29,7 +30,7 @@ model = {model}
 optimizer = {optimizer}
 order = torch.Generator().manual_seed({seed})
 train_batches = train_set.batches({batch_size}, shuffle=True, generator=order{transform})
-seen = train_set.sample(min({max_seen}, len(train_set)), seed={seed})
+seen = {seen}
 evaluator = Evaluator(
     test_set.batches({test_batch_size}), loss_fn, seen.batches({test_batch_size})
 )
@@ -91,7 +92,7 @@ def write_code(
         optimizer=optimizer.to_code(settings["learning_rate"], settings["weight_decay"]),
         batch_size=settings["batch_size"],
         transform=", transform=augment" * settings["augment"],
-        max_seen=MAX_TRAIN_EVALUATED,
+        seen=write_evaluated(settings["seed"]),
         test_batch_size=TEST_BATCH_SIZE,
         schedule=f"schedule = {schedule}\n" * has_schedule,
         trainer=_OWN_STEP * is_own_step + _TRAINER.format(options=options),

@@ -11,10 +11,11 @@ import torch
 from mnist_widgets.data.augmentation import augment
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS
+from mnist_widgets.runs.evaluated import choose_evaluated
 from mnist_widgets.runs.run_code import write_code
 from mnist_widgets.runs.schedules import Schedule
 from mnist_widgets.runs.seeding import SeedRun, seeded
-from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED, SETTINGS, TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import SETTINGS, TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.models import NETWORKS
 from mnist_widgets.training.trainer import Callback, Trainer, TrainStep
@@ -181,7 +182,7 @@ class RunConfig:
         loss_fn = LOSSES[self.loss].loss_fn
         order = torch.Generator().manual_seed(self.seed)
         transform = augment if self.augment else None
-        seen = images.sample(min(MAX_TRAIN_EVALUATED, len(images)), self.seed)
+        seen = choose_evaluated(images, self.seed)
         optimizer = OPTIMIZERS[self.optimizer]
         schedules = [] if self.schedule == "constant" else [Schedule(self.schedule)]
         trainer = Trainer(

@@ -27,8 +27,6 @@ from mnist_widgets.runs.choices import (
 Value: TypeAlias = float | str | None
 """A value of a setting; a bool is an int."""
 
-MAX_TRAIN_EVALUATED = 5_000
-"""At most so many of the training images give the training accuracy, to save time."""
 TEST_BATCH_SIZE = 512
 """Images in a batch of the evaluator: fixed, because it changes no result."""
 

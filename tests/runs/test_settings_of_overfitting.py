@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_widgets import Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
+from mnist_widgets import DigitSet, Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.training.trainer import Callback
@@ -163,6 +163,22 @@ def test_the_training_accuracy_counts_the_wrong_labels_as_given(digits):
     assert int((used.labels != used.original_labels).sum()) == 30
     assert history["train_accuracy"][-1] == 1
     assert history["test_accuracy"][-1] < 0.8
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_as_many_labels_are_wrong_among_the_evaluated_images_as_among_all(seed):
+    images = torch.zeros(8_000, 28, 28, dtype=torch.uint8)
+    large = DigitSet(images, torch.arange(8_000) % 10, "0123456789", "large")
+    config = RunConfig(label_noise=0.2, seed=seed)
+    evaluated = config.build(large, large).evaluator.train_batches.digit_set
+    names = {}
+    code = config.to_code(data=(large, large)).replace("...  # FILL IN", "large, large  #")
+    exec(code.partition("evaluator = ")[0], {"large": large}, names)
+    for seen in (evaluated, names["seen"]):
+        assert len(seen) == 5_000
+        are_wrong = seen.labels != seen.original_labels
+        assert are_wrong.float().mean().item() == pytest.approx(0.2, abs=0.03)
+    assert torch.equal(evaluated.labels, names["seen"].labels)
 
 
 class Rates(Callback):
