@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mnist_widgets import DigitSet, Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
+from mnist_widgets.runs.choices import NETWORKS
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.training.trainer import Callback
@@ -133,6 +134,41 @@ def test_the_default_network_trains_exactly_as_by_hand(digits):
     assert built.batch_losses == by_hand.batch_losses
     for name in ("test_loss", "test_accuracy"):
         assert built[name] == pytest.approx(by_hand[name], abs=1e-6), name
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_the_number_of_epochs_stands_once_in_the_code(schedule, digits):
+    config = RunConfig(schedule=schedule, batch_size=512, hidden_units=16)
+    built = config.build(*digits, device="cpu").fit(5)
+    code = config.to_code(2, digits)
+    assert code.count("epochs = 2\n") == 1
+    names = {}
+    exec(code.replace("epochs = 2\n", "epochs = 5\n"), names)
+    assert names["history"].batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
+
+
+def test_settings_without_effect_are_not_named():
+    linear = RunConfig(network="linear", dropout=0.5, hidden_units=7)
+    assert linear.to_words() == RunConfig(network="linear").to_words()
+    other = RunConfig(dropout=0.5, hidden_units=7).to_words()
+    assert {"dropout", "hidden_units"} == set(other) - set(linear.to_words())
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_exactly_the_settings_without_effect_are_known_as_such(network, digits):
+    config = RunConfig(batch_size=128, hidden_units=16, network=network)
+    losses = config.build(*digits).fit(1).batch_losses
+    for setting, value in {"hidden_units": 7, "dropout": 0.5}.items():
+        others = config.with_values(**{setting: value}).build(*digits).fit(1).batch_losses
+        assert (others == losses) == (setting in config.unused)
+
+
+def test_a_sample_may_be_of_any_size_that_the_set_has():
+    images = torch.zeros(70_000, 28, 28, dtype=torch.uint8)
+    large = DigitSet(images, torch.arange(70_000) % 10, "0123456789", "large")
+    assert len(RunConfig(train_images=65_000).choose_images(large)) == 65_000
+    with pytest.raises(ValueError, match="from 1 to 70,000"):
+        RunConfig(train_images=70_001).choose_images(large)
 
 
 def test_old_texts_still_mean_the_same():
