@@ -1,7 +1,8 @@
 """Measure overfitting and its remedies: the figures of lesson 5.
 
-The base run trains one hidden layer of 512 units on 500 images, a fifth of them with wrong labels:
-40 epochs of batches of 32, Adam, 0.005. Each remedy changes one setting of it. For each run:
+The base run is that of the preset "overfitting": one hidden layer of 512 units, 500 images, a fifth
+of them with wrong labels, 40 epochs of batches of 32, Adam, 0.005. Each remedy changes one setting
+of it. For each run:
 
 - training and test accuracy after the last epoch, and the gap between them, in points;
 - of the wrong labels: the share that is memorized (the network answers the wrong label) and the
@@ -10,16 +11,15 @@ The base run trains one hidden layer of 512 units on 500 images, a fifth of them
     python benchmarks/overfitting.py [--seeds 5] [--data mnist bundled]
 
 It prints the median, and the lowest to the highest, and in how many seeds the gap is narrower and
-the test accuracy higher than in the base run of the same seed. Finally it compares the time of the
-base run with six epochs of the default network on all of MNIST. Without MNIST in
-`MNIST_WIDGETS_DATA` or the cache, it measures the bundled digits alone.
+the test accuracy higher than in the base run of the same seed. Without MNIST in
+`MNIST_WIDGETS_DATA` or the cache, it measures the bundled digits alone. `overfitting_cost.py`
+measures the times.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from dataclasses import asdict, dataclass
 
 from mnist_widgets import (
@@ -30,11 +30,11 @@ from mnist_widgets import (
     load_mnist,
     predict_probabilities,
 )
+from mnist_widgets.runs.presets import PRESETS
 
 Data = tuple[DigitSet, DigitSet]
 
-BASE = RunConfig.from_string("images=500 noise=0.2 batch=32 lr=0.005")
-NUM_EPOCHS = 40
+BASE, NUM_EPOCHS = PRESETS["overfitting"].settings, PRESETS["overfitting"].epochs
 REMEDIES = {
     "base": ("", NUM_EPOCHS),
     "1,000 images": ("images=1000", NUM_EPOCHS),
@@ -115,23 +115,8 @@ def print_table(data: Data, num_seeds: int) -> None:
         print(f"{row}   {narrower:8}  {better:6}", flush=True)
 
 
-def print_times(data: Data, num_rounds: int) -> None:
-    """Print the seconds of the base run and of six epochs of the default network, in turns."""
-    runs = {"base run": (BASE, NUM_EPOCHS), "six epochs": (RunConfig(), 6)}
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(num_rounds):
-        for name, (config, num_epochs) in runs.items():
-            trainer = config.build(*data)
-            begin = time.perf_counter()
-            trainer.fit(num_epochs)
-            times[name].append(time.perf_counter() - begin)
-    base, six = (statistics.median(seconds) for seconds in times.values())
-    ratio = statistics.median(one / other for one, other in zip(*times.values(), strict=True))
-    print(f"\nBase run {base:.1f} s, six epochs of the default network {six:.1f} s: {ratio:.2f}")
-
-
 def main() -> None:
-    """Print the tables and the times."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
@@ -147,7 +132,6 @@ def main() -> None:
     except DataError as error:
         print(f"No figures of MNIST: {error}")
         return
-    print_times(mnist, num_rounds=arguments.seeds)
     print_table(mnist, arguments.seeds)
 
 

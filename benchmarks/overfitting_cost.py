@@ -1,9 +1,9 @@
 """Measure what the overfitting lab costs, as ratios within one run.
 
-It compares an epoch of the default network with and without the training accuracy, a run of 500
-images with 20 % wrong labels for 40 epochs with six default epochs, and an epoch of the
-convolutional network with a default one. They take turns, so that other load on the machine affects
-all of them. The results are medians.
+It compares an epoch of the default network with and without the training accuracy, a run of the
+preset "overfitting" with six default epochs, and an epoch of the preset "convolutional" with a
+default one. They take turns, so that other load on the machine affects all of them. The results are
+medians.
 
     python benchmarks/overfitting_cost.py [--rounds 3]
 
@@ -17,15 +17,17 @@ import statistics
 import time
 
 from mnist_widgets import DigitSet, Evaluator, RunConfig, load_mnist
+from mnist_widgets.runs.presets import PRESETS
 
-FEW_IMAGES = "images=500 noise=0.2 batch=32"
-CONVOLUTIONAL = "network=convolutional hidden=128 lr=0.003 batch=128 schedule=cosine"
+DEFAULT = RunConfig()
 Data = tuple[DigitSet, DigitSet]
 
 
-def measure(text: str, epochs: int, data: Data, *, has_train_accuracy: bool = True) -> float:
+def measure(
+    config: RunConfig, epochs: int, data: Data, *, has_train_accuracy: bool = True
+) -> float:
     """Return the processor seconds of a run with these settings."""
-    trainer = RunConfig.from_string(text).build(*data, device="cpu")
+    trainer = config.build(*data, device="cpu")
     if not has_train_accuracy and isinstance(trainer.evaluator, Evaluator):
         trainer.evaluator.train_batches = None
     began_s = time.process_time()
@@ -39,15 +41,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     num_rounds = parser.parse_args().rounds
     data = load_mnist(download=False)
-    measure("", 1, data)  # warm up
-    ratios: dict[str, list[float]] = {"train accuracy": [], "few images": [], "convolutional": []}
+    measure(DEFAULT, 1, data)  # warm up
+    overfitting, convolutional = PRESETS["overfitting"], PRESETS["convolutional"]
+    ratios: dict[str, list[float]] = {"train accuracy": [], "overfitting": [], "convolutional": []}
     for _ in range(num_rounds):
-        default = measure("", 1, data)
-        without = measure("", 1, data, has_train_accuracy=False)
+        default = measure(DEFAULT, 1, data)
+        without = measure(DEFAULT, 1, data, has_train_accuracy=False)
         ratios["train accuracy"].append(default / without)
-        ratios["few images"].append(measure(FEW_IMAGES, 40, data) / (6 * default))
-        ratios["convolutional"].append(measure(CONVOLUTIONAL, 1, data) / default)
-    limits = {"train accuracy": "at most 1.05", "few images": "at most 1", "convolutional": "-"}
+        few = measure(overfitting.settings, overfitting.epochs, data)
+        ratios["overfitting"].append(few / (6 * default))
+        ratios["convolutional"].append(measure(convolutional.settings, 1, data) / default)
+    limits = {"train accuracy": "at most 1.05", "overfitting": "at most 1", "convolutional": "-"}
     for name, found in ratios.items():
         listed = ", ".join(f"{ratio:.3f}" for ratio in sorted(found))
         print(f"{name:15} {statistics.median(found):.3f} (limit: {limits[name]}; all: {listed})")

@@ -120,13 +120,16 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         """Return a new set in which some labels are wrong; each wrong one is another class.
 
         All other classes are equally likely. `set.labels != set.original_labels` tells which are
-        wrong. The same seed gives the same labels; torch's global random generator is not used.
+        wrong. In a set that has wrong labels already, they are drawn anew.
+
+        The same seed gives the same labels. They are independent of what `sample` draws with this
+        seed, and of the order of shuffled batches. Torch's global random generator is not used.
 
         Example:
             >>> noisy = train_set.sample(500).with_wrong_labels(0.2)  # 100 wrong labels
 
         Args:
-            share: The part of the labels to change, 0 to 1, rounded to whole labels.
+            share: The part of the labels that are wrong, 0 to 1, rounded to whole labels.
             seed: Of the random numbers that choose the images and their labels.
 
         Raises:
@@ -143,7 +146,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         # sample with the same seed would take the wrong labels first
         steps = torch.randint(1, max(num_classes, 2), (num_wrong,), generator=generator)
         chosen = torch.randperm(len(self), generator=generator)[:num_wrong]
-        labels = self.labels.clone()
+        labels = self.original_labels.clone()
         labels[chosen] = (labels[chosen] + steps) % num_classes
         changed = DigitSet(self.images, labels, self.class_names, self.name)
         changed.original_labels = self.original_labels

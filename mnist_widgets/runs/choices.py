@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from mnist_widgets.training import models
+
 
 def squared_error(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
     """Return the mean squared error of the probabilities, measured against one-hot targets.
@@ -56,9 +58,10 @@ class OptimizerChoice(Choice):
     usual_decay: float = 0.0
 
     def build(
-        self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float
+        self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float | None
     ) -> Optimizer:
-        """Return the optimizer of these parameters."""
+        """Return the optimizer of these parameters; None stands for the usual weight decay."""
+        weight_decay = self.usual_decay if weight_decay is None else weight_decay
         make: Callable[..., Optimizer] = getattr(torch.optim, self.class_name)
         return make(parameters, lr=learning_rate, weight_decay=weight_decay, **self.options)
 
@@ -82,6 +85,19 @@ class LossChoice(Choice):
 
     loss_fn: Callable[[Tensor, Tensor], Tensor]
     code: str
+
+
+@dataclass(frozen=True)
+class NetworkChoice(Choice):
+    """A network.
+
+    Attributes:
+        build: returns it for a number of classes, of hidden units, and a share of dropout.
+        unused: names of the settings that change nothing in it.
+    """
+
+    build: Callable[[int, int, float], nn.Module]
+    unused: frozenset[str] = frozenset()
 
 
 OPTIMIZERS: Mapping[str, OptimizerChoice] = {
@@ -116,12 +132,23 @@ def loss_fn(logits, labels):
 }
 
 
-NETWORKS: Mapping[str, Choice] = {
-    "linear": Choice("linear network", "No hidden layer: each score is a weighted sum of pixels."),
-    "one-hidden": Choice("one hidden layer", "The network of the lessons."),
-    "two-hidden": Choice("two hidden layers", "Two hidden layers of the same width."),
-    "convolutional": Choice(
-        "convolutional network", "Small filters look for the same shape everywhere in the image."
+NETWORKS: Mapping[str, NetworkChoice] = {
+    "linear": NetworkChoice(
+        "linear network",
+        "No hidden layer: each score is a weighted sum of pixels.",
+        models.build_linear,
+        unused=frozenset({"hidden_units", "dropout"}),
+    ),
+    "one-hidden": NetworkChoice(
+        "one hidden layer", "The network of the lessons.", models.build_one_hidden
+    ),
+    "two-hidden": NetworkChoice(
+        "two hidden layers", "Two hidden layers of the same width.", models.build_two_hidden
+    ),
+    "convolutional": NetworkChoice(
+        "convolutional network",
+        "Small filters look for the same shape everywhere in the image.",
+        models.build_convolutional,
     ),
 }
 SCHEDULES: Mapping[str, Choice] = {

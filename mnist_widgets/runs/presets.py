@@ -49,6 +49,13 @@ def find_differences(config: RunConfig, other: RunConfig) -> set[str]:
     }
 
 
+def lock_presets_settings(locked: set[str]) -> set[str]:
+    """Return the names that are locked: with `preset` also what presets set, `epochs` included."""
+    if "preset" not in locked:
+        return locked
+    return locked | {setting.name for setting in SETTINGS} - {"seed"} | {"epochs"}
+
+
 _OVERFITTING = RunConfig(learning_rate=0.005, batch_size=32, train_images=500, label_noise=0.2)
 _SMALL_STEPS = RunConfig(learning_rate=0.001, batch_size=128)
 

@@ -9,10 +9,11 @@ import torch
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import DIGIT_NAMES, find_loader
-from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS, format_number
+from mnist_widgets.runs.choices import LOSSES, NETWORKS, OPTIMIZERS, format_number
+from mnist_widgets.runs.evaluated import write_evaluated
 from mnist_widgets.runs.schedules import write_schedule
-from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED, TEST_BATCH_SIZE
-from mnist_widgets.training.models import NETWORKS, SimpleNet, write_network
+from mnist_widgets.runs.settings import TEST_BATCH_SIZE
+from mnist_widgets.training.models import SimpleNet, write_network
 from mnist_widgets.training.trainer import TrainStep
 from mnist_widgets.training.trainer import train_step as usual_train_step
 
@@ -22,6 +23,7 @@ from mnist_widgets import {names}
 import torch  # after the kit, which sets torch's threads
 from torch import nn
 
+epochs = {epochs}
 train_set, test_set = {data}
 {images}torch.manual_seed({seed})
 model = {model}
@@ -29,13 +31,13 @@ model = {model}
 optimizer = {optimizer}
 order = torch.Generator().manual_seed({seed})
 train_batches = train_set.batches({batch_size}, shuffle=True, generator=order{transform})
-seen = train_set.sample(min({max_seen}, len(train_set)), seed={seed})
+seen = {seen}
 evaluator = Evaluator(
     test_set.batches({test_batch_size}), loss_fn, seen.batches({test_batch_size})
 )
 {schedule}{trainer}
 torch.manual_seed({seed})  # for what the training draws, such as dropout
-history = trainer.fit({epochs})
+history = trainer.fit(epochs)
 """
 _OWN_DATA = "...  # FILL IN: your own data, two DigitSets of {num_classes} classes"
 _TRAINER = """\
@@ -63,7 +65,7 @@ def write_code(
     num_classes = len(DIGIT_NAMES if data is None else data[0].class_names)
     loss = LOSSES[settings["loss"]]
     with torch.device("meta"):  # only for its layers: no numbers are drawn
-        model = NETWORKS[settings["network"]](
+        model = NETWORKS[settings["network"]].build(
             num_classes, settings["hidden_units"], settings["dropout"]
         )
     has_schedule = settings["schedule"] != "constant"
@@ -77,7 +79,7 @@ def write_code(
         *["augment"] * settings["augment"],
         *([loader] if loader else []),
     ]
-    schedule = write_schedule(settings["schedule"], epochs) if has_schedule else ""
+    schedule = write_schedule(settings["schedule"]) if has_schedule else ""
     options = ", train_step=train_step" * is_own_step
     options += ",\n    callbacks=[LearningRateScheduler(schedule)]," * has_schedule
     optimizer = OPTIMIZERS[settings["optimizer"]]
@@ -91,7 +93,7 @@ def write_code(
         optimizer=optimizer.to_code(settings["learning_rate"], settings["weight_decay"]),
         batch_size=settings["batch_size"],
         transform=", transform=augment" * settings["augment"],
-        max_seen=MAX_TRAIN_EVALUATED,
+        seen=write_evaluated(settings["seed"]),
         test_batch_size=TEST_BATCH_SIZE,
         schedule=f"schedule = {schedule}\n" * has_schedule,
         trainer=_OWN_STEP * is_own_step + _TRAINER.format(options=options),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from mnist_widgets.data.augmentation import augment
 from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.runs.choices import LOSSES, OPTIMIZERS
+from mnist_widgets.runs.choices import LOSSES, NETWORKS, OPTIMIZERS
+from mnist_widgets.runs.evaluated import choose_evaluated
 from mnist_widgets.runs.run_code import write_code
 from mnist_widgets.runs.schedules import Schedule
 from mnist_widgets.runs.seeding import SeedRun, seeded
-from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED, SETTINGS, TEST_BATCH_SIZE
+from mnist_widgets.runs.settings import SETTINGS, TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.models import NETWORKS
 from mnist_widgets.training.trainer import Callback, Trainer, TrainStep
 from mnist_widgets.training.trainer import train_step as usual_train_step
 
@@ -42,8 +42,9 @@ class RunConfig:
         loss: such as `cross-entropy`.
         seed: of the weights, of the order of the images, of what the training draws, and of
             `train_images` and `label_noise`.
-        weight_decay: pulls the weights towards 0; by default what is usual for the optimizer, 0.01
-            for AdamW and else 0. In AdamW it is apart from the gradients, else a part of them (L2).
+        weight_decay: pulls the weights towards 0; None becomes what is usual for the optimizer,
+            0.01 for AdamW and else 0. In AdamW it is apart from the gradients, else a part of them
+            (L2).
         schedule: `constant`, `cosine` or `step`, how the learning rate falls.
         network: `linear`, `one-hidden`, `two-hidden` or `convolutional`.
         dropout: share of the units switched off after each hidden layer.
@@ -61,7 +62,7 @@ class RunConfig:
     hidden_units: int = 512
     loss: str = "cross-entropy"
     seed: int = 0
-    weight_decay: float = cast(float, None)
+    weight_decay: float | None = None
     schedule: str = "constant"
     network: str = "one-hidden"
     dropout: float = 0.0
@@ -70,7 +71,7 @@ class RunConfig:
     augment: bool = False
 
     def __post_init__(self) -> None:
-        if cast(object, self.weight_decay) is None and self.optimizer in OPTIMIZERS:
+        if self.weight_decay is None and self.optimizer in OPTIMIZERS:
             object.__setattr__(self, "weight_decay", OPTIMIZERS[self.optimizer].usual_decay)
         for setting in SETTINGS:
             value = setting.check(getattr(self, setting.name))
@@ -122,10 +123,17 @@ class RunConfig:
         ]
         return " ".join([self.optimizer, *words[1:]])
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """The names of settings without effect, such as `hidden_units` without a hidden layer."""
+        return NETWORKS[self.network].unused
+
     def to_words(self) -> dict[str, str]:
-        """Return each setting by its name, as a short label such as `lr 0.001`."""
+        """Return each setting with an effect by its name, as a short label such as `lr 0.001`."""
         words = {
-            setting.name: setting.to_words(getattr(self, setting.name)) for setting in SETTINGS
+            setting.name: setting.to_words(getattr(self, setting.name))
+            for setting in SETTINGS
+            if setting.name not in self.unused
         }
         if self.weight_decay == OPTIMIZERS[self.optimizer].usual_decay:
             words["weight_decay"] = "usual weight decay"  # else runs of two optimizers differ in it
@@ -176,12 +184,12 @@ class RunConfig:
         """
         images = self.choose_images(train_set)
         with seeded(self.seed):
-            build = NETWORKS[self.network]
+            build = NETWORKS[self.network].build
             model = build(len(images.class_names), self.hidden_units, self.dropout)
         loss_fn = LOSSES[self.loss].loss_fn
         order = torch.Generator().manual_seed(self.seed)
         transform = augment if self.augment else None
-        seen = images.sample(min(MAX_TRAIN_EVALUATED, len(images)), self.seed)
+        seen = choose_evaluated(images, self.seed)
         optimizer = OPTIMIZERS[self.optimizer]
         schedules = [] if self.schedule == "constant" else [Schedule(self.schedule)]
         trainer = Trainer(

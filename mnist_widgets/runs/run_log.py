@@ -73,8 +73,7 @@ class Run:
     def to_words(self) -> dict[str, str]:
         """Return its settings as `RunConfig.to_words` does, with all its learning rates."""
         words = {} if self.config is None else self.config.to_words()
-        rates = list(self.learning_rates)
-        if len(rates) > 1:
+        if rates := list(self.learning_rates):
             words["learning_rate"] = f"lr {' → '.join(map(format_number, rates))}"
         if self.repeat is not None:
             words["seed"] = name_seeds(self.repeat.seeds)
@@ -90,7 +89,7 @@ def describe_runs(runs: Sequence[Run]) -> list[str]:
     """
     words = [run.to_words() for run in runs]
     names = [setting.name for setting in SETTINGS]
-    differing = [name for name in names if len({each.get(name) for each in words}) > 1]
+    differing = [name for name in names if len({each[name] for each in words if name in each}) > 1]
     labels = [", ".join(each[name] for name in differing if name in each) for each in words]
     return [
         label if label and labels.count(label) == 1 else f"{label}, run {run.number}".lstrip(", ")

@@ -1,4 +1,9 @@
-"""Schedules: how the learning rate falls during a run."""
+"""Schedules: how the learning rate falls during a run.
+
+A scheduler of torch needs the number of epochs when it is made, and does not begin again with the
+chosen learning rate at the next Start: so a lab's run uses `Schedule`. The code of a run knows its
+number of epochs, and shows torch's scheduler, which gives the same rates.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +73,8 @@ def change_rate(optimizer: Optimizer, learning_rate: float) -> None:
             group["lr"] = learning_rate
 
 
-def write_schedule(name: str, epochs: int) -> str:
+def write_schedule(name: str) -> str:
     """Return the expression of torch's scheduler that does the same in a run of `epochs`."""
     if name == "cosine":
-        return f"torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max={epochs})"
-    half = math.ceil(epochs / 2)
-    return f"torch.optim.lr_scheduler.StepLR(optimizer, step_size={half}, gamma=0.1)"
+        return "torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)"
+    return "torch.optim.lr_scheduler.StepLR(optimizer, step_size=(epochs + 1) // 2, gamma=0.1)"

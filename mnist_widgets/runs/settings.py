@@ -27,8 +27,6 @@ from mnist_widgets.runs.choices import (
 Value: TypeAlias = float | str | None
 """A value of a setting; a bool is an int."""
 
-MAX_TRAIN_EVALUATED = 5_000
-"""At most so many of the training images give the training accuracy, to save time."""
 TEST_BATCH_SIZE = 512
 """Images in a batch of the evaluator: fixed, because it changes no result."""
 
@@ -89,7 +87,8 @@ class Setting:
     def range(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            return f"one of {', '.join(map(str, self.choices))}"
+            names = f"one of {', '.join(map(self.to_text, self.choices))}"
+            return f"{names} (in Python False or True)" if True in self.choices else names
         if self.is_whole:
             nothing = f"{self.none!r} or " * bool(self.none)
             return f"{nothing}a whole number from {self.limits[0]:,} to {self.limits[1]:,}"
@@ -235,7 +234,7 @@ SETTINGS = (
         name="train_images",
         key="images",
         label="Training images",
-        limits=(1, 60_000),
+        limits=(1, 1_000_000_000),  # the set may be of any size; `DigitSet.sample` knows it
         words="{} training images",
         explanation="How many images to train on, drawn with the seed.",
         tooltip="How many images to train on",

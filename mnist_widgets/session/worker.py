@@ -95,8 +95,7 @@ class Worker(HasListeners):
     @property
     def _is_idle(self) -> bool:
         """Whether nothing runs or waits to run, long jobs included."""
-        has_work = self._tasks or self._long_jobs
-        return not has_work and (self._thread is None or self._is_asleep)
+        return not (self._tasks or self._long_jobs) and (self._thread is None or self._is_asleep)
 
     def _append(self, queue: deque[Item], item: Item) -> None:
         """Append a task or a long job to its queue, and start the thread if there is none.

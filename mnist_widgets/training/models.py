@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from torch import Tensor, nn
 
 
@@ -92,17 +90,8 @@ def build_convolutional(num_classes: int, hidden_units: int, dropout: float) -> 
     )
 
 
-NETWORKS: Mapping[str, Callable[[int, int, float], nn.Module]] = {
-    "linear": build_linear,
-    "one-hidden": build_one_hidden,
-    "two-hidden": build_two_hidden,
-    "convolutional": build_convolutional,
-}
-"""Functions of the number of classes, the hidden units and the dropout, by the networks' names."""
-
-
 def write_network(model: nn.Module) -> str:
-    """Return the expression that builds a network of `NETWORKS`, with `nn` for `torch.nn`."""
+    """Return the expression that builds a network of this module, with `nn` for `torch.nn`."""
     if isinstance(model, SimpleNet):
         hidden_units, num_classes = model.linear1.out_features, model.linear2.out_features
         return f"SimpleNet(28 * 28, {num_classes}, hidden_units={hidden_units})"

@@ -15,7 +15,7 @@ from traitlets import link
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.presets import PRESETS, choose_settings
+from mnist_widgets.runs.presets import PRESETS, choose_settings, lock_presets_settings
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.session.session import TrainingSession
@@ -80,7 +80,8 @@ def dashboard(  # noqa: PLR0913 - all but two by name
         preset: the name of settings to show first (`PRESETS`); not with `settings` or `model`.
         epochs: the number of epochs shown first; by default those of the preset, or 10.
         hide: names of panels (`PANELS`), of settings (`CONTROLS`), or `epochs`, not to show.
-        lock: names of settings, or `epochs`, to show but not to change.
+        lock: names of settings, or `epochs`, to show but not to change. `preset` also locks what
+            presets set: all settings but the seed, and the epochs.
         show: names of panels to open at once that a button opens otherwise (`ON_REQUEST`).
         wait: as for `TrainingSession`.
         device: what to compute on, such as `"cpu"`; by default the best of this machine.
@@ -154,7 +155,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
         settings = {*(CONTROLS if has_settings else ()), "epochs"}
         panels = set(PANELS) if has_settings else set(PANELS) - {"settings"}
         hidden = check_names("hide", hide, panels | settings)
-        locked = check_names("lock", lock, settings)
+        locked = lock_presets_settings(check_names("lock", lock, settings))
         opened = check_names("show", show, ON_REQUEST)
         self._factory, test_set = factory, factory.test_set
         self._num_images, self._class_names = len(test_set), test_set.class_names
@@ -221,7 +222,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
                 self._factory.config,
                 lock=locked & controls,
                 hide=hidden & controls,
-                write_code=self._factory.write_code,
+                write_code=self._write_code,
                 num_images=len(self._factory.train_set),
                 num_classes=len(classes),
             ),
@@ -238,6 +239,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             "drawing": lambda: DrawingPad(self.session, classes),
             "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
         }
+
+    def _write_code(self, config: RunConfig) -> str:
+        return self._factory.write_code(config, self.panels["training"].epochs)
 
     def _build_repeat_button(self) -> RepeatButton:
         begin = self.panels["training"].begin
@@ -258,6 +262,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             self._settings.observe(self._factory.on_config, "config")
             self._settings.observe(self._follow_learning_rate, "config")
             self._settings.observe(self._follow_preset, "preset")
+            self.panels["training"].on_epochs(self._settings.schedule_redraw)
         self.run_log.add_listener(self._on_runs)
         for name, opener in self._openers.items():
             opener.observe(partial(self._on_opener, name), "is_open")

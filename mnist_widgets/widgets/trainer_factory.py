@@ -174,9 +174,9 @@ class TrainerFactory:
             device=self.device,
         )
 
-    def write_code(self, config: RunConfig) -> str:
+    def write_code(self, config: RunConfig, epochs: int) -> str:
         """Return code that repeats a run with these settings on the lab's data."""
-        return config.to_code(data=(self.train_set, self.test_set), train_step=self.train_step)
+        return config.to_code(epochs, (self.train_set, self.test_set), self.train_step)
 
 
 def check_device(device: torch.device | str | None) -> None:

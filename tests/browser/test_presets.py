@@ -81,4 +81,7 @@ def test_a_locked_preset_can_be_seen_but_not_changed(lab):
     settings.get_by_role("button", name="More settings").click()
     expect(settings.get_by_label("Preset")).to_be_disabled()
     expect(settings.get_by_label("Preset")).to_have_value("Linear network")
-    expect(settings.get_by_label("Network", exact=True)).to_be_enabled()
+    for name in ("Network", "Learning rate", "Training images", "Augmentation"):
+        expect(settings.get_by_label(name, exact=True)).to_be_disabled()
+    expect(settings.get_by_label("Seed", exact=True)).to_be_enabled()
+    expect(lab.page.get_by_label("Epochs", exact=True)).to_be_disabled()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mnist_widgets import load_bundled_digits
+from mnist_widgets import DigitSet, load_bundled_digits
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,6 @@ def test_a_sample_keeps_what_is_known_of_wrong_labels(digit_set):
     assert (drawn.labels != drawn.original_labels).all()
 
 
-def test_a_sample_with_the_seed_of_the_wrong_labels_has_its_share_of_them(digit_set):
-    for seed in range(5):
-        drawn = digit_set.with_wrong_labels(0.2, seed).sample(280, seed)
-        num_wrong = int((drawn.labels != drawn.original_labels).sum())
-        assert 20 < num_wrong < 95, (seed, num_wrong)  # 56 on average
-
-
 @pytest.mark.parametrize("num_images", [0, 1439, 1.5, True])
 def test_a_sample_that_cannot_be_drawn_is_refused(digit_set, num_images):
     with pytest.raises(ValueError, match="Choose a whole number from 1 to 1,438"):
@@ -70,3 +63,42 @@ def test_torchs_random_state_stays(digit_set):
     before = torch.get_rng_state()
     digit_set.sample(9).with_wrong_labels(0.5)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.fixture(scope="module")
+def large_set():
+    """Return a set of 20,000 images of 10 classes, more than a run evaluates."""
+    labels = torch.arange(20_000) % 10
+    return DigitSet(torch.zeros(20_000, 28, 28, dtype=torch.uint8), labels, "0123456789", "large")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 7, 2**31 - 1])
+def test_draws_with_the_same_seed_are_independent(large_set, seed):
+    def share_wrong(labels, originals):
+        return (labels != originals).float().mean().item()
+
+    noisy = large_set.with_wrong_labels(0.2, seed)
+    assert share_wrong(noisy.labels, noisy.original_labels) == pytest.approx(0.2)
+    for drawn in (
+        noisy.sample(5_000, seed),
+        noisy.sample(10_000, seed).sample(5_000, seed),
+        large_set.sample(10_000, seed).with_wrong_labels(0.2, seed).sample(5_000, seed),
+    ):
+        # 0.2 +- 5 standard deviations
+        assert share_wrong(drawn.labels, drawn.original_labels) == pytest.approx(0.2, abs=0.03)
+    are_wrong = DigitSet(
+        noisy.images, (noisy.labels != noisy.original_labels).long(), ["right", "wrong"], "marks"
+    )
+    order = torch.Generator().manual_seed(seed)
+    for _epoch in range(2):
+        for _, marks in are_wrong.batches(5_000, shuffle=True, generator=order):
+            assert marks.float().mean().item() == pytest.approx(0.2, abs=0.03)
+
+
+def test_wrong_labels_are_drawn_anew_in_a_set_that_has_some(digit_set):
+    noisy = digit_set.with_wrong_labels(0.5, seed=1)
+    for share in (0.0, 0.3):
+        changed = noisy.with_wrong_labels(share, seed=2)
+        expected = digit_set.with_wrong_labels(share, seed=2)
+        assert torch.equal(changed.labels, expected.labels)
+        assert torch.equal(changed.original_labels, digit_set.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from mnist_widgets.runs.run_log import (
 )
 
 SLOW, FAST = RunConfig(learning_rate=0.001), RunConfig(learning_rate=0.1)
+LINEAR = replace(SLOW, network="linear")
 
 
 @pytest.fixture
@@ -63,6 +65,10 @@ def shown(log):
         (
             [SLOW, RunConfig("sgd", 0.1), RunConfig("sgd", 0.001)],
             ["Adam, lr 0.001", "SGD, lr 0.1", "SGD, lr 0.001"],
+        ),
+        (
+            [LINEAR, replace(LINEAR, hidden_units=7, dropout=0.5), SLOW],
+            ["linear network, run 1", "linear network, run 2", "one hidden layer"],
         ),
         ([SLOW, FAST, FAST], ["lr 0.001", "lr 0.1, run 2", "lr 0.1, run 3"]),
         (

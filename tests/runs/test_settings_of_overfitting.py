@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_widgets import (
-    DigitSet,
-    Evaluator,
-    RunConfig,
-    SimpleNet,
-    Trainer,
-    load_bundled_digits,
-)
+from mnist_widgets import DigitSet, Evaluator, RunConfig, SimpleNet, Trainer, load_bundled_digits
+from mnist_widgets.runs.choices import NETWORKS
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.training.trainer import Callback
@@ -142,6 +136,41 @@ def test_the_default_network_trains_exactly_as_by_hand(digits):
         assert built[name] == pytest.approx(by_hand[name], abs=1e-6), name
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_the_number_of_epochs_stands_once_in_the_code(schedule, digits):
+    config = RunConfig(schedule=schedule, batch_size=512, hidden_units=16)
+    built = config.build(*digits, device="cpu").fit(5)
+    code = config.to_code(2, digits)
+    assert code.count("epochs = 2\n") == 1
+    names = {}
+    exec(code.replace("epochs = 2\n", "epochs = 5\n"), names)
+    assert names["history"].batch_losses == pytest.approx(built.batch_losses, abs=1e-6)
+
+
+def test_settings_without_effect_are_not_named():
+    linear = RunConfig(network="linear", dropout=0.5, hidden_units=7)
+    assert linear.to_words() == RunConfig(network="linear").to_words()
+    other = RunConfig(dropout=0.5, hidden_units=7).to_words()
+    assert {"dropout", "hidden_units"} == set(other) - set(linear.to_words())
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_exactly_the_settings_without_effect_are_known_as_such(network, digits):
+    config = RunConfig(batch_size=128, hidden_units=16, network=network)
+    losses = config.build(*digits).fit(1).batch_losses
+    for setting, value in {"hidden_units": 7, "dropout": 0.5}.items():
+        others = config.with_values(**{setting: value}).build(*digits).fit(1).batch_losses
+        assert (others == losses) == (setting in config.unused)
+
+
+def test_a_sample_may_be_of_any_size_that_the_set_has():
+    images = torch.zeros(70_000, 28, 28, dtype=torch.uint8)
+    large = DigitSet(images, torch.arange(70_000) % 10, "0123456789", "large")
+    assert len(RunConfig(train_images=65_000).choose_images(large)) == 65_000
+    with pytest.raises(ValueError, match="from 1 to 70,000"):
+        RunConfig(train_images=70_001).choose_images(large)
+
+
 def test_old_texts_still_mean_the_same():
     old = RunConfig.from_string("adamw lr=0.001 batch=512 hidden=512 loss=nll seed=0")
     assert old == RunConfig("adamw", weight_decay=0.01, loss="cross-entropy")
@@ -172,14 +201,20 @@ def test_the_training_accuracy_counts_the_wrong_labels_as_given(digits):
     assert history["test_accuracy"][-1] < 0.8
 
 
-def test_the_training_accuracy_of_many_images_is_of_a_fair_sample(digits):
-    train_set = digits[0]
-    copies = DigitSet(train_set.images.repeat(5, 1, 1), train_set.labels.repeat(5))
-    evaluated = RunConfig(label_noise=0.2).build(copies, digits[1]).evaluator.train_batches
-    images = evaluated.digit_set
-    share = (images.labels != images.original_labels).float().mean().item()
-    assert len(images) == 5_000
-    assert share == pytest.approx(0.2, abs=0.02)
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_as_many_labels_are_wrong_among_the_evaluated_images_as_among_all(seed):
+    images = torch.zeros(8_000, 28, 28, dtype=torch.uint8)
+    large = DigitSet(images, torch.arange(8_000) % 10, "0123456789", "large")
+    config = RunConfig(label_noise=0.2, seed=seed)
+    evaluated = config.build(large, large).evaluator.train_batches.digit_set
+    names = {}
+    code = config.to_code(data=(large, large)).replace("...  # FILL IN", "large, large  #")
+    exec(code.partition("evaluator = ")[0], {"large": large}, names)
+    for seen in (evaluated, names["seen"]):
+        assert len(seen) == 5_000
+        are_wrong = seen.labels != seen.original_labels
+        assert are_wrong.float().mean().item() == pytest.approx(0.2, abs=0.03)
+    assert torch.equal(evaluated.labels, names["seen"].labels)
 
 
 class Rates(Callback):

@@ -36,7 +36,7 @@ def list_layers(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> l
     """Return the layers that an image goes through, the image itself first.
 
     Args:
-        model: a network of `NETWORKS`, in evaluation mode.
+        model: a network of `training.models`, in evaluation mode.
         input_shape: of one image.
     """
     layers = [Layer("Image", tuple(input_shape))]

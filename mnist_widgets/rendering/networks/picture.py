@@ -11,9 +11,8 @@ from torch import nn
 
 from mnist_widgets.rendering.networks.layers import Layer, list_layers
 from mnist_widgets.rendering.static_views import StaticView
-from mnist_widgets.runs.choices import NETWORKS as CHOICES
+from mnist_widgets.runs.choices import NETWORKS
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.training.models import NETWORKS
 
 
 def draw_network(config: RunConfig, num_classes: int = 10) -> StaticView:
@@ -34,13 +33,13 @@ def caption_network(config: RunConfig, num_classes: int = 10) -> str:
 @cache
 def _draw(network: str, hidden_units: int, dropout: float, num_classes: int) -> StaticView:
     with torch.device("meta"):  # only for its layers: no random numbers are drawn
-        model = NETWORKS[network](num_classes, hidden_units, dropout)
+        model = NETWORKS[network].build(num_classes, hidden_units, dropout)
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             # zeros, because the first computation on "meta" takes seconds
             setattr(module, name, nn.Parameter(torch.zeros(parameter.shape)))
     layers = list_layers(model.eval())
-    label = CHOICES[network].label
+    label = NETWORKS[network].label
     total = sum(layer.num_parameters for layer in layers)
     caption = f"{label[0].upper()}{label[1:]}: {total:,} parameters."
     steps = "; ".join(_describe(layer, is_last=layer is layers[-1]) for layer in layers)

@@ -9,7 +9,7 @@ from ipywidgets import VBox
 
 from mnist_widgets.data.digit_set import Batches, DigitSet
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.settings import MAX_TRAIN_EVALUATED
+from mnist_widgets.runs.evaluated import choose_evaluated
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
@@ -49,6 +49,7 @@ class TrainingImages(Panel):
         self._title = "Training images"
         self._trainer: Trainer | None = None
         self._images: DigitSet | None = None
+        self._gallery: ImageGallery
         self._inference: _TrainingInference | None = None
         self._about, self._place = text_line("mw-about-images"), VBox()
         super().__init__("mw-training-images", [self._about, self._place])
@@ -142,8 +143,7 @@ def choose_images(trainer: Trainer) -> DigitSet:
     evaluated = getattr(trainer.evaluator, "train_batches", None)
     if isinstance(evaluated, Batches):
         return evaluated.digit_set
-    images = _find_set(trainer)
-    return images.sample(min(MAX_TRAIN_EVALUATED, len(images)))
+    return choose_evaluated(_find_set(trainer))
 
 
 def count_images(trainer: Trainer | None) -> int:

@@ -13,7 +13,7 @@ from traitlets import Bool, Instance, Unicode
 
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.presets import PRESETS
+from mnist_widgets.runs.presets import PRESETS, lock_presets_settings
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
@@ -57,7 +57,8 @@ class HyperparameterPanel(Panel):
 
     Args:
         config: the settings shown first.
-        lock: names from `CONTROLS` that are shown but cannot be changed.
+        lock: names from `CONTROLS` that are shown but cannot be changed. `preset` also locks what
+            presets set: all settings but the seed.
         hide: names from `CONTROLS` that are not shown.
         write_code: returns the code shown for some settings; by default `RunConfig.to_code`, which
             does not know your data and your training step.
@@ -67,7 +68,8 @@ class HyperparameterPanel(Panel):
 
     Attributes:
         config: the settings shown, a trait.
-        preset: the name of the preset that has these settings, or None; a trait to observe.
+        preset: the name of the preset that a person has chosen in the list and whose settings are
+            still shown, or None; a trait to observe.
         run_config: the settings of the current run, a trait; None if there is no run.
         is_repeat: whether the current run is a repeat, which takes no change at all; a trait.
 
@@ -90,8 +92,8 @@ class HyperparameterPanel(Panel):
         num_images: int | None = None,
         num_classes: int = 10,
     ) -> None:
-        hidden = check_names("hide", hide, CONTROLS)
-        self._locked = check_names("lock", lock, CONTROLS)
+        self._hidden = hidden = check_names("hide", hide, CONTROLS)
+        self._locked = lock_presets_settings(check_names("lock", lock, CONTROLS)) & {*CONTROLS}
         self._fixed = hidden | self._locked
         self._write_code, self._num_classes = write_code, num_classes
         self._text_error = ""  # what is wrong with the text that was typed
@@ -122,7 +124,7 @@ class HyperparameterPanel(Panel):
         if run_config is not None:
             config = run_config if self.is_repeat else run_config.with_live_settings(config)
         seeds = " (the first seed of a repeat)" if self.is_repeat else ""
-        words = f"{config.to_string()}{seeds}, in code; put your number of epochs in:"
+        words = f"{config.to_string()}{seeds}, in code; set epochs to your number:"
         code = StaticView.of_code(words, self._write_code(config))
         return join_views([draw_network(config, self._num_classes), code])
 
@@ -135,11 +137,13 @@ class HyperparameterPanel(Panel):
             words = f"{' and '.join(live)}: used from the next batch on."
         self._difference.value = f'<span title="{html.escape(listed)}">{words}</span>'
         self._error.value = notice(error, is_alert=True) if error else ""
-        watch_for = self._presets.describe(self.config)
+        for name, control in self._controls.items():
+            control.disabled = name in self._fixed | self.config.unused
+        watch_for = "" if "preset" in self._hidden else self._presets.describe(self.config)
         self._watch_for.value = html.escape(watch_for)
         self._watch_for.layout.display = None if watch_for else "none"
         network = ""
-        if self._more.is_open:
+        if self._more.is_open and "network" not in self._hidden:
             self._picture.show(self.config)
             network = caption_network(self.config, self._num_classes)
         self._spoken.words = error or f"{words} {listed} {watch_for} {network}"
@@ -150,12 +154,13 @@ class HyperparameterPanel(Panel):
         self._code.layout.display = None if self._switch.value else "none"
         if self._switch.value:  # it takes 20 ms to write the code
             code = code_box(self._write_code(self.config))
-            self._code.value = f"<div>The same in code; put in your number of epochs:</div>{code}"
+            self._code.value = (
+                f"<div>The same in code; set <code>epochs</code> to your number:</div>{code}"
+            )
         self.mark_static_view_stale()
 
     def _build_control(self, setting: Setting) -> Widget:
         control = build_control(setting)
-        control.disabled = setting.name in self._fixed
         on_choice(control, partial(self._on_control, setting), trait_of(control))
         return control.add_class(f"mw-{setting.name.replace('_', '-')}")
 
@@ -216,7 +221,8 @@ class HyperparameterPanel(Panel):
         with written_by_code(self._text):
             self._text.value = self.config.to_string()
         self._presets.follow(self.config)
-        self.preset = self._presets.value or None
+        if self._presets.value != self.preset:
+            self.preset = None
 
     def _find_waiting(self) -> list[str]:
         """Return the settings that wait for Reset, in words."""
@@ -224,7 +230,7 @@ class HyperparameterPanel(Panel):
         if not self.is_repeat:
             run_config = run_config.with_live_settings(self.config)
         words, run_words = self.config.to_words(), run_config.to_words()
-        return [words[name] for name in words if words[name] != run_words[name]]
+        return [words[name] for name in words if words[name] != run_words.get(name, words[name])]
 
     def _find_live(self) -> list[str]:
         """Return the labels of the settings that only wait for the next batch."""

@@ -120,6 +120,10 @@ class TrainingPanel(SessionPanel):
     def epochs(self, epochs: int) -> None:
         self._epochs.value = epochs
 
+    def on_epochs(self, handler: Callable[[], None]) -> None:
+        """Call `handler` when the number of epochs has changed."""
+        self._epochs.observe(lambda _change: handler(), "value")
+
     def show_error_message(self, words: str) -> None:
         """Show a sentence as an alert until the training changes its state; from any thread."""
         self._message = (self.session.state, words)

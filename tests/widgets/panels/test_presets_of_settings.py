@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import pytest
@@ -87,14 +88,55 @@ def test_only_presets_that_respect_locked_and_hidden_settings_are_offered(make_p
     assert offered(panel) == ["", "rate-too-low"]
 
 
-def test_the_list_can_be_locked_or_hidden(make_panel):
+def test_a_locked_preset_locks_what_it_sets(make_panel):
     panel = make_panel(SICK.settings, lock="preset")
     assert panel._presets.disabled
     assert SICK.watch_for in said(panel)
     assert is_within(panel, panel._watch_for)
+    free = {name for name, control in panel._controls.items() if not control.disabled}
+    assert free == {"seed"}
+    panel._text.value = "dropout=0.5"
+    assert panel.config == SICK.settings
+    panel._text.value = "seed=3"
+    assert panel.config == replace(SICK.settings, seed=3)
+
+
+def test_a_hidden_preset_is_neither_shown_nor_read_aloud(make_panel):
     panel = make_panel(SICK.settings, hide="preset")
     assert not is_within(panel, panel._watch_for)
     assert not is_within(panel, panel._presets)
+    assert SICK.watch_for not in panel._spoken.words
+    panel.config = replace(panel.config, dropout=0.3)
+    scheduler.flush()
+    assert SICK.label not in panel._spoken.words
+
+
+def test_the_caption_of_a_hidden_network_is_not_read_aloud(make_panel):
+    panel = make_panel(hide="network")
+    panel._more.is_open = True
+    scheduler.flush()
+    assert "parameters" not in panel._spoken.words
+
+
+def test_controls_without_effect_are_disabled_and_explained(make_panel):
+    panel = make_panel(lock="seed")
+    panel._controls["network"].value = "linear"
+    scheduler.flush()
+    disabled = {name for name, control in panel._controls.items() if control.disabled}
+    assert disabled == {"seed", "hidden_units", "dropout"}
+    assert panel._help.value.count("No effect") == 2
+    panel._controls["network"].value = "one-hidden"
+    scheduler.flush()
+    disabled = {name for name, control in panel._controls.items() if control.disabled}
+    assert disabled == {"seed"}
+    assert "No effect" not in panel._help.value
+
+
+def test_a_change_without_effect_does_not_wait_for_reset(make_panel):
+    panel = make_panel(RunConfig(network="linear"))
+    panel.run_config = RunConfig(network="linear", hidden_units=7, dropout=0.5)
+    scheduler.flush()
+    assert "Reset" not in panel._difference.value
 
 
 def test_the_picture_is_drawn_only_while_it_is_shown(make_panel):
@@ -132,6 +174,37 @@ def test_a_lab_begins_with_a_preset_and_its_epochs_and_follows_the_list(open_lab
     lab = open_lab(preset="overfitting", epochs=3, lock=["epochs"])
     lab.panels["settings"]._presets.value = "linear"
     assert lab.panels["training"].epochs == 3
+    assert open_lab(preset="linear", lock="preset").panels["training"]._epochs.disabled
+
+
+def test_settings_that_come_to_match_a_preset_leave_the_number_of_epochs(open_lab):
+    lab = open_lab(preset="overfitting", epochs=3)
+    settings, training = lab.panels["settings"], lab.panels["training"]
+    settings._controls["dropout"].number = 0.5
+    settings._controls["dropout"].number = 0.0
+    assert settings._presets.value == "overfitting"
+    assert training.epochs == 3
+    settings._text.value = PRESETS["linear"].settings.to_string()
+    assert settings._presets.value == "linear"
+    assert training.epochs == 3
+    for name in ("overfitting", "linear", "overfitting"):
+        settings._presets.value = name
+        assert training.epochs == PRESETS[name].epochs
+        settings._controls["dropout"].number = 0.3
+        training.epochs = 3
+        settings._presets.value = name
+        assert training.epochs == PRESETS[name].epochs
+
+
+def test_the_code_of_a_lab_has_its_number_of_epochs(open_lab):
+    lab = open_lab(epochs=7)
+    settings = lab.panels["settings"]
+    settings._switch.value = True
+    scheduler.flush()
+    assert "epochs = 7" in html.unescape(settings._code.value)
+    lab.panels["training"].epochs = 4
+    scheduler.flush()
+    assert "epochs = 4" in html.unescape(settings._code.value)
 
 
 def test_a_refused_preset_leaves_the_open_lab_alone(open_lab):

@@ -31,6 +31,7 @@ def explain_settings(
     entries = [
         f"<dt>{html.escape(setting.label)}</dt>"
         f"<dd>{html.escape(setting.explain(getattr(config, setting.name)))}"
+        f"{' No effect on this network.' * (setting.name in config.unused)}"
         f"{' Locked.' * (setting.name in fixed)}</dd>"
         for setting in shown
     ]
