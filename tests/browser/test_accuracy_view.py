@@ -161,6 +161,6 @@ def test_an_expected_accuracy_is_locked_during_the_run_and_compared_at_its_end(a
         )
         assert find_lasting_faults(lab.page, TRAINING) == []
         lab.screenshot(f"guess-and-findings-{output_px}")
-    set_output_width(lab.page, LAB, 560, 900)
+    set_output_width(lab.page, LAB, 560, 2600)  # with all charts in view
     assert find_lasting_faults(lab.page, LAB) == []
     lab.screenshot("guess-560", LAB)

@@ -92,9 +92,10 @@ def test_wrong_labels_are_shown_counted_and_filtered(images):
     images.show.select_option("Wrong, memorized")
     expect(images.num_images).to_contain_text(f"{memorized} images")
     expect(images.options).to_have_count(30)
-    images.options.nth(3).focus()
+    panel.get_by_role("listbox").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
+    expect(images.options.nth(1)).to_have_attribute("aria-selected", "true")
     expect(images.caption).to_contain_text(NAME)
     true, label, predicted = NAME.search(images.caption.inner_text()).groups()
     assert label == predicted != true
