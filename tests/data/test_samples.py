@@ -86,13 +86,6 @@ def test_draws_with_the_same_seed_are_independent(large_set, seed):
     ):
         # 0.2 +- 5 standard deviations
         assert share_wrong(drawn.labels, drawn.original_labels) == pytest.approx(0.2, abs=0.03)
-    are_wrong = DigitSet(
-        noisy.images, (noisy.labels != noisy.original_labels).long(), ["right", "wrong"], "marks"
-    )
-    order = torch.Generator().manual_seed(seed)
-    for _epoch in range(2):
-        for _, marks in are_wrong.batches(5_000, shuffle=True, generator=order):
-            assert marks.float().mean().item() == pytest.approx(0.2, abs=0.03)
 
 
 def test_wrong_labels_are_drawn_anew_in_a_set_that_has_some(digit_set):

@@ -69,7 +69,7 @@ def test_a_page_holds_curve_matrix_settings_ending_and_versions(session):
     assert "The training finished" in page
     assert "2 whole epochs" in page
     assert "SimpleNet(28 * 28, 10, hidden_units=8)" in page
-    assert "history = trainer.fit(2)" in page
+    assert "epochs = 2" in page
     assert "at the end of epoch 2" in page
     assert f"torch {torch.__version__.partition('+')[0]}" in page
     assert len(re.findall(r"<tr>", page)) == 1 + 2 + 1 + 10 + 1 + 8

@@ -224,6 +224,8 @@ def test_a_closed_session_takes_no_step(explorer):
 def test_the_last_step_of_a_run_is_shown(explorer):
     for _ in range(NUM_BATCHES):
         record = take(explorer)
+    while explorer.session.state == "paused":  # the evaluation after the batch comes in portions
+        settle(explorer)
     assert explorer.session.state == "finished"
     assert record.loss == explorer.session.trainer.history.batch_losses[-1]
     assert take(explorer) is not record
