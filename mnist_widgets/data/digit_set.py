@@ -24,15 +24,6 @@ from mnist_widgets.data.tensors import (
     to_images,
 )
 
-<<<<<<< HEAD
-=======
-_SAMPLE_OF_WRONG_LABELS = 0x5EED
-"""Changes the seed of a `sample` of a set with wrong labels.
-
-With the same seed, it would otherwise draw the images that `with_wrong_labels` has drawn.
-"""
-
->>>>>>> i5
 
 def to_inputs(images: ArrayLike) -> Tensor:
     """Convert stored images to a network's inputs, as torchvision's `ToDtype(scale=True)` does.
@@ -119,8 +110,6 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
                 f"A sample of {num_images!r} images cannot be drawn: {self.name} has {len(self):,} "
                 f"images here. Choose a whole number from 1 to {len(self):,}."
             )
-        if not self.labels.equal(self.original_labels):
-            seed ^= _SAMPLE_OF_WRONG_LABELS
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         chosen = order[:num_images]
         drawn = DigitSet(self.images[chosen], self.labels[chosen], self.class_names, self.name)
@@ -134,7 +123,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         wrong. In a set that has wrong labels already, they are drawn anew.
 
         The same seed gives the same labels. They are independent of what `sample` draws with this
-        seed, before or afterwards. Torch's global random generator is not used.
+        seed, and of the order of shuffled batches. Torch's global random generator is not used.
 
         Example:
             >>> noisy = train_set.sample(500).with_wrong_labels(0.2)  # 100 wrong labels
