@@ -14,7 +14,8 @@ def set_window_size(page: Page, width_px: int, height_px: int) -> None:
     on a busy computer is some time after the browser has it.
     """
     page.set_viewport_size({"width": width_px, "height": height_px})
-    page.evaluate(WAIT_FOR_SIZE, [width_px, height_px])
+    page.wait_for_function(HAS_SIZE, arg=[width_px, height_px])
+    page.evaluate(WAIT_FOR_FRAMES)
 
 
 def set_output_width(page: Page, selector: str, output_px: int, height_px: int) -> None:
@@ -47,10 +48,9 @@ def find_lasting_faults(page: Page, selector: str) -> list[str]:
 
 NUM_TRIES = 50
 
+HAS_SIZE = "([width, height]) => innerWidth === width && innerHeight === height"
 # The event `resize` comes in a frame before its callbacks; then observers of sizes are called.
-WAIT_FOR_SIZE = """async ([width, height]) => {
-    const frame = () => new Promise(requestAnimationFrame);
-    while (innerWidth !== width || innerHeight !== height) await frame();
-    for (let i = 0; i < 3; i++) await frame();
+WAIT_FOR_FRAMES = """async () => {
+    for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
 }"""
 FIND_FAULTS = Path(__file__).with_name("layout_faults.js").read_text(encoding="utf-8")

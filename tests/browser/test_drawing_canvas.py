@@ -353,7 +353,7 @@ def test_dense_screens_get_more_pixels_and_the_same_points(canvas):
     assert canvas.bright_share(0.5, 0.5) > 0.9
     canvas.expect_count(2)
     assert canvas.strokes()[1] == before
-    client.send("Emulation.clearDeviceMetricsOverride")
+    client.send("Emulation.setDeviceMetricsOverride", {**metrics, "deviceScaleFactor": 1})
     client.detach()
 
 
