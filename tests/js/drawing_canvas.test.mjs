@@ -192,6 +192,30 @@ test("a stroke that is being drawn belongs to the addition", () => {
   assert.deepEqual(model.additions[0].strokes, [[[0, 0], [0, 0.003]]]);
 });
 
+test("a late change of an added drawing by another page leaves the next one", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  drawStroke(drawing, LINE);
+  drawing.add(7);
+  model.answer(1);
+  drawStroke(drawing, LINE.slice(1));
+  model.set({ drawing_number: 1, strokes: [LINE] });
+  assert.deepEqual(drawing.strokes, [LINE.slice(1)]);
+  drawing.undo();
+  assert.equal(model.saved.drawing_number, 2);
+});
+
+test("a change by another page ends the stroke that is being drawn", () => {
+  const model = new Model();
+  const drawing = new logic.Drawing(model);
+  let isDrawing = drawing.begin([0, 0]);
+  const stop = () => isDrawing && ((isDrawing = false), drawing.end());
+  drawing.views.add({ draw: () => {}, stop });
+  model.set({ drawing_number: 1, strokes: [LINE] });
+  assert.ok(!isDrawing);
+  assert.deepEqual(model.saved.strokes, [LINE]);
+});
+
 test("without a drawing or a label nothing is added and nothing lost", () => {
   const model = new Model();
   const drawing = new logic.Drawing(model);

@@ -64,7 +64,8 @@ class DrawingPad(ChartPanel):
     Args:
         source: a `TrainingSession`, or a model. With a session the drawing is predicted again when
             the weights change; with a model, after each cell, and after the batches of an open
-            session that trains it. Predictions run between two batches of such a session.
+            session that trains it. Predictions run between two batches of such a session. `close`
+            a pad that you no longer need.
         class_names: the names of the classes; by default those of the session's data, or digits.
 
     Raises:
@@ -99,6 +100,7 @@ class DrawingPad(ChartPanel):
         self.children = (style, controls, columns, self._own_set)
         self._canvas.observe(self._on_strokes, "current_strokes")
         self._canvas.observe(lambda _change: self._read(), "pen")
+        self._reader.start()
         self.redraw()
 
     @property

@@ -91,7 +91,7 @@ export class Drawing {
 
   constructor(model) {
     this.model = model;
-    this.onStrokes = () => this.#isSending || this.#read();
+    this.onStrokes = () => this.#isSending || this.#isAdded || this.#read();
     this.onAdded = () => this.#isAdded && this.#forget();
     model.on("change:strokes", this.onStrokes);
     model.on("change:last_added", this.onAdded);
@@ -240,6 +240,8 @@ export class Drawing {
 
   #read() {
     this.strokes = this.#isAdded ? [] : copyStrokes(this.model.get("strokes"));
+    this.#skipped = null;
+    this.#stopViews(); // a stroke of this page must not go on in the drawing of another one
     this.isPenDown = false;
     this.#drawAll();
   }

@@ -276,6 +276,58 @@ def test_the_pad_of_a_model_follows_a_session_that_trains_it(make_pad):
     assert before != expected
 
 
+def test_a_pad_predicts_no_model_that_a_cell_may_train_but_after_the_cell(shell, make_pad):
+    """A message of the page can come in another thread, while the main thread runs a cell."""
+    model = make_model()
+    pad = make_pad(model)
+    shell.events.trigger("pre_run_cell", None)
+    draw(pad, SEVEN)
+    assert caption(pad) == "No prediction yet."
+    shell.events.trigger("post_run_cell", None)
+    scheduler.flush()
+    assert "%" in caption(pad)
+
+
+def test_the_pad_of_a_session_follows_what_a_cell_does_to_the_weights(shell, make_pad, session):
+    pad = make_pad(session)
+    draw(pad, SEVEN)
+    settle(session)
+    session.trainer.fit(1)
+    shell.events.trigger("post_run_cell", None)
+    settle(session)
+    expected = predict_probabilities(session.trainer.model, Drawing(SEVEN).to_image())[0].tolist()
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_drawing_that_is_cleared_during_its_prediction_does_not_come_back(make_pad):
+    model = make_model()
+    pad = make_pad(model)
+    calls = []
+
+    def clear_once(*_arguments) -> None:
+        if not calls:
+            calls.append(1)
+            draw(pad, [])
+            draw(pad, ONE)
+
+    model.register_forward_hook(clear_once)
+    draw(pad, SEVEN)
+    assert calls
+    expected = predict_probabilities(model, Drawing(ONE).to_image())[0].tolist()
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_pad_that_is_refused_or_closed_leaves_nothing_that_observes(session, make_pad):
+    listeners = list(session._listeners)
+    with pytest.raises(ValueError, match=r"twice|same|differ"):
+        DrawingPad(session, class_names=["a", "a"])
+    assert list(session._listeners) == listeners
+    pad = make_pad(session)
+    pad.close()
+    pad._reader._submit()  # as a worker does that has begun before
+    assert list(session._listeners) == listeners
+
+
 def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_pad):
     pad = make_pad(nn.Linear(3, 10))
     draw(pad, ONE)
@@ -317,6 +369,17 @@ def test_what_arrives_after_an_addition_neither_changes_it_nor_brings_it_back(pa
     assert pad.drawing.is_empty
     canvas.set_state({"strokes": ONE, "drawing_number": number + 1})
     assert pad.drawing == Drawing(ONE)
+    canvas.set_state({"strokes": SEVEN, "drawing_number": number})  # held back until now
+    assert pad.drawing == Drawing(ONE)
+
+
+def test_a_page_that_is_loaded_again_gets_what_came_in_a_message(pad):
+    """The change with the same strokes may have been held back, and lost with the page."""
+    draw(pad, ONE)
+    canvas = find(pad, "mw-canvas")
+    for strokes in (SEVEN, []):
+        send(canvas, {"drawing_number": canvas.drawing_number, "strokes": strokes})
+        assert canvas.get_state(["strokes"]) == {"strokes": strokes}
 
 
 def test_an_empty_set_is_refused_in_a_sentence(pad, tmp_path):

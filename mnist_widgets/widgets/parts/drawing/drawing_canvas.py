@@ -40,8 +40,7 @@ class DrawingCanvas(AnyWidget):
             ten times a second, and once more at its end. Read `current_strokes` instead.
         drawing_number: written by the page, always together with `strokes`: 1 for the first
             drawing.
-        current_strokes: the strokes that are shown, also those that came in a message; a trait to
-            observe. It is the kernel's alone.
+        current_strokes: the strokes that are shown; a trait to observe. It is the kernel's alone.
         pen: written by the page: the pen's radius in pixels of a 28 x 28 image.
         label: written by the page: the label that is chosen, -1 before. A message may have a newer
             one.
@@ -72,10 +71,15 @@ class DrawingCanvas(AnyWidget):
         self._on_add = on_add
         self.add_class("mw-canvas")
         self.on_msg(self._on_message)
-        self.observe(self._on_change, ["strokes", "drawing_number", "last_added"])
+        self.observe(self._on_change, ["strokes", "drawing_number"])
+        self.observe(self._on_addition, "last_added")
 
     def _on_change(self, _change: object) -> None:
-        self.current_strokes = self.strokes if self.drawing_number > self.last_added else []
+        if self.drawing_number > self.last_added:  # else a late change of another page
+            self.current_strokes = self.strokes
+
+    def _on_addition(self, _change: object) -> None:
+        self.current_strokes = []
 
     def _on_message(self, _canvas: object, message: dict[str, Any], _buffers: object) -> None:
         number, strokes = message["drawing_number"], message["strokes"]
@@ -84,5 +88,5 @@ class DrawingCanvas(AnyWidget):
         if "label" in message:
             self._on_add(strokes, message["label"])
             self.last_added = number
-        else:
-            self.current_strokes = strokes
+        else:  # now, for the change itself may be lost if the page is loaded again
+            self.set_state({"drawing_number": number, "strokes": strokes})

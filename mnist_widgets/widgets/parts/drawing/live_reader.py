@@ -73,10 +73,17 @@ class LiveReader:
         self._lock = threading.Lock()  # guards what follows, for a moment only
         self._is_waiting = False
         self._is_new = False  # whether `_newest` has not been predicted yet
+        self._num_cleared = 0  # how often there was nothing to predict any more
         self._predicted_s = -math.inf
         self._predicted: WeightsVersion | None = None
-        self._shell = get_ipython() if isinstance(source, nn.Module) else None
+        self._shell = get_ipython()
+        self._is_in_cell = False
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Observe the session and the cells."""
         if self._shell is not None:
+            self._shell.events.register("pre_run_cell", self._on_cell_begin)
             self._shell.events.register("post_run_cell", self._on_cell_end)
         self._find_session()
 
@@ -99,6 +106,7 @@ class LiveReader:
             self._newest, self._is_new = stages, stages is not None
             if stages is None:
                 self.reading = None
+                self._num_cleared += 1
         if stages is None:
             self._on_change(True)
         else:
@@ -110,11 +118,13 @@ class LiveReader:
         self._on_news()
 
     def close(self) -> None:
-        """Stop observing the session and the cells."""
+        """Stop observing the session and the cells; afterwards it can be called again."""
+        with self._lock:
+            was_closed, self._is_closed = self._is_closed, True
         self._observe(None)
-        if self._shell is not None:
+        if self._shell is not None and not was_closed:
+            self._shell.events.unregister("pre_run_cell", self._on_cell_begin)
             self._shell.events.unregister("post_run_cell", self._on_cell_end)
-            self._shell = None
 
     def _find_session(self) -> TrainingSession | None:
         """Return the session whose batches a prediction must not disturb, and observe it.
@@ -127,18 +137,25 @@ class LiveReader:
         return session
 
     def _observe(self, session: TrainingSession | None) -> None:
-        if session is self._session:
-            return
-        if self._session is not None:
-            self._session.remove_listener(self._on_news)
-        self._session = session
+        with self._lock:
+            before = self._session
+            if session is before or (self._is_closed and session is not None):
+                return
+            self._session = session
+        if before is not None:
+            before.remove_listener(self._on_news)
         if session is not None:
             session.add_listener(self._on_news)
 
+    def _on_cell_begin(self, _info: object) -> None:
+        self._is_in_cell = True
+
     def _on_cell_end(self, _result: object) -> None:
         """Predict again: the cell may have trained the model."""
-        self._find_session()
-        if self._follows and self._newest is not None:
+        self._is_in_cell = False
+        if self._find_session() is not None:
+            self._on_news()
+        elif self._follows and self._newest is not None:
             self._submit()
 
     def _on_news(self) -> None:
@@ -155,7 +172,11 @@ class LiveReader:
     def _submit(self) -> None:
         session = self._find_session()
         if session is None:
-            self._predict_newest()
+            # a cell may train the model at this moment, for a message can come in another thread
+            if self._is_in_cell:
+                self._on_change(True)
+            else:
+                self._predict_newest()
             return
         with self._lock:
             if self._is_waiting:
@@ -166,8 +187,9 @@ class LiveReader:
         except RuntimeError as error:  # closed, or no thread can be started
             with self._lock:
                 self._is_waiting, newest = False, self._newest
+                num_cleared = self._num_cleared
             if newest is not None:
-                self._keep(Reading(newest, error=str(error)), is_new=True)
+                self._keep(Reading(newest, error=str(error)), True, num_cleared)
         else:
             answer.add_done_callback(self._on_answer)
 
@@ -181,6 +203,7 @@ class LiveReader:
         with self._lock:
             self._is_waiting = False  # a drawing that comes from now on needs another prediction
             stages, is_new, self._is_new = self._newest, self._is_new, False
+            num_cleared = self._num_cleared
         if stages is None:
             return
         loss_fn: LossFunction | None = None
@@ -196,11 +219,11 @@ class LiveReader:
         except Exception as error:  # of any model
             words = f"This drawing cannot be predicted: {name_error(error)}"
             reading = Reading(stages, error=words)
-        self._keep(reading, is_new)
+        self._keep(reading, is_new, num_cleared)
 
-    def _keep(self, reading: Reading, is_new: bool) -> None:
+    def _keep(self, reading: Reading, is_new: bool, num_cleared: int) -> None:
         with self._lock:
-            if self._newest is None:  # it was cleared meanwhile
+            if num_cleared != self._num_cleared:  # the drawing was cleared or added meanwhile
                 return
             self.reading = reading
         self._on_change(is_new)
