@@ -131,4 +131,4 @@ def test_pause_pauses_and_stop_ends_the_repeat(repeat):
     training.get_by_role("button", name="Stop").click()
     expect(table).to_contain_text("The repeat was ended in run 1 of 5.")
     repeat.lab.expect_in_kernel("lab.session.trainer.optimizer.param_groups[0]['lr']", "0.001")
-    expect(table.locator(".mw-run").last).to_contain_text("0 of 5 seeds finished.")
+    expect(table.locator(".mw-run").last).to_contain_text("0 of 5 seeds finished")
