@@ -353,8 +353,8 @@ def test_dense_screens_get_more_pixels_and_the_same_points(canvas):
     assert canvas.bright_share(0.5, 0.5) > 0.9
     canvas.expect_count(2)
     assert canvas.strokes()[1] == before
-    client.send("Emulation.setDeviceMetricsOverride", {**metrics, "deviceScaleFactor": 1})
-    client.detach()
+    client.detach()  # which ends Playwright's emulation of the window, too
+    set_window_size(canvas.page, window["width"] - 1, window["height"])  # it sends new sizes only
 
 
 def test_all_views_show_one_drawing_and_two_canvases_two(lab):
