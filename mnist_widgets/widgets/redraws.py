@@ -23,7 +23,7 @@ Redraw = Callable[[], None]
 
 FRAME_INTERVAL_S = 0.25
 """Time from one frame, a call of all scheduled redraws, to the next: a chart then seems to move."""
-FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.5
+FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 """With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""

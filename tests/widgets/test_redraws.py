@@ -49,7 +49,7 @@ def scheduler(clock):
     return RedrawScheduler(wait=clock.wait)
 
 
-@pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 1.5), (2, 1.5), (2.5, 0.25), (16, 0.25)])
+@pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 1.0), (2, 1.0), (2.5, 0.25), (16, 0.25)])
 def test_frames_are_rarer_if_there_are_few_cpus(cpus, interval_s):
     assert choose_interval_s(cpus) == interval_s
 
