@@ -47,10 +47,6 @@ class Model {
     this.sent.push(structuredClone(message));
   }
 
-  get additions() {
-    return this.sent.filter((message) => "label" in message);
-  }
-
   // as `DrawingCanvas` does when an addition has arrived
   answer(number) {
     this.set({ last_added: number });
@@ -101,8 +97,6 @@ test("a stroke is sent at its begin and at its end, not at each point", () => {
   drawing.end();
   assert.equal(model.numSaves, 2);
   assert.equal(model.saved.strokes[0].length, 101);
-  // and in a message, which is not held back
-  assert.deepEqual(model.sent, [{ drawing_number: 1, strokes: model.saved.strokes }]);
 });
 
 test("points that are too near are left out, but not the last one", () => {
@@ -154,7 +148,7 @@ test("an addition is one message with all points, and the next drawing begins at
   const drawing = new logic.Drawing(model);
   drawStroke(drawing, LINE);
   drawing.add(7);
-  assert.deepEqual(model.additions, [{ drawing_number: 1, strokes: [LINE], label: 7 }]);
+  assert.deepEqual(model.sent, [{ drawing_number: 1, strokes: [LINE], label: 7 }]);
   assert.deepEqual(drawing.strokes, []);
   drawStroke(drawing, LINE.slice(1)); // before the kernel has answered
   assert.equal(model.saved.drawing_number, 2);
@@ -162,7 +156,7 @@ test("an addition is one message with all points, and the next drawing begins at
   assert.deepEqual(drawing.strokes, [LINE.slice(1)]);
   drawing.add(4);
   model.answer(2);
-  assert.deepEqual(model.additions[1], { drawing_number: 2, strokes: [LINE.slice(1)], label: 4 });
+  assert.deepEqual(model.sent[1], { drawing_number: 2, strokes: [LINE.slice(1)], label: 4 });
   assert.deepEqual(model.saved.strokes, []);
   drawing.undo();
   assert.deepEqual(drawing.strokes, []); // an added drawing does not come back
@@ -189,7 +183,7 @@ test("a stroke that is being drawn belongs to the addition", () => {
   drawing.begin([0, 0]);
   drawing.extend([[0, 0.003]]); // too near to be kept, were it not the last point
   drawing.add(1);
-  assert.deepEqual(model.additions[0].strokes, [[[0, 0], [0, 0.003]]]);
+  assert.deepEqual(model.sent[0].strokes, [[[0, 0], [0, 0.003]]]);
 });
 
 test("a late change of an added drawing by another page leaves the next one", () => {
@@ -228,7 +222,7 @@ test("without a drawing or a label nothing is added and nothing lost", () => {
   const [first] = [drawing.words, drawing.add(-1)];
   assert.match(drawing.words, /Choose the label/);
   assert.notEqual(drawing.words, first); // else a screen reader would not read it again
-  assert.deepEqual(model.additions, []);
+  assert.deepEqual(model.sent, []);
   assert.deepEqual(model.saved.strokes, [LINE]);
   drawing.onLabel();
   assert.ok(!drawing.isError);

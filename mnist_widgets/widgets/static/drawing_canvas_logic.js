@@ -139,7 +139,7 @@ export class Drawing {
     const stroke = this.strokes[this.strokes.length - 1];
     if (stroke && this.#skipped && !this.isFull) stroke.push(this.#skipped);
     this.#skipped = null;
-    this.#sendNow();
+    this.#send();
     if (!this.isFull) this.#say(describeCount(this.strokes.length));
   }
 
@@ -160,7 +160,7 @@ export class Drawing {
       stroke.push(point);
       this.#say(`Line drawn to ${place}.`);
     }
-    this.#sendNow();
+    this.#send();
   }
 
   liftPen() {
@@ -208,7 +208,7 @@ export class Drawing {
     model.send({ drawing_number, strokes, label });
     model.set({ drawing_number: drawing_number + 1 });
     this.#forget();
-    this.#sendNow();
+    this.#send();
   }
 
   // A label is chosen: what was wrong may be right now.
@@ -229,7 +229,7 @@ export class Drawing {
 
   #change(words) {
     this.isPenDown = false;
-    this.#sendNow();
+    this.#send();
     this.#say(words);
   }
 
@@ -257,7 +257,6 @@ export class Drawing {
     this.#say(""); // the set says how many drawings it has
   }
 
-  // ipywidgets may hold this back until the kernel has answered the change before.
   #send() {
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -268,12 +267,6 @@ export class Drawing {
     model.set({ strokes: copyStrokes(this.strokes), drawing_number: this.#number });
     this.#isSending = false;
     model.save_changes();
-  }
-
-  // A message is never held back: a person waits for the answer. It says the same as the change.
-  #sendNow() {
-    this.model.send({ drawing_number: this.#number, strokes: this.strokes });
-    this.#send();
   }
 
   // A screen reader reads a text again only if it changes, hence the space; WordPress does the same.

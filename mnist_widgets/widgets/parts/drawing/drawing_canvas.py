@@ -27,8 +27,7 @@ class DrawingCanvas(AnyWidget):
     sends messages at once. So the page sends an addition in one message with all that belongs to
     it: the drawing's number, its strokes and its label. Then it begins the drawing with the next
     number and does not wait for the kernel. What arrives later of the one before has its old
-    number, and is ignored: `last_added` says which drawings are in the set. What is drawn at the
-    end of a stroke comes in a message too, and once more as a change, which the widget keeps.
+    number, and is ignored: `last_added` says which drawings are in the set.
 
     Args:
         class_names: the names to choose the label from.
@@ -82,11 +81,7 @@ class DrawingCanvas(AnyWidget):
         self.current_strokes = []
 
     def _on_message(self, _canvas: object, message: dict[str, Any], _buffers: object) -> None:
-        number, strokes = message["drawing_number"], message["strokes"]
-        if number <= self.last_added:  # another page has added it
-            return
-        if "label" in message:
-            self._on_add(strokes, message["label"])
+        number = message["drawing_number"]
+        if number > self.last_added:  # else another page has added it
+            self._on_add(message["strokes"], message["label"])
             self.last_added = number
-        else:  # now, for the change itself may be lost if the page is loaded again
-            self.set_state({"drawing_number": number, "strokes": strokes})
