@@ -43,7 +43,7 @@ class DrawingCanvas(AnyWidget):
         pen: written by the page: the pen's radius in pixels of a 28 x 28 image.
         label: written by the page: the label that is chosen, -1 before. A message may have a newer
             one.
-        last_added: written by the kernel: drawings up to this number were added.
+        last_added: written by the kernel: the highest number of a drawing that was added.
         class_names: written by the kernel.
         max_points: written by the kernel: a drawing's largest number of points.
         pen_limits: written by the kernel: the smallest and the largest `pen`.
@@ -68,6 +68,7 @@ class DrawingCanvas(AnyWidget):
     ) -> None:
         super().__init__(class_names=list(class_names))
         self._on_add = on_add
+        self._added: set[int] = set()  # the numbers of the drawings in the set
         self.add_class("mw-canvas")
         self.on_msg(self._on_message)
         self.observe(self._on_change, ["strokes", "drawing_number"])
@@ -82,6 +83,9 @@ class DrawingCanvas(AnyWidget):
 
     def _on_message(self, _canvas: object, message: dict[str, Any], _buffers: object) -> None:
         number = message["drawing_number"]
-        if number > self.last_added:  # else another page has added it
-            self._on_add(message["strokes"], message["label"])
-            self.last_added = number
+        if number in self._added:  # by another page that shows the same drawing
+            return
+        self._added.add(number)
+        self._on_add(message["strokes"], message["label"])
+        # a front end may use several channels, so an older message can come after a newer one
+        self.last_added = max(number, self.last_added)

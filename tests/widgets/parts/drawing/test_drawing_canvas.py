@@ -55,6 +55,13 @@ def test_additions_that_overtake_all_strokes_are_all_kept(canvas, added):
     assert canvas.current_strokes == [LINE]
 
 
+def test_an_addition_that_comes_after_a_newer_one_is_kept_too(canvas, added):
+    for number in (2, 1, 2, 1):  # each twice, as from two pages
+        send_addition(canvas, number, number, LINE)
+    assert added == [([LINE], 2), ([LINE], 1)]
+    assert canvas.last_added == 2
+
+
 def test_an_addition_writes_no_trait_of_the_page(canvas):
     changes = []
     send_state(canvas, 1, LINE)
