@@ -71,6 +71,12 @@ def pad(make_pad):
     return make_pad()
 
 
+def expect_prediction(pad, model, strokes) -> None:
+    """Expect that the bars show what the model says of a drawing."""
+    expected = predict_probabilities(model, Drawing(strokes).to_image())[0].tolist()
+    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def find_all(widget, css_class):
     """Return the widgets of a panel that have a CSS class."""
     children = getattr(widget, "children", ())
@@ -245,8 +251,7 @@ def test_the_pad_of_a_model_waits_for_the_batches_of_a_session_made_later(make_p
     settle(session)
     assert session.error is None
     assert norm.num_batches_tracked == 1  # batch norm was in training mode during the batch
-    expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0]
-    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    expect_prediction(pad, model, SEVEN)
 
 
 def end_batch(meeting):
@@ -271,9 +276,8 @@ def test_the_pad_of_a_model_follows_a_session_that_trains_it(make_pad):
     session.step()
     settle(session)
     settle(session)
-    expected = predict_probabilities(model, Drawing(SEVEN).to_image())[0].tolist()
-    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
-    assert before != expected
+    expect_prediction(pad, model, SEVEN)
+    assert pad.to_dataframe()["probability"].tolist() != before
 
 
 def test_a_pad_predicts_no_model_that_a_cell_may_train_but_after_the_cell(shell, make_pad):
@@ -295,8 +299,7 @@ def test_the_pad_of_a_session_follows_what_a_cell_does_to_the_weights(shell, mak
     session.trainer.fit(1)
     shell.events.trigger("post_run_cell", None)
     settle(session)
-    expected = predict_probabilities(session.trainer.model, Drawing(SEVEN).to_image())[0].tolist()
-    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+    expect_prediction(pad, session.trainer.model, SEVEN)
 
 
 def test_a_drawing_that_is_cleared_during_its_prediction_does_not_come_back(make_pad):
@@ -313,8 +316,7 @@ def test_a_drawing_that_is_cleared_during_its_prediction_does_not_come_back(make
     model.register_forward_hook(clear_once)
     draw(pad, SEVEN)
     assert calls
-    expected = predict_probabilities(model, Drawing(ONE).to_image())[0].tolist()
-    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+    expect_prediction(pad, model, ONE)
 
 
 def test_a_pad_that_is_refused_or_closed_leaves_nothing_that_observes(session, make_pad):
@@ -638,8 +640,7 @@ def test_a_pad_that_a_cell_shows_too_follows_the_weights_while_the_lab_hides_it(
     session.step()
     settle(session)
     settle(session)
-    expected = predict_probabilities(session.trainer.model, Drawing(ONE).to_image())[0].tolist()
-    assert pad.to_dataframe()["probability"].tolist() == pytest.approx(expected, abs=1e-6)
+    expect_prediction(pad, session.trainer.model, ONE)
     lab.close()
 
 
