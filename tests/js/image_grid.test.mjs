@@ -82,22 +82,22 @@ const STATE = {
 };
 
 test("the caption names the selected image, or says what to do if none of the page is", () => {
-  const caption = (selected) => grid.deriveShown({ ...STATE, selected })?.shown_caption;
+  const caption = (selected) => grid.deriveShown({ ...STATE, selected })?.caption;
   assert.equal(caption(4), "Page 1 of 1: 1 right. Image 4: true a<b.");
   assert.equal(caption(7), `${STATE.summary} ${HINT}`);
   assert.equal(caption(-1), `${STATE.summary} ${HINT}`);
   const empty = { ...STATE, num_visible: 0, summary: "Not a single mistake.", selected: 7 };
-  assert.equal(grid.deriveShown(empty).shown_caption, empty.summary);
+  assert.equal(grid.deriveShown(empty).caption, empty.summary);
   assert.equal(caption(5), undefined);
 });
 
 test("caption, bars, sentence, values and class are those of the selected image", () => {
   assert.deepEqual(grid.deriveShown({ ...STATE, selected: 4 }), {
-    shown_caption: "Page 1 of 1: 1 right. Image 4: true a<b.",
-    shown_bars: [0.75, 0.25],
-    shown_sentence: "True a<b. The network says a<b.",
-    shown_values: '<pre class="mw-values">a&lt;b  75.00 %\ncat  25.00 %</pre>',
-    shown_class: ["a<b"],
+    caption: "Page 1 of 1: 1 right. Image 4: true a<b.",
+    bars: [0.75, 0.25],
+    sentence: "True a<b. The network says a<b.",
+    values: '<pre class="mw-values">a&lt;b  75.00 %\ncat  25.00 %</pre>',
+    true_class: ["a<b"],
   });
 });
 
@@ -107,14 +107,14 @@ test("nothing new is shown while the kernel's message is on its way", () => {
 
 test("an image without an answer, and no image, have no bars", () => {
   const noAnswer = grid.deriveShown({ ...STATE, selected: 9 });
-  assert.deepEqual([noAnswer.shown_bars, noAnswer.shown_sentence], [[0, 0], "No prediction yet."]);
-  assert.equal(noAnswer.shown_class.length, 1);
+  assert.deepEqual([noAnswer.bars, noAnswer.sentence], [[0, 0], "No prediction yet."]);
+  assert.equal(noAnswer.true_class.length, 1);
   const noImage = grid.deriveShown({ ...STATE, selected: -1 });
-  assert.deepEqual([noImage.shown_bars, noImage.shown_class], [[0, 0], []]);
+  assert.deepEqual([noImage.bars, noImage.true_class], [[0, 0], []]);
 });
 
 test("answers that are no numbers have no bars", () => {
-  const { shown_bars: bars, shown_values: values } = grid.deriveShown({ ...STATE, selected: 7 });
+  const { bars: bars, values: values } = grid.deriveShown({ ...STATE, selected: 7 });
   assert.deepEqual(bars, [0, 0]);
   assert.match(values, /cat    nan %/);
 });
@@ -122,6 +122,6 @@ test("answers that are no numbers have no bars", () => {
 test("bars are rounded to what can be seen, values are not", () => {
   const probabilities = answersOf([0.123046875, 0.876953125]); // exact in float32
   const answer = grid.deriveShown({ ...STATE, probabilities, selected: 4 });
-  assert.deepEqual(answer.shown_bars, [0.123, 0.877]);
-  assert.match(answer.shown_values, /a&lt;b {2}12\.30 %\ncat {2}87\.70 %/);
+  assert.deepEqual(answer.bars, [0.123, 0.877]);
+  assert.match(answer.values, /a&lt;b {2}12\.30 %\ncat {2}87\.70 %/);
 });

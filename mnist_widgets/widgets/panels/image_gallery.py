@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from ipywidgets import jsdlink
 from torch import Tensor
 from torch.nn import functional
 from traitlets import Instance
@@ -96,7 +95,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         self.grid = ImageGrid(NUM_COLUMNS, images_per_page, names, on_page=self._pager.turn_to)
         lists = [self._filters.box, self._order]
         super().__init__("mw-image-gallery", "Images", lists, self.grid, [self._pager])
-        self._parts_off_page = [jsdlink((self.grid, "shown_caption"), (self._footer, "caption"))]
+        self.grid.show_on("caption", self._footer, "caption")
         self.redraw()
         self.redraw_selection()
         on_choice(self._filters.box, self._on_filter)

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ipywidgets import HBox, Widget, jsdlink
+from ipywidgets import HTML, HBox
 
 from mnist_widgets.data.images import to_png
 from mnist_widgets.data.loaders import DIGIT_NAMES
@@ -16,8 +16,7 @@ from mnist_widgets.rendering.image_captions import describe_answer
 from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_prediction
 from mnist_widgets.widgets.chart_panel import ChartPanel
-from mnist_widgets.widgets.parts.image_grid import Answer, Gallery
-from mnist_widgets.widgets.parts.links import LinkedHTML
+from mnist_widgets.widgets.parts.image_grid import Answer, Gallery, Target
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
 
 if TYPE_CHECKING:
@@ -50,13 +49,13 @@ class ProbabilityChart(ChartPanel):
             into names; no two alike.
     """
 
-    _links: Sequence[Widget] = ()
+    _targets: Sequence[Target] = ()  # of the grid that it follows
 
     def __init__(self, class_names: Iterable[object] = DIGIT_NAMES) -> None:
         self._class_names = to_class_names(class_names)
         self._shown: tuple[Answer, str] | None = None  # and the picture, as HTML
         self._gallery: Gallery | None = None
-        self._image = LinkedHTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
+        self._image = HTML(layout={"flex": "0 0 auto"}).add_class("mw-image")
         self._figure = ProbabilityFigure(self._class_names)
         row = HBox(
             [self._image, self._figure.figure],
@@ -129,28 +128,25 @@ class ProbabilityChart(ChartPanel):
         self._gallery = gallery
         figure = self._figure
         for mark in (figure.frame, figure.frame_title):
-            mark.visible = True  # around the class in `shown_class`
-        targets = [
-            ("shown_picture", self._image, "value"),
-            ("shown_bars", figure.bars, "y"),
-            ("shown_sentence", self._footer, "caption"),
-            ("shown_values", figure.tooltip, "value"),
-            ("shown_class", figure.frame, "x"),
-            ("shown_class", figure.frame_title, "x"),
-        ]
-        self._links = [
-            jsdlink((grid, source), (widget, trait)) for source, widget, trait in targets
+            mark.visible = True  # around the true class
+        self._targets = [
+            grid.show_on("picture", self._image, "value"),
+            grid.show_on("bars", figure.bars, "y"),
+            grid.show_on("sentence", self._footer, "caption"),
+            grid.show_on("values", figure.tooltip, "value"),
+            grid.show_on("true_class", figure.frame, "x"),
+            grid.show_on("true_class", figure.frame_title, "x"),
         ]
         grid.observe(self.schedule_redraw, _ANSWER)  # which marks the static view as stale
         self.redraw()  # before the page shows it: the first answer is not read aloud
 
     def close(self) -> None:
         """Remove the chart from the page; a gallery that it follows stays."""
-        links, self._links = self._links, ()
-        for link in links:
-            link.close()
-        if links and self._gallery is not None:
-            self._gallery.grid.unobserve(self.schedule_redraw, _ANSWER)
+        targets, self._targets = self._targets, ()
+        if targets and self._gallery is not None:
+            grid = self._gallery.grid
+            grid.targets = [target for target in grid.targets if target not in targets]
+            grid.unobserve(self.schedule_redraw, _ANSWER)
         super().close()
 
     def to_png(self) -> bytes:

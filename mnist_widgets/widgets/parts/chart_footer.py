@@ -12,11 +12,10 @@ from typing import Any
 from anywidget import AnyWidget
 from traitlets import Bool, Unicode
 
-from mnist_widgets.widgets.parts.links import LinkTarget
 from mnist_widgets.widgets.theme import read_static
 
 
-class ChartFooter(LinkTarget, AnyWidget):
+class ChartFooter(AnyWidget):
     """A caption with the buttons Data and Save.
 
     Args:
@@ -41,7 +40,7 @@ class ChartFooter(LinkTarget, AnyWidget):
     caption = Unicode().tag(sync=True)
     topic = Unicode().tag(sync=True)
     may_speak = Bool(True).tag(sync=True)
-    shows_data = Bool(False).tag(sync=True)
+    shows_data = Bool(False).tag(sync=True, echo_update=False)
     table = Unicode().tag(sync=True)
 
     def __init__(self, name: str, on_save: Callable[[str], bytes]) -> None:

@@ -7,16 +7,17 @@ answers. From both, the page derives what other widgets show.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from anywidget import AnyWidget
+from ipywidgets import Widget
 from torch import Tensor
-from traitlets import Bytes, Float, Int, List, Unicode
+from traitlets import Bytes, Int, List, Unicode
 
 from mnist_widgets.widgets.theme import read_static
 
-# The page derives these, so other pages of the same kernel do it too and need no echo.
-_DERIVED = {"sync": True, "echo_update": False}
+Target: TypeAlias = tuple[str, str, str]
+"""The name of something that the page derives; the id of a widget's model, and its trait for it."""
 
 
 class Answer(NamedTuple):
@@ -48,9 +49,10 @@ class ImageGrid(AnyWidget):
     """One page of a long row of images, to click or to walk through with the keyboard.
 
     It is a single widget with a single Tab stop: fifty images in widgets of their own would take
-    half a second to show and fifty Tabs to pass. Each trait has one writer. The traits that begin
-    with `shown_` are sources for `jsdlink`: a click changes them without the kernel, which may be
-    busy or far away.
+    half a second to show and fifty Tabs to pass. Each trait has one writer. What other widgets
+    show of the selected image, the page derives and writes there: a click is answered without the
+    kernel, which may be busy or far away. `jsdlink` would do that, too, but tell the kernel each
+    time: on two CPUs that was a third of what the whole lab costs a training.
 
     Args:
         num_columns: images side by side, fewer where the window is narrow.
@@ -77,12 +79,11 @@ class ImageGrid(AnyWidget):
         summary: what the page shows, in a sentence.
         label: the name of the whole grid, for screen readers.
         notice: a sentence to show in place of the images when there are none.
-        shown_caption: derived: the summary, and the name of the selected image.
-        shown_picture: derived: the selected image enlarged, as HTML.
-        shown_bars: derived: its C probabilities.
-        shown_sentence: derived: its answer in words.
-        shown_values: derived: a table of all its probabilities, as HTML.
-        shown_class: derived: a list of the name of its class, empty if no image is shown.
+        targets: where the page writes what it derives; the kernel must not write there. `caption`
+            is the summary and the name of the selected image, `picture` that image enlarged, as
+            HTML, `bars` its C probabilities, `sentence` its answer in words, `values` a table of
+            all its probabilities, as HTML, and `true_class` a list of the name of its class, empty
+            if no image is selected.
     """
 
     # as text: to watch a file, anywidget keeps a reference to every grid ever made
@@ -107,12 +108,7 @@ class ImageGrid(AnyWidget):
     summary = Unicode().tag(sync=True)
     label = Unicode("Images").tag(sync=True)
     notice = Unicode().tag(sync=True)
-    shown_caption = Unicode().tag(**_DERIVED)
-    shown_picture = Unicode().tag(**_DERIVED)
-    shown_bars = List(Float()).tag(**_DERIVED)
-    shown_sentence = Unicode("No image is selected.").tag(**_DERIVED)
-    shown_values = Unicode().tag(**_DERIVED)
-    shown_class = List(Unicode()).tag(**_DERIVED)
+    targets: List[Target] = List().tag(sync=True)
 
     def __init__(
         self,
@@ -122,11 +118,13 @@ class ImageGrid(AnyWidget):
         on_page: Callable[[int], None],
     ) -> None:
         super().__init__(
-            num_columns=num_columns,
-            page_size=page_size,
-            class_names=list(class_names),
-            # an array from the start: bqplot's bars throw where a link gives them none
-            shown_bars=[0.0] * len(class_names),
+            num_columns=num_columns, page_size=page_size, class_names=list(class_names)
         )
         self.add_class("mw-grid")
         self.on_msg(lambda _grid, request, _buffers: on_page(request["page"]))
+
+    def show_on(self, name: str, widget: Widget, trait: str) -> Target:
+        """Let the page write something that it derives into a trait of another widget."""
+        target = name, widget.model_id, trait
+        self.targets = [*self.targets, target]
+        return target

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bqplot import Axis, Bars, LinearScale, OrdinalScale
+from bqplot import Axis, Bars, Label, LinearScale, OrdinalScale
+from ipywidgets import HTML
 
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis
 from mnist_widgets.widgets.parts.image_grid import Answer
-from mnist_widgets.widgets.parts.links import LinkedBars, LinkedHTML, LinkedLabel
 
 
 class ProbabilityFigure:
@@ -36,9 +36,9 @@ class ProbabilityFigure:
         bars: dict[str, Any] = {"scales": scales, "padding": 0.25, "interactions": {}}
         all_names, all_ones = list(names), np.ones(len(names))
         color = ["var(--mw-strong)"]
-        self.bars = LinkedBars(x=all_names, y=0 * all_ones, colors=color, **bars)
+        self.bars = Bars(x=all_names, y=0 * all_ones, colors=color, **bars)
         # A bar may be too small for the mouse, so its whole column shows the tooltip.
-        self.tooltip = LinkedHTML()
+        self.tooltip = HTML()
         columns = Bars(
             x=all_names,
             y=all_ones,
@@ -49,8 +49,8 @@ class ProbabilityFigure:
             tooltip_style={"opacity": 1, "color": "var(--jp-content-font-color1)"},
         )
         place: dict[str, Any] = {"x": all_names[:1], "y": np.ones(1), "visible": False}
-        self.frame = LinkedBars(colors=["transparent"], stroke="var(--mw-text)", **place, **bars)
-        self.frame_title = LinkedLabel(
+        self.frame = Bars(colors=["transparent"], stroke="var(--mw-text)", **place, **bars)
+        self.frame_title = Label(
             text=["true"],
             scales=scales,
             y_offset=-9,

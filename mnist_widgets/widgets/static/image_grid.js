@@ -1,7 +1,7 @@
 // One page of a long row of images, as a listbox with a single Tab stop: the browser's half of
 // `image_grid.py`. The page writes `selected`, the kernel the images and the newest answers. What is
-// shown of the selected image is derived here from both, and `jsdlink` takes it to other widgets: a
-// click is answered at once, even if the kernel is busy or far away. The functions for that, and
+// shown of the selected image is derived here from both, and written into other widgets: a click is
+// answered at once, even if the kernel is busy or far away. The functions for that, and
 // for the cursor, come from `image_grid_logic.js`, which `image_grid.py` puts before this file.
 
 // --- What all views of one grid share
@@ -20,19 +20,24 @@ class Page {
   #pictures = null; // the same, to cut single ones out
   #newest = null; // a sprite, perhaps still being decoded
   #drawn = null;
+  #targets = []; // where to write what is derived: its name, a model, and a trait of that
 
   constructor(model) {
     this.model = model;
     this.onChange = () => this.#update();
     this.onSelect = () => this.#announce();
+    this.onTargets = () => this.#findTargets();
     model.on("change", this.onChange);
     model.on("change:selected", this.onSelect);
+    model.on("change:targets", this.onTargets);
+    this.#findTargets();
     this.#update();
   }
 
   close() {
     this.model.off("change", this.onChange);
     this.model.off("change:selected", this.onSelect);
+    this.model.off("change:targets", this.onTargets);
     this.#newest = null; // a sprite that is being decoded comes too late
     URL.revokeObjectURL(this.url);
   }
@@ -59,14 +64,26 @@ class Page {
     for (const draw of this.draws) draw();
   }
 
-  // `set` alone sends nothing and, where the value is the same, tells no link.
+  async #findTargets() {
+    const targets = this.model.get("targets");
+    const find = ([, id]) => this.model.widget_manager.get_model(id).catch(() => null);
+    const models = await Promise.all(targets.map(find)); // null: closed meanwhile
+    if (targets !== this.model.get("targets")) return; // newer ones came meanwhile
+    this.#targets = targets
+      .map(([name, , trait], i) => ({ name, model: models[i], trait }))
+      .filter(({ model }) => model !== null);
+    this.#announce();
+  }
+
+  // `set` alone sends nothing to the kernel and, where the value is the same, draws nothing.
   #derive() {
     const state = { ...this.state, selected: this.model.get("selected") };
     // all of it or nothing, so that picture, bars and words are those of one image
     const shown = deriveShown(state);
     if (shown === null) return;
-    const shown_picture = state.selected < 0 ? "" : this.#cutOut(state);
-    this.model.set({ ...shown, shown_picture });
+    const picture = state.selected < 0 ? "" : this.#cutOut(state);
+    const derived = { ...shown, picture };
+    for (const { name, model, trait } of this.#targets) model.set(trait, derived[name]);
   }
 
   #cutOut({ image_ids, selected }) {

@@ -35,26 +35,26 @@ export function settleCursor({ cursor, awaitedPage, page, pageSize, numImages })
 // kernel's message about that image is on its way.
 export function deriveShown(state) {
   const { selected, image_ids, num_visible, summary, names, labels, sentences, class_names } = state;
-  const nothing = { shown_bars: class_names.map(() => 0), shown_values: "" };
+  const nothing = { bars: class_names.map(() => 0), values: "" };
   if (selected < 0) {
     const words = "No image is selected.";
-    const shown_caption = addHint(summary, num_visible);
-    return { ...nothing, shown_caption, shown_sentence: words, shown_class: [] };
+    const caption = addHint(summary, num_visible);
+    return { ...nothing, caption, sentence: words, true_class: [] };
   }
   const position = image_ids.indexOf(selected);
   if (position < 0) return null;
   const isOnPage = position < num_visible;
-  const shown_caption = isOnPage ? `${summary} ${names[position]}.` : addHint(summary, num_visible);
-  const shown = { shown_caption, shown_class: [class_names[labels[position]]] };
-  if (!sentences[position]) return { ...nothing, ...shown, shown_sentence: "No prediction yet." };
+  const caption = isOnPage ? `${summary} ${names[position]}.` : addHint(summary, num_visible);
+  const shown = { caption, true_class: [class_names[labels[position]]] };
+  if (!sentences[position]) return { ...nothing, ...shown, sentence: "No prediction yet." };
   // not by a Float32Array: the bytes in a message may begin anywhere
   const begin = 4 * class_names.length * position;
   const shares = class_names.map((_, label) => state.probabilities.getFloat32(begin + 4 * label, true));
   return {
     ...shown,
-    shown_bars: shares.map(roundForTheEye),
-    shown_sentence: sentences[position],
-    shown_values: formatValues(class_names, shares),
+    bars: shares.map(roundForTheEye),
+    sentence: sentences[position],
+    values: formatValues(class_names, shares),
   };
 }
 

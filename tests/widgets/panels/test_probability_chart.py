@@ -250,13 +250,16 @@ def test_a_gallery_of_other_classes_is_refused(gallery):
     chart.close()
 
 
-def test_what_the_page_writes_is_not_sent_back(chart, gallery, monkeypatch):
+def test_a_closed_chart_is_no_target_of_the_gallery_any_more(gallery):
+    before = gallery.grid.targets
+    chart, other = ProbabilityChart(), ProbabilityChart()
     chart.follow(gallery)
-    sent = []
-    for part in chart._parts():
-        monkeypatch.setattr(part, "_send", lambda message, **_: sent.append(message))
-    chart._figure.bars.set_state({"y": PROBABILITIES.tolist()})
-    chart._figure.frame.set_state({"x": ["7"]})
-    chart._footer.set_state({"caption": "True 7."})
-    assert chart._figure.bars.y.tolist() == pytest.approx(PROBABILITIES.tolist())
-    assert sent == []
+    other.follow(gallery)
+    bars = chart._figure.bars.model_id
+    assert ("bars", bars, "y") in gallery.grid.targets
+    chart.close()
+    ids = [model_id for _, model_id, _ in gallery.grid.targets]
+    assert bars not in ids
+    assert other._figure.bars.model_id in ids
+    other.close()
+    assert gallery.grid.targets == before
