@@ -139,7 +139,7 @@ def test_all_images_are_counted_whenever_the_training_pauses_or_ends(lab):
 
 def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", math.inf)
+    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", math.inf)
     shown = []
     monkeypatch.setattr(lab.panels["confusion"], "show_counts", shown.append)
     train(lab, epochs=3)
@@ -499,7 +499,7 @@ def test_a_selection_by_code_reaches_the_panels_and_theirs_the_lab(lab):
 
 
 def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
-    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", math.inf)
+    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", math.inf)
     lab.session.start(1000)
     while len(lab.session.trainer.history.batch_losses) < 60:  # past the first epoch's end
         settle(lab)
@@ -513,7 +513,7 @@ def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
 
 def test_the_end_of_an_epoch_brings_its_counts_while_the_training_runs(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "EPOCH_INTERVAL_S", 0.0)
+    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 0)
     counted = threading.Event()
     monkeypatch.setattr(lab.panels["confusion"], "show_counts", lambda _: counted.set())
     lab.session.start(1000)

@@ -34,10 +34,6 @@ from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.parts.choices import IndexSelection
 from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
 
-EPOCH_INTERVAL_S = 1.0
-"""Least time between two evaluations shown during a training; a small set can end ten epochs a
-second."""
-
 
 class LiveInference(Callback):
     """Keeps gallery, prediction and confusion matrix of one lab up to date with its network.
@@ -72,7 +68,7 @@ class LiveInference(Callback):
         self._confusion: ConfusionChart | None = panels.get("confusion")
         self._is_shown = is_shown
         self._show_error: Callable[[str], None] = panels["training"].show_error_message
-        self._predicted_s = self._epoch_shown_at_s = -math.inf
+        self._predicted_s = self._epoch_shown_s = -math.inf
         # of the last predictions of all images shown
         self._shown: WeightsVersion | None = None
         # for which all images were last requested
@@ -99,7 +95,7 @@ class LiveInference(Callback):
             if self._predicted != (newest := WeightsVersion.read(self._session)):
                 self._predicted = newest
                 self._predict_all()
-        elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
+        elif self._is_due(self._predicted_s):
             self._predict_shown()
 
     def count_now(self) -> None:
@@ -108,23 +104,28 @@ class LiveInference(Callback):
         self._predict_all(is_counting=True)
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        """Show the first epoch even if it ends within `EPOCH_INTERVAL_S`."""
-        self._epoch_shown_at_s = -math.inf
+        """Show the first epoch, however soon it ends."""
+        self._epoch_shown_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions for all images, unless epochs come too fast for that."""
-        now_s, evaluator = time.monotonic(), trainer.evaluator
-        if now_s - self._epoch_shown_at_s < EPOCH_INTERVAL_S or not self._is_shown():
+        evaluator = trainer.evaluator
+        if not self._is_due(self._epoch_shown_s) or not self._is_shown():
             return
-        self._epoch_shown_at_s = now_s
+        self._epoch_shown_s = time.monotonic()
         if isinstance(evaluator, Evaluator):
             predictions = self._choose_predictions(evaluator)
             if predictions is not None:
+                self._predicted_s = self._epoch_shown_s
                 self._show(predictions)
 
     def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:
         """Return those of the images that are shown."""
         return evaluator.predictions
+
+    def _is_due(self, last_s: float) -> bool:
+        """Return whether something that was last shown at `last_s` may be shown anew."""
+        return time.monotonic() - last_s >= FRAMES_PER_PREDICTION * scheduler.interval_s
 
     def _on_selection(self, _change: object) -> None:
         """Predict the shown images, unless a gallery is shown and a training runs.
