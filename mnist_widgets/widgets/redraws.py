@@ -27,8 +27,9 @@ FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 """With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""
-MAX_URGENT, URGENT_PERIOD_S = 3, 0.25
-"""How often an urgent redraw is called in which time: enough for a person's clicks and strokes."""
+MAX_URGENT, URGENT_PERIOD_S = 3, 0.08
+"""How often an urgent redraw is called at once, and the time until one more is allowed: enough for
+a person's clicks and strokes."""
 
 
 class RedrawScheduler:
@@ -36,8 +37,8 @@ class RedrawScheduler:
 
     A frame is a call of all requested redraws. Normally there is one in each interval; while clicks
     arrive, a frame can be delayed to two intervals. An urgent redraw does not wait for it: it may
-    be called `MAX_URGENT` times in `URGENT_PERIOD_S`. So a click is answered at once, even if its
-    redraw requests another one.
+    be called `MAX_URGENT` times at once, and once more after each `URGENT_PERIOD_S`. So a click is
+    answered at once, even if its redraw requests another one.
 
     In Colab, which shows only what the main thread sends, and where no thread can be started, the
     main thread redraws, and `schedule` returns after the redraw. Requests of other threads then
@@ -63,7 +64,7 @@ class RedrawScheduler:
         self._drawing = threading.RLock()
         self._requesting = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
-        self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws in this period
+        self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws that still count
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawing_thread: int | None = None
@@ -145,7 +146,7 @@ class RedrawScheduler:
                 next_period_s < next_frame_s
             ):
                 if not is_urgent:
-                    self._num_urgent.clear()
+                    self._num_urgent -= Counter(self._num_urgent.keys())  # one of each
                     next_period_s += URGENT_PERIOD_S
                 if self._draw_urgent():
                     # a frame now would delay the browser's answer to the click

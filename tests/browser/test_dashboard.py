@@ -244,6 +244,23 @@ def test_a_second_view_of_a_lab_shows_the_same_and_code_selects_in_both(lab):
     expect_shown(40)
 
 
+def test_what_a_click_shows_is_not_told_to_the_kernel_and_survives_a_reload(dashboard):
+    lab, page = dashboard.lab, dashboard.page
+    dashboard.images.nth(12).click()
+    label = dashboard.look()[2][12]
+    expect(dashboard.sentence).to_contain_text(f"True {label}. The network says")
+    words, bars = dashboard.sentence.text_content(), dashboard.bars()
+    assert any(bars)
+    lab.expect_in_kernel("lab.selected_index", "12")
+    lab.expect_in_kernel("lab.panels['prediction']._figure.bars.y.any()", "False")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.reload()
+    lab.wait_until_idle()
+    expect(dashboard.sentence).to_have_text(words)
+    assert dashboard.bars() == pytest.approx(bars, abs=1)
+    expect(dashboard.images.nth(12)).to_have_attribute("aria-selected", "true")
+
+
 def test_the_kernels_selection_is_shown_in_the_end(dashboard):
     dashboard.lab.run_cell(
         "def refuse(change):\n"
