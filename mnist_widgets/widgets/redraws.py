@@ -142,10 +142,14 @@ class RedrawScheduler:
             now_s = time.monotonic()
             latest_s = now_s + 2 * self.interval_s
             next_frame_s, next_period_s = now_s + self.interval_s, now_s + URGENT_PERIOD_S
-            while (is_urgent := self._sleep_until(min(next_frame_s, next_period_s))) or (
-                next_period_s < next_frame_s
-            ):
-                if not is_urgent:
+            while True:
+                forgets = bool(self._num_urgent) and next_period_s < next_frame_s
+                is_urgent = self._sleep_until(next_period_s if forgets else next_frame_s)
+                if not (is_urgent or forgets):
+                    break
+                if not self._num_urgent:
+                    next_period_s = time.monotonic() + URGENT_PERIOD_S
+                elif not is_urgent:
                     self._num_urgent -= Counter(self._num_urgent.keys())  # one of each
                     next_period_s += URGENT_PERIOD_S
                 if self._draw_urgent():
