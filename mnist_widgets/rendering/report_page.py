@@ -32,7 +32,7 @@ from mnist_widgets.rendering.static_views import (
 from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rate
-from mnist_widgets.session.series import Series
+from mnist_widgets.session.series import RunSeries
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
 from mnist_widgets.training.trainer import Trainer
@@ -97,7 +97,7 @@ class ReportPage:
 
 
 def write_report(
-    trainer: Trainer, state: str, error: BaseException | None = None, series: Series | None = None
+    trainer: Trainer, state: str, error: BaseException | None = None, series: RunSeries | None = None
 ) -> ReportPage:
     """Return a page about a trainer and its history.
 
@@ -129,7 +129,7 @@ def _choose_curves(history: History) -> list[Quantity]:
 
 
 def _describe_ending(
-    trainer: Trainer, state: str, error: BaseException | None, series: Series | None
+    trainer: Trainer, state: str, error: BaseException | None, series: RunSeries | None
 ) -> str:
     history = trainer.history
     batches = _count(len(history.batch_losses), "batch", "batches")

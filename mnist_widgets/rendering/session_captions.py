@@ -6,7 +6,7 @@ import math
 
 from mnist_widgets.rendering.captions import format_duration, format_loss, name_error
 from mnist_widgets.rendering.confusion_captions import write_share
-from mnist_widgets.session.series import Series
+from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
 from mnist_widgets.training.history import TEST_ACCURACY, History
@@ -47,7 +47,7 @@ def describe_progress(session: TrainingSession) -> str:
     return " · ".join(parts)
 
 
-def name_run(series: Series) -> str:
+def name_run(series: RunSeries) -> str:
     """Return which run of a series is under way or was the last, such as `Run 2 of 5`."""
     return f"Run {series.run_number} of {series.num_runs}"
 

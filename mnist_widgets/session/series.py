@@ -9,7 +9,7 @@ from mnist_widgets.training.trainer import Trainer
 
 
 @dataclass
-class Series:
+class RunSeries:
     """A series of runs that a session trains as one; only its worker changes it.
 
     Args:

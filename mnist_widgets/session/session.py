@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
-from mnist_widgets.session.series import Series
+from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
@@ -129,7 +129,7 @@ class TrainingSession(WaitingSession):
             ActionRefusedError: while running or paused.
         """
         check_epochs(epochs)
-        series = Series(trainers, num_runs, epochs)
+        series = RunSeries(trainers, num_runs, epochs)
         self._command("start", lambda: self._open_series(series))
 
     def pause(self) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
 
-from mnist_widgets.session.series import Series
+from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import State
 from mnist_widgets.session.throughput import Throughput
 from mnist_widgets.system.listeners import HasListeners
@@ -67,7 +67,7 @@ class Worker(HasListeners):
     def _forget_last_run(self) -> None:
         # first: another thread that reads `progress` then gets 0
         self._num_batches_trained = 0
-        self.series: Series | None = None
+        self.series: RunSeries | None = None
         self._batch_s = 0.0  # spent on the latest batch so far
         self.throughput = Throughput()
         self.error: BaseException | None = None
@@ -174,7 +174,7 @@ class Worker(HasListeners):
         self._batches = self.trainer.iterate_in_portions(epochs)
         self._change_to(state)
 
-    def _open_series(self, series: Series) -> None:
+    def _open_series(self, series: RunSeries) -> None:
         """Begin the first run of a series."""
         self._forget_last_run()
         self.series = series

@@ -183,6 +183,7 @@ def test_names_without_one_label_are_refused(tmp_path):
         ("20231105_101112_1.jpg", "does not begin"),
         ("seven.png", "does not begin"),
         ("7th.png", "does not begin"),
+        ("3.14.png", "does not begin"),
         ("12/a.png", "does not begin"),
     ]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

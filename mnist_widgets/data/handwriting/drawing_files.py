@@ -2,9 +2,11 @@
 
 A file is JSON with a format version, and with the label and the strokes of each drawing. A stroke
 is the list of its x and the list of its y, as in Quick, Draw! (github.com/googlecreativelab/
-quickdraw-dataset), which is read faster than a list of points. Nothing says who drew them:
+quickdraw-dataset), which is read faster than a list of points. `classes` may name the classes, so
+that letters are not taken for digits. Nothing says who drew them:
 
     {"format": "mnist_widgets drawings", "version": 1,
+     "classes": ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
      "drawings": [{"label": 7, "strokes": [[[0.2, 0.8, 0.4], [0.1, 0.1, 0.9]]]}]}
 
 Files come from other people. So everything in them is checked, messages repeat no text of them, and
@@ -16,7 +18,7 @@ MB, and a file of only dots, which takes most, 310 MB.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeGuard
 
@@ -45,7 +47,12 @@ _TOO_MANY = "it has more than about a million points; save fewer drawings in one
 _REMEDY = "Save the drawings again, or leave this file out."
 
 
-def save_drawings(path: str | Path, drawings: Iterable[Drawing], labels: ArrayLike) -> None:
+def save_drawings(
+    path: str | Path,
+    drawings: Iterable[Drawing],
+    labels: ArrayLike,
+    class_names: Iterable[object] | None = None,
+) -> None:
     """Save drawings with their labels; an existing file is replaced once the new one is complete.
 
     Example:
@@ -55,12 +62,14 @@ def save_drawings(path: str | Path, drawings: Iterable[Drawing], labels: ArrayLi
         path: The file; its name usually ends in `.json`.
         drawings: N drawings.
         labels: Integers (N,) from 0 to 999; a tensor, array or list.
+        class_names: The name of each class, in the order of the labels. Then the file is loaded
+            only where the classes are the same.
 
     Raises:
         ValueError: See `write_text`.
         OSError: The file cannot be written.
     """
-    text = write_text(drawings, labels)
+    text = write_text(drawings, labels, class_names)
     with write_whole(Path(path).expanduser()) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -72,10 +81,10 @@ def read_drawings(path: str | Path) -> list[LabeledDrawing]:
         DataError: The file is missing, too large, damaged, no file of drawings, or was saved by a
             newer version.
     """
-    return _read(path, MOST_CLASSES)
+    return _read(path)
 
 
-def _read(path: str | Path, num_classes: int) -> list[LabeledDrawing]:
+def _read(path: str | Path, class_names: Sequence[str] | None = None) -> list[LabeledDrawing]:
     path = Path(path).expanduser()
     if path.is_dir():
         raise DataError(f"{path} is a folder", "Pass the files in it, one by one.")
@@ -84,7 +93,7 @@ def _read(path: str | Path, num_classes: int) -> list[LabeledDrawing]:
     try:
         with path.open("rb") as file:
             # ASCII, as JSON is written, takes one byte a character
-            return _parse(file.read(MOST_BYTES + 1).decode("ascii"), num_classes)
+            return _parse(file.read(MOST_BYTES + 1).decode("ascii"), class_names)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error
     except UnicodeDecodeError as error:
@@ -117,12 +126,12 @@ def load_drawings(
         pen: The pen's radius in pixels of the image.
 
     Raises:
-        DataError: There is no drawing, or a file cannot be used, for example because a label has no
-            class name; see `read_drawings`.
+        DataError: There is no drawing, or a file cannot be used, for example because it is one of
+            other classes; see `read_drawings`.
         ValueError: `pen` is not above 0 and at most 5, or two class names are equal.
     """
     names = to_class_names(class_names)
-    pairs, num_left_out = merge_files(_read(path, len(names)) for path in paths)
+    pairs, num_left_out = merge_files(_read(path, names) for path in paths)
     if not pairs:
         reason = "there are no drawings in these files" if paths else "no file was given"
         raise DataError(reason, "Pass files that the drawing pad or save_drawings wrote.")
@@ -136,12 +145,15 @@ def load_drawings(
     return to_digit_set(pairs, name, class_names=names, scale=scale, center=center, pen=pen)
 
 
-def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
+def write_text(
+    drawings: Iterable[Drawing], labels: ArrayLike, class_names: Iterable[object] | None = None
+) -> str:
     """Return the content of a file; the arguments are those of `save_drawings`.
 
     Raises:
-        ValueError: Drawings and labels differ in number, a label is not from 0 to 999, or there are
-            more than 20,000 drawings, about a million points, or 50 MB.
+        ValueError: Drawings and labels differ in number, a label is not from 0 to 999 or has no
+            class name, two class names are equal, or there are more than 20,000 drawings, about a
+            million points, or 50 MB.
     """
     drawings = list(drawings)
     checked = to_class_labels(labels)
@@ -150,14 +162,16 @@ def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
             f"There are {len(drawings):,} drawings, and the labels have the shape "
             f"{tuple(checked.shape)}; each drawing needs one label."
         )
-    check_label_range(checked, MOST_CLASSES)
+    names = None if class_names is None else to_class_names(class_names)
+    check_label_range(checked, MOST_CLASSES if names is None else len(names))
     if len(drawings) > MOST_DRAWINGS:
         raise ValueError(f"A file has at most {MOST_DRAWINGS:,} drawings; save several files.")
     entries = [
         {"label": label, "strokes": [list(zip(*each, strict=True)) for each in drawing.strokes]}
         for drawing, label in zip(drawings, checked.tolist(), strict=True)
     ]
-    content = {"format": _FORMAT, "version": _VERSION, "drawings": entries}
+    classes = {} if names is None else {"classes": names}
+    content = {"format": _FORMAT, "version": _VERSION, **classes, "drawings": entries}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
     try:
         _check_size(text)
@@ -166,20 +180,22 @@ def write_text(drawings: Iterable[Drawing], labels: ArrayLike) -> str:
     return text
 
 
-def parse_text(text: str, source: str, num_classes: int = MOST_CLASSES) -> list[LabeledDrawing]:
+def parse_text(
+    text: str, source: str, class_names: Sequence[str] | None = None
+) -> list[LabeledDrawing]:
     """Return the drawings and labels in the content of a file.
 
     Args:
         text: The content.
         source: The name of the file, for the error message.
-        num_classes: The labels must be below it.
+        class_names: Of the classes that the drawings must be of; None for any.
 
     Raises:
         ValueError: The content is too large, damaged, holds no drawings, was saved by a newer
-            version, or has a label of another class.
+            version, or has other classes.
     """
     try:
-        return _parse(text, num_classes)
+        return _parse(text, class_names)
     except ValueError as error:
         raise ValueError(f"{shorten(source)} cannot be used: {error}.") from error
 
@@ -193,7 +209,7 @@ def _check_size(text: str) -> None:
         _refuse(_TOO_MANY)
 
 
-def _parse(text: str, num_classes: int) -> list[LabeledDrawing]:
+def _parse(text: str, class_names: Sequence[str] | None) -> list[LabeledDrawing]:
     """Return the drawings and labels; the message of the ValueError is a clause."""
     _check_size(text)
     try:
@@ -209,6 +225,11 @@ def _parse(text: str, num_classes: int) -> list[LabeledDrawing]:
         _refuse("a newer version of mnist_widgets saved it; update mnist_widgets on this computer")
     if len(entries) > MOST_DRAWINGS:
         _refuse(f"it has more than {MOST_DRAWINGS:,} drawings")
+    classes = content.get("classes")  # that of an earlier file is None
+    if class_names is not None and classes is not None and classes != list(class_names):
+        names = shorten(", ".join(class_names))
+        _refuse(f"its drawings have other classes than those here, which are {names}")
+    num_classes = MOST_CLASSES if class_names is None else len(class_names)
     return [
         _parse_entry(entry, f"drawing {number:,} in it", num_classes)
         for number, entry in enumerate(entries, start=1)

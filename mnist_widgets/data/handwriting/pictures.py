@@ -104,7 +104,7 @@ def find_label(path: Path) -> int:
     folder = path.parent.name
     if folder in DIGIT_NAMES:
         return int(folder)
-    if found := re.match(r"[0-9](?![^\W_])", path.stem):
+    if found := re.match(r"[0-9](?![^\W_]|\.\d)", path.stem):
         return int(found[0])
     raise RefusedPictureError(
         "its name does not begin with the digit that it shows; name it 7_anna.jpg or the like, or "

@@ -131,7 +131,7 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         drawings, labels = zip(*self._own_set.kept.check(), strict=True)
-        save_drawings(Path(path), drawings, labels)
+        save_drawings(Path(path), drawings, labels, self._class_names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the set to a `.json` file, or the chart to a `.png` or `.csv` file.

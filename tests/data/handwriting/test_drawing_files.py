@@ -122,7 +122,19 @@ def test_labels_are_checked_against_the_class_names(tmp_path):
     with pytest.raises(DataError, match=r"drawing 2 .* label 25, but the labels here are 0 to 9"):
         load_drawings(path)
     with pytest.raises(ValueError, match=r"drawing 2 .* label 25"):
-        parse_text(path.read_text(), "letters.json", num_classes=25)
+        parse_text(path.read_text(), "letters.json", letters[:25])
+
+
+def test_a_file_of_other_classes_is_refused_even_if_its_labels_fit(tmp_path):
+    path, letters = tmp_path / "letters.json", [*"ABCDEFGHIJ"]
+    save_drawings(path, [ONE, SEVEN], [1, 7], letters)
+    assert read_drawings(path) == [(ONE, 1), (SEVEN, 7)]
+    assert load_drawings(path, class_names=letters).labels.tolist() == [1, 7]
+    with pytest.raises(DataError, match="other classes than those here, which are 0, 1, 2"):
+        load_drawings(path)
+    with pytest.raises(ValueError, match=r"label.*25"):
+        save_drawings(path, [SEVEN], [25], letters)
+    assert read_drawings(path) == [(ONE, 1), (SEVEN, 7)]
 
 
 def test_files_without_drawings_are_refused(tmp_path):

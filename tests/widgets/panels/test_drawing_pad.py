@@ -527,6 +527,16 @@ def test_a_set_of_letters_is_saved_and_loaded_again(make_pad, tmp_path):
     assert load_drawings(tmp_path / "mine.json", class_names=letters).labels.tolist() == [25]
 
 
+@pytest.mark.parametrize("classes", [[*"ABCDEFGHIJ"], ["<b>0</b>"] * 10, {"<i>": 1}, "0123456789"])
+def test_a_file_of_other_classes_is_refused_though_its_labels_fit(pad, classes):
+    content = json.loads(write_text([Drawing(SEVEN)], [7]))
+    load(pad, ("letters.json", json.dumps({**content, "classes": classes})))
+    assert "letters.json cannot be used: its drawings have other classes" in alert(pad)
+    assert "<b>" not in alert(pad)
+    assert "<i>" not in alert(pad)
+    assert not pad.drawings
+
+
 def test_files_that_are_too_large_for_the_page_are_refused(pad):
     send(find(pad, "mw-file-buttons"), {"names": ["all.json"], "is_too_large": True})
     scheduler.flush()

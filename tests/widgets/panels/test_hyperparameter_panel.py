@@ -20,20 +20,6 @@ from mnist_widgets.widgets.redraws import scheduler
 
 
 @pytest.fixture
-def make_panel():
-    """Return a function that makes a panel; panels are closed at the end."""
-    panels = []
-
-    def make(*arguments, **options):
-        panels.append(HyperparameterPanel(*arguments, **options))
-        return panels[-1]
-
-    yield make
-    for panel in panels:
-        panel.close()
-
-
-@pytest.fixture
 def panel(make_panel):
     return make_panel()
 

@@ -9,24 +9,10 @@ import pytest
 
 from mnist_widgets import RunConfig, load_bundled_digits
 from mnist_widgets.runs.presets import PRESETS
-from mnist_widgets.widgets import HyperparameterPanel, dashboard
+from mnist_widgets.widgets import dashboard
 from mnist_widgets.widgets.redraws import scheduler
 
 SICK = PRESETS["overfitting"]
-
-
-@pytest.fixture
-def make_panel():
-    """Return a function that makes a panel; panels are closed at the end."""
-    panels = []
-
-    def make(*arguments, **options):
-        panels.append(HyperparameterPanel(*arguments, **options))
-        return panels[-1]
-
-    yield make
-    for panel in panels:
-        panel.close()
 
 
 def said(panel):

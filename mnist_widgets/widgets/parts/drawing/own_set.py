@@ -111,7 +111,8 @@ class OwnSet(VBox):
         pairs = self.kept.drawings
         self.forget_errors()
         try:
-            return write_text([drawing for drawing, _ in pairs], [label for _, label in pairs])
+            drawings, labels = [drawing for drawing, _ in pairs], [label for _, label in pairs]
+            return write_text(drawings, labels, self._class_names)
         except ValueError as error:
             self._errors = str(error)
             return None
@@ -158,4 +159,4 @@ class OwnSet(VBox):
             )
         # a byte that is not ASCII makes a file that is refused
         text = content.decode("ascii", errors="replace")
-        return parse_text(text, name, len(self._class_names))
+        return parse_text(text, name, self._class_names)
