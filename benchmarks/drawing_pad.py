@@ -26,7 +26,7 @@ BOUND_MS = 100
 LAB = "lab = dashboard(data=(train_set, test_set), show=['drawing'])\nlab"
 WATCH = """() => {
     const pad = document.querySelector('.mw-drawing-pad');
-    const readPicture = () => pad.querySelector('.mw-stage img').src;
+    const readPicture = () => pad.querySelector('.mw-stage-pictures img').src;
     const readBars = () => [...pad.querySelectorAll('rect.bar')].slice(0, 11)
         .map(bar => bar.getAttribute('height') + bar.getAttribute('y')).join();
     let picture = readPicture(), bars = readBars();

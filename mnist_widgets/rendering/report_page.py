@@ -97,7 +97,10 @@ class ReportPage:
 
 
 def write_report(
-    trainer: Trainer, state: str, error: BaseException | None = None, series: RunSeries | None = None
+    trainer: Trainer,
+    state: str,
+    error: BaseException | None = None,
+    series: RunSeries | None = None,
 ) -> ReportPage:
     """Return a page about a trainer and its history.
 

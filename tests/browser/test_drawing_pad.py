@@ -81,7 +81,7 @@ class Pad:
         self.alert = self.root.locator(".mw-own-set .mw-alert")
         self.words = self.root.locator(".mw-canvas-words")
         self.label = self.root.get_by_label("Label", exact=True)
-        self.stages = self.root.locator(".mw-stage img")
+        self.stages = self.root.locator(".mw-stage-pictures img")
 
     def button(self, name):
         return self.root.get_by_role("button", name=name, exact=True)

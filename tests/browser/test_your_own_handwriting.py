@@ -45,7 +45,7 @@ class Pad:
         expect(self.area).to_have_accessible_name(name)
 
     def picture(self, stage) -> str:
-        return self.root.locator(".mw-stage img").nth(stage).get_attribute("src")
+        return self.root.locator(".mw-stage-pictures img").nth(stage).get_attribute("src")
 
 
 def find_cell(lab, beginning) -> str:
@@ -72,7 +72,7 @@ def test_a_student_draws_switches_a_stage_off_and_makes_a_set(lab):
 
     drawn, scaled, centered = map(pad.picture, range(3))
     assert len({drawn, scaled, centered}) == 3
-    last = pad.root.locator(".mw-stage img").nth(2)
+    last = pad.root.locator(".mw-stage-pictures img").nth(2)
     pad.root.get_by_label("Center").uncheck()
     expect(last).to_have_attribute("src", scaled)
     pad.root.get_by_label("Scale").uncheck()

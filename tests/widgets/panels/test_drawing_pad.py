@@ -190,9 +190,11 @@ def test_pictures_and_bars_belong_to_one_drawing_also_while_the_next_is_predicte
 ):
     def shown():
         scheduler.flush()
-        stages = find(pad, "mw-stage-list").children
-        picture = stages[-1].children[0].value
-        return picture, pad.to_png(), pad.to_dataframe()["probability"].tolist()
+        return (
+            find(pad, "mw-stage-pictures").value,
+            pad.to_png(),
+            pad.to_dataframe()["probability"].tolist(),
+        )
 
     pad = make_pad(session)
     draw(pad, SEVEN)

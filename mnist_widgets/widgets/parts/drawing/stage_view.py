@@ -29,16 +29,13 @@ class StageView(VBox):
     """
 
     def __init__(self, on_switch: Callable[[], None]) -> None:
-        self._pictures = [HTML() for _ in range(3)]
         self._names = [HTML("<span>As drawn</span>"), *map(_switch, _SWITCHES)]
         for box in self._names[1:]:
             box.observe(lambda _change: on_switch(), "value")
-        self._ink = HTML().add_class("mw-ink")
-        rows = zip(self._pictures, self._names, strict=True)
-        pairs = [VBox(row).add_class("mw-stage") for row in rows]
+        # in one widget, so that a stroke is one message and the page is laid out once
+        self._pictures = HTML().add_class("mw-stage-pictures")
         title = HTML("<h4>What the network sees</h4>").add_class("mw-stages-title")
-        stages = HBox(pairs).add_class("mw-stage-list")
-        super().__init__([title, stages, self._ink])
+        super().__init__([title, HBox(self._names).add_class("mw-stage-names"), self._pictures])
         self.add_class("mw-stages")
 
     @property
@@ -57,14 +54,16 @@ class StageView(VBox):
         Args:
             stages: the three of `Drawing.to_stages`; None if nothing is drawn.
         """
-        for picture, stage in zip(self._pictures, stages or _NOTHING, strict=True):
+        pictures = []
+        for stage in stages or _NOTHING:
             off = "" if stage.is_on else ", switched off"
             words = f"the drawing, 28 by 28 pixels{off}" if stages else "nothing is drawn"
             source = base64.b64encode(to_png(stage.image)).decode()
-            picture.value = (
+            pictures.append(
                 f'<img alt="{stage.name}: {words}" src="data:image/png;base64,{source}">'
             )
-        self._ink.value = describe_ink(stages[-1].image) if stages else ""
+        ink = describe_ink(stages[-1].image) if stages else ""
+        self._pictures.value = f"<div>{''.join(pictures)}</div><p>{ink}</p>"
 
 
 def describe_ink(image: Tensor) -> str:
