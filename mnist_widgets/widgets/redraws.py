@@ -28,8 +28,8 @@ FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""
 MAX_URGENT, URGENT_PERIOD_S = 3, 0.08
-"""How often an urgent redraw is called at once, and the time until one more is allowed: enough for
-a person's clicks and strokes."""
+"""How many urgent redraws of a panel may follow each other at once, and the time in seconds after
+which one more is allowed: enough for a person's clicks and strokes."""
 
 
 class RedrawScheduler:
@@ -100,7 +100,8 @@ class RedrawScheduler:
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""
-        self._num_urgent.clear()
+        with self._requesting:
+            self._num_urgent.clear()
         self._draw_with_follow_ups(None)
         self._next_frame_s = time.monotonic() + self.interval_s
 
@@ -150,7 +151,8 @@ class RedrawScheduler:
                 if not self._num_urgent:
                     next_period_s = time.monotonic() + URGENT_PERIOD_S
                 elif not is_urgent:
-                    self._num_urgent -= Counter(self._num_urgent.keys())  # one of each
+                    with self._requesting:  # another thread may flush
+                        self._num_urgent -= Counter(self._num_urgent.keys())  # one of each
                     next_period_s += URGENT_PERIOD_S
                 if self._draw_urgent():
                     # a frame now would delay the browser's answer to the click

@@ -244,7 +244,7 @@ def test_a_second_view_of_a_lab_shows_the_same_and_code_selects_in_both(lab):
     expect_shown(40)
 
 
-def test_what_a_click_shows_is_not_told_to_the_kernel_and_survives_a_reload(dashboard):
+def test_what_a_click_shows_is_not_sent_to_the_kernel_and_survives_a_reload(dashboard):
     lab, page = dashboard.lab, dashboard.page
     dashboard.images.nth(12).click()
     label = dashboard.look()[2][12]

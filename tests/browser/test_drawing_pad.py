@@ -332,7 +332,7 @@ def test_nothing_is_cut_overlaps_or_is_hard_to_reach(pad, dark):
     pad.draw(SEVEN)
     expect(pad.caption).to_contain_text("%")
     found = []
-    for output_px in (1020, 600, 330):
+    for output_px in (1020, 600, 330, 270):
         set_output_width(pad.page, PAD, output_px, 1400)
         faults = find_lasting_faults(pad.page, PAD)
         pad.lab.screenshot(f"drawing-pad-{output_px}-{'dark' if dark else 'light'}")

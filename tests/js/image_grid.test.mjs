@@ -114,7 +114,7 @@ test("an image without an answer, and no image, have no bars", () => {
 });
 
 test("answers that are no numbers have no bars", () => {
-  const { bars: bars, values: values } = grid.deriveShown({ ...STATE, selected: 7 });
+  const { bars, values } = grid.deriveShown({ ...STATE, selected: 7 });
   assert.deepEqual(bars, [0, 0]);
   assert.match(values, /cat    nan %/);
 });

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
 import pytest
 
-from mnist_widgets.widgets.redraws import MAX_URGENT, RedrawScheduler, choose_interval_s
+from mnist_widgets.widgets import redraws
+from mnist_widgets.widgets.redraws import (
+    MAX_URGENT,
+    URGENT_PERIOD_S,
+    RedrawScheduler,
+    choose_interval_s,
+)
 
 TIMEOUT_S = 10
 
@@ -145,6 +152,44 @@ def test_urgent_requests_of_a_long_stroke_do_not_wait_for_the_next_frame():
     for _point in range(2 * MAX_URGENT + 1):
         scheduler.schedule(redraw, urgent=True)
         assert drawn.acquire(timeout=TIMEOUT_S)
+
+
+def test_urgent_requests_without_end_are_allowed_one_by_one():
+    scheduler, num_periods, times = RedrawScheduler(interval_s=4 * TIMEOUT_S), 5, []
+    is_enough = threading.Event()
+    scheduler.schedule(lambda: None)  # begins the interval
+
+    def redraw() -> None:
+        times.append(time.monotonic())
+        if len(times) == MAX_URGENT + num_periods:
+            is_enough.set()
+        else:
+            scheduler.schedule(redraw, urgent=True)
+
+    scheduler.schedule(redraw, urgent=True)
+    assert is_enough.wait(TIMEOUT_S)
+    first, *others = times  # the first may be drawn with the frame
+    for number, time_s in enumerate(others[MAX_URGENT:], start=1):
+        assert time_s - first >= 0.9 * number * URGENT_PERIOD_S  # each after one more period
+
+
+def test_flushing_beside_urgent_requests_does_not_end_the_drawing(monkeypatch):
+    monkeypatch.setattr(redraws, "URGENT_PERIOD_S", 1e-7)
+    interval_s = sys.getswitchinterval()
+    scheduler, drawn = RedrawScheduler(interval_s=TIMEOUT_S), threading.Semaphore(0)
+    sys.setswitchinterval(1e-6)
+    try:
+        until = time.monotonic() + 1
+        panels = [lambda _number=number: drawn.release() for number in range(40)]
+        while time.monotonic() < until:
+            for panel in panels:
+                scheduler.schedule(panel, urgent=True)
+            scheduler.flush()
+    finally:
+        sys.setswitchinterval(interval_s)
+    done = threading.Event()
+    scheduler.schedule(done.set, urgent=True)
+    assert done.wait(TIMEOUT_S)
 
 
 def test_an_urgent_request_is_drawn_within_a_frame(scheduler, clock):

@@ -47,6 +47,10 @@ _TOO_MANY = "it has more than about a million points; save fewer drawings in one
 _REMEDY = "Save the drawings again, or leave this file out."
 
 
+class _OtherClassesError(ValueError):
+    """The file is sound, but its classes are not those that are wanted."""
+
+
 def save_drawings(
     path: str | Path,
     drawings: Iterable[Drawing],
@@ -98,6 +102,9 @@ def _read(path: str | Path, class_names: Sequence[str] | None = None) -> list[La
         raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} cannot be used: {_FOREIGN}", _REMEDY) from error
+    except _OtherClassesError as error:
+        remedy = "Pass the names of its classes as class_names, or leave this file out."
+        raise DataError(f"{path} cannot be used: {error}", remedy) from error
     except ValueError as error:
         raise DataError(f"{path} cannot be used: {error}", _REMEDY) from error
 
@@ -163,7 +170,7 @@ def write_text(
             f"{tuple(checked.shape)}; each drawing needs one label."
         )
     names = None if class_names is None else to_class_names(class_names)
-    check_label_range(checked, MOST_CLASSES if names is None else len(names))
+    check_label_range(checked, min(MOST_CLASSES, len(names or range(MOST_CLASSES))))
     if len(drawings) > MOST_DRAWINGS:
         raise ValueError(f"A file has at most {MOST_DRAWINGS:,} drawings; save several files.")
     entries = [
@@ -188,7 +195,7 @@ def parse_text(
     Args:
         text: The content.
         source: The name of the file, for the error message.
-        class_names: Of the classes that the drawings must be of; None for any.
+        class_names: Names of the classes that the file must have; None for any.
 
     Raises:
         ValueError: The content is too large, damaged, holds no drawings, was saved by a newer
@@ -228,7 +235,9 @@ def _parse(text: str, class_names: Sequence[str] | None) -> list[LabeledDrawing]
     classes = content.get("classes")  # that of an earlier file is None
     if class_names is not None and classes is not None and classes != list(class_names):
         names = shorten(", ".join(class_names))
-        _refuse(f"its drawings have other classes than those here, which are {names}")
+        raise _OtherClassesError(
+            f"its drawings have other classes than those here, which are {names}"
+        )
     num_classes = MOST_CLASSES if class_names is None else len(class_names)
     return [
         _parse_entry(entry, f"drawing {number:,} in it", num_classes)
@@ -243,7 +252,9 @@ def _parse_entry(entry: object, name: str, num_classes: int) -> LabeledDrawing:
     if type(label) is not int or not 0 <= label < MOST_CLASSES:
         _refuse(f"the label of {name} is not a whole number from 0 to {MOST_CLASSES - 1}")
     if label >= num_classes:
-        _refuse(f"{name} has the label {label}, but the labels here are 0 to {num_classes - 1}")
+        raise _OtherClassesError(
+            f"{name} has the label {label}, but the labels here are 0 to {num_classes - 1}"
+        )
     if not _are_strokes(strokes):
         _refuse(f"a stroke of {name} is not a list of x and a list of y")
     try:

@@ -48,7 +48,8 @@ def load_pictures(folder: str | Path) -> DigitSet:
 
     The label of a picture is the name of the folder that it lies in, if that is a digit, as in
     `7/anna.jpg`. Otherwise the file's name begins with it, as in `7.png`, `7_anna.jpg` or
-    `7 (2).jpg`. Other numbers in a name do not count: phones and programs put them there.
+    `7 (2).jpg`, but not `7.1.jpg`. Other numbers in a name do not count: phones and programs put
+    them there.
 
     Pictures that cannot be used are left out, and one warning names them and the reasons.
 
@@ -107,8 +108,8 @@ def find_label(path: Path) -> int:
     if found := re.match(r"[0-9](?![^\W_]|\.\d)", path.stem):
         return int(found[0])
     raise RefusedPictureError(
-        "its name does not begin with the digit that it shows; name it 7_anna.jpg or the like, or "
-        "put it into a folder named 7"
+        "its name does not begin with one digit, the one that it shows; name it 7_anna.jpg or the "
+        "like, or put it into a folder named 7"
     )
 
 

@@ -116,7 +116,8 @@ class LiveInference(Callback):
         if isinstance(evaluator, Evaluator):
             predictions = self._choose_predictions(evaluator)
             if predictions is not None:
-                self._predicted_s = self._epoch_shown_s
+                if self._gallery is not None:  # else the chart's image is predicted by itself
+                    self._predicted_s = self._epoch_shown_s
                 self._show(predictions)
 
     def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:

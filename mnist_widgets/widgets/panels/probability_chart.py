@@ -116,9 +116,11 @@ class ProbabilityChart(ChartPanel):
 
         Raises:
             ValueError: if its classes are others.
-            RuntimeError: if the chart follows a gallery already.
+            RuntimeError: if the chart follows a gallery already, or is closed.
         """
         self._check_alone("follow a gallery")
+        if self.comm is None:
+            raise RuntimeError("This chart is closed. Make another one: chart = ProbabilityChart()")
         grid = gallery.grid
         if tuple(grid.class_names) != self._class_names:
             raise ValueError(
@@ -128,7 +130,8 @@ class ProbabilityChart(ChartPanel):
         self._gallery = gallery
         figure = self._figure
         for mark in (figure.frame, figure.frame_title):
-            mark.visible = True  # around the true class
+            mark.x = []  # until the page writes the true class there
+            mark.visible = True
         self._targets = [
             grid.show_on("picture", self._image, "value"),
             grid.show_on("bars", figure.bars, "y"),

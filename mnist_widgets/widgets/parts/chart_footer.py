@@ -37,7 +37,8 @@ class ChartFooter(AnyWidget):
     _css = read_static("chart_footer.css")
 
     name = Unicode().tag(sync=True)
-    caption = Unicode().tag(sync=True)
+    # no echo: a grid's page may write the caption, and the kernel's copy would come too late
+    caption = Unicode().tag(sync=True, echo_update=False)
     topic = Unicode().tag(sync=True)
     may_speak = Bool(True).tag(sync=True)
     shows_data = Bool(False).tag(sync=True, echo_update=False)

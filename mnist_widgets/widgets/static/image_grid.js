@@ -75,7 +75,8 @@ class Page {
     this.#announce();
   }
 
-  // `set` alone sends nothing to the kernel and, where the value is the same, draws nothing.
+  // `set` alone draws nothing where the value is the same, and sends the kernel nothing: only the
+  // next `save_changes` of that model does, as a chart's footer calls it for its table.
   #derive() {
     const state = { ...this.state, selected: this.model.get("selected") };
     // all of it or nothing, so that picture, bars and words are those of one image

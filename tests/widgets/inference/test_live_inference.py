@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 
 import ipywidgets.widgets.widget as widget_module
@@ -263,3 +264,24 @@ def test_a_selection_out_of_range_is_refused_without_a_gallery_too(make_lab):
     with pytest.raises(TraitError, match="0 to 399"):
         lab.selected_index = 400
     assert lab.selected_index == 0
+
+
+@pytest.mark.parametrize(("hidden", "is_counted"), [([], True), (["gallery"], False)])
+def test_an_epoch_counts_as_a_prediction_only_where_it_shows_one(
+    make_lab, hidden, is_counted, monkeypatch
+):
+    # a chart without a gallery shows only what is predicted for it
+    lab = make_lab(hide=hidden)
+    settle(lab)
+    inference, found = lab._inference, []
+    end_epoch = inference.on_epoch_end
+
+    def watch(trainer, report) -> None:
+        inference._predicted_s = -math.inf
+        end_epoch(trainer, report)
+        found.append(inference._predicted_s > -math.inf)
+
+    monkeypatch.setattr(inference, "on_epoch_end", watch)
+    lab.session.start(1)
+    settle(lab)
+    assert found == [is_counted]

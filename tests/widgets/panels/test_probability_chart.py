@@ -250,6 +250,20 @@ def test_a_gallery_of_other_classes_is_refused(gallery):
     chart.close()
 
 
+def test_a_closed_chart_follows_nothing(chart, gallery):
+    chart.close()
+    targets = gallery.grid.targets
+    with pytest.raises(RuntimeError, match="closed"):
+        chart.follow(gallery)
+    assert gallery.grid.targets == targets
+
+
+def test_before_the_page_says_so_no_class_is_framed(chart, gallery):
+    chart.follow(gallery)
+    for mark in (chart._figure.frame, chart._figure.frame_title):
+        assert len(mark.x) == 0
+
+
 def test_a_closed_chart_is_no_target_of_the_gallery_any_more(gallery):
     before = gallery.grid.targets
     chart, other = ProbabilityChart(), ProbabilityChart()

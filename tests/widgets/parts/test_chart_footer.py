@@ -50,11 +50,11 @@ def test_a_file_that_cannot_be_made_is_answered_with_the_reason(make_footer):
     assert "save" not in answer
 
 
-def test_a_table_that_the_page_opens_is_not_echoed(make_footer, monkeypatch):
+def test_neither_the_table_that_the_page_opens_nor_its_caption_is_echoed(make_footer, monkeypatch):
     footer, _ = make_footer(lambda _ending: b"")
     sent, opened = [], []
     monkeypatch.setattr(footer, "_send", lambda message, **_: sent.append(message))
     footer.observe(lambda change: opened.append(change["new"]), "shows_data")
-    footer.set_state({"shows_data": True})
-    assert opened == [True]
+    footer.set_state({"shows_data": True, "caption": "True 7."})  # as a footer sends both
+    assert (opened, footer.caption) == ([True], "True 7.")
     assert sent == []
