@@ -283,5 +283,5 @@ def test_an_epoch_counts_as_a_prediction_only_where_it_shows_one(
 
     monkeypatch.setattr(inference, "on_epoch_end", watch)
     lab.session.start(1)
-    settle(lab)
+    lab.session.join(TIMEOUT_S)
     assert found == [is_counted]
