@@ -6,6 +6,7 @@ import json
 import random
 import re
 import threading
+import time
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import load_drawings, read_drawings, write_text
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
 from mnist_widgets.widgets import ConfusionChart, DrawingPad, ImageGallery, dashboard
+from mnist_widgets.widgets.parts.drawing import live_reader
 from mnist_widgets.widgets.redraws import scheduler
 
 TIMEOUT_S = 30
@@ -222,6 +224,30 @@ def test_new_weights_change_the_prediction(make_pad, session):
     shown = pad.to_dataframe()["probability"].tolist()
     assert shown == pytest.approx(expected.tolist(), abs=1e-6)
     assert shown != before
+
+
+@pytest.mark.parametrize(("num_cpus", "wait_s"), [(2, live_reader.DRAWING_S), (8, 0.0)])
+def test_a_training_leaves_few_cpus_to_the_page_that_draws(
+    make_pad, session, monkeypatch, num_cpus, wait_s
+):
+    monkeypatch.setattr(live_reader, "effective_cpu_count", lambda: num_cpus)
+    waits, has_waited, sleep = [], threading.Event(), time.sleep
+
+    def note(seconds: float) -> None:
+        if session.is_worker_here:
+            waits.append(seconds)
+            has_waited.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(live_reader.time, "sleep", note)
+    pad = make_pad(session)
+    draw(pad, SEVEN)
+    settle(session)
+    assert waits == []  # nothing trains
+    session.start(10_000)
+    draw(pad, ONE)
+    assert has_waited.wait(TIMEOUT_S)
+    assert set(waits) == {wait_s}
 
 
 class Meeting(nn.Module):

@@ -19,11 +19,16 @@ from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.session.open_sessions import find_session_of
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
+from mnist_widgets.system.threads import effective_cpu_count
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
 from mnist_widgets.training.trainer import LossFunction
-from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
+from mnist_widgets.widgets.redraws import FEW_CPUS, FRAMES_PER_PREDICTION, scheduler
 
 Stages: TypeAlias = tuple[Stage, Stage, Stage]
+
+DRAWING_S = 0.05
+"""With `FEW_CPUS`, a training waits this long after the prediction for a new drawing, so that the
+page can draw it at once; it is in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,7 @@ class LiveReader:
         self._num_cleared = 0  # how often there was nothing to predict any more
         self._predicted_s = -math.inf
         self._predicted: WeightsVersion | None = None
+        self._drawing_s = DRAWING_S if effective_cpu_count() <= FEW_CPUS else 0.0
         self._shell = get_ipython()
         self._is_in_cell = False
         self._is_closed = False
@@ -220,6 +226,8 @@ class LiveReader:
             words = f"This drawing cannot be predicted: {name_error(error)}"
             reading = Reading(stages, error=words)
         self._keep(reading, is_new, num_cleared)
+        if is_new and session is not None and session.state == "running":
+            time.sleep(self._drawing_s)
 
     def _keep(self, reading: Reading, is_new: bool, num_cleared: int) -> None:
         with self._lock:
