@@ -253,10 +253,10 @@ def test_what_a_click_shows_is_not_sent_to_the_kernel_and_survives_a_reload(dash
     assert any(bars)
     lab.expect_in_kernel("lab.selected_index", "12")
     lab.expect_in_kernel("lab.panels['prediction']._figure.bars.y.any()", "False")
-    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    lab.save()
     page.reload()
-    lab.wait_until_idle()
     expect(dashboard.sentence).to_have_text(words)
+    lab.wait_until_idle()
     assert dashboard.bars() == pytest.approx(bars, abs=1)
     expect(dashboard.images.nth(12)).to_have_attribute("aria-selected", "true")
 
