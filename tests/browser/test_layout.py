@@ -30,6 +30,10 @@ def trained(lab):
     lab.run_all()
     lab.page.locator(".mw-dashboard .mw-start").click()
     expect(lab.page.locator(".mw-state")).to_have_text("Finished")
+    num_right = lab.run_cell("print(int(lab.session.trainer.evaluator.confusion.trace()))").strip()
+    # drawn after the end; a longer caption has more lines
+    caption = lab.page.locator(".mw-confusion-chart .mw-chart .mw-caption")
+    expect(caption).to_contain_text(f"{num_right} of 359 right")
     lab.page.locator(".mw-grid-image").nth(3).click()
     expect(lab.page.locator(".mw-probability-chart .mw-caption").first).to_contain_text("True")
     return lab

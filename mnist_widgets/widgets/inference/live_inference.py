@@ -108,9 +108,9 @@ class LiveInference(Callback):
         self._epoch_shown_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions for all images, unless epochs come too fast for that."""
-        evaluator = trainer.evaluator
-        if not self._is_due(self._epoch_shown_s) or not self._is_shown():
+        """Show the predictions for all images; of epochs that come fast, not each time."""
+        evaluator, is_last = trainer.evaluator, report.epoch == trainer.last_epoch
+        if not (is_last or self._is_due(self._epoch_shown_s)) or not self._is_shown():
             return
         self._epoch_shown_s = time.monotonic()
         if isinstance(evaluator, Evaluator):
