@@ -217,3 +217,8 @@ def choose_interval_s(cpus: float) -> float:
 
 scheduler = RedrawScheduler(choose_interval_s(effective_cpu_count()))
 """The one scheduler of this kernel, shared by all panels."""
+
+
+def is_prediction_due(last_s: float) -> bool:
+    """Return whether a running training may show new predictions, after those at `last_s`."""
+    return time.monotonic() - last_s >= FRAMES_PER_PREDICTION * scheduler.interval_s

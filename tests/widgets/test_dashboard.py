@@ -22,7 +22,7 @@ from mnist_widgets import (
     predict_probabilities,
     train_step,
 )
-from mnist_widgets.widgets import dashboard
+from mnist_widgets.widgets import dashboard, redraws
 from mnist_widgets.widgets.inference import live_inference
 from mnist_widgets.widgets.redraws import scheduler
 
@@ -140,7 +140,7 @@ def test_all_images_are_counted_whenever_the_training_pauses_or_ends(lab):
 
 def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", math.inf)
+    monkeypatch.setattr(redraws, "FRAMES_PER_PREDICTION", math.inf)
     shown = []
     monkeypatch.setattr(lab.panels["confusion"], "show_counts", shown.append)
     train(lab, epochs=3)
@@ -153,7 +153,7 @@ def test_epochs_that_come_fast_are_not_all_drawn_but_the_last_one_is(lab, monkey
 
 def test_a_prediction_after_a_click_delays_the_next_regular_one(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 10_000)
+    monkeypatch.setattr(redraws, "FRAMES_PER_PREDICTION", 10_000)
     lab._inference._predicted_s = -math.inf
     predicted = []
 
@@ -500,7 +500,7 @@ def test_a_selection_by_code_reaches_the_panels_and_theirs_the_lab(lab):
 
 
 def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
-    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", math.inf)
+    monkeypatch.setattr(redraws, "FRAMES_PER_PREDICTION", math.inf)
     lab.session.start(1000)
     while len(lab.session.trainer.history.batch_losses) < 60:  # past the first epoch's end
         settle(lab)
@@ -514,7 +514,7 @@ def test_count_now_counts_while_the_training_runs(lab, monkeypatch):
 
 def test_the_end_of_an_epoch_brings_its_counts_while_the_training_runs(lab, monkeypatch):
     settle(lab)
-    monkeypatch.setattr(live_inference, "FRAMES_PER_PREDICTION", 0)
+    monkeypatch.setattr(redraws, "FRAMES_PER_PREDICTION", 0)
     counted = threading.Event()
     monkeypatch.setattr(lab.panels["confusion"], "show_counts", lambda _: counted.set())
     lab.session.start(1000)

@@ -170,7 +170,7 @@ def write_text(
             f"{tuple(checked.shape)}; each drawing needs one label."
         )
     names = None if class_names is None else to_class_names(class_names)
-    check_label_range(checked, min(MOST_CLASSES, len(names or range(MOST_CLASSES))))
+    check_label_range(checked, MOST_CLASSES if names is None else min(MOST_CLASSES, len(names)))
     if len(drawings) > MOST_DRAWINGS:
         raise ValueError(f"A file has at most {MOST_DRAWINGS:,} drawings; save several files.")
     entries = [

@@ -32,7 +32,7 @@ from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.parts.choices import IndexSelection
-from mnist_widgets.widgets.redraws import FRAMES_PER_PREDICTION, scheduler
+from mnist_widgets.widgets.redraws import is_prediction_due, scheduler
 
 
 class LiveInference(Callback):
@@ -95,7 +95,7 @@ class LiveInference(Callback):
             if self._predicted != (newest := WeightsVersion.read(self._session)):
                 self._predicted = newest
                 self._predict_all()
-        elif self._is_due(self._predicted_s):
+        elif is_prediction_due(self._predicted_s):
             self._predict_shown()
 
     def count_now(self) -> None:
@@ -108,9 +108,9 @@ class LiveInference(Callback):
         self._epoch_shown_s = -math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Show the predictions for all images; of epochs that come fast, not each time."""
+        """Show the predictions for all images, but not after each of many short epochs."""
         evaluator, is_last = trainer.evaluator, report.epoch == trainer.last_epoch
-        if not (is_last or self._is_due(self._epoch_shown_s)) or not self._is_shown():
+        if not (is_last or is_prediction_due(self._epoch_shown_s)) or not self._is_shown():
             return
         self._epoch_shown_s = time.monotonic()
         if isinstance(evaluator, Evaluator):
@@ -123,10 +123,6 @@ class LiveInference(Callback):
     def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:
         """Return those of the images that are shown."""
         return evaluator.predictions
-
-    def _is_due(self, last_s: float) -> bool:
-        """Return whether something that was last shown at `last_s` may be shown anew."""
-        return time.monotonic() - last_s >= FRAMES_PER_PREDICTION * scheduler.interval_s
 
     def _on_selection(self, _change: object) -> None:
         """Predict the shown images, unless a gallery is shown and a training runs.

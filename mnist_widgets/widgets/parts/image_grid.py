@@ -51,8 +51,8 @@ class ImageGrid(AnyWidget):
     It is a single widget with a single Tab stop: fifty images in widgets of their own would take
     half a second to show and fifty Tabs to pass. Each trait has one writer. What other widgets
     show of the selected image, the page derives and writes there: a click is answered without the
-    kernel, which may be busy or far away. `jsdlink` would do that, too, but tell the kernel each
-    time: on two CPUs that was a third of what the whole lab costs a training.
+    kernel, which may be busy or far away. `jsdlink` would do that, too, but also send each
+    value to the kernel: on two CPUs that was a third of what the whole lab costs a training.
 
     Args:
         num_columns: images side by side, fewer where the window is narrow.

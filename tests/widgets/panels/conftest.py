@@ -1,4 +1,4 @@
-"""What the tests of several panels share."""
+"""What the tests of the settings panel share."""
 
 from __future__ import annotations
 

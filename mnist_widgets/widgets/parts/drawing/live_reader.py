@@ -22,7 +22,7 @@ from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.system.threads import effective_cpu_count
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
 from mnist_widgets.training.trainer import LossFunction
-from mnist_widgets.widgets.redraws import FEW_CPUS, FRAMES_PER_PREDICTION, scheduler
+from mnist_widgets.widgets.redraws import FEW_CPUS, is_prediction_due
 
 Stages: TypeAlias = tuple[Stage, Stage, Stage]
 
@@ -172,7 +172,7 @@ class LiveReader:
         if session.state != "running":
             if self._predicted != WeightsVersion.read(session):
                 self._submit()
-        elif time.monotonic() - self._predicted_s >= FRAMES_PER_PREDICTION * scheduler.interval_s:
+        elif is_prediction_due(self._predicted_s):
             self._submit()
 
     def _submit(self) -> None:

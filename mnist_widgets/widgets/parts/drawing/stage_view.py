@@ -32,7 +32,7 @@ class StageView(VBox):
         self._names = [HTML("<span>As drawn</span>"), *map(_switch, _SWITCHES)]
         for box in self._names[1:]:
             box.observe(lambda _change: on_switch(), "value")
-        # in one widget, so that a stroke is one message and the page is laid out once
+        # in one widget, so that pictures and ink are one message and are laid out once
         self._pictures = HTML().add_class("mw-stage-pictures")
         title = HTML("<h4>What the network sees</h4>").add_class("mw-stages-title")
         super().__init__([title, HBox(self._names).add_class("mw-stage-names"), self._pictures])
