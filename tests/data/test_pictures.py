@@ -166,13 +166,23 @@ def test_labels_come_from_the_folder_or_the_file(tmp_path):
         ("7 (2).jpg", 7),
         ("7_1.jpg", 7),
         ("class/3/IMG_0001.jpg", 3),
-        ("3/9.png", 3),
+        ("3/3_anna.png", 3),
     ]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         photo.save(tmp_path / name)
         assert load_pictures(tmp_path).labels.tolist() == [label], name
         assert load_pictures((tmp_path / name).parent).labels.tolist() == [label], name
         (tmp_path / name).unlink()
+
+
+def test_a_folder_of_another_digit_than_the_name_of_the_file_counts_with_a_warning(tmp_path):
+    photo = draw_photo(STROKES[7], size=(300, 400), height=0.5)
+    for name in ("3/9.png", "3/7_anna.jpg", "3/IMG_0001.jpg", "5.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        photo.save(tmp_path / name)
+    with pytest.warns(UserWarning, match=r"2 of the 4 .* such as 3/7_anna\.jpg") as caught:
+        assert load_pictures(tmp_path).labels.tolist() == [3, 3, 3, 5]
+    assert len(caught) == 1
 
 
 def test_names_without_one_label_are_refused(tmp_path):

@@ -49,7 +49,7 @@ def load_pictures(folder: str | Path) -> DigitSet:
     The label of a picture is the name of the folder that it lies in, if that is a digit, as in
     `7/anna.jpg`. Otherwise the file's name begins with it, as in `7.png`, `7_anna.jpg` or
     `7 (2).jpg`, but not `7.1.jpg`. Other numbers in a name do not count: phones and programs put
-    them there.
+    them there. If folder and file name different digits, the folder counts, and a warning says so.
 
     Pictures that cannot be used are left out, and one warning names them and the reasons.
 
@@ -69,14 +69,18 @@ def load_pictures(folder: str | Path) -> DigitSet:
     folder = Path(folder).expanduser().absolute()
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", "Check its name, and where it lies.")
-    images, labels, refused = [], [], {}
+    images, labels, refused, ambiguous = [], [], {}, []
     for path in _find_pictures(folder):
+        name = path.relative_to(folder).as_posix()
         try:
             label = find_label(path)
             images.append(_load_picture(path))
-            labels.append(label)
         except RefusedPictureError as error:
-            refused[path.relative_to(folder).as_posix()] = str(error)
+            refused[name] = str(error)
+            continue
+        labels.append(label)
+        if _find_digit_in_name(path) not in (label, None):
+            ambiguous.append(name)
     listed = "\n".join(f"- {name}: {reason}." for name, reason in refused.items())
     if not refused and not images:
         raise DataError(
@@ -93,6 +97,12 @@ def load_pictures(folder: str | Path) -> DigitSet:
         warn_user(
             f"{len(refused):,} of the {num_pictures:,} pictures in {folder} are left out:\n{listed}"
         )
+    if ambiguous:
+        warn_user(
+            f"{len(ambiguous):,} of the {len(images):,} pictures in {folder} have a name that "
+            f"begins with another digit than their folder's, such as {ambiguous[0]}. Their labels "
+            "are the names of their folders."
+        )
     return DigitSet(torch.stack(images), labels, DIGIT_NAMES, folder.name)
 
 
@@ -105,12 +115,18 @@ def find_label(path: Path) -> int:
     folder = path.parent.name
     if folder in DIGIT_NAMES:
         return int(folder)
-    if found := re.match(r"[0-9](?![^\W_]|\.\d)", path.stem):
-        return int(found[0])
-    raise RefusedPictureError(
-        "its name does not begin with one digit, the one that it shows; name it 7_anna.jpg or the "
-        "like, or put it into a folder named 7"
-    )
+    label = _find_digit_in_name(path)
+    if label is None:
+        raise RefusedPictureError(
+            "its name does not begin with one digit, the one that it shows; name it 7_anna.jpg or "
+            "the like, or put it into a folder named 7"
+        )
+    return label
+
+
+def _find_digit_in_name(path: Path) -> int | None:
+    found = re.match(r"[0-9](?![^\W_]|\.\d)", path.stem)
+    return int(found[0]) if found else None
 
 
 def _find_pictures(folder: Path) -> Iterator[Path]:
