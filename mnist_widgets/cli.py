@@ -7,10 +7,9 @@ and prints the results.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mnist_widgets.data.digit_set import DigitSet
-    from mnist_widgets.training.history import History
 
-MAX_LEARNING_RATE = 1e37  # Adam multiplies it by 10 in the first step, which must fit in a float32
 LESSONS_FOLDER = "~/mnist_widgets_lessons"
 LOADERS = {  # names of functions in mnist_widgets
     "auto": "load_digits",
@@ -33,6 +30,14 @@ LOADERS = {  # names of functions in mnist_widgets
     "fashion-mnist": "load_fashion_mnist",
     "kmnist": "load_kmnist",
     "bundled": "load_bundled_digits",
+}
+SETTINGS_OF_TRAIN = {  # by their names in RunConfig: the option, and its help
+    "learning_rate": ("--lr", "learning rate of Adam (default: 0.001)"),
+    "batch_size": (
+        "--batch-size",
+        "images per update (default: 512, or 32 with the bundled digits)",
+    ),
+    "seed": ("--seed", "the same seed gives the same run (default: 0)"),
 }
 INTERRUPTED = 130  # a shell's exit status for a program that Ctrl-C ended
 BROKEN_PIPE = 141  # and for one whose reader, such as `head`, has ended
@@ -80,29 +85,19 @@ def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     return open_lab(folder, arguments)
 
 
-def _train(options: argparse.Namespace, _: list[str]) -> int | None:
-    """Train SimpleNet with Adam and print the results, also after Ctrl-C; fail if it diverged.
+def _train(options: argparse.Namespace, _: list[str]) -> None:
+    """Train as the lab does and print the results, also after Ctrl-C.
 
     Raises:
         KeyboardInterrupt: at the end, after Ctrl-C.
     """
     train_set, test_set = _load(options.dataset)
-    import torch  # after `_load`, whose error message says why torch does not load
-
     from mnist_widgets.runs.settings import default_batch_size
 
-    given = vars(options).get("batch_size")
-    batch_size = given or default_batch_size(len(train_set))
-    torch.manual_seed(options.seed)
-    model = mnist_widgets.SimpleNet(28 * 28, len(train_set.class_names))
-    trainer = mnist_widgets.Trainer(
-        model,
-        torch.nn.CrossEntropyLoss(),
-        torch.optim.Adam(model.parameters(), lr=options.lr),
-        train_set.batches(batch_size, shuffle=True),
-        evaluator=mnist_widgets.Evaluator(test_set.batches(512)),
-        callbacks=[mnist_widgets.ProgressBar(), mnist_widgets.DivergenceGuard()],
-    )
+    given = {name: value for name, value in vars(options).items() if name in SETTINGS_OF_TRAIN}
+    config = mnist_widgets.RunConfig(**{"batch_size": default_batch_size(len(train_set))} | given)
+    monitor = mnist_widgets.HealthMonitor()
+    trainer = config.build(train_set, test_set, [mnist_widgets.ProgressBar(), monitor])
     with interrupts_wait():  # a second Ctrl-C must not cut off the results
         try:
             trainer.fit(options.epochs)
@@ -111,20 +106,12 @@ def _train(options: argparse.Namespace, _: list[str]) -> int | None:
         if trainer.history.num_epochs:
             print("\nLoss and metrics of each epoch")
             print(trainer.history.to_dataframe().to_string(float_format="{:.4f}".format))
-        if reason := trainer.stop_reason or _describe_divergence(trainer.history):
-            return _fail(reason)
-        probabilities = mnist_widgets.predict_probabilities(model, test_set.images)
+        for finding in monitor.findings:
+            print(f"\n{finding.title}: {finding.evidence} {finding.advice}")
+        probabilities = mnist_widgets.predict_probabilities(trainer.model, test_set.images)
         counts = mnist_widgets.confusion_matrix(test_set.labels, probabilities.argmax(dim=1))
         print(f"\nAccuracy: {100 * mnist_widgets.accuracy(counts):.2f} %")
         _print_counts(counts, test_set.class_names)
-    return None
-
-
-def _describe_divergence(history: History) -> str:
-    """Return an error message if the last update diverged, which only the test loss shows."""
-    if math.isfinite(history.get("test_loss", [0.0])[-1]):
-        return ""
-    return "The test loss is not finite: the training diverged. Use a smaller learning rate."
 
 
 def _fetch(options: argparse.Namespace, _: list[str]) -> None:
@@ -191,17 +178,14 @@ def _build_parser() -> argparse.ArgumentParser:
     defaults = argparse.ArgumentDefaultsHelpFormatter
     help_text = "train the network in this terminal"
     train = commands.add_parser("train", help=help_text, formatter_class=defaults)
-    count = partial(_read_number, int, 1, math.inf, "a whole number of at least 1")
-    rate = partial(
-        _read_number, float, math.ulp(0), MAX_LEARNING_RATE, "a number above 0 and up to 1e37"
-    )
-    train.add_argument("--epochs", type=count, default=10, help="passes through the data")
-    help_text = "images per update (default: 512, or 32 with the bundled digits)"
-    train.add_argument("--batch-size", type=count, default=argparse.SUPPRESS, help=help_text)
-    train.add_argument("--lr", type=rate, default=0.001, help="learning rate of Adam")
+    train.add_argument("--epochs", type=_read_epochs, default=10, help="passes through the data")
     help_text = "auto: MNIST if it is available, otherwise the bundled digits"
     train.add_argument("--dataset", choices=LOADERS, default="auto", help=help_text)
-    train.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same run")
+    for name, (option, help_text) in SETTINGS_OF_TRAIN.items():
+        read = partial(_read_setting, name)
+        train.add_argument(
+            option, dest=name, type=read, default=argparse.SUPPRESS, help=help_text, metavar="N"
+        )
     train.set_defaults(run=_train)
 
     data = commands.add_parser("data", help="download a dataset and verify it")
@@ -215,22 +199,19 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_number(
-    read: Callable[[str], float], low: float, high: float, words: str, text: str
-) -> float:
-    """Return the number that an option's text stands for, if it is from `low` to `high`."""
-    try:
-        number = read(text)
-    except ValueError:
-        number = math.nan
-    if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"must be {words}, not {text}")
-    return number
+def _read_epochs(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
 
 
-def _seed(text: str) -> float:
+def _read_setting(name: str, text: str) -> Any:  # noqa: ANN401 - values are of several types
+    """Return the value of a run's setting that an option's text stands for."""
     from mnist_widgets import RunConfig  # noqa: F401 - its error says why torch does not load
     from mnist_widgets.runs.settings import SETTINGS
 
-    low, high = next(setting.limits for setting in SETTINGS if setting.name == "seed")
-    return _read_number(int, low, high, f"a whole number from {low} to {high}", text)
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    try:
+        return setting.check(setting.read(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
