@@ -278,6 +278,13 @@ def test_all_lists_the_promised_and_every_other_public_name(package, promised):
     assert all(hasattr(package, name) for name in package.__all__)
 
 
+def test_the_documentation_lists_all_public_names():
+    listed = (ROOT / "docs" / "library.md").read_text(encoding="utf-8").partition("## All names")[2]
+    for package in (mnist_widgets, mnist_widgets.exercises, mnist_widgets.widgets):
+        names = [name for name in package.__all__ if not name.startswith("__")]
+        assert [name for name in names if f"`{name}`" not in listed] == [], package.__name__
+
+
 NOTEBOOKS = {
     path.relative_to(ROOT).as_posix(): path
     for path in sorted((ROOT / "notebooks").rglob("*.ipynb"))
