@@ -27,7 +27,7 @@ from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, TrainingSessio
 from mnist_widgets import trainer as train_as_in_the_tutorial
 
 FOREVER = 1_000_000
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 NUM_BATCHES = 4
 
 rng = random.Random(0)

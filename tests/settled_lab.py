@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from timeouts import TIMEOUT_S
 
 from mnist_widgets.widgets.redraws import scheduler
-
-TIMEOUT_S = 30
 
 
 def settle(lab) -> None:

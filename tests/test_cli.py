@@ -16,6 +16,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import RunConfig, load_bundled_digits
 from mnist_widgets.cli import main
@@ -110,7 +111,7 @@ class TestTrain:
             process.stdout.close()
             errors = process.stderr.read()
             process.stderr.close()
-            assert process.wait(60) == 141
+            assert process.wait(TIMEOUT_S) == 141
             assert "Traceback" not in errors
             assert "BrokenPipeError" not in errors
 
@@ -136,7 +137,7 @@ class TestTrain:
             assert process.poll() is None
         for _ in range(num_interrupts):
             process.send_signal(signal.SIGINT)
-        report, errors = process.communicate(timeout=120)
+        report, errors = process.communicate(timeout=TIMEOUT_S)
 
         assert process.returncode == 130
         assert "Interrupted after" in report
@@ -224,7 +225,7 @@ class TestLab:
             files = get_when_up(f"http://127.0.0.1:{port}/api/contents?token=secret", server)
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=TIMEOUT_S)
 
         assert "/lab/tree/01_" in page.url
         assert page.url.partition("?")[0].rpartition("/")[2] in [

@@ -199,7 +199,7 @@ class TrainingSession(WaitingSession):
             self._refuse_if_closed()
             run()
         else:
-            self._submit(self._tasks, run)
+            self._submit(self._tasks, (run, None))
         return future
 
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
@@ -245,7 +245,7 @@ class TrainingSession(WaitingSession):
         with interrupts_wait(), self._changed:
             self.is_closed = True
             if self._goal in OPEN:
-                self._append(self._tasks, self._end_run)
+                self._append(self._tasks, (self._end_run, "stopped"))
                 self._goal = "stopped"
             worker = self._thread
         if worker is not None and not self.is_worker_here:
@@ -261,7 +261,7 @@ class TrainingSession(WaitingSession):
                 goal = LEADS_TO[action].get(self._goal)
                 if goal is None:
                     raise ActionRefusedError(REFUSALS[action])
-                self._append(self._tasks, task)
+                self._append(self._tasks, (task, goal))
                 self._goal = goal
             self.call_listeners()
 

@@ -58,7 +58,8 @@ class Worker(HasListeners):
         self._is_evaluating = False  # the latest batch is trained, but not yet reported
         # guards the goal and the queues; notified when a wait for them may be over
         self._changed = threading.Condition()
-        self._tasks: deque[Task] = deque()
+        # each with the state that it leads to; None for a job, which leads to no other
+        self._tasks: deque[tuple[Task, State | None]] = deque()
         self._long_jobs: deque[Callable[[], bool]] = deque()  # each returns whether more is left
         self._is_in_task = False  # whether a task runs; portions of long jobs do not count
         self._is_asleep = False
@@ -129,19 +130,16 @@ class Worker(HasListeners):
                 self._settle("failed", error)
             with self._changed:  # before the listeners are called, which read the state
                 self._is_in_task = False
-                if self._is_done:
+                if not self._is_batch_due and not any(goal for _, goal in self._tasks):
+                    self._has_news |= self._goal != self._state  # a request came too late
                     self._goal = self._state
                 self._changed.notify_all()
             if self._has_news:  # a job that changed nothing needs no notification
                 self.call_listeners()
 
     def _wait_for_task(self) -> Task | None:
-        """Return the next task; None if the thread must end.
-
-        The lock is held throughout: otherwise a task submitted after the last check would be queued
-        for a thread that is ending.
-        """
-        with self._changed:
+        """Return the next task; None if the thread must end."""
+        with self._changed:  # throughout, or a task could be queued for a thread that is ending
             while (task := self._take_task()) is None and self._state == "paused":
                 self._is_asleep = True
                 self._changed.notify_all()
@@ -156,9 +154,9 @@ class Worker(HasListeners):
         if not self._tasks and self._long_jobs:
             return self._do_portion
         if not self._tasks and self._is_batch_due:
-            self._tasks.append(self._train_batch)
+            self._tasks.append((self._train_batch, None))
         self._is_in_task = bool(self._tasks)
-        return self._tasks.popleft() if self._tasks else None
+        return self._tasks.popleft()[0] if self._tasks else None
 
     def _do_portion(self) -> None:
         with self._changed:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torchvision.datasets import MNIST
 
 from mnist_widgets import RunConfig, load_digits, load_fashion_mnist, load_kmnist
@@ -348,7 +349,7 @@ def test_a_mirror_that_stops_sending_is_abandoned(mirror, root, monkeypatch):
 
     class Stalling(http.server.SimpleHTTPRequestHandler):
         def do_GET(self):
-            is_over.wait(20)
+            is_over.wait(TIMEOUT_S)
 
     with mirror.serve(Stalling) as server:
         threading.Thread(target=server.serve_forever).start()

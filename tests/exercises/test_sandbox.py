@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from tqdm import tqdm
 
 from mnist_widgets import Callback, TrainingSession
@@ -77,7 +78,7 @@ def test_a_background_training_still_prints_and_a_students_thread_does_not(capsy
     session = TrainingSession(make_trainer(callbacks=[Prints()]), wait=False)
     try:
         session.step(epochs=1)  # starts its thread before the check
-        session.between_batches(lambda: None).result(30)
+        session.between_batches(lambda: None).result(TIMEOUT_S)
         capsys.readouterr()
         with isolated():
             print("a student's line")
@@ -85,7 +86,7 @@ def test_a_background_training_still_prints_and_a_students_thread_does_not(capsy
             student.start()
             student.join()
             session.resume()
-            session.join(30)
+            session.join(TIMEOUT_S)
     finally:
         session.close()
     output, errors = capsys.readouterr()

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import (
@@ -57,7 +58,7 @@ class Tags(HTMLParser):
 
 def test_a_page_holds_curve_matrix_settings_ending_and_versions(session):
     session.start(2)
-    session.join(60)
+    session.join(TIMEOUT_S)
     page = session.report().html
     tags = Tags(page)
     pictures = [attrs for tag, attrs in tags.seen if tag == "img"]
@@ -77,7 +78,7 @@ def test_a_page_holds_curve_matrix_settings_ending_and_versions(session):
 
 def test_a_page_needs_no_other_file(session):
     session.step(3)
-    session.between_batches(lambda: None).result(30)
+    session.between_batches(lambda: None).result(TIMEOUT_S)
     for tag, attrs in Tags(session.report().html).seen:
         assert tag not in ("script", "link", "iframe")
         assert all(not value.startswith("http") for value in attrs.values() if value)
@@ -100,10 +101,10 @@ def test_before_a_training_the_page_says_so(session):
 
 def test_after_a_reset_the_last_runs_matrix_is_gone(session):
     session.start(1)
-    session.join(60)
+    session.join(TIMEOUT_S)
     assert "Confusion matrix: a row" in session.report().html
     session.reset()
-    session.between_batches(lambda: None).result(30)
+    session.between_batches(lambda: None).result(TIMEOUT_S)
     assert "Confusion matrix: a row" not in session.report().html
 
 
@@ -114,7 +115,7 @@ def test_the_page_of_a_stop_gives_the_reason(data):
 
     session = TrainingSession(RunConfig(batch_size=256).build(*data, [Stopper()]))
     session.start(2)
-    session.join(60)
+    session.join(TIMEOUT_S)
     page = session.report().html
     assert (
         "The training was stopped before its end. Enough &lt;seen&gt;. It trained 1 batch" in page
@@ -144,7 +145,7 @@ def test_an_error_without_a_message_is_named_alone(make_trainer):
     session = TrainingSession(make_trainer(callbacks=[Interrupt()]))
     session.start(1)
     with pytest.raises(KeyboardInterrupt):
-        session.join(60)
+        session.join(TIMEOUT_S)
     assert "The training failed. KeyboardInterrupt. It trained 1 batch" in session.report().html
     session.close()
 
@@ -205,7 +206,7 @@ def test_a_schedule_and_a_sample_are_reported_as_chosen(data):
     config = RunConfig(train_images=100, label_noise=0.2, schedule="cosine", batch_size=50)
     session = TrainingSession(config.build(*data))
     session.start(3)
-    session.join(60)
+    session.join(TIMEOUT_S)
     page = html.unescape(session.report().html)
     session.close()
     assert '<th scope="row">Learning rate</th><td>0.001</td>' in page
@@ -228,7 +229,7 @@ def test_the_code_says_what_to_fill_in_for_own_data_and_an_own_step(data):
 
 def test_a_page_has_a_curve_of_accuracies_if_there_is_a_gap(session):
     session.start(2)
-    session.join(60)
+    session.join(TIMEOUT_S)
     history = session.trainer.history
     history["train_accuracy"], history["test_accuracy"] = [0.8, 0.95], [0.8, 0.75]
     page = session.report()

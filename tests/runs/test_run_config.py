@@ -10,6 +10,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 import numpy as np
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import (
@@ -210,7 +211,7 @@ def test_after_a_reset_a_run_repeats_itself_bit_for_bit(digits):
     try:
         for _ in range(2):
             session.start(2)
-            session.join(60)
+            session.join(TIMEOUT_S)
             ends.append((list(trainer.history.batch_losses), weights_of(trainer)))
             session.reset()
             torch.rand(7)

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 from jupyter_client import KernelManager
-
-TIMEOUT_S = 60
+from timeouts import TIMEOUT_S
 
 SET_UP = """
 import torch

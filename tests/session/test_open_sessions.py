@@ -6,12 +6,12 @@ import warnings
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import ActionRefusedError, Callback, TrainingSession
 from mnist_widgets.session.open_sessions import find_session_of
 
-TIMEOUT_S = 20
 FOREVER = 10_000
 
 

@@ -7,10 +7,10 @@ import signal
 import threading
 
 import pytest
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import ActionRefusedError, Callback, DivergenceGuard, TrainingSession
 
-TIMEOUT_S = 20
 FOREVER = 10_000
 
 

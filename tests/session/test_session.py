@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import (
     ActionRefusedError,
@@ -25,7 +26,6 @@ from mnist_widgets import (
 from mnist_widgets.system.threads import TRAINING_NICENESS
 
 FOREVER = 10_000
-TIMEOUT_S = 20
 
 
 @pytest.fixture
@@ -403,6 +403,47 @@ def test_listeners_are_called_at_every_pause_and_end(session):
     assert "paused" in states
 
 
+@pytest.fixture
+def failing_step(session):
+    """Return two events of a session whose batch fails: it has started, and it may fail now."""
+    has_started, may_fail = threading.Event(), threading.Event()
+
+    def fail_when_allowed(*_):
+        has_started.set()
+        may_fail.wait(TIMEOUT_S)
+        raise ZeroDivisionError("planted")
+
+    session.trainer.train_step = fail_when_allowed
+    yield has_started, may_fail
+    may_fail.set()
+
+
+def test_after_a_failed_step_listeners_see_what_is_possible_though_a_job_waits(
+    session, failing_step
+):
+    has_started, may_fail = failing_step
+    seen = []
+    session.add_listener(lambda: seen.append((session.state, session.can("start"))))
+    session.step()
+    assert has_started.wait(TIMEOUT_S)
+    job = session.between_batches(lambda: session.can("start"))
+    may_fail.set()
+    assert job.result(TIMEOUT_S)
+    assert seen[-1] == ("failed", True)
+
+
+def test_a_request_that_comes_too_late_to_have_an_effect_is_announced_too(session, failing_step):
+    has_started, may_fail = failing_step
+    seen = []
+    session.add_listener(lambda: seen.append((session.state, session.can("start"))))
+    session.step()
+    assert has_started.wait(TIMEOUT_S)
+    session.resume()
+    may_fail.set()
+    settle(session)
+    assert seen[-1] == ("failed", True)
+
+
 def test_a_listener_that_fails_does_not_end_the_training(session, caplog):
     session.add_listener(fail)
     session.start(1)
@@ -566,7 +607,7 @@ def test_a_callback_may_submit_a_job_but_not_wait(make_session):
 
     class Requesting(Callback):
         def on_epoch_end(self, trainer, report):
-            seen.append(session.between_batches(lambda: 42).result(1))
+            seen.append(session.between_batches(lambda: 42).result(TIMEOUT_S))
             with pytest.raises(ActionRefusedError, match="callback"):
                 session.join()
 

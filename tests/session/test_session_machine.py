@@ -16,12 +16,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import ActionRefusedError, Callback, Trainer, TrainingSession, train_step
 
 FOREVER = 10**6
-TIMEOUT_S = 20
 BATCHES_PER_EPOCH = 3
 AT_REST = ("idle", "finished", "stopped", "failed")
 OPEN = ("running", "paused")

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import pytest
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import ActionRefusedError, Callback, TrainingSession, train_step
 
 FOREVER = 10_000
-TIMEOUT_S = 20
 MAIN = threading.main_thread()
 
 

@@ -11,13 +11,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import Callback, Evaluator, train_step
 from mnist_widgets.system.interrupts import interrupts_call, interrupts_wait
 
 FOREVER = 10_000
-TIMEOUT_S = 20
 SCRIPT = Path(__file__).parents[1] / "interrupted_runs.py"
 
 

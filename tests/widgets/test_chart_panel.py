@@ -13,6 +13,7 @@ import torch
 from counting_list import CountingList
 from gallery_answers import show_answers
 from PIL import Image
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import Callback, DigitSet, History, SimpleNet, TrainingSession
 from mnist_widgets.widgets import (
@@ -216,8 +217,8 @@ def test_captions_are_read_aloud_only_while_nothing_trains(loss_chart, make_trai
     for action in (lambda: None, lambda: session.start(1000), session.pause, session.close):
         action()
         if not session.is_closed:
-            session.between_batches(lambda: None).result(60)
-        assert session.state != "running" or first_batch.is_trained.wait(60)
+            session.between_batches(lambda: None).result(TIMEOUT_S)
+        assert session.state != "running" or first_batch.is_trained.wait(TIMEOUT_S)
         scheduler.flush()
         said.append((session.state, loss_chart._footer.may_speak))
     assert said == [("idle", True), ("running", False), ("paused", True), ("stopped", True)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 from settled_lab import settle
+from timeouts import TIMEOUT_S
 
 from mnist_widgets.runs.clinic.cases import CASES, EPOCHS
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS
 from mnist_widgets.training.health.monitor import HealthMonitor
 from mnist_widgets.widgets import DiagnosisPanel, clinic, dashboard
 from mnist_widgets.widgets.redraws import scheduler
-
-TIMEOUT_S = 30
 
 
 def words_of(panel) -> str:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from ipywidgets import Text
 from settled_lab import settle, shown_probabilities
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import (
     DigitSet,
@@ -26,7 +27,6 @@ from mnist_widgets.widgets import dashboard, redraws
 from mnist_widgets.widgets.inference import live_inference
 from mnist_widgets.widgets.redraws import scheduler
 
-TIMEOUT_S = 30
 DATA = load_bundled_digits()
 
 

@@ -6,12 +6,11 @@ import pytest
 import torch
 from sensitive_models import MODELS, describe
 from settled_lab import settle, shown_probabilities
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import DigitSet, load_bundled_digits, predict_probabilities, train_step
 from mnist_widgets.widgets import dashboard
-
-TIMEOUT_S = 30
 
 
 @pytest.fixture(scope="module")

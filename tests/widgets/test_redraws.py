@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from timeouts import TIMEOUT_S
 
 from mnist_widgets.widgets import redraws
 from mnist_widgets.widgets.redraws import (
@@ -15,8 +16,6 @@ from mnist_widgets.widgets.redraws import (
     RedrawScheduler,
     choose_interval_s,
 )
-
-TIMEOUT_S = 10
 
 
 class Clock:

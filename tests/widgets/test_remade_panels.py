@@ -13,8 +13,6 @@ from mnist_widgets.widgets import RunTable, TrainingPanel, dashboard
 from mnist_widgets.widgets.redraws import scheduler
 from mnist_widgets.widgets.static_output import static_view_writer
 
-TIMEOUT_S = 20
-
 
 @pytest.fixture
 def session(make_trainer):

@@ -7,12 +7,12 @@ from threading import Event
 import numpy as np
 import pytest
 from settled_lab import settle
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import Callback, RunConfig, SimpleNet, load_bundled_digits
 from mnist_widgets.widgets import dashboard
 from mnist_widgets.widgets.parts.runs.repeat_button import RepeatButton
 
-TIMEOUT_S = 60
 DATA = load_bundled_digits()
 SETTINGS = "adam batch=256 hidden=16 dropout=0.2 images=500 noise=0.1 seed=3"
 

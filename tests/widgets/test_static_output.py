@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from settled_lab import settle
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import Callback, RunConfig, TrainingSession, load_bundled_digits
 from mnist_widgets.rendering.static_views import StaticView
@@ -245,7 +246,7 @@ def lab():
 
 def test_a_dashboards_static_view_holds_what_all_its_panels_show(lab):
     lab.session.start(1)
-    lab.session.join(60)
+    lab.session.join(TIMEOUT_S)
     settle(lab)
     lab.selected_index = 4
     settle(lab)
@@ -287,7 +288,7 @@ def test_what_a_redraw_of_a_panel_changes_is_written_at_the_end_of_the_cell(shel
     panel = shell.user_ns["panel"] = lab.panels[name]
     shell.run_cell("panel", store_history=False)
     lab.session.start(1)
-    lab.session.join(60)
+    lab.session.join(TIMEOUT_S)
     settle(lab)
     if name == "prediction":  # only a selection changes it here: no page is open
         lab.selected_index = 4
@@ -305,7 +306,7 @@ def test_the_static_view_of_a_failed_training_names_the_error(make_trainer):
     panel = TrainingPanel(session)
     session.start(1)
     with pytest.raises(ValueError, match="a bad batch"):
-        session.join(30)
+        session.join(TIMEOUT_S)
     assert panel.static_view().text.startswith("Failed.")
     assert "ValueError: a bad batch" in panel.static_view().html
     panel.close()

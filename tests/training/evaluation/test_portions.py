@@ -8,13 +8,13 @@ from concurrent.futures import CancelledError
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import Evaluator, TrainingSession, predict_probabilities
 from mnist_widgets.training.evaluation import portions
 from mnist_widgets.training.evaluation.evaluator import predict_in_portions
 
-TIMEOUT_S = 20
 FOREVER = 10_000
 
 

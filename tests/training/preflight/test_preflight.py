@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
@@ -23,7 +24,6 @@ from mnist_widgets import (
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.training.devices import device_of, move_loss
 
-TIMEOUT_S = 30
 TRAIN_SET, TEST_SET = load_bundled_digits()
 
 

@@ -10,6 +10,7 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 from settled_lab import settle, shown_probabilities
+from timeouts import TIMEOUT_S
 from torch import nn
 from traitlets import TraitError
 
@@ -25,7 +26,6 @@ from mnist_widgets.widgets import (
     dashboard,
 )
 
-TIMEOUT_S = 20
 NUM_SHOWN = 31  # a page of 30, and the selected image
 FOREVER = 10_000
 

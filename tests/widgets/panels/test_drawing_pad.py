@@ -10,6 +10,7 @@ import time
 
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import (
@@ -28,7 +29,6 @@ from mnist_widgets.widgets import ConfusionChart, DrawingPad, ImageGallery, dash
 from mnist_widgets.widgets.parts.drawing import live_reader
 from mnist_widgets.widgets.redraws import scheduler
 
-TIMEOUT_S = 30
 TRAIN_SET, TEST_SET = load_bundled_digits()
 ONE = [[[0.5, 0.2], [0.5, 0.8]]]
 SEVEN = [[[0.2, 0.2], [0.8, 0.2], [0.4, 0.9]]]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ipywidgets import Checkbox, Dropdown
+from timeouts import TIMEOUT_S
 from traitlets import TraitError
 
 from mnist_widgets import Evaluator, History, TrainingSession
@@ -82,7 +83,7 @@ def test_each_standstill_of_a_session_shows_what_is_true(chart, make_trainer):
     session = TrainingSession(make_trainer(callbacks=[chart]))
     for num_batches in (1, 2, 3):
         session.step(epochs=2)
-        session.between_batches(lambda: None).result(10)
+        session.between_batches(lambda: None).result(TIMEOUT_S)
         assert lines_of(chart)[0].max() == num_batches
     session.close()
 
@@ -90,9 +91,9 @@ def test_each_standstill_of_a_session_shows_what_is_true(chart, make_trainer):
 def test_a_reset_empties_the_chart(chart, make_trainer):
     session = TrainingSession(make_trainer(callbacks=[chart]))
     session.start(1)
-    session.join(10)
+    session.join(TIMEOUT_S)
     session.reset()
-    session.between_batches(lambda: None).result(10)
+    session.between_batches(lambda: None).result(TIMEOUT_S)
     assert lines_of(chart)[0].size == 0
     assert chart._epochs["mean"].x.size == 0
     assert caption(chart) == "No batch has been trained yet."

@@ -8,6 +8,7 @@ from dataclasses import replace
 import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
+from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import (
@@ -27,7 +28,6 @@ from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.parts.steps.step_taker import StepTaker
 from mnist_widgets.widgets.redraws import scheduler
 
-TIMEOUT_S = 30
 TRAIN_SET, TEST_SET = load_bundled_digits()
 NUM_BATCHES = 45
 
@@ -223,10 +223,12 @@ def test_a_closed_session_takes_no_step(explorer):
 
 def test_the_last_step_of_a_run_is_shown(explorer):
     for _ in range(NUM_BATCHES):
-        record = take(explorer)
+        take(explorer)
     while explorer.session.state == "paused":  # the evaluation after the batch comes in portions
         settle(explorer)
     assert explorer.session.state == "finished"
+    settle(explorer)
+    record = explorer.record
     assert record.loss == explorer.session.trainer.history.batch_losses[-1]
     assert take(explorer) is not record
 

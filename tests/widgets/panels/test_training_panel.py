@@ -10,6 +10,7 @@ import ipywidgets.widgets.widget as widget_module
 import pytest
 import torch
 from ipywidgets import Text
+from timeouts import TIMEOUT_S
 
 from mnist_widgets import (
     DivergenceGuard,
@@ -47,7 +48,7 @@ def panel(make_panel):
 
 def settle(panel):
     """Wait until everything requested has taken effect and is drawn."""
-    panel.session.between_batches(lambda: None).result(10)
+    panel.session.between_batches(lambda: None).result(TIMEOUT_S)
     scheduler.flush()
 
 
@@ -90,7 +91,7 @@ def test_the_buttons_steer_the_session(panel):
 def test_start_trains_as_many_epochs_as_the_field_says(panel):
     panel._epochs.value = 2
     click(panel, "start")
-    panel.session.join(10)
+    panel.session.join(TIMEOUT_S)
     settle(panel)
     assert panel.session.trainer.history.num_epochs == 2
     assert "Finished" in panel._state.value
@@ -114,7 +115,7 @@ def test_a_crash_turns_the_panel_red_and_shows_the_message_until_the_next_start(
     panel = make_panel(train_step=crash)
     click(panel, "start")
     with pytest.raises(ValueError, match="planted"):
-        panel.session.join(10)
+        panel.session.join(TIMEOUT_S)
     settle(panel)
     assert "mw-failed" in panel._dom_classes
     assert "Failed" in panel._state.value
@@ -129,7 +130,7 @@ def test_a_crash_turns_the_panel_red_and_shows_the_message_until_the_next_start(
 def test_why_a_training_was_stopped_is_shown(make_panel):
     panel = make_panel(train_step=lambda *_: float("nan"), callbacks=[DivergenceGuard()])
     click(panel, "start")
-    panel.session.join(10)
+    panel.session.join(TIMEOUT_S)
     settle(panel)
     assert "Stopped" in panel._state.value
     assert "learning rate is probably too high" in panel._status.value
@@ -187,7 +188,7 @@ def test_a_redraw_after_the_close_is_no_error(make_panel):
     panel.close()
     panel.session.start(1)
     with pytest.raises(ZeroDivisionError):
-        panel.session.join(30)
+        panel.session.join(TIMEOUT_S)
     panel.redraw()  # it was scheduled before
     assert "planted" in panel._status.value
 
@@ -232,7 +233,7 @@ def test_raising_the_error_again_does_not_close_the_traceback(make_panel):
     notices = set()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            panel.session.join(10)
+            panel.session.join(TIMEOUT_S)
         panel.redraw()
         notices.add(panel._status.value)
     assert len(notices) == 1
@@ -241,9 +242,9 @@ def test_raising_the_error_again_does_not_close_the_traceback(make_panel):
 def test_a_second_start_shows_the_latest_batch_until_the_next_one(panel):
     panel._epochs.value = 1
     click(panel, "start")
-    panel.session.join(10)
+    panel.session.join(TIMEOUT_S)
     is_free = threading.Event()
-    blocked = panel.session.between_batches(lambda: is_free.wait(10))
+    blocked = panel.session.between_batches(lambda: is_free.wait(TIMEOUT_S))
     panel._buttons["start"].click()
     try:
         panel.redraw()
@@ -255,7 +256,7 @@ def test_a_second_start_shows_the_latest_batch_until_the_next_one(panel):
         assert "left" not in panel._status.value
     finally:
         is_free.set()
-    assert blocked.result(10)
+    assert blocked.result(TIMEOUT_S)
 
 
 def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_trainer):
@@ -348,7 +349,7 @@ def test_screen_readers_hear_a_finding_once(make_panel):
 def finish(panel):
     """Press Start and wait for the end of the run."""
     panel._buttons["start"].click()
-    panel.session.join(10)
+    panel.session.join(TIMEOUT_S)
     settle(panel)
 
 
