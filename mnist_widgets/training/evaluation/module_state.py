@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
+from torch.random import fork_rng
+
+from mnist_widgets.training.devices import device_of
+from mnist_widgets.training.evaluation.model_access import exclusive
 
 _CONTAINERS = (dict, OrderedDict, list, set)
 # Another thread may add or remove hooks in the meantime, so they are not restored.
@@ -39,6 +45,30 @@ class ModuleState:
         with_attributes = any(module.stores_other_tensors() for module in self._modules)
         for module in self._modules:
             module.restore(with_attributes)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set `model` to evaluation mode, without gradients, within this context.
+
+    No other thread uses the model meanwhile; see `exclusive`.
+
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
+    """
+    with exclusive(model):
+        device = device_of(model)
+        state = ModuleState(model.modules())
+        # Only if needed: another thread that draws meanwhile would get the same numbers again.
+        draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+        fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+        try:
+            # not inference_mode: a tensor that a model stores there could not be used in training
+            with torch.no_grad(), fork:
+                model.eval()
+                yield
+        finally:
+            state.restore()
 
 
 class _OneModule:
@@ -103,11 +133,12 @@ class Snapshot:
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Restore both exactly and clear the gradients."""
-        self._lazy_modules.restore()
-        model.load_state_dict(self.model, strict=self._has_all)
-        # a copy, because the optimizer uses the tensors of its state dict and changes them
-        optimizer.load_state_dict(deepcopy(self.optimizer))
-        optimizer.zero_grad()
+        with exclusive(model):
+            self._lazy_modules.restore()
+            model.load_state_dict(self.model, strict=self._has_all)
+            # a copy, because the optimizer uses the tensors of its state dict and changes them
+            optimizer.load_state_dict(deepcopy(self.optimizer))
+            optimizer.zero_grad()
 
 
 def _tensors_of(module: nn.Module) -> list[Tensor]:

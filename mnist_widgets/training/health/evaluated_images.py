@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, SequentialSampler, TensorDataset
 from mnist_widgets.data.digit_set import Batches, to_inputs
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.evaluation.evaluator import evaluating
+from mnist_widgets.training.evaluation.module_state import evaluating
 
 MAX_IMAGES = 1_000
 _FEWEST_VALUES = 64

@@ -12,7 +12,7 @@ from torch.random import fork_rng
 
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.evaluation.evaluator import evaluating
+from mnist_widgets.training.evaluation.module_state import evaluating
 from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.image_losses import is_torch_loss
 from mnist_widgets.training.recording.scores import compute_losses, find_scores
