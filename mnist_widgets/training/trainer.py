@@ -188,18 +188,18 @@ class Trainer:
         return count_batches(self.train_batches)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(self.model, self.optimizer)
+        """Return a copy of the state of the model, the optimizer and the loss function."""
+        return Snapshot(self.model, self.optimizer, self.loss_fn)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Restore the model and the optimizer exactly, and start a new history.
+        """Restore what the snapshot holds exactly, and start a new history.
 
         Raises:
-            RuntimeError: while training.
+            RuntimeError: while training, or if the model has other parameters now.
         """
         if self.is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        snapshot.restore(self.model, self.optimizer)
+        snapshot.restore(self.model, self.optimizer, self.loss_fn)
         self._begin_history()
         self.ending = self.stop_reason = None
         self._call("on_reset")
