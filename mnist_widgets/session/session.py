@@ -17,6 +17,7 @@ from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.system.interrupts import interrupts_wait
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.trainer import Trainer, check_epochs
@@ -60,6 +61,7 @@ class TrainingSession(WaitingSession):
     Raises:
         ActionRefusedError: if the trainer is being trained outside a session, or if one of its
             callbacks makes a session.
+        TypeError: if `trainer` is no `Trainer`.
 
     Attributes:
         trainer, error, last_report, throughput: see `Worker`.
@@ -73,6 +75,8 @@ class TrainingSession(WaitingSession):
         wait: bool | None = None,
         choose_trainer: Callable[[Trainer], Trainer] = lambda trainer: trainer,
     ) -> None:
+        example = "Trainer(model, loss_fn, optimizer, batches)"
+        check_kind(trainer, Trainer, "trainer", example)
         close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
