@@ -180,8 +180,10 @@ class TrainingSession(WaitingSession):
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker before the next batch; immediately if no training runs.
 
-        Read the model only in such a job; otherwise you may see half of an update. A
-        callback of the training is between two batches already: its job runs immediately.
+        Read the model only in such a job; otherwise you may see half of an update. (An
+        `Evaluator` and `predict_probabilities` take turns with the batches also outside of a job,
+        but batches are trained between their portions.) A callback of the training is between two
+        batches already: its job runs immediately.
 
         Returns:
             A future of the job's result or error.
