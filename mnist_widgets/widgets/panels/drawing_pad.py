@@ -79,7 +79,7 @@ class DrawingPad(ChartPanel):
         class_names: Iterable[object] | None = None,
     ) -> None:
         kinds = (TrainingSession, nn.Module)
-        check_kind(source, kinds, "source", "TrainingSession(trainer) or a model")
+        check_kind(source, kinds, "source", "TrainingSession(trainer) or SimpleNet(28 * 28, 10)")
         self._reader = LiveReader(source, self._on_answer)
         names = self._reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)

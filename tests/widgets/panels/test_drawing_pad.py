@@ -365,7 +365,7 @@ def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_
     pad = make_pad(make_model(num_classes=4))
     draw(pad, ONE)
     assert "4 classes" in caption(pad)
-    with pytest.raises(TypeError, match="a TrainingSession or a model"):
+    with pytest.raises(TypeError, match="a TrainingSession or a Module"):
         DrawingPad("model")
 
 
