@@ -35,6 +35,7 @@ from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
+from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     )
     rate = read_rate(trainer.optimizer)
     settings = {
-        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
+        "Network": f"{type(unwrap(trainer.model)).__name__}, {num_parameters:,} parameters",
         "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
         "Optimizer": type(trainer.optimizer).__name__,
         "Learning rate": format_number(rate),
