@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
+from mnist_widgets.session.open_sessions import add_session, close_sessions_of
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
@@ -78,7 +78,7 @@ class TrainingSession(WaitingSession):
             raise ActionRefusedError("This trainer is training already; let that run end first.")
         super().__init__(trainer, choose_trainer, wait)
         self.is_closed = False
-        open_sessions.add(self)
+        add_session(self)
 
     @property
     def num_batches_left(self) -> int:
