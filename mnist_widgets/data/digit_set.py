@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mnist_widgets.data.augmentation import Transform, apply_transform, name_transform
+from mnist_widgets.data.augmentation import Transform, apply_transform
 from mnist_widgets.data.digit_checks import check_images, check_labels
 from mnist_widgets.data.tensors import (
     ArrayLike,
@@ -23,6 +23,7 @@ from mnist_widgets.data.tensors import (
     to_class_names,
     to_images,
 )
+from mnist_widgets.system.short_text import name_callable
 
 
 def to_inputs(images: ArrayLike) -> Tensor:
@@ -228,7 +229,7 @@ class Batches:
 
     def __repr__(self) -> str:
         order = "shuffled" if self.shuffle else "in order"
-        change = "" if self.transform is None else f", changed by {name_transform(self.transform)}"
+        change = "" if self.transform is None else f", changed by {name_callable(self.transform)}"
         return (
             f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}{change}>"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.outputs import find_last_layer, find_loss_kind
 from mnist_widgets.training.health.finding import StepSign
 from mnist_widgets.training.health.observations import Observations, has_gradient
@@ -76,7 +77,7 @@ def find_probabilities(record: StepRecord, seen: Observations) -> str | None:
     lowest, highest = (float(value) for value in values.aminmax())
     if not 0 <= lowest <= highest <= 1:
         return None
-    name = getattr(seen.trainer.loss_fn, "__name__", type(seen.trainer.loss_fn).__name__)
+    name = name_callable(seen.trainer.loss_fn)
     ranges = f"All outputs are from {lowest:.3g} to {highest:.3g}"
     if values.dim() > 1 and values.shape[1] > 1:
         sums = values.sum(dim=1)
