@@ -88,13 +88,13 @@ class Repeat:
         return medians
 
 
-def choose_seeds(config: RunConfig, num_seeds: int = NUM_SEEDS) -> list[RunConfig]:
+def choose_seeds(config: RunConfig) -> list[RunConfig]:
     """Return the settings of each run of a repeat: the seed of `config`, the next one, and so on.
 
     Raises:
         ValueError: if a seed is too large.
     """
-    return [replace(config, seed=config.seed + index) for index in range(num_seeds)]
+    return [replace(config, seed=config.seed + index) for index in range(NUM_SEEDS)]
 
 
 def are_apart(first: Repeat, second: Repeat) -> bool | None:

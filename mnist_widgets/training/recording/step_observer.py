@@ -46,7 +46,6 @@ class StepObserver:
         self._notes: list[str] = []
         self._num_layers = 0  # that have a hook
         self._has_seen_layer = False
-        self._sees_end_of_update = False
         self.events: list[str] = []
         self.lines: dict[str, int] = {}
         self.outputs: Tensor | None = None
@@ -94,9 +93,7 @@ class StepObserver:
             self._notes.append("The optimizer is not one of torch, so its update was not seen.")
             return
         with self._noting("The optimizer accepts no hook, so its update was not seen."):
-            if hasattr(optimizer, "register_step_post_hook"):
-                hooks.enter_context(optimizer.register_step_post_hook(self._after_update))
-                self._sees_end_of_update = True
+            hooks.enter_context(optimizer.register_step_post_hook(self._after_update))
             hooks.enter_context(optimizer.register_step_pre_hook(self._before_update))
 
     @contextmanager
@@ -240,7 +237,7 @@ class StepObserver:
     def _before_update(
         self, _optimizer: Optimizer, arguments: tuple[object, ...], options: dict[str, object]
     ) -> None:
-        if not (self._sees_end_of_update and _has_closure(*arguments[1:], *options.values())):
+        if not _has_closure(*arguments[1:], *options.values()):
             self._on_update()
 
     def _after_update(

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
-EVENTS = ("zero_grad", "forward", "loss", "backward", "update")
-
 States: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -59,7 +57,8 @@ class StepRecord:
         options: for each parameter name that the optimizer holds, the options of its group as the
             update used them: `lr`, `momentum`, `betas`, `eps`, `weight_decay` and so on.
         optimizer_state: before and after the step.
-        events: those of `EVENTS` that happened, in their order.
+        events: `zero_grad`, `forward`, `loss`, `backward` and `update`, each as often as it
+            happened, in their order.
         lines: for each event, the number of the line of `train_step` that made it happen first,
             counted as in its file.
         layers: the linear layers by name, with what they got and gave in the last forward pass with

@@ -119,16 +119,6 @@ def test_an_update_by_a_closure_comes_after_the_closure():
     assert "update before backward" not in [finding.name for finding in monitor.findings]
 
 
-def test_without_a_hook_after_the_update_it_is_seen_before():
-    class Old(torch.optim.SGD):
-        register_step_post_hook = property()  # as if it did not exist
-
-    model = nn.Linear(4, 3)
-    made = record(model, optimizer=Old(model.parameters(), 0.1))
-    assert made.events == ("forward", "loss", "backward", "update", "zero_grad")
-    assert made.gradients
-
-
 def test_a_compiled_model_that_hides_its_layers_is_noted():
     model = torch.compile(nn.Sequential(nn.Linear(4, 3)), backend="eager")
     optimizer, device = torch.optim.SGD(model.parameters(), 0.1), torch.device("cpu")
