@@ -195,10 +195,6 @@ class RunLog(HasListeners):
         if self._repeat is None:
             self.close_current()
 
-    def on_expectation(self, change: dict[str, float | None]) -> None:
-        """Keep another expected accuracy with the next run; a handler for `observe`."""
-        self.expected_accuracy = change["new"]
-
     def close_current(self) -> None:
         """Make the current run one of the earlier ones."""
         with self._changing:
