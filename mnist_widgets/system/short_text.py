@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 
@@ -15,6 +16,11 @@ def shorten(text: str, max_length: int = 60) -> str:
         return line
     num_last = max_length // 3
     return f"{line[: max_length - num_last - 3]}...{line[-num_last:]}"
+
+
+def list_first(names: Sequence[str], max_names: int = 3) -> str:
+    """Return the first names of a list; "..." stands for the others."""
+    return ", ".join([*names[:max_names], *["..."] * (len(names) > max_names)])
 
 
 def name_callable(function: object) -> str:

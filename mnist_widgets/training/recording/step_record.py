@@ -93,6 +93,16 @@ class StepRecord:
     is_full: bool
     notes: tuple[str, ...]
 
+    def has_changed(self, name: str | None = None) -> bool:
+        """Return whether the step changed a parameter, or any of those that `before` has.
+
+        A parameter that is missing before or after the step counts as changed.
+        """
+        if name is None:
+            return any(map(self.has_changed, self.before))
+        before, after = self.before.get(name), self.after.get(name)
+        return before is None or after is None or not before.equal(after)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what can be saved."""
         return {**vars(self), "code": None}

@@ -126,3 +126,18 @@ def test_a_compiled_model_that_hides_its_layers_is_noted():
     made = record(model, optimizer=optimizer)
     assert made.loss is not None
     assert bool(made.layers) != any("compiled" in note for note in made.notes)
+
+
+def test_a_step_changes_parameters_that_have_other_values_or_are_removed():
+    def remove_bias(model, *_):
+        model.bias = None
+        return 0.0
+
+    for step, names in (
+        (train_step, {"weight", "bias"}),
+        (lambda *_: 0.0, set()),
+        (remove_bias, {"bias"}),
+    ):
+        made = record(nn.Linear(4, 3), step)
+        assert {name for name in made.before if made.has_changed(name)} == names
+        assert made.has_changed() == bool(names)
