@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.training.health.evaluated_images import downsample, predicting
+from mnist_widgets.training.evaluation.module_state import predicting
+from mnist_widgets.training.health.evaluated_images import downsample
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance

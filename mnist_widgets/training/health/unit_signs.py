@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from torch import Tensor, nn
 
-from mnist_widgets.training.health.evaluated_images import predicting
+from mnist_widgets.training.evaluation.module_state import predicting
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
 from mnist_widgets.training.models import unwrap
