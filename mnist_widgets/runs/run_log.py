@@ -13,8 +13,9 @@ from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.system.listeners import HasListeners
 from mnist_widgets.training.history import TEST_ACCURACY, History
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 
 MAX_RUNS = 8
 """Runs that a log keeps; a new one replaces the oldest."""

@@ -18,8 +18,9 @@ from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, Actio
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
 from mnist_widgets.system.interrupts import interrupts_wait
+from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.training.evaluation.portions import LongJob
-from mnist_widgets.training.trainer import Trainer, check_epochs
+from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import os

@@ -21,7 +21,7 @@ from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
-from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 from mnist_widgets.widgets.inference.live_inference import LiveInference
 from mnist_widgets.widgets.inference.training_images import TrainingImages
 from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES, lay_out

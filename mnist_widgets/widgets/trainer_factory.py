@@ -19,7 +19,8 @@ from mnist_widgets.training.evaluation.outputs import find_option
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
 from mnist_widgets.training.preflight.preflight import check_default_dtype, find_batch_norms
-from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 
 
 @dataclass

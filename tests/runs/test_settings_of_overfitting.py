@@ -16,7 +16,7 @@ from mnist_widgets import DigitSet, Evaluator, RunConfig, SimpleNet, Trainer, lo
 from mnist_widgets.runs.choices import NETWORKS
 from mnist_widgets.runs.schedules import change_rate, read_rate
 from mnist_widgets.runs.settings import SETTINGS
-from mnist_widgets.training.trainer import Callback
+from mnist_widgets.training.hooks import Callback
 
 
 def draw_setting(setting):

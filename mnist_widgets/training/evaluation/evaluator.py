@@ -30,7 +30,8 @@ from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
 from mnist_widgets.training.preflight.explanations import explaining
-from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
+from mnist_widgets.training.preflight.loss_checks import check_loss_inputs
+from mnist_widgets.training.training_step import LossFunction
 
 
 class Evaluator:

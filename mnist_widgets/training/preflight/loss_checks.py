@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.outputs import LossKind, find_loss_kind, find_option
-
-LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+from mnist_widgets.training.training_step import LossFunction
 
 # For log-probabilities it is 0 except for rounding errors, for ten equal scores it is 2.3.
 _LARGEST_LOG_SUM = 0.05

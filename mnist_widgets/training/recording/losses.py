@@ -12,10 +12,10 @@ from torch.func import functional_call
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
 from mnist_widgets.training.evaluation.module_state import predicting
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.image_losses import is_torch_loss
 from mnist_widgets.training.recording.scores import compute_losses, find_scores
 from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.training_step import LossFunction
 
 
 class LossComparison(NamedTuple):

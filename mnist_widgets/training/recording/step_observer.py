@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.image_losses import compute_image_losses
 from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
-from mnist_widgets.training.training_step import TrainStep
+from mnist_widgets.training.training_step import LossFunction, TrainStep
 
 MOST_ROWS = 64
 """Rows of a tensor that a record has which is not in full."""
