@@ -120,8 +120,8 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
     def with_wrong_labels(self, share: float, seed: int = 0) -> DigitSet:
         """Return a new set in which some labels are wrong; each wrong one is another class.
 
-        All other classes are equally likely. `set.labels != set.original_labels` tells which are
-        wrong. In a set that has wrong labels already, they are drawn anew.
+        All other classes are equally likely. `set.labels != set.original_labels` shows which are
+        wrong. In a set that has wrong labels already, they are drawn again.
 
         The same seed gives the same labels. They are independent of what `sample` draws with this
         seed, and of the order of shuffled batches. Torch's global random generator is not used.

@@ -14,7 +14,7 @@ from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, Histor
 
 NUM_SEEDS = 5
 """Runs of a repeat. If two settings make no difference, the ranges of five runs of each lie apart
-in 2 of 252 cases: so many of the 252 orders of ten numbers by two groups of five do that."""
+in 2 of 252 cases: ten ranks can be divided into two groups of five in 252 ways."""
 
 Numbers: TypeAlias = NDArray[np.float64]
 

@@ -233,7 +233,7 @@ class TrainingSession(WaitingSession):
         Args:
             path: where to save the page as well, such as `"my_run.html"`.
         """
-        # slow to load, and seldom needed
+        # slow to load, and rarely needed
         from mnist_widgets.rendering.report_page import write_report
 
         page = write_report(self.trainer, self.state, self.error, self.series)

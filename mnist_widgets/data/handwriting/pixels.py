@@ -62,7 +62,7 @@ def _make_weights(mass: Tensor, begins: Tensor, lengths: Tensor, scales: Tensor)
     edges = torch.arange(mass.shape[1], dtype=torch.float32)
     centers = (mass @ (edges + 0.5)) / mass.sum(dim=1).clamp(min=1e-9)
     # A whole number of pixels, so that an image of the right size is moved without blur. A half,
-    # which symmetric digits have, is rounded down, in spite of small numerical errors.
+    # which symmetric digits have, is rounded down, despite small numerical errors.
     starts = (CENTER_PX - (centers - begins) / scales - 1e-3).round()
     room = (FRAME_PX - lengths / scales).floor().clamp(min=0)
     starts = torch.minimum(starts.clamp(min=0), room)

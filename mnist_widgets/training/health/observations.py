@@ -88,7 +88,7 @@ class Observations:
         self._hooks.enter_context(self.trainer.model.register_forward_pre_hook(keep))
 
     def stop_watching(self) -> None:
-        """Observe the model no longer."""
+        """Stop observing the model."""
         self._hooks.close()
 
     @property

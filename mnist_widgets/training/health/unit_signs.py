@@ -60,7 +60,7 @@ class _Units:
 
     Args:
         model: the network.
-        hooks: closed to observe it no longer.
+        hooks: close it to stop observing the network.
     """
 
     def __init__(self, model: nn.Module, hooks: ExitStack) -> None:
