@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_widgets.system.hosts import NOTEBOOK_SERVERS
-from mnist_widgets.training.health.finding import LESSON, Finding
+from mnist_widgets.training.health.finding import Finding
+
+LESSON = "03_inside_one_step.ipynb"
+"""The lesson that has a heading with a paragraph for each sign."""
 
 
 def describe_finding(finding: Finding) -> str:

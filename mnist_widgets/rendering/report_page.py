@@ -33,8 +33,10 @@ from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.session.series import RunSeries
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
+from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -181,8 +183,8 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     )
     rate = read_rate(trainer.optimizer)
     settings = {
-        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
-        "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
+        "Network": f"{type(unwrap(trainer.model)).__name__}, {num_parameters:,} parameters",
+        "Loss function": name_callable(trainer.loss_fn),
         "Optimizer": type(trainer.optimizer).__name__,
         "Learning rate": format_number(rate),
         "Batches of an epoch": f"{trainer.num_batches:,}",

@@ -27,14 +27,11 @@ from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.training_step import TrainStep, to_loss, train_step
-
-__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+from mnist_widgets.training.training_step import LossFunction, TrainStep, to_loss, train_step
 
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 

@@ -48,9 +48,3 @@ def read_label(record: StepRecord, image: int) -> str:
 def mark_chosen(name: object, is_chosen: bool) -> str:
     """Return the name of a table's row, with the word `chosen` if it is the chosen one."""
     return f"{name}, chosen" if is_chosen else str(name)
-
-
-def has_changed(record: StepRecord) -> bool:
-    """Return whether the step changed a parameter."""
-    pairs = ((value, record.after.get(name)) for name, value in record.before.items())
-    return any(after is not None and not after.equal(before) for before, after in pairs)

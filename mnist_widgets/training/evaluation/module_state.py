@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
+from torch.random import fork_rng
+
+from mnist_widgets.training.devices import device_of
 
 _CONTAINERS = (dict, OrderedDict, list, set)
 # Another thread may add or remove hooks in the meantime, so they are not restored.
@@ -82,6 +87,39 @@ class _OneModule:
             tensor.grad = None
             tensor.data = tensor.data.new_empty(0)
             tensor.__class__ = lazy_class
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set `model` to evaluation mode, without gradients, within this context.
+
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
+    """
+    device = device_of(model)
+    state = ModuleState(model.modules())
+    # Only if needed: another thread that draws meanwhile would get the same numbers again.
+    draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+    try:
+        # not inference_mode: a tensor that a model stores there could not be used in training
+        with torch.no_grad(), fork:
+            model.eval()
+            yield
+    finally:
+        state.restore()
+
+
+@contextmanager
+def predicting(model: nn.Module) -> Iterator[torch.device]:
+    """Let a model predict in evaluation mode, and leave it and torch's random generators unchanged.
+
+    Yields:
+        Its device.
+    """
+    device = device_of(model)
+    with fork_rng([device] if device.type == "cuda" else []), evaluating(model):
+        yield device
 
 
 class Snapshot:

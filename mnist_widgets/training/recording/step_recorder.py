@@ -15,11 +15,10 @@ from torch.optim import Optimizer
 
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_observer import StepObserver, copy_tensor
 from mnist_widgets.training.recording.step_record import OptimizerState, StepRecord
-from mnist_widgets.training.training_step import TrainStep, train_step
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 
 
 def record_step(

@@ -26,8 +26,9 @@ from mnist_widgets.training.evaluation.evaluator import (
 )
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart

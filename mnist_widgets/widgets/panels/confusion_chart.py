@@ -28,8 +28,9 @@ from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_charts import draw_confusion, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
 from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import PairSelection

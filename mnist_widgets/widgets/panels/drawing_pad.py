@@ -130,7 +130,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.require_drawings(), strict=True)
         save_drawings(Path(path), drawings, labels, self._class_names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -172,7 +172,7 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         return to_digit_set(
-            self._own_set.kept.check(),
+            self._own_set.kept.require_drawings(),
             name,
             class_names=self._class_names,
             scale=self._stages.scale if scale is None else scale,

@@ -13,7 +13,7 @@ from traitlets import Bool, Instance, Unicode
 
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.presets import PRESETS, lock_presets_settings
+from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
@@ -36,7 +36,7 @@ from mnist_widgets.widgets.parts.settings.controls import (
 )
 from mnist_widgets.widgets.parts.settings.explanations import explain_settings
 from mnist_widgets.widgets.parts.settings.network_picture import NetworkPicture
-from mnist_widgets.widgets.parts.settings.preset_list import PresetList
+from mnist_widgets.widgets.parts.settings.preset_list import PresetList, lock_presets_settings
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "preset", "text")
 """The names that `lock` and `hide` can hold."""

@@ -29,8 +29,9 @@ from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection, on_choice
 from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list

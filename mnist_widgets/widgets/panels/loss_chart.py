@@ -19,8 +19,9 @@ from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, Points
 from mnist_widgets.rendering.static_views import StaticView, join_views, tabulate_epochs
 from mnist_widgets.runs.repeats import Repeat
 from mnist_widgets.training.history import ACCURACIES, History
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.controls import dropdown
 from mnist_widgets.widgets.parts.figures import DataAxis, build_figure

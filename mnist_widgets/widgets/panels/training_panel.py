@@ -20,7 +20,7 @@ from mnist_widgets.rendering.session_captions import (
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
-from mnist_widgets.training.trainer import check_epochs
+from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.widgets.open_findings import OpenFindings
 from mnist_widgets.widgets.panel import SessionPanel, text_line
 from mnist_widgets.widgets.parts.controls import (
