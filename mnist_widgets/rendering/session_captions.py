@@ -59,8 +59,8 @@ def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, b
         session: the training.
         is_waiting: whether the thread that handles clicks waits for the training.
     """
-    if session.error is not None:
-        return name_error(session.error), True
+    if (error := session.error) is not None:
+        return name_error(error), True
     if session.state == "stopped" and session.trainer.stop_reason:
         report = session.last_report
         return session.trainer.stop_reason, not (report and math.isfinite(report.loss))

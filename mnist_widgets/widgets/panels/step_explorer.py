@@ -209,11 +209,12 @@ class StepExplorer(SessionPanel):
             self.choice = replace(self.choice, image=image)
 
     def _show_state(self) -> None:
-        session = self.session
+        session, failure = self.session, self.session.error
         self._button.disabled = not session.can("step")
-        error = None if session.error is None else name_error(session.error)
-        if self._message is not None and self._message[0] == session.state:
-            error = self._message[1]
+        error = None if failure is None else name_error(failure)
+        message = self._message  # once: a click can remove it meanwhile
+        if message is not None and message[0] == session.state:
+            error = message[1]
         words = error or " ".join(self._describe_state())
         self._status.value = notice(words, is_alert=error is not None)
         self._spoken_state.words = words
