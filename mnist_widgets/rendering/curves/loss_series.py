@@ -54,10 +54,9 @@ class LossSeries(Curves):
         self.update(history, smoothing, is_log)
 
     def update(self, history: History, smoothing: float, is_log: bool) -> None:
-        """Read the new batches; read all if history or settings are new, or the history shrank."""
+        """Read the new batches; read all if history or settings are new."""
         settings = (smoothing, is_log)
-        is_known = self._settings == settings and self.history is history
-        if not is_known or len(history.batch_losses) < self.num_batches:
+        if self._settings != settings or self.history is not history:
             self.history, self._settings = history, settings
             self._batches, self.num_batches = Series(self._max_points, smoothing), 0
             self.first_bad_batch: int | None = None

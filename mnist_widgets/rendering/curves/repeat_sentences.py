@@ -12,6 +12,8 @@ from mnist_widgets.runs.repeats import Repeat, are_apart
 from mnist_widgets.runs.run_log import Run
 from mnist_widgets.training.history import TEST_ACCURACY, History
 
+_MAX_ROWS = 40  # of a table in the page
+
 
 def describe_repeat(repeat: Repeat, name: str) -> str:
     """Return the median and the range of a metric after the last epoch; "" if there is no range."""
@@ -26,13 +28,12 @@ def describe_repeat(repeat: Repeat, name: str) -> str:
     )
 
 
-def tabulate_repeat_page(repeat: Repeat, name: str, max_rows: int = 40) -> StaticView:
-    """Return a table of a metric: a row for each epoch, with its range and each finished run.
+def tabulate_repeat_page(repeat: Repeat, name: str) -> StaticView:
+    """Return a table of a metric: a row for each of the last epochs, with its range and each run.
 
     Args:
         repeat: has a range of the metric.
         name: of the metric.
-        max_rows: the last epochs are shown.
     """
     spread, values = repeat.find_spread(name), repeat.find_values(name)
     if spread is None or values is None:
@@ -44,7 +45,7 @@ def tabulate_repeat_page(repeat: Repeat, name: str, max_rows: int = 40) -> Stati
     low, median, high = spread
     rows = [
         [str(epoch + 1), *write([low[epoch], median[epoch], high[epoch], *values[:, epoch]])]
-        for epoch in range(max(0, repeat.epochs - max_rows), repeat.epochs)
+        for epoch in range(max(0, repeat.epochs - _MAX_ROWS), repeat.epochs)
     ]
     seeds = [f"Seed {seed}" for seed in repeat.seeds[: len(values)]]
     caption = f"{_name(name)} with {count_seeds(repeat)}, after each epoch."
