@@ -159,7 +159,9 @@ ACCURACY = Quantity(
     main="test",
     main_words="test",
     about_earlier="Of earlier runs, only the test accuracy is drawn.",
-    read=AccuracySeries,
+    read=lambda history, _smoothing=0, _is_log=False, max_points=MAX_POINTS: AccuracySeries(
+        history, max_points
+    ),
     describe=describe_accuracies,
     tabulate=tabulate_accuracies,
     tabulate_page=lambda history, _smoothing: tabulate_epochs(history, _MAX_EPOCHS),

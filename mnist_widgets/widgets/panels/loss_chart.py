@@ -72,7 +72,8 @@ class LossChart(ChartPanel, Callback):
     ) -> None:
         self.history, self._is_trainers = History(), False
         self._runs = ShownRuns()  # replaced as a whole: other threads draw
-        self._drawn, self._curves = LOSS, LOSS.read(self.history)
+        self._drawn: tuple[Quantity, float, bool] | None = None  # with the settings of the curves
+        self._curves = LOSS.read(self.history)
         self._figure = self._build_figure()
         self._key = HTML()
         below = [self._key, self._earlier_runs.key]
@@ -174,10 +175,10 @@ class LossChart(ChartPanel, Callback):
         # each once: other threads replace them meanwhile
         history, runs, quantity = self.history, self._runs, self._shown
         settings = self.smoothing, self.log_scale
-        if quantity is not self._drawn:
-            self._drawn, self._curves = quantity, quantity.read(history, *settings)
+        if self._drawn != (quantity, *settings) or self._curves.history is not history:
+            self._drawn, self._curves = (quantity, *settings), quantity.read(history, *settings)
         curves = self._curves
-        curves.update(history, *settings)
+        curves.update()
         self._show_choices(history, quantity)
         self._earlier_runs.update(runs, history, quantity, *settings)
         ranges = curves.choose_axes(self._earlier_runs.lines)
