@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.captions import format_loss, format_metric, is_accuracy, name_metric
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.repeat_series import MIN_RUNS, count_seeds, name_single
-from mnist_widgets.rendering.static_views import StaticView, format_metric, join_views
+from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.repeats import Repeat, are_apart
 from mnist_widgets.runs.run_log import Run
 from mnist_widgets.training.history import TEST_ACCURACY, History
@@ -20,11 +20,11 @@ def describe_repeat(repeat: Repeat, name: str) -> str:
     spread = repeat.find_spread(name)
     if spread is None or len(repeat.histories) < MIN_RUNS:
         return ""
-    write = write_share if "accuracy" in name else format_loss
+    write = write_share if is_accuracy(name) else format_loss
     low, median, high = (write(float(values[-1])) for values in spread)
     return (
-        f"{_name(name)} after epoch {repeat.epochs:,}, {count_seeds(repeat)}: median {median}, "
-        f"from {low} to {high}."
+        f"{name_metric(name)} after epoch {repeat.epochs:,}, {count_seeds(repeat)}: "
+        f"median {median}, from {low} to {high}."
     )
 
 
@@ -48,7 +48,7 @@ def tabulate_repeat_page(repeat: Repeat, name: str) -> StaticView:
         for epoch in range(max(0, repeat.epochs - _MAX_ROWS), repeat.epochs)
     ]
     seeds = [f"Seed {seed}" for seed in repeat.seeds[: len(values)]]
-    caption = f"{_name(name)} with {count_seeds(repeat)}, after each epoch."
+    caption = f"{name_metric(name)} with {count_seeds(repeat)}, after each epoch."
     return StaticView.of_table(["Epoch", "Lowest", "Median", "Highest", *seeds], rows, caption)
 
 
@@ -118,7 +118,3 @@ def _write_range(repeat: Repeat) -> str:
     if spread is None:
         return ""
     return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f}\N{NO-BREAK SPACE}%"
-
-
-def _name(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnist_widgets.rendering.captions import is_accuracy
 from mnist_widgets.rendering.curves.curves import NO_POINTS
 from mnist_widgets.rendering.curves.series import MAX_POINTS, Points, downsample, pick_drawable
 from mnist_widgets.runs.repeats import Repeat
@@ -47,7 +48,7 @@ class RepeatSeries:
         if spread is None or num_finished < MIN_RUNS:
             return
         ends = np.array(repeat.histories[0].epoch_ends[: repeat.epochs], dtype=float)
-        scale = 100 if "accuracy" in self._name else 1
+        scale = 100 if is_accuracy(self._name) else 1
         self.low, self.main, self.high = (
             downsample(pick_drawable(ends, scale * values, self._is_log), self._max_points)
             for values in spread
