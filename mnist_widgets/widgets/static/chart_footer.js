@@ -1,10 +1,8 @@
-// The line below a chart: the browser's half of `chart_footer.py`, which puts `download.js` before
-// this file.
+// The line below a chart: the browser's half of `chart_footer.py`, which puts `elements.js` and
+// `download.js` before this file.
 
 const SETTLED_MS = 2000; // a caption that stays so long is read aloud
 const READ_MS = 5000; // after so long its spoken copy goes, so that nobody finds the words twice
-
-const makeId = () => `mw-${Math.random().toString(36).slice(2)}`;
 
 function add(parent, tag, properties = {}, attributes = {}) {
   const element = Object.assign(document.createElement(tag), properties);
