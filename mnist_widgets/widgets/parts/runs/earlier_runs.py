@@ -43,7 +43,7 @@ class EarlierRuns:
 
     The line of a repeat is its median, in a band from the least to the greatest value.
 
-    The style sheet defines colours and dashes as `--mw-run-0` to `--mw-run-3`.
+    `palette` defines the colours as `--mw-run-0` to `--mw-run-3`, `runs.css` the dashes.
 
     Args:
         scales: of the chart that the lines belong to.
