@@ -80,5 +80,7 @@ def describe_expectation(expected: float | None, history: History, subject: str 
     if expected is None:
         return ""
     accuracy = history.find_last(TEST_ACCURACY)
-    came = "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
-    return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {came}."
+    actual = (
+        "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
+    )
+    return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {actual}."

@@ -1,4 +1,4 @@
-"""What a chart draws of a training's history, whichever numbers it shows."""
+"""What a chart draws of a training's history: the base class of losses and accuracies."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def format_sum(parts: Sequence[float], total: float) -> WrittenSum:
 
 
 def write_argument(loss: float) -> str:
-    """Return p as text, with so many digits that `-ln p` is the loss as `format_value` writes it.
+    """Return p as text, with enough digits that `-ln p` is the loss as `format_value` writes it.
 
     It may be smaller than the smallest float; "" if it takes too many digits.
     """
@@ -89,7 +89,7 @@ def write_argument(loss: float) -> str:
 
 
 def format_weights(values: Sequence[float]) -> list[str]:
-    """Return the values that a weight takes, with so many digits that its changes can be seen.
+    """Return the values that a weight takes, with enough digits that its changes can be seen.
 
     Args:
         values: at least one, in their order; they are float32, which has seven digits.

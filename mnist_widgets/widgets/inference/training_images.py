@@ -62,7 +62,7 @@ class TrainingImages(Panel):
         super().close()
 
     def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
-        """Show a heading at the begin of the gallery's row of controls."""
+        """Show a heading at the start of the gallery's row of controls."""
         self._title = title
         self._gallery.show_heading(title, is_hidden=is_hidden)
 

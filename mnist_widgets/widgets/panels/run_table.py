@@ -215,7 +215,7 @@ def _describe_in_words(run: Run, label: str, columns: _Columns) -> str:
 
 
 def _list_remarks(run: Run) -> list[str]:
-    """Return what is said of a repeat, and what was expected of a run beside what came."""
+    """Return remarks: on the seeds of a repeat, and on the expected and the actual accuracy."""
     remarks = []
     if run.repeat is not None:
         remarks.append(describe_range(run.repeat))

@@ -220,7 +220,7 @@ class StepExplorer(SessionPanel):
         self._spoken_state.words = words
 
     def _describe_state(self) -> list[str]:
-        """Return what is shown, what came after it, why no step can be taken, and the notes."""
+        """Return what is shown, what was trained since, why no step can be taken, and the notes."""
         session, taken = self.session, self._taker.taken
         words = []
         if self._taker.is_waiting:

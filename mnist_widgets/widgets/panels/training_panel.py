@@ -60,7 +60,7 @@ class TrainingPanel(SessionPanel):
         lock_epochs: whether the number of epochs is shown but cannot be changed.
         hide_epochs: whether it is not shown.
         guess: whether there is a field for the test accuracy that a person expects. At the end of
-            a run the panel says it beside the accuracy that came.
+            a run the panel shows it beside the actual accuracy.
 
     Attributes:
         expected_accuracy: what the field held when the run was started, 0 to 1, or None; a trait.
@@ -271,7 +271,7 @@ class TrainingPanel(SessionPanel):
         self._spoken.words = f"{STATE_WORDS[session.state]}. {said}"
 
     def _describe_expectation(self) -> str:
-        """Return what was expected beside what came, at the end of a single run; else ""."""
+        """Return the expected and the actual accuracy at the end of a single run; else ""."""
         is_single = self.session.series is None  # a table of runs says it of a repeat's median
         if not is_single or self.session.state not in ("finished", "stopped"):
             return ""
