@@ -19,12 +19,11 @@ from torch.nn.parameter import UninitializedParameter
 
 from mnist_widgets.data.digit_set import Batches, DigitSet
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.captions import format_metric, name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
 from mnist_widgets.rendering.session_captions import name_run
 from mnist_widgets.rendering.static_views import (
     StaticView,
-    format_metric,
     join_views,
     render_confusion,
     tabulate_epochs,

@@ -239,7 +239,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             ),
             "steps": lambda: LabStepExplorer(self.session, lambda: self.panels["training"].epochs),
             "drawing": lambda: DrawingPad(self.session, classes),
-            "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
+            "training_images": lambda: TrainingImages(self.session, self.panels),
         }
 
     def _write_code(self, config: RunConfig) -> str:

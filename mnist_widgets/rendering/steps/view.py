@@ -10,25 +10,21 @@ from mnist_widgets.training.recording.step_record import StepRecord
 
 
 @dataclass(frozen=True)
-class MoveView:
+class MoveView(StaticView):
     """What a move shows of one step.
 
     Attributes:
-        html: tables, pictures and sentences.
-        text: the same as plain text, without the pictures.
         code: lines that compute numbers of this view from `record`, a `StepRecord`; the last line
             is an expression, or the code is empty.
     """
 
-    html: str
-    text: str
-    code: str
+    code: str = ""
 
 
 def make_view(views: Iterable[StaticView], code: str = "") -> MoveView:
     """Return views from top to bottom, with their code."""
     whole = join_views(views)
-    return MoveView(whole.html, whole.text, code)
+    return MoveView(whole.text, whole.html, code)
 
 
 def name_image(record: StepRecord, image: int) -> str:

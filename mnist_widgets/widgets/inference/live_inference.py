@@ -81,11 +81,11 @@ class LiveInference(Callback):
             session.add_listener(self.on_news)
 
     def close(self) -> None:
-        """Predict no longer."""
+        """Stop predicting."""
         self._session.remove_listener(self.on_news)
 
     def on_news(self) -> None:
-        """Predict the shown images at intervals during a training, and all images at a standstill.
+        """Predict the shown images at intervals while a training runs, all images otherwise.
 
         The session calls this after each batch and each change of its state, and while a thread
         waits.
@@ -117,7 +117,7 @@ class LiveInference(Callback):
         if isinstance(evaluator, Evaluator):
             predictions = self._choose_predictions(evaluator)
             if predictions is not None:
-                if self._gallery is not None:  # else the chart's image is predicted by itself
+                if self._gallery is not None:  # else only the chart's image is predicted
                     self._predicted_s = self._epoch_shown_s
                 self._show(predictions)
 

@@ -144,9 +144,10 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
     def to_png(self) -> bytes:
         """Return the matrix with its counts as a PNG, dark on white."""
-        if self._counts is None:
+        counts = self._counts  # once: a reset can remove them meanwhile
+        if counts is None:
             return draw_words(describe_confusion(None, self._class_names, self._noun))
-        return draw_confusion(self._counts, self._class_names, self._noun)
+        return draw_confusion(counts, self._class_names, self._noun)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return a row for each true class: its counts, its recall and its precision."""
@@ -171,9 +172,10 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self.mark_static_view_stale()
 
     def _write_table(self) -> str:
-        if self._counts is None:
+        counts = self._counts  # likewise
+        if counts is None:
             return super()._write_table()
-        return tabulate_counts(self._counts, self._class_names, self._noun).html
+        return tabulate_counts(counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)

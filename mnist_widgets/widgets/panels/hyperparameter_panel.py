@@ -35,7 +35,6 @@ from mnist_widgets.widgets.parts.settings.controls import (
     trait_of,
 )
 from mnist_widgets.widgets.parts.settings.explanations import explain_settings
-from mnist_widgets.widgets.parts.settings.network_picture import NetworkPicture
 from mnist_widgets.widgets.parts.settings.preset_list import PresetList, lock_presets_settings
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "preset", "text")
@@ -105,7 +104,7 @@ class HyperparameterPanel(Panel):
         self._spoken = LiveRegion()
         self._presets = PresetList(self._fixed, num_images, disabled="preset" in self._fixed)
         self._watch_for = text_line("mw-watch-for", flex="1 1 560px")
-        self._picture = NetworkPicture(num_classes)
+        self._picture = HTML()
         self._build_text()
         super().__init__("mw-settings", self._lay_out(hidden))
         self.config = config or RunConfig()
@@ -144,8 +143,9 @@ class HyperparameterPanel(Panel):
         self._watch_for.layout.display = None if watch_for else "none"
         network = ""
         if self._more.is_open and "network" not in self._hidden:
-            self._picture.show(self.config)
-            network = caption_network(self.config, self._num_classes)
+            config, num_classes = self.config, self._num_classes
+            self._picture.value = draw_network(config, num_classes).html
+            network = caption_network(config, num_classes)
         self._spoken.words = error or f"{words} {listed} {watch_for} {network}"
         content = explain_settings(
             self.config, self._shown, self._fixed, listed, is_repeat=self.is_repeat

@@ -140,11 +140,11 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
-        index = self.selected_index
-        if index is None or not self.answers[index].any():
+        index, answers = self.selected_index, self.answers
+        if index is None or not answers[index].any():
             return None
         label = int(self._digit_set.original_labels[index])
-        return Answer(self._digit_set.images[index], self.answers[index], label)
+        return Answer(self._digit_set.images[index], answers[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
