@@ -62,7 +62,8 @@ class WaitingSession(Worker, ABC):
 
         Raises:
             TimeoutError: if the run has not ended by then.
-            ActionRefusedError: if the training is paused, so that nothing would end the wait.
+            ActionRefusedError: if the training is paused, or is paused meanwhile, such as by a
+                callback: no live button could resume it.
             KeyboardInterrupt: after a second interrupt.
             BaseException: what ended the run, if it failed.
         """
@@ -70,12 +71,12 @@ class WaitingSession(Worker, ABC):
             raise ActionRefusedError("A callback cannot wait for the training that it belongs to.")
         deadline_s = math.inf if timeout is None else time.monotonic() + timeout
         # a step that is still to be done may finish a paused run
-        ends = (*AT_REST, "paused") if self._goal == "paused" else AT_REST
+        is_at_rest = partial(self._has_reached, *AT_REST, "paused")
         with self._noting_interrupts() as interrupts:
-            while not self._is_over(partial(self._has_reached, *ends), interrupts, deadline_s):
+            while not self._is_over(is_at_rest, interrupts, deadline_s):
                 if time.monotonic() >= deadline_s:
                     raise TimeoutError(f"The training has not ended within {timeout} seconds.")
-        if "paused" in ends and self._goal == "paused":
+        if self._goal == "paused":
             raise ActionRefusedError(
                 "The training is paused, so this would wait forever. Resume or stop it first."
             )

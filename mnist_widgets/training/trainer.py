@@ -23,6 +23,7 @@ from mnist_widgets.training.epoch_batches import (
     find_inputs,
     iterate_epoch,
 )
+from mnist_widgets.training.evaluation.model_access import exclusive, only_training
 from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
@@ -108,11 +109,9 @@ class Trainer:
         self.warnings: list[str] = []
         self.config: object = None
         self.data: object = None
-        self.is_running = False
+        self.is_running = self.is_stop_requested = self._stop_ends_evaluation = False
         self._is_first_batch = True  # of a run
         self._records_in_full: bool | None = None  # None: not at all
-        self._stop_ends_evaluation = False
-        self.is_stop_requested = False
         check_parts(self)
 
     def fit(self, epochs: int) -> History:
@@ -120,12 +119,11 @@ class Trainer:
 
         An interrupt (Ctrl-C or a notebook's interrupt button) ends the run after the current batch:
         the ending is `stopped`, and `fit` raises KeyboardInterrupt. A second interrupt raises
-        KeyboardInterrupt at once, within the batch; the ending is `failed`. In both cases the
-        history contains every trained batch, and the model is back on its previous device.
+        KeyboardInterrupt at once, within the batch; the ending is `failed`.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
-            RuntimeError: if this trainer is training already.
+            RuntimeError: if this trainer is training already, or another thread trains its model.
             KeyboardInterrupt: after an interrupt.
         """
         batches = self.iterate(epochs)
@@ -187,18 +185,18 @@ class Trainer:
         return count_batches(self.train_batches)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(self.model, self.optimizer)
+        """Return a copy of the state of the model, the optimizer and the loss function."""
+        return Snapshot(self.model, self.optimizer, self.loss_fn)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Restore the model and the optimizer exactly, and start a new history.
+        """Restore what the snapshot holds exactly, and start a new history.
 
         Raises:
-            RuntimeError: while training.
+            RuntimeError: while training, or if the model has other parameters now.
         """
         if self.is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        snapshot.restore(self.model, self.optimizer)
+        snapshot.restore(self.model, self.optimizer, self.loss_fn)
         self._begin_history()
         self.ending = self.stop_reason = None
         self._call("on_reset")
@@ -211,6 +209,7 @@ class Trainer:
         if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         with ExitStack() as at_the_end:
+            at_the_end.enter_context(only_training(self.model))
             at_the_end.callback(setattr, self, "is_running", False)
             self.is_running = True
             for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
@@ -238,13 +237,15 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
-        self.model.train()
+        with exclusive(self.model):
+            self.model.train()
         self._call("on_epoch_begin", epoch)
         num_batches = self.num_batches
         began_s = time.perf_counter()
         with closing(iterate_epoch(self.train_batches, epoch)) as batches:
             for index, batch in enumerate(batches, 1):
-                loss, record = self._train_on(batch)
+                with exclusive(self.model):
+                    loss, record = self._train_on(batch)
                 inputs = find_inputs(batch)
                 num_images = 0 if inputs is None else len(inputs)
                 step = self.history.add_batch(loss)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from timeouts import TIMEOUT_S
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_widgets import (
     Callback,
@@ -123,6 +124,30 @@ def test_the_page_of_a_stop_gives_the_reason(data):
     )
     assert "No epoch is complete yet." in page
     session.close()
+
+
+@pytest.mark.parametrize(
+    ("classes", "titles"),
+    [(["Coat", "Bag", "Boot"], "True Coat Bag Boot Recall"), (None, "True 0 1 2 Recall")],
+    ids=["named", "unknown"],
+)
+def test_a_page_has_the_class_names_of_any_data_set_and_all_rates(classes, titles):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3))
+    groups = [{"params": model[0].parameters(), "lr": 0.0}, {"params": model[1].parameters()}]
+    images = TensorDataset(torch.randn(9, 4), torch.tensor([0, 0, 0, 1, 1, 0, 0, 2, 2]))
+    if classes:
+        images.classes = classes
+    batches, optimizer = DataLoader(images, 9), torch.optim.SGD(groups, 0.001)
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optimizer, batches, evaluator=Evaluator(batches), device="cpu"
+    )
+    session = TrainingSession(trainer)
+    session.start(1)
+    session.join(TIMEOUT_S)
+    text = session.report().text
+    assert titles in " ".join(text.split())
+    assert "A row for each true class" in text
+    assert "0, 0.001" in text
 
 
 def test_the_page_of_a_failure_names_the_error(make_trainer):

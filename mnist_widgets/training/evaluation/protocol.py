@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mnist_widgets.system.interrupts import breakable
+from mnist_widgets.training.evaluation.model_access import exclusive
 
 
 class SupportsEvaluate(Protocol):
@@ -38,7 +39,8 @@ def evaluate_in_portions(
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
-        found: Mapping[str, float] = breakable(evaluator.evaluate, model, device)
+        with exclusive(model):
+            found: Mapping[str, float] = breakable(evaluator.evaluate, model, device)
         return found
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
         while not is_cancelled():
