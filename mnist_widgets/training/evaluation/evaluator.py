@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.parameter import is_lazy
 from torch.random import fork_rng
 
-from mnist_widgets.data.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.data.digit_set import DigitSet, to_inputs
 from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.evaluation.module_state import ModuleState
@@ -31,6 +31,7 @@ from mnist_widgets.training.evaluation.outputs import (
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
 from mnist_widgets.training.preflight.explanations import explaining
 from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
@@ -139,7 +140,7 @@ class Evaluator:
     ) -> Generator[None, None, tuple[Tensor, Tensor]]:
         """Return the outputs and the targets of all batches, in portions."""
         all_outputs, all_targets = [], []
-        for batch in _iterate_unseen(batches):
+        for batch in iterate_unseen(batches):
             inputs, targets = unpack_pair(batch)
             images = to_tensor(inputs, "inputs").to(device)
             all_outputs.append((yield from _compute_outputs(model, images, cuts)))
@@ -198,30 +199,6 @@ def read_targets(
             )
     check_loss_inputs(loss_fn, outputs, loss_targets)
     return *to_labels(targets, num_classes, loss_fn), loss_targets
-
-
-def _iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches without advancing torch's global random generator."""
-    if is_without_draws(batches):
-        yield from batches
-        return
-    state, iterator = torch.get_rng_state(), None
-    while True:
-        with fork_rng([]):
-            torch.set_rng_state(state)
-            iterator = iter(batches) if iterator is None else iterator
-            batch = next(iterator, None)
-            state = torch.get_rng_state()
-        if batch is None:
-            return
-        yield batch
-
-
-def is_without_draws(batches: object) -> bool:
-    """Return whether iterating these batches certainly draws no random numbers."""
-    if type(batches) is Batches:
-        return not batches.shuffle and batches.transform is None
-    return isinstance(batches, (list, tuple))
 
 
 def _to_number(loss: Tensor | float) -> float:

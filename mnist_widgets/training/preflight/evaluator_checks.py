@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
-from mnist_widgets.training.evaluation.evaluator import Evaluator, is_without_draws, read_targets
+from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import check_outputs
+from mnist_widgets.training.evaluation.unseen_batches import is_without_draws
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
 
 
