@@ -6,7 +6,7 @@ itself draws random numbers in evaluation mode.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
@@ -63,6 +63,7 @@ class Evaluator:
 
     Args:
         batches: Inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`.
+            The model gets the inputs unchanged, as in the training.
             Labels (B, 1) and one-hot targets (B, C) are converted to labels (B,).
         loss_fn: The loss of outputs and labels; by default cross-entropy, which takes raw scores.
             It gets the outputs and labels of all batches at once, so the loss does not depend on
@@ -142,8 +143,8 @@ class Evaluator:
         all_outputs, all_targets = [], []
         for batch in iterate_unseen(batches):
             inputs, targets = unpack_pair(batch)
-            images = to_tensor(inputs, "inputs").to(device)
-            all_outputs.append((yield from _compute_outputs(model, images, cuts)))
+            loaded = to_tensor(inputs, "inputs").to(device)
+            all_outputs.append((yield from _compute_outputs(model, loaded, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
         if not all_outputs:
             raise ValueError("The evaluator has no batches. Pass some: test_set.batches(512).")
@@ -257,21 +258,28 @@ def predict_in_portions(
         images: uint8 (N, 28, 28) or float32 (N, ...).
         loss_fn: As for `predict_probabilities`.
     """
-    outputs = yield from _compute_outputs(model, images, ImageCuts())
+    are_stored = images.dtype == torch.uint8
+    outputs = yield from _compute_outputs(
+        model, images, ImageCuts(), to_inputs if are_stored else None
+    )
     with evaluating(model):
         return to_probabilities(outputs, loss_fn, model).cpu()
 
 
 def _compute_outputs(
-    model: nn.Module, images: Tensor, cuts: ImageCuts
+    model: nn.Module,
+    inputs: Tensor,
+    cuts: ImageCuts,
+    convert: Callable[[Tensor], Tensor] | None = None,
 ) -> Generator[None, None, Tensor]:
+    """Return the outputs of all inputs; `convert` changes those of each forward pass."""
     device = device_of(model)
 
-    def compute(images: Tensor) -> Tensor:
-        inputs = (to_inputs(images) if images.dtype == torch.uint8 else images).to(device)
+    def compute(inputs: Tensor) -> Tensor:
+        inputs = (inputs if convert is None else convert(inputs)).to(device)
         with explaining(model, inputs):
             outputs = check_outputs(model(inputs), len(inputs))
         # A compiled model may reuse its memory, and the copy waits until a GPU has finished.
         return outputs.to("cpu", copy=True)
 
-    return cuts.map(compute, images, within=partial(evaluating, model))
+    return cuts.map(compute, inputs, within=partial(evaluating, model))

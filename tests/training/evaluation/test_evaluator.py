@@ -121,6 +121,20 @@ def test_the_evaluator_takes_another_loss_function(uneven_batches):
     assert evaluator.evaluate(nn.Linear(4, 3), "cpu")["test_loss"] == pytest.approx(expected)
 
 
+def test_the_model_gets_the_batches_of_an_evaluator_as_they_are(images):
+    class ScalesItsPixels(SimpleNet):
+        def forward(self, pixels):
+            return super().forward(pixels.float() / 255)
+
+    model, labels = ScalesItsPixels(28 * 28, 10), torch.arange(12) % 10
+    outputs = model(images)
+    metrics = Evaluator([(images, labels)]).evaluate(model, "cpu")
+    expected = functional.cross_entropy(outputs, labels).item()
+    assert metrics["test_loss"] == pytest.approx(expected)
+    is_right = outputs.argmax(1) == labels
+    assert metrics["test_accuracy"] == pytest.approx(is_right.float().mean().item())
+
+
 def test_the_last_confusion_counts_are_kept(uneven_batches):
     model, evaluator = nn.Linear(4, 3), Evaluator(uneven_batches)
     assert evaluator.confusion is None
