@@ -144,7 +144,7 @@ class Evaluator:
         for batch in iterate_unseen(batches):
             inputs, targets = unpack_pair(batch)
             loaded = to_tensor(inputs, "inputs").to(device)
-            all_outputs.append((yield from _compute_outputs(model, loaded, cuts)))
+            all_outputs.append((yield from compute_outputs(model, loaded, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
         if not all_outputs:
             raise ValueError("The evaluator has no batches. Pass some: test_set.batches(512).")
@@ -219,9 +219,11 @@ def predict_probabilities(
     Args:
         model: Returns raw scores, log-probabilities or probabilities (N, C), or a single number for
             each image, (N, 1) or (N,), which becomes the probabilities of two classes.
-        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1] of shape
-            (N, 1, 28, 28) or (1, 28, 28) as in its batches and items; a tensor, array or list.
-            Floats of any other shape are passed to the model unchanged.
+        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1]; a
+            tensor, array or list. Stored images, and floats (N, 28, 28) or (28, 28), become
+            (N, 1, 28, 28) as in a set's batches; a model that takes rows can begin with
+            `nn.Flatten(1, 2)`. Floats of any other shape keep it. All are converted to the type of
+            the model's parameters.
         loss_fn: The loss function of the training. It determines whether single numbers are scores
             or, with `nn.BCELoss`, probabilities; without it, the model's last layer does.
 
@@ -244,8 +246,8 @@ def _prepare(images: ArrayLike) -> Tensor:
         )
     if pixels.dtype == torch.uint8:
         return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels
-    has_images = pixels.shape[-2:] == (28, 28)
-    return (pixels.reshape(-1, 1, 28, 28) if has_images else pixels).float()
+    has_channels = pixels.dim() > 3 or pixels.shape[-2:] != (28, 28)
+    return pixels if has_channels else pixels.reshape(-1, 1, 28, 28)
 
 
 def predict_in_portions(
@@ -255,24 +257,34 @@ def predict_in_portions(
 
     Args:
         model: As for `predict_probabilities`.
-        images: uint8 (N, 28, 28) or float32 (N, ...).
+        images: uint8 (N, 28, 28) or floats (N, ...).
         loss_fn: As for `predict_probabilities`.
     """
-    are_stored = images.dtype == torch.uint8
-    outputs = yield from _compute_outputs(
-        model, images, ImageCuts(), to_inputs if are_stored else None
-    )
+    dtypes = (each.dtype for each in model.parameters() if each.is_floating_point())
+    dtype = next(dtypes, torch.float32)
+
+    def convert(images: Tensor) -> Tensor:
+        return (to_inputs(images) if images.dtype == torch.uint8 else images).to(dtype)
+
+    outputs = yield from compute_outputs(model, images, ImageCuts(), convert)
     with evaluating(model):
         return to_probabilities(outputs, loss_fn, model).cpu()
 
 
-def _compute_outputs(
+def compute_outputs(
     model: nn.Module,
     inputs: Tensor,
     cuts: ImageCuts,
     convert: Callable[[Tensor], Tensor] | None = None,
 ) -> Generator[None, None, Tensor]:
-    """Return the outputs of all inputs; `convert` changes those of each forward pass."""
+    """Return the model's outputs on the CPU, and yield between two portions.
+
+    Args:
+        model: As for `predict_probabilities`.
+        inputs: Those of the model, (N, ...).
+        cuts: Chooses the number of inputs in a forward pass.
+        convert: Changes the inputs of each forward pass; by default they are unchanged.
+    """
     device = device_of(model)
 
     def compute(inputs: Tensor) -> Tensor:

@@ -309,6 +309,44 @@ def test_predicting_takes_float_images_with_and_without_a_channel(shape):
     assert probabilities.shape == (images.numel() // 784, 10)
 
 
+def test_predicting_keeps_the_channels_and_the_rows_of_other_inputs():
+    for shape in ((5, 3, 28, 28), (5, 2, 1, 28, 28), (5, 28)):
+        inputs = torch.rand(shape)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), 10))
+        expected = model(inputs).softmax(1).detach()
+        torch.testing.assert_close(predict_probabilities(model, inputs), expected)
+
+
+def test_predicting_converts_images_to_the_type_of_the_models_parameters(images):
+    inputs = (images / 255).unsqueeze(1)
+    for dtype, other in ((torch.float64, torch.float32), (torch.bfloat16, torch.float64)):
+        model = SimpleNet(28 * 28, 10).to(dtype)
+        expected = model(inputs.to(dtype)).detach().float().softmax(1)
+        for given in (images, images.numpy(), inputs, inputs.to(dtype), inputs.to(other)):
+            probabilities = predict_probabilities(model, given)
+            torch.testing.assert_close(probabilities, expected, rtol=0.02, atol=0.002)
+    labels = torch.arange(12) % 10
+    model = SimpleNet(28 * 28, 10).double()
+    metrics = Evaluator([(inputs.double(), labels)]).evaluate(model, "cpu")
+    expected = functional.cross_entropy(model(inputs.double()), labels).item()
+    assert metrics["test_loss"] == pytest.approx(expected)
+
+
+def test_a_model_of_rows_predicts_after_flatten(images):
+    class Rows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.memory, self.scores = nn.LSTM(28, 8, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, rows):
+            return self.scores(self.memory(rows)[0][:, -1])
+
+    model = Rows()
+    expected = model(images / 255).softmax(1).detach()
+    flattened = nn.Sequential(nn.Flatten(1, 2), model)
+    torch.testing.assert_close(predict_probabilities(flattened, images), expected)
+
+
 def test_predicting_names_the_type_of_images_that_it_cannot_take():
     with pytest.raises(ValueError, match=r"torch\.int64.*torch\.uint8"):
         predict_probabilities(SimpleNet(28 * 28, 10), torch.zeros(1, 28, 28, dtype=torch.int64))
