@@ -23,11 +23,11 @@ from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
+    check_single_outputs,
     find_reduction,
     to_labels,
     to_loss_targets,
     to_probabilities,
-    warn_of_unclear_scores,
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
@@ -155,7 +155,7 @@ class Evaluator:
     ) -> dict[str, float]:
         """Return the metrics of all batches together, and store their predictions."""
         self.predictions, loss_targets = self._predict(model, outputs, targets)
-        warn_of_unclear_scores(outputs, self.loss_fn, model)
+        check_single_outputs(outputs, self.loss_fn, model)
         loss = _to_number(self.loss_fn(outputs, loss_targets))
         if find_reduction(self.loss_fn) == "sum":
             loss /= len(self.predictions.labels)
