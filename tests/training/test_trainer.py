@@ -350,3 +350,33 @@ def test_an_evaluator_of_other_classes_is_refused_before_the_first_batch(make_tr
     with pytest.raises(ValueError, match="same classes in the same order"):
         make_trainer(train_batches=one.batches(2), evaluator=Evaluator(other.batches(2)))
     make_trainer(train_batches=one.batches(2), evaluator=Evaluator(one.batches(4)))
+
+
+def test_an_evaluator_that_returns_no_numbers_by_name_is_refused(make_trainer):
+    class OwnEvaluator:
+        def __init__(self, found):
+            self.found = found
+
+        def evaluate(self, model, device):
+            return self.found
+
+    class InPortions(OwnEvaluator):
+        def evaluate_in_portions(self, model, device):
+            yield
+            return self.found
+
+    for kind in (OwnEvaluator, InPortions):
+        for found, words in [
+            (None, "returned None.*return missing"),
+            (0.5, "returned 0.5; it must return a dict"),
+            ([0.5], "returned .0.5.; it must return a dict"),
+            ({"acc": None}, "returned None as its metric 'acc'"),
+            ({"acc": "high"}, "returned 'high' as its metric 'acc'"),
+            ({"acc": torch.ones(2)}, r"returned tensor\(.*metric 'acc'"),
+        ]:
+            trainer = make_trainer(evaluator=kind(found))
+            with pytest.raises(TypeError, match=words):
+                trainer.fit(2)
+            assert (trainer.ending, trainer.num_epochs_trained) == ("failed", 0)
+        trainer = make_trainer(evaluator=kind({"acc": torch.tensor(0.5)}))
+        assert trainer.fit(2)["acc"] == [0.5, 0.5]
