@@ -27,6 +27,7 @@ from mnist_widgets.training.evaluation.outputs import (
     find_reduction,
     to_labels,
     to_loss_targets,
+    to_number,
     to_probabilities,
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
@@ -95,6 +96,12 @@ class Evaluator:
         """The counts[true, predicted] of the last evaluation, int64 (C, C), or None."""
         return None if self.predictions is None else self.predictions.confusion
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of the metrics that `evaluate` returns."""
+        names = ("test_loss", "test_accuracy")
+        return names if self.train_batches is None else (*names, "train_accuracy")
+
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return `test_loss` and `test_accuracy`, and with `train_batches` also `train_accuracy`.
 
@@ -156,7 +163,7 @@ class Evaluator:
         """Return the metrics of all batches together, and store their predictions."""
         self.predictions, loss_targets = self._predict(model, outputs, targets)
         check_single_outputs(outputs, self.loss_fn, model)
-        loss = _to_number(self.loss_fn(outputs, loss_targets))
+        loss = to_number(self.loss_fn(outputs, loss_targets))
         if find_reduction(self.loss_fn) == "sum":
             loss /= len(self.predictions.labels)
         return {"test_loss": loss, "test_accuracy": _share_right(self.predictions)}
@@ -200,15 +207,6 @@ def read_targets(
             )
     check_loss_inputs(loss_fn, outputs, loss_targets)
     return *to_labels(targets, num_classes, loss_fn), loss_targets
-
-
-def _to_number(loss: Tensor | float) -> float:
-    if isinstance(loss, Tensor) and loss.numel() != 1:
-        raise ValueError(
-            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
-            'single number, as with reduction="mean".'
-        )
-    return float(loss)
 
 
 def predict_probabilities(

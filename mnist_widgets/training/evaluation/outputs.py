@@ -210,6 +210,20 @@ def to_loss_targets(loss_fn: object, outputs: Tensor, targets: Tensor) -> Tensor
     return functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
 
 
+def to_number(loss: Tensor | float) -> float:
+    """Return a loss as a number.
+
+    Raises:
+        ValueError: It is a tensor of several numbers.
+    """
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise ValueError(
+            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
+            'single number, as with reduction="mean".'
+        )
+    return float(loss)
+
+
 def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401
     """Return an option of a loss function, such as `reduction`, or a default."""
     if isinstance(loss_fn, partial):

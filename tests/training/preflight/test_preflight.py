@@ -788,3 +788,24 @@ def test_a_data_set_in_place_of_batches_is_named(make_trainer):
     images = [(image, int(label)) for image, label in data_set]
     with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
         make_trainer(train_batches=images).fit(1)
+
+
+def test_parts_of_an_evaluator_that_do_not_fit_are_named_where_the_trainer_is_made(make_trainer):
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+    data_set = TensorDataset(*batches[0])
+    for evaluator, words in [
+        (Evaluator(TEST_SET), r"data set.*batches\(512\)"),
+        (Evaluator(data_set), r"data set.*DataLoader\(dataset"),
+        (Evaluator(batches, train_batches=data_set), "data set"),
+        (Evaluator(batches, nn.CrossEntropyLoss), "evaluator.loss_fn is the class CrossEntropy"),
+        (Evaluator(batches, "cross-entropy"), "evaluator.loss_fn is a str"),
+    ]:
+        model, before = nn.Linear(4, 3), torch.get_rng_state()
+        with pytest.raises(TypeError, match=words):
+            make_parts(model, batches=batches, evaluator=evaluator)
+        assert torch.get_rng_state().equal(before)
+    for evaluator in (Evaluator(TEST_SET), Evaluator(DataLoader(data_set, batch_size=None))):
+        with pytest.raises(TypeError, match="data set"):
+            evaluator.evaluate(nn.Flatten(), "cpu")
+    with pytest.raises(TypeError, match="data set"):
+        make_trainer(evaluator=Evaluator(list(data_set))).fit(1)
