@@ -9,6 +9,7 @@ import itertools
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
@@ -232,6 +233,27 @@ def test_an_epoch_has_as_many_batches_as_the_length_says(make_trainer, batches):
 
     trainer = make_trainer(train_batches=WithoutEnd(batches))
     assert len(trainer.fit(2).batch_losses) == 2 * len(batches)
+
+
+def test_a_loader_that_gives_more_batches_than_its_length_is_an_error(make_trainer):
+    class Stream(IterableDataset):
+        def __init__(self, num_images):
+            self.num_images = num_images
+
+        def __iter__(self):
+            return iter([(torch.zeros(4), 0)] * self.num_images)
+
+        def __len__(self):
+            return 8
+
+    for dataset, options in ((Stream(9), {}), (Stream(8), {"num_workers": 2})):
+        trainer = make_trainer(train_batches=DataLoader(dataset, batch_size=4, **options))
+        with pytest.raises(RuntimeError, match=r"more than 2 batches in epoch 1.*worker"):
+            trainer.fit(2)
+        assert trainer.ending == "failed"
+        assert len(trainer.history.batch_losses) == 2
+    trainer = make_trainer(train_batches=DataLoader(Stream(8), batch_size=4))
+    assert trainer.fit(2).num_epochs == 2
 
 
 class ClosedLoader:
