@@ -26,7 +26,7 @@ from mnist_widgets.training.preflight.batch_checks import (
     check_data_set,
     check_pair,
 )
-from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
+from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
 from mnist_widgets.training.training_step import TrainStep, train_step
@@ -49,7 +49,7 @@ def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
-    one of this package.
+    one of this package, or if the losses of the training and of an `Evaluator` differ in kind.
 
     Raises:
         TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
@@ -68,6 +68,8 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
         check_data_set(trainer.evaluator.batches)
         check_data_set(trainer.evaluator.train_batches)
+        if sentence := compare_losses(trainer.loss_fn, trainer.evaluator):
+            _warn(trainer, sentence)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
     if not _has_usual_step(trainer):
