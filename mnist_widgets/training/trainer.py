@@ -279,15 +279,14 @@ class Trainer:
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        found = yield from evaluate_in_portions(
+        metrics = yield from evaluate_in_portions(
             self.evaluator,
             self.model,
             self.device,
             lambda: self.is_stop_requested and self._stop_ends_evaluation,
         )
-        if found is None:
+        if metrics is None:
             return  # a stop cancelled the evaluation, so the epoch is not complete
-        metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
         self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))

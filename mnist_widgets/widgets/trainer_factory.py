@@ -8,14 +8,15 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.data.digit_set import DigitSet, check_same_classes
+from mnist_widgets.data.digit_set import DigitSet, check_same_classes, to_inputs
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
-from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
-from mnist_widgets.training.evaluation.outputs import find_option
+from mnist_widgets.training.evaluation.evaluator import Evaluator, compute_outputs
+from mnist_widgets.training.evaluation.outputs import find_option, to_probabilities
+from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
 from mnist_widgets.training.preflight.preflight import check_default_dtype, find_batch_norms
@@ -95,9 +96,10 @@ class TrainerFactory:
         wanted = f"model must be a network that gives {num_classes} scores for each image"
         if not isinstance(model, nn.Module):
             raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
-        images = self.test_set.images[:2]
+        inputs = to_inputs(self.test_set.images[:2])  # as in the batches, so their type must fit
         try:
-            shape = tuple(predict_probabilities(model, images, self.loss_fn).shape)
+            outputs = run_to_end(compute_outputs(model, inputs, ImageCuts()))
+            shape = tuple(to_probabilities(outputs, self.loss_fn, model).shape)
         except Exception as error:
             failure = f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
             reason = error if isinstance(error, ValueError) else failure

@@ -9,7 +9,7 @@ from mnist_widgets.system.short_text import list_first, name_callable
 from mnist_widgets.training.evaluation.outputs import find_last_layer, find_loss_kind
 from mnist_widgets.training.health.finding import StepSign
 from mnist_widgets.training.health.observations import Observations, has_gradient
-from mnist_widgets.training.parameters import count_trainable, find_missing
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.recording.step_record import StepRecord
 
 _FEWEST_WITHOUT_UPDATE, _MOST_WITHOUT_UPDATE = 40, 100

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.training.epoch_batches import find_inputs
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 
 SINGLE_IMAGE = (
     "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
@@ -28,10 +30,7 @@ def check_pair(batch: object) -> None:
     """
     match batch:
         case [Tensor(), Number()]:
-            raise TypeError(
-                "train_batches is a data set: it gives single images and their labels. Cut it into "
-                "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
-            )
+            raise _single_images("train_batches is", 64)
         case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
             return
     raise _no_pair(batch, "train_batches gave", "a train_step")
@@ -41,12 +40,37 @@ def unpack_pair(batch: object) -> tuple[object, object]:
     """Return the inputs and targets of an evaluator's batch.
 
     Raises:
-        TypeError: The batch is not a pair.
+        TypeError: The batch is not a pair, or is a single image and its label.
     """
     match batch:
+        case [_, Number()]:
+            raise _single_images("The evaluator's batches are", 512)
+        case [_, Tensor() as label] if label.dim() == 0:
+            raise _single_images("The evaluator's batches are", 512)
         case [inputs, targets]:
             return inputs, targets
     raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
+
+
+def check_data_set(batches: object) -> None:
+    """Check that an evaluator's batches are not a data set, whose images are single.
+
+    The check loads one image of a data set, and never a batch of a loader.
+
+    Raises:
+        TypeError: They are.
+    """
+    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+        images = iterate_unseen(batches)  # type: ignore[arg-type] # by index
+        for image in islice(images, 1):
+            unpack_pair(image)
+
+
+def _single_images(source: str, batch_size: int) -> TypeError:
+    return TypeError(
+        f"{source} a data set: single images and their labels. Cut it into batches with "
+        f"digit_set.batches({batch_size}), or with DataLoader(dataset, batch_size={batch_size})."
+    )
 
 
 def _no_pair(batch: object, source: str, part: str) -> TypeError:

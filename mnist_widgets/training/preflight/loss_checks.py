@@ -139,13 +139,15 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
         f"{tuple(outputs.shape)} and the targets have shape {tuple(targets.shape)}."
     )
     if outputs.numel() == targets.numel():
-        conversion = "targets.reshape(outputs.shape)"
+        shape = (-1, *outputs.shape[1:])
+        conversion = "targets.flatten()" if len(shape) == 1 else f"targets.reshape{shape}"
         if targets.dtype != outputs.dtype:
-            conversion += ".to(outputs.dtype)"
+            conversion += f".to({outputs.dtype})"
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     if outputs.dim() == 2 and targets.dim() == 1:
         classes = "targets" if targets.dtype == torch.int64 else "targets.long()"
-        conversion = f"nn.functional.one_hot({classes}, {outputs.shape[1]}).to(outputs.dtype)"
+        one_hot = f"nn.functional.one_hot({classes}, {outputs.shape[1]})"
+        conversion = f"{one_hot}.to({outputs.dtype})"
         raise ValueError(
             f"{found} For class numbers use nn.CrossEntropyLoss(). "
             f"{_how_to_convert(kind, conversion)}"
@@ -165,7 +167,7 @@ def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Ten
     if not targets.is_floating_point() or (targets.dtype != outputs.dtype and not with_logits):
         raise ValueError(
             f"{name} takes targets of type {_type_of(outputs)}, but they are {_describe(targets)}. "
-            f"{_how_to_convert(kind, 'targets.to(outputs.dtype)')}"
+            f"{_how_to_convert(kind, f'targets.to({outputs.dtype})')}"
         )
     if not with_logits and _leaves_unit_range(outputs):
         raise ValueError(
@@ -182,10 +184,18 @@ _CHECKS: dict[str, Callable[[LossKind, object, Any, Any], None]] = {
 }
 
 
-def _how_to_convert(kind: LossKind, targets: str) -> str:
+def _how_to_convert(kind: LossKind, conversion: str) -> str:
+    """Return where to convert `targets`, so that an evaluator with this loss works as well."""
+    if kind.compares_each:  # for these an `Evaluator` converts the labels itself
+        converted = conversion.replace("targets", "batch[1]")
+        return (
+            "Convert them in the data, or in your own train_step: Trainer(..., train_step=lambda "
+            f"model, batch, *rest: train_step(model, (batch[0], {converted}), *rest))."
+        )
     return (
-        "Convert them in the data, or in your own loss function, with the same options: loss_fn = "
-        f"lambda outputs, targets: nn.functional.{kind.function.__name__}(outputs, {targets})."
+        "Convert them in the data, or in your own loss function, in the Evaluator too, with the "
+        "same options: loss_fn = lambda outputs, targets: "
+        f"nn.functional.{kind.function.__name__}(outputs, {conversion})."
     )
 
 

@@ -19,13 +19,18 @@ from mnist_widgets.data.digit_set import Batches, check_same_classes
 from mnist_widgets.system.short_text import list_first
 from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.epoch_batches import count_batches, find_inputs
+from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
-from mnist_widgets.training.parameters import count_trainable, find_missing
-from mnist_widgets.training.preflight.batch_checks import batch_norms_checked, check_pair
-from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
+from mnist_widgets.training.preflight.batch_checks import (
+    batch_norms_checked,
+    check_data_set,
+    check_pair,
+)
+from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.training_step import TrainStep, train_step
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ _PARTS = {  # the method that each part needs, and an example of the part
     "model": ("__call__", "SimpleNet(28 * 28, 10)"),
     "loss_fn": ("__call__", "nn.CrossEntropyLoss()"),
     "optimizer": ("zero_grad", "torch.optim.Adam(model.parameters())"),
+    "evaluator.loss_fn": ("__call__", "nn.CrossEntropyLoss()"),
     "evaluator": ("evaluate", "Evaluator(test_set.batches(512))"),
     "callback": ("on_batch_end", "ProgressBar()"),
 }
@@ -45,11 +51,11 @@ def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
-    one of this package.
+    one of this package, or if the losses of the training and of an `Evaluator` differ in kind.
 
     Raises:
-        TypeError: A part is a class instead of an instance, or has the wrong type, or the batches
-            have no length.
+        TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
+            no length, or an `Evaluator` has a data set instead of batches.
         ValueError: There is no batch, the evaluator's data has other classes, or the package's
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
@@ -60,6 +66,12 @@ def check_parts(trainer: Trainer) -> None:
         _check_part(name, getattr(trainer, name))
     if trainer.evaluator is not None:
         _check_part("evaluator", trainer.evaluator)
+    if type(trainer.evaluator) is Evaluator:
+        _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
+        check_data_set(trainer.evaluator.batches)
+        check_data_set(trainer.evaluator.train_batches)
+        if sentence := compare_losses(trainer.loss_fn, trainer.evaluator):
+            _warn(trainer, sentence)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
     if not _has_usual_step(trainer):

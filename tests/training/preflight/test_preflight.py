@@ -404,6 +404,7 @@ class TestOutputsAndLoss:
 
 
 class TestEvaluator:
+    @pytest.mark.filterwarnings("ignore:The training loss is")
     def test_outputs_that_the_evaluator_refuses_are_refused_before_the_first_update(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
         shapes = DataLoader(TensorDataset(inputs, labels), batch_size=4)
@@ -457,6 +458,7 @@ class TestEvaluator:
             assert trainer.history.batch_losses == [], name
             assert_equal(copy_state(model), before)
 
+    @pytest.mark.filterwarnings("ignore:The training loss is")
     def test_outputs_that_the_evaluator_accepts_are_accepted(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
 
@@ -506,6 +508,35 @@ class TestEvaluator:
                 model, batches=[(inputs, labels)], train_step=step, evaluator=evaluator
             )
             assert trainer.fit(2).num_epochs == 2
+
+    def test_a_test_loss_that_cannot_be_compared_with_the_training_loss_gives_a_warning(self):
+        summed = nn.CrossEntropyLoss(reduction="sum")
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+        for loss_fn, of_evaluator, words in [
+            (nn.BCEWithLogitsLoss(), None, "BCEWithLogitsLoss, but the test loss is CrossEntropy"),
+            (nn.functional.mse_loss, nn.L1Loss(), "MSELoss, but the test loss is L1Loss"),
+            (summed, summed, "sum over the images.*mean"),
+        ]:
+            options = (batches,) if of_evaluator is None else (batches, of_evaluator)
+            with pytest.warns(UserWarning, match=words):
+                trainer = make_parts(loss_fn=loss_fn, evaluator=Evaluator(*options))
+            assert len(trainer.warnings) == 1
+
+        class OwnLoss(nn.MSELoss):
+            pass
+
+        class OwnEvaluator(Evaluator):
+            pass
+
+        for loss_fn, evaluator in [
+            (nn.CrossEntropyLoss(), Evaluator(batches)),
+            (nn.NLLLoss(), Evaluator(batches)),
+            (OwnLoss(), Evaluator(batches)),
+            (nn.MSELoss(), Evaluator(batches, nn.MSELoss())),
+            (nn.MSELoss(), OwnEvaluator(batches)),
+            (summed, None),
+        ]:
+            assert make_parts(loss_fn=loss_fn, evaluator=evaluator).warnings == []
 
     def test_checking_the_evaluator_adds_no_forward_pass_and_no_hook(self):
         model, modes = nn.Linear(4, 3), []
@@ -788,3 +819,24 @@ def test_a_data_set_in_place_of_batches_is_named(make_trainer):
     images = [(image, int(label)) for image, label in data_set]
     with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
         make_trainer(train_batches=images).fit(1)
+
+
+def test_parts_of_an_evaluator_that_do_not_fit_are_named_where_the_trainer_is_made(make_trainer):
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+    data_set = TensorDataset(*batches[0])
+    for evaluator, words in [
+        (Evaluator(TEST_SET), r"data set.*batches\(512\)"),
+        (Evaluator(data_set), r"data set.*DataLoader\(dataset"),
+        (Evaluator(batches, train_batches=data_set), "data set"),
+        (Evaluator(batches, nn.CrossEntropyLoss), "evaluator.loss_fn is the class CrossEntropy"),
+        (Evaluator(batches, "cross-entropy"), "evaluator.loss_fn is a str"),
+    ]:
+        model, before = nn.Linear(4, 3), torch.get_rng_state()
+        with pytest.raises(TypeError, match=words):
+            make_parts(model, batches=batches, evaluator=evaluator)
+        assert torch.get_rng_state().equal(before)
+    for evaluator in (Evaluator(TEST_SET), Evaluator(DataLoader(data_set, batch_size=None))):
+        with pytest.raises(TypeError, match="data set"):
+            evaluator.evaluate(nn.Flatten(), "cpu")
+    with pytest.raises(TypeError, match="data set"):
+        make_trainer(evaluator=Evaluator(list(data_set))).fit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mnist_widgets.training.parameters import count_trainable, find_missing
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 
 
 class OwnOptimizer:
