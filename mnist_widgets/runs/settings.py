@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from mnist_widgets.runs.choices import (
@@ -103,12 +104,14 @@ class Setting:
         elif value is None:
             is_allowed = bool(self.none)
         else:
-            is_number = isinstance(value, int if self.is_whole else (int, float))
+            is_number = isinstance(value, Integral if self.is_whole else Real)
             is_number &= not isinstance(value, bool)
             is_allowed = is_number and self.limits[0] <= value <= self.limits[1]
         if not is_allowed:
             raise ValueError(f"{self.label} must be {self.range}, not {value!r}.")
-        return value if self.choices or self.is_whole else float(value) + 0.0  # not -0.0
+        if self.choices or value is None:
+            return value
+        return int(value) if self.is_whole else float(value) + 0.0  # not -0.0
 
     def read(self, text: str) -> Value:
         """Return the value that `text` stands for, not yet checked."""

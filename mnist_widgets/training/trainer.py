@@ -27,7 +27,7 @@ from mnist_widgets.training.evaluation.model_access import exclusive, only_train
 from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
-from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.hooks import Callback, list_callbacks
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
@@ -99,7 +99,7 @@ class Trainer:
         self.optimizer = optimizer
         self.train_batches = train_batches
         self.evaluator = evaluator
-        self.callbacks = list(callbacks)
+        self.callbacks = list_callbacks(callbacks)
         self.train_step = train_step
         self.device = pick_device() if device is None else torch.device(device)
         self._begin_history()

@@ -14,6 +14,7 @@ from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
+from mnist_widgets.system.arguments import to_whole
 from mnist_widgets.training.evaluation.evaluator import Evaluator, compute_outputs
 from mnist_widgets.training.evaluation.outputs import find_option, to_probabilities
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
@@ -104,8 +105,9 @@ class TrainerFactory:
             failure = f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
             reason = error if isinstance(error, ValueError) else failure
             raise ValueError(f"{wanted}; {reason}") from error
-        if shape != (2, num_classes):
-            raise ValueError(f"{wanted}; for 2 images its outputs have the shape {shape}.")
+        num = len(inputs)
+        if shape != (num, num_classes):
+            raise ValueError(f"{wanted}; for {num} images its outputs have the shape {shape}.")
 
     def _check_ignored(self) -> None:
         """Raise a `ValueError` if the loss function would ignore images that the panels count."""
@@ -162,7 +164,9 @@ class TrainerFactory:
         if self.model is None:
             return self._build_trainer(self.config)
         loss_fn = nn.CrossEntropyLoss() if self.loss_fn is None else self.loss_fn
-        batch_size = self.batch_size or self.config.batch_size
+        batch_size = self.config.batch_size
+        if self.batch_size is not None:
+            batch_size = to_whole(self.batch_size, "batch_size")
         batch_norms = find_batch_norms(self.model)
         if batch_size == 1 and any(layer.training for layer in batch_norms):
             raise ValueError(SINGLE_IMAGE)

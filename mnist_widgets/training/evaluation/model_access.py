@@ -32,7 +32,9 @@ def exclusive(model: nn.Module) -> Iterator[None]:
     Keep the context short: one batch, or one portion of an evaluation. Do not wait in it for
     another thread. A thread may enter it again.
     """
-    queue = _queues.setdefault(unwrap(model), deque())
+    queue = _queues.get(model)
+    if queue is None:  # `unwrap` costs some microseconds
+        queue = _queues[model] = _queues.setdefault(unwrap(model), deque())
     thread = threading.get_ident()
     if thread in queue:  # as the first; otherwise it would be waiting
         yield

@@ -204,7 +204,7 @@ class _ModuleCopy:
         module.load_state_dict(self.state, strict=self._has_all)
         module.zero_grad()
         for name, parameter in self._parameters.items():
-            parameter.requires_grad = self._learn[name]
+            parameter.requires_grad = self._learn[name]  # a method fails on lazy ones
         for name, values in self._other_buffers.items():  # not persistent
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, values.to(device_of(module), copy=True))

@@ -155,6 +155,8 @@ class Observations:
         images, targets = images.cpu(), targets[spread].cpu()
         if not self._seen.isdisjoint(fingerprints):
             is_new = torch.tensor([each not in self._seen for each in fingerprints])
+            if not is_new.any():
+                return
             images, targets = images[is_new], targets[is_new]
         self._seen.update(fingerprints)
         first = self.batches[0] if self.batches else (images, targets)

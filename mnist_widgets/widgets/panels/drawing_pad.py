@@ -22,6 +22,7 @@ from mnist_widgets.rendering.image_captions import describe_answer
 from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, join_views, render_prediction
 from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader, Reading
@@ -77,11 +78,8 @@ class DrawingPad(ChartPanel):
         source: TrainingSession | nn.Module,
         class_names: Iterable[object] | None = None,
     ) -> None:
-        if not isinstance(source, (TrainingSession, nn.Module)):
-            raise TypeError(
-                "DrawingPad takes a TrainingSession or a model (an nn.Module), not a "
-                f"{type(source).__name__}."
-            )
+        kinds = (TrainingSession, nn.Module)
+        check_kind(source, kinds, "source", "TrainingSession(trainer) or a model")
         reader = LiveReader(source, self._on_answer)
         names = reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)

@@ -18,6 +18,7 @@ from mnist_widgets.rendering.steps.source import mark_source
 from mnist_widgets.rendering.steps.view import MoveView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.widgets.panel import SessionPanel, text_line
 from mnist_widgets.widgets.parts.controls import (
@@ -71,6 +72,7 @@ class StepExplorer(SessionPanel):
     """
 
     def __init__(self, session: TrainingSession, epochs: Callable[[], int] = lambda: 1) -> None:
+        check_kind(session, TrainingSession, "session", "TrainingSession(trainer)")
         self.session = session
         self._epochs = epochs
         self._message: tuple[State, str] | None = None  # an error's, and when it arose

@@ -20,6 +20,7 @@ from mnist_widgets.rendering.session_captions import (
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.widgets.open_findings import OpenFindings
 from mnist_widgets.widgets.panel import SessionPanel, text_line
@@ -80,6 +81,7 @@ class TrainingPanel(SessionPanel):
         hide_epochs: bool = False,
         guess: bool = False,
     ) -> None:
+        check_kind(session, TrainingSession, "session", "TrainingSession(trainer)")
         self.session = session
         check_panel_epochs(epochs)
         self._message: tuple[State, str] | None = None  # an error's, and when it arose
