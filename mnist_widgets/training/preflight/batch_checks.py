@@ -9,7 +9,7 @@ from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.training.epoch_batches import find_inputs
@@ -96,10 +96,10 @@ def count_last_images(train_batches: Iterable[Any]) -> int | None:
     if isinstance(train_batches, Batches):
         return train_batches.num_images % train_batches.batch_size or train_batches.batch_size
     if isinstance(train_batches, DataLoader):
-        size, sampler = train_batches.batch_size, train_batches.sampler
-        if size is None or train_batches.drop_last or not isinstance(sampler, Sized):
+        cuts = train_batches.batch_sampler  # the user's own, or that of the loader's batch size
+        if type(cuts) is not BatchSampler or cuts.drop_last or not isinstance(cuts.sampler, Sized):
             return None
-        return len(sampler) % size or size
+        return len(cuts.sampler) % cuts.batch_size or cuts.batch_size
     if isinstance(train_batches, (list, tuple)):
         inputs = find_inputs(train_batches[-1])
         return None if inputs is None else len(inputs)

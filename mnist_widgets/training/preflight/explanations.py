@@ -40,7 +40,15 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
     """
     message = str(error)
     if "Expected more than 1 value per channel" in message:
-        return "Batch norm cannot train on a batch of a single image. Use larger batches."
+        return (
+            "Batch norm cannot train on a batch of a single image. Use larger batches, or leave "
+            "out a last one of a single image with drop_last=True."
+        )
+    if target := re.search(r"Target (-?\d+) is out of bounds", message):
+        return (
+            f"A target is {target[1]}, which is none of the classes of the model's outputs. Number "
+            "the classes from 0, and give the model one output for each class."
+        )
     if "grad can be implicitly created only for scalar outputs" in message:
         return (
             "The loss function returns one loss for each image, but backward() needs a single "

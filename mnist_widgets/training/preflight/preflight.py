@@ -119,11 +119,14 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
-    """Return the layers that fail on a batch of a single image in training mode.
+    """Return the layers that may fail on a batch of a single image in training mode.
 
-    `BatchNorm2d` does not: one image has many values in each channel.
+    Those of two or three dimensions fail if a channel of the image has only one value.
     """
-    kinds = (nn.BatchNorm1d, nn.LazyBatchNorm1d)
+    kinds = (
+        *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+        *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d),
+    )
     return [module for module in model.modules() if isinstance(module, kinds)]
 
 
