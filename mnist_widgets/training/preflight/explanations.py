@@ -54,7 +54,13 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
             "The loss function returns one loss for each image, but backward() needs a single "
             "number. Let it return the mean."
         )
-    if "does not require grad" in message and not any(p.requires_grad for p in model.parameters()):
+    if "does not require grad" in message:
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            return (
+                "The loss does not depend on the model's weights, so there is nothing to train. "
+                "Compute outputs and loss from tensors, without detach(), item(), numpy() or "
+                "torch.no_grad()."
+            )
         return (
             "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
             "to train. Unfreeze some with parameter.requires_grad_(True)."

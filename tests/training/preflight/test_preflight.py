@@ -400,6 +400,14 @@ class TestOutputsAndLoss:
         running.close()
         assert torch.equal(loader.generator.get_state(), reference.generator.get_state())
 
+    def test_outputs_that_are_cut_off_from_the_weights_are_explained(self):
+        class Detached(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs).detach()
+
+        with pytest.raises(ValueError, match=r"does not depend on the model's weights.*detach"):
+            make_parts(Detached(4, 3)).fit(1)
+
     def test_errors_of_later_batches_are_explained_too(self):
         def make_batch(num_images, num_inputs=4, label=0):
             return torch.randn(num_images, num_inputs), torch.full((num_images,), label)
