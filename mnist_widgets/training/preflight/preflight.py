@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,7 @@ from mnist_widgets.training.epoch_batches import count_batches, find_inputs
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import (
     batch_norms_checked,
     check_data_set,
@@ -191,12 +193,14 @@ def _check_optimizer(trainer: Trainer) -> None:
 
 def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
     """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
-    if inputs is None or not isinstance(getattr(trainer.evaluator, "batches", None), Batches):
+    batches = getattr(trainer.evaluator, "batches", None)
+    if inputs is None or type(batches) is not Batches:
         return
-    if inputs.numel() == 0 or inputs.is_complex():
+    if inputs.numel() == 0 or inputs.is_complex() or not _leave_unit_range(inputs):
         return
-    lowest, highest = (float(value) for value in inputs.aminmax())
-    if lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE:
+    first = next(iterate_unseen(replace(batches, shuffle=False)), None)
+    if first is not None and not _leave_unit_range(first[0]):
+        lowest, highest = (float(value) for value in inputs.aminmax())
         _warn(
             trainer,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
@@ -204,6 +208,11 @@ def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
             "the model may look worse than it is: train on images in [0, 1], or make the "
             "normalization the model's first layer.",
         )
+
+
+def _leave_unit_range(inputs: Tensor) -> bool:
+    lowest, highest = (float(value) for value in inputs.aminmax())
+    return lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE
 
 
 def _warn(trainer: Trainer, sentence: str) -> None:

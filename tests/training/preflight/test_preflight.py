@@ -759,7 +759,11 @@ class TestRange:
 
     def test_normalized_inputs_are_warned_of_where_images_are_shown_as_they_are(self):
         inputs = TRAIN_SET.images[:64].unsqueeze(1) / 255
-        normalized = (inputs - 0.13) / 0.31
+
+        def normalize(inputs):
+            return (inputs - 0.13) / 0.31
+
+        normalized = normalize(inputs)
         shown = Evaluator(TEST_SET.batches(512))
         trainer = self.make_trainer(normalized, shown)
         with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\].*[Ii]f .*normalized"):
@@ -770,6 +774,7 @@ class TestRange:
             (inputs, shown),
             (normalized, None),
             (normalized, Evaluator(same)),
+            (normalized, Evaluator(TEST_SET.batches(512, shuffle=True, transform=normalize))),
         ]:
             trainer = self.make_trainer(given, evaluator)
             trainer.fit(1)
