@@ -22,14 +22,16 @@ SINGLE_IMAGE = (
 )
 
 
-def check_pair(batch: object) -> None:
-    """Check that `train_step` can unpack a batch.
+def check_pair(batch: object, train_batches: object) -> None:
+    """Check that `train_step` can unpack a batch of `train_batches`.
 
     Raises:
-        TypeError: The batch is not a pair of tensors.
+        TypeError: The batch is not a pair of tensors, or is a single image and its label.
     """
     match batch:
         case [Tensor(), Number()]:
+            raise _single_images("train_batches is", 64)
+        case [_, Tensor() as label] if label.dim() == 0 and isinstance(train_batches, Dataset):
             raise _single_images("train_batches is", 64)
         case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
             return

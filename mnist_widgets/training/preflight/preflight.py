@@ -106,7 +106,7 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
             batch norm, or the model fails because of its inputs' shape or type.
     """
     if _has_usual_step(trainer):
-        check_pair(batch)
+        check_pair(batch, trainer.train_batches)
     inputs = find_inputs(batch)
     _warn_of_range(trainer, inputs)
     batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []

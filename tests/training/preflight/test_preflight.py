@@ -866,8 +866,9 @@ def test_parts_of_another_kind_are_named_with_an_example(make_trainer, batches):
 def test_a_data_set_in_place_of_batches_is_named(make_trainer):
     data_set = TensorDataset(torch.randn(8, 4), torch.randint(0, 3, (8,)))
     images = [(image, int(label)) for image, label in data_set]
-    with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
-        make_trainer(train_batches=images).fit(1)
+    for given in (images, data_set):
+        with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
+            make_trainer(train_batches=given).fit(1)
 
 
 def test_parts_of_an_evaluator_that_do_not_fit_are_named_where_the_trainer_is_made(make_trainer):
