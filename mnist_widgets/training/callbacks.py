@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm  # text, because a widget cannot be read in a saved notebook
 
+from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.metric_names import Mode, check_metric, choose_mode, read_last
 from mnist_widgets.training.reports import BatchReport, EpochReport
@@ -185,13 +186,15 @@ class Checkpoint(_BestMetricCallback):
         self._lowest_cost = math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Save the weights if they are the best so far.
+        """Save the weights if they are the best so far; warn if the metric is NaN.
 
         Raises:
             ValueError: The history has no such metric.
         """
         if self._has_improved(trainer):
             save_weights(trainer.model, self.path)
+        elif math.isnan(read_last(trainer.history, self.metric)):
+            warn_user(f"Checkpoint saves no weights of an epoch whose {self.metric} is NaN.")
 
 
 class LearningRateScheduler(Callback):

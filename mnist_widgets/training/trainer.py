@@ -28,6 +28,7 @@ from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback, list_callbacks
+from mnist_widgets.training.preflight.explanations import explaining
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
@@ -272,8 +273,9 @@ class Trainer:
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch, step)
         else:
-            loss_fn, optimizer = self.loss_fn, self.optimizer
-            returned = breakable(step, self.model, batch, loss_fn, optimizer, self.device)
+            arguments = (self.model, batch, self.loss_fn, self.optimizer, self.device)
+            with explaining(self.model, find_inputs(batch)):
+                returned = breakable(step, *arguments)
         self._is_first_batch = False
         return to_loss(returned), recorder.records[-1] if recorder else None
 

@@ -46,6 +46,8 @@ def to_loss(returned: object) -> float:
     Raises:
         TypeError: if it is not a number.
     """
+    if isinstance(returned, Tensor):
+        returned = returned.detach()  # torch warns of a tensor with a gradient
     try:
         return float(returned)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

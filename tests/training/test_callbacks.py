@@ -427,9 +427,11 @@ def test_an_epoch_without_a_number_is_no_checkpoint(make_trainer, tmp_path):
         evaluator=ScriptedEvaluator([math.nan, 0.5, math.nan], "f1"),
         callbacks=[Checkpoint(path, "f1"), keeper],
     )
-    trainer.fit(1)
+    with pytest.warns(UserWarning, match="saves no weights of an epoch whose f1 is NaN"):
+        trainer.fit(1)
     assert not path.exists()
-    trainer.fit(2)
+    with pytest.warns(UserWarning, match="f1 is NaN"):
+        trainer.fit(2)
     assert torch.equal(torch.load(path)["weight"], keeper.weights[1]["weight"])
 
 

@@ -196,6 +196,18 @@ def test_train_step_returns_the_loss_before_the_update_and_zeroes_gradients(batc
     assert nn.CrossEntropyLoss()(model(batches[0][0]), batches[0][1]).item() < before
 
 
+def test_a_train_step_may_return_its_loss_as_a_tensor(make_trainer):
+    losses = []
+
+    def step(model, batch, loss_fn, optimizer, device):
+        loss = loss_fn(model(batch[0]), batch[1])
+        losses.append(loss.item())
+        return loss
+
+    history = make_trainer(train_step=step).fit(1)
+    assert history.batch_losses == losses
+
+
 @pytest.mark.parametrize("epochs", [0, -1, 1.5, True, "3", None])
 def test_wrong_epochs_are_named_and_leave_the_trainer_usable(make_trainer, epochs):
     trainer = make_trainer()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.random import fork_rng
 
 from mnist_widgets.data.digit_set import Batches
+
+_NO_BATCH: Any = object()
 
 
 def iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -21,9 +24,9 @@ def iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[T
         with fork_rng([]):
             torch.set_rng_state(state)
             iterator = iter(batches) if iterator is None else iterator
-            batch = next(iterator, None)
+            batch = next(iterator, _NO_BATCH)
             state = torch.get_rng_state()
-        if batch is None:
+        if batch is _NO_BATCH:
             return
         yield batch
 

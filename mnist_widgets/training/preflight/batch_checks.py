@@ -9,7 +9,7 @@ from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.training.epoch_batches import find_inputs
@@ -22,14 +22,16 @@ SINGLE_IMAGE = (
 )
 
 
-def check_pair(batch: object) -> None:
-    """Check that `train_step` can unpack a batch.
+def check_pair(batch: object, train_batches: object = None) -> None:
+    """Check that `train_step` can unpack a batch, of `train_batches` if they are known.
 
     Raises:
-        TypeError: The batch is not a pair of tensors.
+        TypeError: The batch is not a pair of tensors, or is a single image and its label.
     """
     match batch:
         case [Tensor(), Number()]:
+            raise _single_images("train_batches is", 64)
+        case [_, Tensor() as label] if label.dim() == 0 and isinstance(train_batches, Dataset):
             raise _single_images("train_batches is", 64)
         case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
             return
@@ -96,10 +98,10 @@ def count_last_images(train_batches: Iterable[Any]) -> int | None:
     if isinstance(train_batches, Batches):
         return train_batches.num_images % train_batches.batch_size or train_batches.batch_size
     if isinstance(train_batches, DataLoader):
-        size, sampler = train_batches.batch_size, train_batches.sampler
-        if size is None or train_batches.drop_last or not isinstance(sampler, Sized):
+        cuts = train_batches.batch_sampler  # the user's own, or that of the loader's batch size
+        if type(cuts) is not BatchSampler or cuts.drop_last or not isinstance(cuts.sampler, Sized):
             return None
-        return len(sampler) % size or size
+        return len(cuts.sampler) % cuts.batch_size or cuts.batch_size
     if isinstance(train_batches, (list, tuple)):
         inputs = find_inputs(train_batches[-1])
         return None if inputs is None else len(inputs)

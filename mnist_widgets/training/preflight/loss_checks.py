@@ -64,6 +64,11 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
     kind = find_loss_kind(loss_fn)
     if kind.targets == "other":
         return
+    if outputs is None:
+        raise TypeError(
+            f"The model returns None, but {name_callable(loss_fn)} needs its outputs. End "
+            "the model's forward with a return."
+        )
     for role, value in (("model returns", outputs), ("batch's targets are", targets)):
         if not isinstance(value, Tensor):
             raise TypeError(
@@ -77,6 +82,12 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
     name = name_callable(loss_fn)
     is_unbatched = outputs.dim() == 1 and targets.dim() == 0
     class_axis = 0 if is_unbatched else 1
+    if outputs.dim() > 2 and targets.dim() == 1 and outputs[0].numel() > 1:
+        raise ValueError(
+            f"{name} needs one output for each class, shape (B, C), but the outputs have shape "
+            f"{tuple(outputs.shape)}. If they are scores of {outputs[0].numel()} classes, end the "
+            "model with nn.Flatten()."
+        )
     if outputs.dim() <= class_axis or outputs.shape[class_axis] == 1:
         raise ValueError(
             f"{name} needs one output for each class, shape (B, C), but the outputs have shape "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ from mnist_widgets.training.epoch_batches import count_batches, find_inputs
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import (
     batch_norms_checked,
     check_data_set,
@@ -106,7 +108,7 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
             batch norm, or the model fails because of its inputs' shape or type.
     """
     if _has_usual_step(trainer):
-        check_pair(batch)
+        check_pair(batch, trainer.train_batches)
     inputs = find_inputs(batch)
     _warn_of_range(trainer, inputs)
     batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []
@@ -121,11 +123,14 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
-    """Return the layers that fail on a batch of a single image in training mode.
+    """Return the layers that may fail on a batch of a single image in training mode.
 
-    `BatchNorm2d` does not: one image has many values in each channel.
+    Those of two or three dimensions fail if a channel of the image has only one value.
     """
-    kinds = (nn.BatchNorm1d, nn.LazyBatchNorm1d)
+    kinds = (
+        *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+        *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d),
+    )
     return [module for module in model.modules() if isinstance(module, kinds)]
 
 
@@ -187,12 +192,14 @@ def _check_optimizer(trainer: Trainer) -> None:
 
 def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
     """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
-    if inputs is None or not isinstance(getattr(trainer.evaluator, "batches", None), Batches):
+    batches = getattr(trainer.evaluator, "batches", None)
+    if inputs is None or type(batches) is not Batches:
         return
-    if inputs.numel() == 0 or inputs.is_complex():
+    if inputs.numel() == 0 or inputs.is_complex() or not _leave_unit_range(inputs):
         return
-    lowest, highest = (float(value) for value in inputs.aminmax())
-    if lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE:
+    first = next(iterate_unseen(replace(batches, shuffle=False)), None)
+    if first is not None and not _leave_unit_range(first[0]):
+        lowest, highest = (float(value) for value in inputs.aminmax())
         _warn(
             trainer,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
@@ -200,6 +207,11 @@ def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
             "the model may look worse than it is: train on images in [0, 1], or make the "
             "normalization the model's first layer.",
         )
+
+
+def _leave_unit_range(inputs: Tensor) -> bool:
+    lowest, highest = (float(value) for value in inputs.aminmax())
+    return lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE
 
 
 def _warn(trainer: Trainer, sentence: str) -> None:

@@ -1,7 +1,6 @@
 """A panel of the images of a data set, each framed by the network's verdict.
 
-`selection` chooses the images of a filter, `image_captions` names them, and `image_grid` draws a
-page.
+`selection` chooses images, `image_captions` names them, and `image_grid` draws a page of them.
 """
 
 from __future__ import annotations

@@ -149,9 +149,11 @@ def test_a_batch_of_the_evaluator_that_is_no_pair_is_named(model, inputs):
         ((inputs, LABELS, LABELS), "evaluator's batches gave a tuple of 3 parts"),
         ({"image": inputs, "label": LABELS}, "dict with the keys 'image', 'label'"),
         (inputs, r"single tensor of shape \(12, 4\)"),
+        (None, "gave a NoneType"),
     ):
-        with pytest.raises(TypeError, match=words):
-            Evaluator([batch]).evaluate(model, "cpu")
+        for batches in ([batch], DataLoader([batch], batch_size=None, collate_fn=lambda b: b)):
+            with pytest.raises(TypeError, match=words):
+                Evaluator(batches).evaluate(model, "cpu")
 
 
 def test_batch_norm_without_running_statistics_never_meets_a_single_image():

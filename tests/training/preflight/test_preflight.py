@@ -9,7 +9,13 @@ import pytest
 import torch
 from timeouts import TIMEOUT_S
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+)
 
 from mnist_widgets import (
     Evaluator,
@@ -394,6 +400,30 @@ class TestOutputsAndLoss:
         running.close()
         assert torch.equal(loader.generator.get_state(), reference.generator.get_state())
 
+    def test_outputs_that_are_cut_off_from_the_weights_are_explained(self):
+        class Detached(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs).detach()
+
+        with pytest.raises(ValueError, match=r"does not depend on the model's weights.*detach"):
+            make_parts(Detached(4, 3)).fit(1)
+
+    def test_errors_of_later_batches_are_explained_too(self):
+        def make_batch(num_images, num_inputs=4, label=0):
+            return torch.randn(num_images, num_inputs), torch.full((num_images,), label)
+
+        norm = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+        unforeseen = DataLoader([make_batch(8), make_batch(1)], batch_size=None)
+        for model, batches, words in [
+            (None, [make_batch(8), make_batch(8, label=3)], "target is 3.*one output for each"),
+            (None, [make_batch(8), make_batch(8, num_inputs=5)], "in_features=5"),
+            (norm, unforeseen, "single image.*drop_last"),
+        ]:
+            trainer = make_parts(model, batches=batches)
+            with pytest.raises(ValueError, match=words):
+                trainer.fit(1)
+            assert len(trainer.history.batch_losses) == 1
+
     def test_an_error_of_the_model_itself_is_raised_as_it_is(self):
         class Broken(nn.Linear):
             def forward(self, inputs):
@@ -632,9 +662,23 @@ class TestBatchNorm:
             DataLoader(dataset, batch_size=4),
             [dataset[:8], one],
             DataLoader(dataset, batch_size=1),
+            DataLoader(dataset, batch_sampler=BatchSampler(RandomSampler(dataset), 4, False)),
         ):
             for norm in (nn.BatchNorm1d(4), nn.LazyBatchNorm1d()):
                 trainer = make_parts(nn.Sequential(norm, nn.Linear(4, 3)), batches=batches)
+                with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
+                    trainer.fit(1)
+                assert trainer.history.batch_losses == []
+
+    def test_batch_norm_of_images_of_one_pixel_is_refused_before_the_first_batch(self):
+        for num_axes, convolution, norms in (
+            (2, nn.Conv2d, (nn.BatchNorm2d(2), nn.LazyBatchNorm2d())),
+            (3, nn.Conv3d, (nn.BatchNorm3d(2), nn.LazyBatchNorm3d())),
+        ):
+            dataset = TensorDataset(torch.randn(9, 1, *[3] * num_axes), torch.zeros(9).long())
+            for norm in norms:
+                model = nn.Sequential(convolution(1, 2, 3), norm, nn.Flatten(), nn.Linear(2, 3))
+                trainer = make_parts(model, batches=DataLoader(dataset, batch_size=4))
                 with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
                     trainer.fit(1)
                 assert trainer.history.batch_losses == []
@@ -715,7 +759,11 @@ class TestRange:
 
     def test_normalized_inputs_are_warned_of_where_images_are_shown_as_they_are(self):
         inputs = TRAIN_SET.images[:64].unsqueeze(1) / 255
-        normalized = (inputs - 0.13) / 0.31
+
+        def normalize(inputs):
+            return (inputs - 0.13) / 0.31
+
+        normalized = normalize(inputs)
         shown = Evaluator(TEST_SET.batches(512))
         trainer = self.make_trainer(normalized, shown)
         with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\].*[Ii]f .*normalized"):
@@ -726,6 +774,7 @@ class TestRange:
             (inputs, shown),
             (normalized, None),
             (normalized, Evaluator(same)),
+            (normalized, Evaluator(TEST_SET.batches(512, shuffle=True, transform=normalize))),
         ]:
             trainer = self.make_trainer(given, evaluator)
             trainer.fit(1)
@@ -817,8 +866,9 @@ def test_parts_of_another_kind_are_named_with_an_example(make_trainer, batches):
 def test_a_data_set_in_place_of_batches_is_named(make_trainer):
     data_set = TensorDataset(torch.randn(8, 4), torch.randint(0, 3, (8,)))
     images = [(image, int(label)) for image, label in data_set]
-    with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
-        make_trainer(train_batches=images).fit(1)
+    for given in (images, data_set):
+        with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
+            make_trainer(train_batches=given).fit(1)
 
 
 def test_parts_of_an_evaluator_that_do_not_fit_are_named_where_the_trainer_is_made(make_trainer):
