@@ -15,14 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mnist_widgets.data.augmentation import Transform, apply_transform, name_transform
+from mnist_widgets.data.augmentation import Transform, apply_transform
 from mnist_widgets.data.digit_checks import check_images, check_labels
-from mnist_widgets.data.tensors import (
-    ArrayLike,
-    to_class_labels,
-    to_class_names,
-    to_images,
-)
+from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_class_names, to_images
+from mnist_widgets.system.arguments import is_whole, to_whole
+from mnist_widgets.system.short_text import name_callable
 
 
 def to_inputs(images: ArrayLike) -> Tensor:
@@ -88,7 +85,12 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int | slice) -> tuple[Tensor, int]:
+        if isinstance(index, slice):
+            raise TypeError(
+                "digit_set[i] is a single image. For some of them, use digit_set.sample(100), or "
+                "digit_set.images[:100] and digit_set.labels[:100]."
+            )
         if not -len(self) <= index < len(self):
             raise IndexError(f"There is no image {index} in {self!r}.")
         return to_inputs(self.images[index])[0], int(self.labels[index])
@@ -105,7 +107,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
         Raises:
             ValueError: `num_images` is not a whole number from 1 to the number of images.
         """
-        if type(num_images) is not int or not 1 <= num_images <= len(self):
+        if not is_whole(num_images) or not 1 <= num_images <= len(self):
             raise ValueError(
                 f"A sample of {num_images!r} images cannot be drawn: {self.name} has {len(self):,} "
                 f"images here. Choose a whole number from 1 to {len(self):,}."
@@ -119,8 +121,8 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
     def with_wrong_labels(self, share: float, seed: int = 0) -> DigitSet:
         """Return a new set in which some labels are wrong; each wrong one is another class.
 
-        All other classes are equally likely. `set.labels != set.original_labels` tells which are
-        wrong. In a set that has wrong labels already, they are drawn anew.
+        All other classes are equally likely. `set.labels != set.original_labels` shows which are
+        wrong. In a set that has wrong labels already, they are drawn again.
 
         The same seed gives the same labels. They are independent of what `sample` draws with this
         seed, and of the order of shuffled batches. Torch's global random generator is not used.
@@ -177,7 +179,7 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
             An iterable with a length; each iteration is one epoch.
 
         Raises:
-            ValueError: `batch_size` is below 1.
+            ValueError: `batch_size` is no whole number of at least 1.
         """
         return Batches(self, batch_size, shuffle, generator, drop_last, transform)
 
@@ -199,8 +201,7 @@ class Batches:
     transform: Transform | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}.")
+        self.batch_size = to_whole(self.batch_size, "batch_size")
 
     @property
     def num_images(self) -> int:
@@ -228,7 +229,7 @@ class Batches:
 
     def __repr__(self) -> str:
         order = "shuffled" if self.shuffle else "in order"
-        change = "" if self.transform is None else f", changed by {name_transform(self.transform)}"
+        change = "" if self.transform is None else f", changed by {name_callable(self.transform)}"
         return (
             f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}{change}>"
         )

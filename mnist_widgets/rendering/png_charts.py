@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from mnist_widgets.data.images import to_pixels
@@ -13,13 +15,27 @@ from mnist_widgets.rendering.curves.curves import Curves
 from mnist_widgets.rendering.curves.repeat_series import RepeatSeries, count_seeds, name_single
 from mnist_widgets.rendering.curves.series import Numbers
 from mnist_widgets.rendering.palette import LIGHT, blend_with_white
-from mnist_widgets.rendering.png_canvas import GRID, INK, QUIET, Canvas, Position, text_width
+from mnist_widgets.rendering.png_canvas import (
+    GRID,
+    INK,
+    PIXEL_RATIO,
+    QUIET,
+    Canvas,
+    Position,
+    text_width,
+)
 
 PLOT = (58, 34, 622, 258)
 """Left, top, right and bottom of the axes of a chart of curves, in pixels of the page."""
 
 CELL_PX, TILE_PX = 40, 36
 """Edges of a confusion matrix's cell and of an image with its frame, in pixels of the page."""
+
+MOST_NUMBERED = 40
+"""Classes of a confusion matrix whose cells are large enough for their numbers."""
+
+_SMALL_SIDE_PX = 600
+"""The largest edge of a matrix without numbers; from 1,200 classes on, a cell is half a pixel."""
 
 # For each verdict: the colour and the width of an image's frame.
 _FRAMES = {"right": (LIGHT["right"], 2.0), "wrong": (LIGHT["wrong"], 3.5), "": (QUIET, 0.5)}
@@ -81,8 +97,8 @@ def draw_curves(
         canvas.area(list(zip(find_x(positions), find_y(values), strict=True)), *_RANGE)
         canvas.area([(left, 29), (left + 22, 29), (left + 22, 39), (left, 39)], *_RANGE)
         _draw_line(canvas, "seeds", [(left, 34), (left + 22, 34)], [])
-        words = f"{count_seeds(seeds.history)}, {spread_words}: median and range"
-        single = name_single(seeds.history, curves.history)
+        words = f"{count_seeds(seeds.repeat)}, {spread_words}: median and range"
+        single = name_single(seeds.repeat, curves.history)
         canvas.text((left + 28, 34), f"{words}. Above: {single}", anchor="lm")
     x = left
     for name, label in key.items():
@@ -109,8 +125,11 @@ def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> byt
         noun: what a class is: `digit` or `class`.
 
     Returns:
-        A PNG; a cell is 40 pixels of the page wide and high.
+        A PNG; a cell is 40 pixels of the page wide and high. With more than `MOST_NUMBERED`
+        classes it is a small square without number, and the classes have no names.
     """
+    if len(class_names) > MOST_NUMBERED:
+        return _draw_small_cells(counts, noun)
     strengths, texts = color_cells(counts, "counts", True), write_cells(counts, "counts")
     side_px = CELL_PX * len(class_names)
     longest_px = max(map(text_width, class_names))
@@ -129,6 +148,21 @@ def draw_confusion(counts: Tensor, class_names: Sequence[str], noun: str) -> byt
             canvas.text((x, y), text, color="#9e9e9e" if text == "0" else INK)
     canvas.text_upwards((12, 6 + side_px / 2), f"True {noun}")
     canvas.text((left + side_px / 2, 6 + side_px + bottom - 12), f"Predicted {noun}")
+    return canvas.to_png()
+
+
+def _draw_small_cells(counts: Tensor, noun: str) -> bytes:
+    fine_px = max(1, _SMALL_SIDE_PX * PIXEL_RATIO // len(counts))
+    side_px = len(counts) * fine_px / PIXEL_RATIO
+    ramp = [blend_with_white(LIGHT["cell"], step / 64) for step in range(65)]
+    grey = blend_with_white(LIGHT["diagonal"])
+    colors = np.array([[*bytes.fromhex(color[1:])] for color in [*ramp, grey]], np.uint8)
+    steps = np.ceil(64 * color_cells(counts, "counts", True)).astype(int)
+    np.fill_diagonal(steps, len(ramp))
+    canvas = Canvas(side_px + 40, side_px + 40)
+    canvas.paste(torch.from_numpy(colors[steps]), (34, 6), scale=fine_px / PIXEL_RATIO)
+    canvas.text_upwards((16, 6 + side_px / 2), f"True {noun}")
+    canvas.text((34 + side_px / 2, side_px + 24), f"Predicted {noun}")
     return canvas.to_png()
 
 

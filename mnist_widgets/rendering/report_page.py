@@ -17,24 +17,25 @@ from typing import TYPE_CHECKING, cast
 
 from torch.nn.parameter import UninitializedParameter
 
-from mnist_widgets.data.digit_set import Batches, DigitSet
+from mnist_widgets.data.digit_set import Batches, DigitSet, find_class_names
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.captions import format_metric, name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
 from mnist_widgets.rendering.session_captions import name_run
 from mnist_widgets.rendering.static_views import (
     StaticView,
-    format_metric,
     join_views,
     render_confusion,
     tabulate_epochs,
 )
 from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.runs.schedules import read_rate
+from mnist_widgets.runs.schedules import read_rates
 from mnist_widgets.session.series import RunSeries
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
+from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -162,12 +163,11 @@ def _show_confusion(trainer: Trainer) -> StaticView:
     counts = evaluator.confusion if num_epochs else None  # it may be of a run before a reset
     if counts is None:
         return render_confusion(None, (), "")
-    names, batches = DIGIT_NAMES, evaluator.batches
-    if isinstance(batches, Batches):
-        names = tuple(batches.digit_set.class_names)
-    if len(counts) != len(names):  # a network with other classes
-        names = tuple(map(str, range(len(counts))))
-    view = render_confusion(counts, names, "digit" if names == DIGIT_NAMES else "class")
+    known = find_class_names(evaluator.batches)
+    if known is None or len(counts) != len(known):  # a network with other classes
+        known = None
+    names = known or tuple(map(str, range(len(counts))))
+    view = render_confusion(counts, names, "digit" if known == DIGIT_NAMES else "class")
     when = f"Counted on the test images at the end of epoch {num_epochs}."
     return join_views([StaticView.of_words(when), view])
 
@@ -179,12 +179,13 @@ def _describe_settings(trainer: Trainer) -> StaticView:
         for parameter in trainer.model.parameters()
         if not isinstance(parameter, UninitializedParameter)  # of a lazy layer that was never used
     )
-    rate = read_rate(trainer.optimizer)
+    rates = read_rates(trainer.optimizer)
+    rate = rates[0]
     settings = {
-        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
-        "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
+        "Network": f"{type(unwrap(trainer.model)).__name__}, {num_parameters:,} parameters",
+        "Loss function": name_callable(trainer.loss_fn),
         "Optimizer": type(trainer.optimizer).__name__,
-        "Learning rate": format_number(rate),
+        "Learning rate": ", ".join(dict.fromkeys(map(format_number, rates))),
         "Batches of an epoch": f"{trainer.num_batches:,}",
         "Device": str(trainer.device),
     }

@@ -14,14 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.captions import format_loss, format_metric, name_metric
 from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, smooth_at
 from mnist_widgets.rendering.png_canvas import PIXEL_RATIO
-from mnist_widgets.rendering.png_charts import draw_confusion, draw_images, draw_prediction
+from mnist_widgets.rendering.png_charts import (
+    MOST_NUMBERED,
+    draw_confusion,
+    draw_images,
+    draw_prediction,
+)
 from mnist_widgets.training.evaluation.measures import precision, recall
 from mnist_widgets.training.history import History
+
+_NUM_MISTAKES = 20
 
 
 @dataclass(frozen=True)
@@ -138,13 +145,16 @@ def render_confusion(counts: Tensor | None, class_names: Sequence[str], noun: st
 def tabulate_counts(counts: Tensor, class_names: Sequence[str], noun: str) -> StaticView:
     """Return a table of the counts, with each class's recall and precision.
 
-    A dash stands where one of these is undefined.
+    A dash stands where one of these is undefined. With more than `MOST_NUMBERED` classes the table
+    has the most frequent mistakes instead.
 
     Args:
         counts: int64 (C, C), `counts[true, predicted]`.
         class_names: in the order of the counts.
         noun: what a class is: `digit` or `class`.
     """
+    if len(class_names) > MOST_NUMBERED:
+        return _tabulate_mistakes(counts, class_names, noun)
     caption = (
         f"A row for each true {noun}, a column for each predicted one. "
         f"Recall: the share of a {noun}'s images that were recognized. "
@@ -157,6 +167,20 @@ def tabulate_counts(counts: Tensor, class_names: Sequence[str], noun: str) -> St
     ]
     titles = ["True", *class_names, "Recall", "Precision"]
     return StaticView.of_table(titles, rows, caption, has_diagonal=True)
+
+
+def _tabulate_mistakes(counts: Tensor, class_names: Sequence[str], noun: str) -> StaticView:
+    mistakes = counts.clone().fill_diagonal_(0)
+    numbers, cells = mistakes.flatten().topk(_NUM_MISTAKES)
+    rows = [
+        (class_names[cell // len(class_names)], class_names[cell % len(class_names)], f"{number:,}")
+        for number, cell in zip(numbers.tolist(), cells.tolist(), strict=True)
+        if number
+    ]
+    if not rows:
+        return StaticView.of_words("There is no mistake.")
+    caption = f"The most frequent mistakes of {len(class_names):,} classes; a saved file has all."
+    return StaticView.of_table((f"True {noun}", f"Predicted {noun}", "Images"), rows, caption)
 
 
 def render_prediction(
@@ -229,7 +253,7 @@ def tabulate_batches(
         metrics = [f"{epoch or ''}", *metrics] if names else []
         numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
         rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
-    titles = ["Batch", "Loss", "Smoothed", *(["Epoch"] if names else []), *map(_name_metric, names)]
+    titles = ["Batch", "Loss", "Smoothed", *(["Epoch"] if names else []), *map(name_metric, names)]
     caption = f"{len(batches)} of {num_batches:,} batches; a saved file of the numbers has all."
     return StaticView.of_table(titles, rows, caption if len(batches) < num_batches else "")
 
@@ -256,13 +280,4 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
         for epoch in range(first, num_epochs)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
-    return StaticView.of_table(["Epoch", *map(_name_metric, names)], rows, caption)
-
-
-def _name_metric(name: str) -> str:
-    return "Mean loss" if name == "train" else name.replace("_", " ").capitalize()
-
-
-def format_metric(name: str, value: float) -> str:
-    """Return an accuracy in per cent, and any other metric like a loss."""
-    return f"{100 * value:.2f} %" if "accuracy" in name else format_loss(value)
+    return StaticView.of_table(["Epoch", *map(name_metric, names)], rows, caption)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 from torch.optim import Optimizer
 
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
 
 
 def _fall_as_cosine(share: float) -> float:
@@ -59,8 +60,12 @@ class Schedule(Callback):
 
 def read_rate(optimizer: Optimizer) -> float:
     """Return the learning rate that was chosen, before the factor of a schedule."""
-    group = optimizer.param_groups[0]
-    return float(group.get("chosen_lr", group["lr"]))
+    return read_rates(optimizer)[0]
+
+
+def read_rates(optimizer: Optimizer) -> list[float]:
+    """Return the rate that was chosen for each group of parameters."""
+    return [float(group.get("chosen_lr", group["lr"])) for group in optimizer.param_groups]
 
 
 def change_rate(optimizer: Optimizer, learning_rate: float) -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from mnist_widgets.runs.choices import (
@@ -56,7 +57,6 @@ class Setting:
         is_live: whether a change takes effect in a run that is under way.
         group: the name of its row among the controls that are folded away at first.
         none: in text and on screen, the word for no number; empty if there must be one.
-        old_names: values that older texts hold, and what they stand for now.
     """
 
     name: str
@@ -71,7 +71,6 @@ class Setting:
     is_live: bool = False
     group: str = ""
     none: str = ""
-    old_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_rare(self) -> bool:
@@ -105,16 +104,17 @@ class Setting:
         elif value is None:
             is_allowed = bool(self.none)
         else:
-            is_number = isinstance(value, int if self.is_whole else (int, float))
+            is_number = isinstance(value, Integral if self.is_whole else Real)
             is_number &= not isinstance(value, bool)
             is_allowed = is_number and self.limits[0] <= value <= self.limits[1]
         if not is_allowed:
             raise ValueError(f"{self.label} must be {self.range}, not {value!r}.")
-        return value if self.choices or self.is_whole else float(value) + 0.0  # not -0.0
+        if self.choices or value is None:
+            return value
+        return int(value) if self.is_whole else float(value) + 0.0  # not -0.0
 
     def read(self, text: str) -> Value:
         """Return the value that `text` stands for, not yet checked."""
-        text = self.old_names.get(text, text)
         if self.none and text == self.none:
             return None
         if True in self.choices:
@@ -185,7 +185,6 @@ SETTINGS = (
         choices=LOSSES,
         tooltip="What the training minimizes",
         group="Training",
-        old_names={"nll": "cross-entropy"},  # the same loss in two parts
     ),
     Setting(
         name="seed",

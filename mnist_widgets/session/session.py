@@ -12,14 +12,16 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
+from mnist_widgets.session.open_sessions import add_session, close_sessions_of
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.system.interrupts import interrupts_wait
+from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.training.evaluation.portions import LongJob
-from mnist_widgets.training.trainer import Trainer, check_epochs
+from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import os
@@ -60,6 +62,7 @@ class TrainingSession(WaitingSession):
     Raises:
         ActionRefusedError: if the trainer is being trained outside a session, or if one of its
             callbacks makes a session.
+        TypeError: if `trainer` is no `Trainer`.
 
     Attributes:
         trainer, error, last_report, throughput: see `Worker`.
@@ -73,12 +76,14 @@ class TrainingSession(WaitingSession):
         wait: bool | None = None,
         choose_trainer: Callable[[Trainer], Trainer] = lambda trainer: trainer,
     ) -> None:
+        example = "Trainer(model, loss_fn, optimizer, batches)"
+        check_kind(trainer, Trainer, "trainer", example)
         close_sessions_of(trainer.model)
         if trainer.is_running:
             raise ActionRefusedError("This trainer is training already; let that run end first.")
         super().__init__(trainer, choose_trainer, wait)
         self.is_closed = False
-        open_sessions.add(self)
+        add_session(self)
 
     @property
     def num_batches_left(self) -> int:
@@ -176,8 +181,10 @@ class TrainingSession(WaitingSession):
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker before the next batch; immediately if no training runs.
 
-        Read the model only in such a job; otherwise you may see half of an update. A
-        callback of the training is between two batches already: its job runs immediately.
+        Read the model only in such a job; otherwise you may see half of an update. (An
+        `Evaluator` and `predict_probabilities` take turns with the batches also outside of a job,
+        but batches are trained between their portions.) A callback of the training is between two
+        batches already: its job runs immediately.
 
         Returns:
             A future of the job's result or error.
@@ -232,7 +239,7 @@ class TrainingSession(WaitingSession):
         Args:
             path: where to save the page as well, such as `"my_run.html"`.
         """
-        # slow to load, and seldom needed
+        # slow to load, and rarely needed
         from mnist_widgets.rendering.report_page import write_report
 
         page = write_report(self.trainer, self.state, self.error, self.series)

@@ -62,7 +62,8 @@ class WaitingSession(Worker, ABC):
 
         Raises:
             TimeoutError: if the run has not ended by then.
-            ActionRefusedError: if the training is paused, so that nothing would end the wait.
+            ActionRefusedError: if the training is paused, or is paused meanwhile, such as by a
+                callback: no live button could resume it.
             KeyboardInterrupt: after a second interrupt.
             BaseException: what ended the run, if it failed.
         """
@@ -70,14 +71,14 @@ class WaitingSession(Worker, ABC):
             raise ActionRefusedError("A callback cannot wait for the training that it belongs to.")
         deadline_s = math.inf if timeout is None else time.monotonic() + timeout
         # a step that is still to be done may finish a paused run
-        ends = (*AT_REST, "paused") if self._goal == "paused" else AT_REST
+        is_at_rest = partial(self._has_reached, *AT_REST, "paused")
         with self._noting_interrupts() as interrupts:
-            while not self._is_over(partial(self._has_reached, *ends), interrupts, deadline_s):
+            while not self._is_over(is_at_rest, interrupts, deadline_s):
                 if time.monotonic() >= deadline_s:
                     raise TimeoutError(f"The training has not ended within {timeout} seconds.")
-        if "paused" in ends and self._goal == "paused":
+        if self._goal == "paused":
             raise ActionRefusedError(
-                "The training is paused, so this would wait for ever. Resume or stop it first."
+                "The training is paused, so this would wait forever. Resume or stop it first."
             )
         if self.error is not None:
             raise self.error
@@ -137,9 +138,9 @@ class WaitingSession(Worker, ABC):
     def _wait_until_idle(self, interrupts: list[bool]) -> None:
         """Wait until nothing is left to do, or until a second interrupt.
 
-        The listeners are called once more when the worker is idle: that call draws the end. It may
+        The listeners are called again when the worker is idle: that call draws the end. It may
         submit jobs, whose results are drawn as well. But a listener that submits a job in each call
-        must not keep the main thread here for ever.
+        must not keep the main thread here forever.
         """
         for _ in range(_MAX_ROUNDS):
             while not self._is_over(lambda: self._is_idle, interrupts, stops_step=False):

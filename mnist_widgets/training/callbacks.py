@@ -14,9 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm  # text, because a widget cannot be read in a saved notebook
 
 from mnist_widgets.system.user_warnings import warn_user
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.metric_names import Mode, check_metric, choose_mode, read_last
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.training.weight_files import save_weights
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,3 +34,15 @@ class Callback:
 
     def on_reset(self, trainer: Trainer) -> None:
         """Called after weights, optimizer and history are reset."""
+
+
+def list_callbacks(callbacks: object) -> list[Callback]:
+    """Return several callbacks as a list.
+
+    Raises:
+        TypeError: if it is a single one, or something else.
+    """
+    if isinstance(callbacks, Iterable):
+        return list(callbacks)
+    name = type(callbacks).__name__
+    raise TypeError(f"callbacks must be a list, such as [HealthMonitor()], not a single {name}.")

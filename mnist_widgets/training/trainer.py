@@ -23,19 +23,17 @@ from mnist_widgets.training.epoch_batches import (
     find_inputs,
     iterate_epoch,
 )
+from mnist_widgets.training.evaluation.model_access import exclusive, only_training
 from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
-from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.hooks import Callback, list_callbacks
 from mnist_widgets.training.preflight.explanations import explaining
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.training_step import TrainStep, to_loss, train_step
-
-__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+from mnist_widgets.training.training_step import LossFunction, TrainStep, to_loss, train_step
 
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
@@ -102,7 +100,7 @@ class Trainer:
         self.optimizer = optimizer
         self.train_batches = train_batches
         self.evaluator = evaluator
-        self.callbacks = list(callbacks)
+        self.callbacks = list_callbacks(callbacks)
         self.train_step = train_step
         self.device = pick_device() if device is None else torch.device(device)
         self._begin_history()
@@ -112,11 +110,9 @@ class Trainer:
         self.warnings: list[str] = []
         self.config: object = None
         self.data: object = None
-        self.is_running = False
+        self.is_running = self.is_stop_requested = self._stop_ends_evaluation = False
         self._is_first_batch = True  # of a run
         self._records_in_full: bool | None = None  # None: not at all
-        self._stop_ends_evaluation = False
-        self.is_stop_requested = False
         check_parts(self)
 
     def fit(self, epochs: int) -> History:
@@ -124,12 +120,11 @@ class Trainer:
 
         An interrupt (Ctrl-C or a notebook's interrupt button) ends the run after the current batch:
         the ending is `stopped`, and `fit` raises KeyboardInterrupt. A second interrupt raises
-        KeyboardInterrupt at once, within the batch; the ending is `failed`. In both cases the
-        history contains every trained batch, and the model is back on its previous device.
+        KeyboardInterrupt at once, within the batch; the ending is `failed`.
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
-            RuntimeError: if this trainer is training already.
+            RuntimeError: if this trainer is training already, or another thread trains its model.
             KeyboardInterrupt: after an interrupt.
         """
         batches = self.iterate(epochs)
@@ -191,18 +186,18 @@ class Trainer:
         return count_batches(self.train_batches)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the model's and the optimizer's state."""
-        return Snapshot(self.model, self.optimizer)
+        """Return a copy of the state of the model, the optimizer and the loss function."""
+        return Snapshot(self.model, self.optimizer, self.loss_fn)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Restore the model and the optimizer exactly, and start a new history.
+        """Restore what the snapshot holds exactly, and start a new history.
 
         Raises:
-            RuntimeError: while training.
+            RuntimeError: while training, or if the model has other parameters now.
         """
         if self.is_running:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
-        snapshot.restore(self.model, self.optimizer)
+        snapshot.restore(self.model, self.optimizer, self.loss_fn)
         self._begin_history()
         self.ending = self.stop_reason = None
         self._call("on_reset")
@@ -215,6 +210,7 @@ class Trainer:
         if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
         with ExitStack() as at_the_end:
+            at_the_end.enter_context(only_training(self.model))
             at_the_end.callback(setattr, self, "is_running", False)
             self.is_running = True
             for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
@@ -242,13 +238,15 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
-        self.model.train()
+        with exclusive(self.model):
+            self.model.train()
         self._call("on_epoch_begin", epoch)
         num_batches = self.num_batches
         began_s = time.perf_counter()
         with closing(iterate_epoch(self.train_batches, epoch)) as batches:
             for index, batch in enumerate(batches, 1):
-                loss, record = self._train_on(batch)
+                with exclusive(self.model):
+                    loss, record = self._train_on(batch)
                 inputs = find_inputs(batch)
                 num_images = 0 if inputs is None else len(inputs)
                 step = self.history.add_batch(loss)

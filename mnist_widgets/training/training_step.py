@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_widgets.training.preflight.loss_checks import LossFunction
-
+LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
 
 

@@ -108,6 +108,11 @@ class SessionPanel(Panel):
 
     session: TrainingSession
 
+    def __del__(self) -> None:
+        """Close the panel, unless its arguments were refused before it had widgets."""
+        if "view_class" in vars(self):
+            self.close()
+
     def close(self) -> None:
         """Remove the panel from the page; the session continues."""
         _session_panels.discard(self)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
 import torch
 from timeouts import TIMEOUT_S
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from mnist_widgets import (
     Callback,
@@ -124,6 +126,30 @@ def test_the_page_of_a_stop_gives_the_reason(data):
     session.close()
 
 
+@pytest.mark.parametrize(
+    ("classes", "titles"),
+    [(["Coat", "Bag", "Boot"], "True Coat Bag Boot Recall"), (None, "True 0 1 2 Recall")],
+    ids=["named", "unknown"],
+)
+def test_a_page_has_the_class_names_of_any_data_set_and_all_rates(classes, titles):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3))
+    groups = [{"params": model[0].parameters(), "lr": 0.0}, {"params": model[1].parameters()}]
+    images = TensorDataset(torch.randn(9, 4), torch.tensor([0, 0, 0, 1, 1, 0, 0, 2, 2]))
+    if classes:
+        images.classes = classes
+    batches, optimizer = DataLoader(images, 9), torch.optim.SGD(groups, 0.001)
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(), optimizer, batches, evaluator=Evaluator(batches), device="cpu"
+    )
+    session = TrainingSession(trainer)
+    session.start(1)
+    session.join(TIMEOUT_S)
+    text = session.report().text
+    assert titles in " ".join(text.split())
+    assert "A row for each true class" in text
+    assert "0, 0.001" in text
+
+
 def test_the_page_of_a_failure_names_the_error(make_trainer):
     class Fault(Callback):
         def on_batch_end(self, trainer, report):
@@ -181,6 +207,16 @@ def test_without_a_config_the_settings_come_from_the_trainer(make_trainer, batch
     assert "a row for each true class" in page  # three classes are no ten digits
     assert "RunConfig" not in page
     assert "import torch" not in page
+
+
+def test_the_settings_name_what_is_inside_a_wrapper(batches):
+    model = nn.Linear(4, 3)
+    loss_fn = partial(nn.functional.cross_entropy, label_smoothing=0.1)
+    optimizer = torch.optim.Adam(model.parameters())
+    trainer = Trainer(nn.DataParallel(model), loss_fn, optimizer, batches, device="cpu")
+    page = TrainingSession(trainer).report().html
+    assert "Linear, 15 parameters" in page
+    assert '<th scope="row">Loss function</th><td>cross_entropy</td>' in page
 
 
 def test_a_training_without_an_evaluator_has_no_matrix(make_trainer):

@@ -226,6 +226,31 @@ def test_the_confusion_picture_colours_mistakes_and_greys_the_diagonal(counts):
     assert 200 < corner_of_cell(3, 3)[0] < 245
 
 
+def test_a_matrix_of_many_classes_is_small_squares_and_its_most_frequent_mistakes():
+    for num_classes in (41, 300, 1000):
+        names = [f"c{at}" for at in range(num_classes)]
+        counts = torch.eye(num_classes, dtype=torch.int64)
+        counts[2, 30] = 1_500
+        counts[31, 3] = 7
+        picture = pixels_of(draw_confusion(counts, names, "class"))
+        assert max(picture.shape) <= 640 * PIXEL_RATIO
+        edge = (min(picture.shape[:2]) - 40 * PIXEL_RATIO) // num_classes
+        corner = (6 * PIXEL_RATIO, 34 * PIXEL_RATIO)
+        cell = picture[corner[0] + 2 * edge, corner[1] + 30 * edge]
+        assert cell[2] - cell[0] > 60  # blue
+        view = render_confusion(counts, names, "class")
+        assert [line.split() for line in view.text.splitlines()[-2:]] == [
+            ["c2", "c30", "1,500"],
+            ["c31", "c3", "7"],
+        ]
+        assert len(view.html) < 200_000
+
+
+def test_a_matrix_of_many_classes_without_a_mistake_says_so():
+    names = [f"c{at}" for at in range(50)]
+    assert "no mistake" in render_confusion(torch.eye(50).long(), names, "class").text
+
+
 def test_long_class_names_enlarge_the_picture(counts):
     short = pixels_of(draw_confusion(counts, DIGITS, "digit")).shape
     long = pixels_of(draw_confusion(counts, FASHION, "class")).shape

@@ -304,6 +304,20 @@ def test_waiting_for_a_paused_training_is_refused(session):
         session.join()
 
 
+def test_waiting_is_refused_when_a_callback_pauses_the_training(make_session):
+    class PauseAfterEpoch(Callback):
+        def on_epoch_end(self, _trainer, _report):
+            session.pause()
+
+    session = make_session(callbacks=[PauseAfterEpoch()])
+    session.start(2)
+    with pytest.raises(ActionRefusedError, match="Resume or stop"):
+        session.join(TIMEOUT_S)
+    session.resume()
+    session.join(TIMEOUT_S)
+    assert session.state == "finished"
+
+
 def test_in_colab_awaiting_a_paused_training_is_refused_too(session, monkeypatch):
     bring_to(session, "paused")
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))

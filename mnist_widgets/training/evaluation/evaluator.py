@@ -6,21 +6,17 @@ itself draws random numbers in evaluation mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.parameter import is_lazy
-from torch.random import fork_rng
 
 from mnist_widgets.data.digit_set import DigitSet, to_inputs
 from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
 from mnist_widgets.training.devices import device_of
-from mnist_widgets.training.evaluation.module_state import ModuleState
+from mnist_widgets.training.evaluation.module_state import evaluating
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
     check_single_outputs,
@@ -35,28 +31,8 @@ from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
 from mnist_widgets.training.preflight.explanations import explaining
-from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Set `model` to evaluation mode, without gradients, within this context.
-
-    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
-    draw their first weights in this context; afterwards the random generators are restored.
-    """
-    device = device_of(model)
-    state = ModuleState(model.modules())
-    # Only if needed: another thread that draws meanwhile would get the same numbers again.
-    draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
-    fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
-    try:
-        # not inference_mode: a tensor that a model stores there could not be used in training
-        with torch.no_grad(), fork:
-            model.eval()
-            yield
-    finally:
-        state.restore()
+from mnist_widgets.training.preflight.loss_checks import check_loss_inputs
+from mnist_widgets.training.training_step import LossFunction
 
 
 class Evaluator:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels, to_counts
+from mnist_widgets.system.arguments import to_whole
 
 
 def confusion_matrix(
@@ -33,6 +34,7 @@ def confusion_matrix(
             "true and predicted labels must be two tensors of equal length, not of shapes "
             f"{tuple(true.shape)} and {tuple(predicted.shape)}"
         )
+    num_classes = to_whole(num_classes, "num_classes")
     check_label_range(true, num_classes, "true labels")
     check_label_range(predicted, num_classes, "predicted labels")
     pairs = true * num_classes + predicted

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
+from torch.random import fork_rng
+
+from mnist_widgets.training.devices import device_of
+from mnist_widgets.training.evaluation.model_access import exclusive
 
 _CONTAINERS = (dict, OrderedDict, list, set)
 # Another thread may add or remove hooks in the meantime, so they are not restored.
@@ -84,30 +90,128 @@ class _OneModule:
             tensor.__class__ = lazy_class
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set `model` to evaluation mode, without gradients, within this context.
+
+    No other thread uses the model meanwhile; see `exclusive`.
+
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
+    """
+    with exclusive(model):
+        device = device_of(model)
+        state = ModuleState(model.modules())
+        # Only if needed: another thread that draws meanwhile would get the same numbers again.
+        draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+        fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+        try:
+            # not inference_mode: a tensor that a model stores there could not be used in training
+            with torch.no_grad(), fork:
+                model.eval()
+                yield
+        finally:
+            state.restore()
+
+
+@contextmanager
+def predicting(model: nn.Module) -> Iterator[torch.device]:
+    """Let a model predict in evaluation mode, and leave it and torch's random generators unchanged.
+
+    Yields:
+        Its device.
+    """
+    device = device_of(model)
+    with fork_rng([device] if device.type == "cuda" else []), evaluating(model):
+        yield device
+
+
 class Snapshot:
-    """Copies of a model's and an optimizer's state, independent of the originals.
+    """Copies of the state of a model, an optimizer and a loss function, independent of them.
 
     Attributes:
-        model: Its state dict, without lazy parameters that have no shape yet.
+        model: The model's state dict, without lazy parameters that have no shape yet.
         optimizer: Its state dict.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
-        state = model.state_dict()
+    def __init__(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
+        with exclusive(model):
+            self._copies = [_ModuleCopy(module) for module in _find_modules(model, loss_fn)]
+            self.model, self.optimizer = self._copies[0].state, deepcopy(optimizer.state_dict())
+            groups = getattr(optimizer, "param_groups", [])
+            self._groups = [list(group["params"]) for group in groups]
+
+    def restore(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
+        """Restore all exactly, parameter groups included, and clear the gradients.
+
+        Raises:
+            RuntimeError: A module has other parameters than then; nothing has changed.
+        """
+        copies = list(zip(self._copies, _find_modules(model, loss_fn), strict=False))
+        with exclusive(model):
+            if not all(copied.fits(module) for copied, module in copies):
+                raise RuntimeError(
+                    "The model, or the loss function, has other layers or parameters than at the "
+                    "beginning, so it cannot be reset. Make a new model, optimizer and trainer."
+                )
+            for copied, module in copies:
+                copied.restore(module)
+            groups = getattr(optimizer, "param_groups", [])
+            del groups[len(self._groups) :]  # those that `add_param_group` added
+            groups.extend({} for _ in self._groups[len(groups) :])
+            for group, parameters in zip(groups, self._groups, strict=False):
+                group["params"] = list(parameters)
+            # a copy, because the optimizer uses the tensors of its state dict and changes them
+            optimizer.load_state_dict(deepcopy(self.optimizer))
+            optimizer.zero_grad()
+
+
+class _ModuleCopy:
+    """A copy of a module's parameters, buffers and lazy layers, and which parameters learn."""
+
+    def __init__(self, module: nn.Module) -> None:
+        state = module.state_dict()
         for name in [name for name, value in state.items() if is_lazy(value)]:
             del state[name]
-        self.model, self.optimizer = deepcopy(state), deepcopy(optimizer.state_dict())
-        lazy = [module for module in model.modules() if any(map(is_lazy, _tensors_of(module)))]
+        self.state = deepcopy(state)
+        self._parameters = dict(module.named_parameters())
+        self._learn = {name: each.requires_grad for name, each in self._parameters.items()}
+        self._other_buffers = {
+            name: buffer.clone()
+            for name, buffer in module.named_buffers()
+            if name not in state and not is_lazy(buffer)
+        }
+        lazy = [each for each in module.modules() if any(map(is_lazy, _tensors_of(each)))]
         self._has_all = not lazy
         self._lazy_modules = ModuleState(lazy)
 
-    def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Restore both exactly and clear the gradients."""
+    def fits(self, module: nn.Module) -> bool:
+        """Return whether the module has the same parameters, and state of the same shapes."""
+        state, parameters = module.state_dict(), dict(module.named_parameters())
+        return (
+            parameters.keys() == self._parameters.keys()
+            and all(parameters[name] is each for name, each in self._parameters.items())
+            and (state.keys() == self.state.keys() or not self._has_all)
+            and all(
+                name in state
+                and getattr(state[name], "shape", None) == getattr(value, "shape", None)
+                for name, value in self.state.items()
+            )
+        )
+
+    def restore(self, module: nn.Module) -> None:
         self._lazy_modules.restore()
-        model.load_state_dict(self.model, strict=self._has_all)
-        # a copy, because the optimizer uses the tensors of its state dict and changes them
-        optimizer.load_state_dict(deepcopy(self.optimizer))
-        optimizer.zero_grad()
+        module.load_state_dict(self.state, strict=self._has_all)
+        module.zero_grad()
+        for name, parameter in self._parameters.items():
+            parameter.requires_grad = self._learn[name]  # a method fails on lazy ones
+        for name, values in self._other_buffers.items():  # not persistent
+            owner, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(owner), leaf, values.to(device_of(module), copy=True))
+
+
+def _find_modules(model: nn.Module, loss_fn: object) -> list[nn.Module]:
+    return [model, loss_fn] if isinstance(loss_fn, nn.Module) else [model]
 
 
 def _tensors_of(module: nn.Module) -> list[Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_widgets.data.tensors import check_label_range
+from mnist_widgets.training.models import unwrap
 
 
 class LossKind(NamedTuple):
@@ -252,11 +253,11 @@ def _gives_probabilities(loss_fn: object, model: nn.Module | None) -> bool:
 
 def find_last_layer(model: nn.Module | None) -> nn.Module | None:
     """Return the last layer of an `nn.Sequential`; in other models it is unknown."""
-    model = getattr(model, "_orig_mod", model)  # of a compiled model
-    while isinstance(model, nn.Sequential) and type(model).forward is nn.Sequential.forward:
-        layers = [layer for layer in model if not isinstance(layer, nn.Flatten)]
-        model = layers[-1] if layers else None
-    return model
+    layer = None if model is None else unwrap(model)
+    while isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward:
+        layers = [each for each in layer if not isinstance(each, nn.Flatten)]
+        layer = unwrap(layers[-1]) if layers else None
+    return layer
 
 
 def _lie_in_0_to_1(values: Tensor) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.training.health.evaluated_images import downsample, predicting
+from mnist_widgets.training.evaluation.module_state import predicting
+from mnist_widgets.training.health.evaluated_images import downsample
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
+from mnist_widgets.training.models import unwrap
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
@@ -16,6 +18,7 @@ _IMAGES_FOR_SPREAD = 64
 _NUM_LEAKED = 3
 _FEW_IMAGES, ENOUGH_IMAGES = 150, 500
 _IMAGES_OF_A_CLASS = 5
+_LARGEST_SHARE = 0.9
 _FIRST_CHECK = 20
 
 
@@ -46,7 +49,9 @@ def find_unrelated_labels(seen: Observations) -> str | None:
         return None
     means = torch.stack([images[:half][labels[:half] == each].mean(dim=0) for each in classes])
     guesses = classes[torch.cdist(images[half:], means).argmin(dim=1)]
-    if not is_chance(guesses, labels[half:]):
+    # always guessing a class that nearly all images have is hard to beat
+    largest = float(labels.bincount().max()) / len(labels)
+    if largest > _LARGEST_SHARE or not is_chance(guesses, labels[half:]):
         return None
     num_right = int((guesses == labels[half:]).sum())
     return (
@@ -75,13 +80,14 @@ def _find_first_inputs(model: nn.Module, received: Tensor) -> Tensor | None:
     """Return the inputs of the first layer with parameters.
 
     Returns:
-        None if this layer normalizes its inputs, or if they are unknown.
+        None if they are unknown, or if their scale does not matter: this layer, or the next one
+        with parameters, normalizes its inputs.
     """
-    model = getattr(model, "_orig_mod", model)  # of a compiled model
-    layers = (module for module in model.modules() if [*module.parameters(recurse=False)])
-    first = next(layers, None)
-    if first is None or "Norm" in type(first).__name__:
+    model = unwrap(model)  # a compiled model calls no hooks of its layers
+    layers = [module for module in model.modules() if [*module.parameters(recurse=False)]]
+    if not layers or any("Norm" in type(layer).__name__ for layer in layers[:2]):
         return None
+    first = layers[0]
     given: list[Tensor] = []
 
     def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:

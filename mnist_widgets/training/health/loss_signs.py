@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from statistics import stdev
 
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
@@ -14,6 +15,7 @@ _LONGEST = 100
 _SMALL_BATCH = 16
 """Images of a batch; smaller ones have losses by chance, so that more batches are needed."""
 _FLAT_SHARE = 0.97
+_CLEAR_FALL = 0.95
 _LARGE_UPDATE = 0.1
 _FIRST_SPIKES = 10
 """Batches in which a loss may rise: the first steps of RMSprop are large."""
@@ -44,10 +46,23 @@ def is_flat(seen: Observations, num_losses: int = 20) -> bool:
 def find_not_falling(seen: Observations) -> str | None:
     """Find a loss that stays where it began, or where an answer without the image would be."""
     is_time = seen.is_epoch_end or _has_trained(seen, _LONGEST)
-    if not _has_trained(seen, _PATIENCE) or not is_time or not is_flat(seen):
+    if not _has_trained(seen, _PATIENCE) or not is_time or not is_flat(seen) or _falls(seen):
         return None
     losses, (_, words) = _last_losses(seen), _find_reference(seen)
     return f"The mean of the last {len(losses)} losses is {_mean(losses):.3g}; {words}."
+
+
+def _falls(seen: Observations) -> bool:
+    """Return whether the losses may still fall, for example from a high start.
+
+    They do if the last ones are clearly below those halfway. They may if a few large losses raise
+    their mean, as those of the rare images of a class.
+    """
+    losses, half = _last_losses(seen), len(seen.losses) // 2
+    halfway = seen.losses[max(half - len(losses), 0) : half]
+    error = stdev(losses) / math.sqrt(len(losses))
+    is_above = _mean(losses) - error >= _FLAT_SHARE * _find_reference(seen)[0]
+    return _mean(losses) < _CLEAR_FALL * _mean(halfway) or not is_above
 
 
 def find_rate_too_high(seen: Observations) -> str | None:
@@ -132,12 +147,12 @@ def _find_reference(seen: Observations) -> tuple[float, str]:
 
 
 def _has_trained(seen: Observations, num_batches: int) -> bool:
-    """Return whether so many batches, or as many images in small ones, were trained."""
+    """Return whether this many batches were trained, or as many images in small batches."""
     return seen.num_batches >= _count_batches(seen, num_batches)
 
 
 def _last_losses(seen: Observations, num_batches: int = 20) -> list[float]:
-    """Return the last losses, of so many batches or as many images in small ones."""
+    """Return the losses of this many last batches, or of as many images in small batches."""
     return seen.losses[-_count_batches(seen, num_batches) :]
 
 

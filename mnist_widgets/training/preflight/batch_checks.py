@@ -22,8 +22,8 @@ SINGLE_IMAGE = (
 )
 
 
-def check_pair(batch: object, train_batches: object) -> None:
-    """Check that `train_step` can unpack a batch of `train_batches`.
+def check_pair(batch: object, train_batches: object = None) -> None:
+    """Check that `train_step` can unpack a batch, if known of `train_batches`.
 
     Raises:
         TypeError: The batch is not a pair of tensors, or is a single image and its label.

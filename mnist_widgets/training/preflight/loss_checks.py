@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
-from typing import Any, TypeAlias
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.outputs import LossKind, find_loss_kind, find_option
-
-LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+from mnist_widgets.training.training_step import LossFunction
 
 # For log-probabilities it is 0 except for rounding errors, for ten equal scores it is 2.3.
 _LARGEST_LOG_SUM = 0.05
@@ -66,20 +66,20 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
         return
     if outputs is None:
         raise TypeError(
-            f"The model returns None, but {_name(loss_fn)} needs its outputs. End the model's "
-            "forward with a return."
+            f"The model returns None, but {name_callable(loss_fn)} needs its outputs. End the "
+            "model's forward with a return."
         )
     for role, value in (("model returns", outputs), ("batch's targets are", targets)):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"The {role} a {type(value).__name__}, but {_name(loss_fn)} needs a tensor. Write "
-                "a train_step that passes the right tensor to the loss function."
+                f"The {role} a {type(value).__name__}, but {name_callable(loss_fn)} needs a "
+                "tensor. Write a train_step that passes the right tensor to the loss function."
             )
     _CHECKS[kind.targets](kind, loss_fn, outputs, targets)
 
 
 def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
-    name = _name(loss_fn)
+    name = name_callable(loss_fn)
     is_unbatched = outputs.dim() == 1 and targets.dim() == 0
     class_axis = 0 if is_unbatched else 1
     if outputs.dim() > 2 and targets.dim() == 1 and outputs[0].numel() > 1:
@@ -146,7 +146,7 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
     if outputs.shape == targets.shape:
         return
     found = (
-        f"{_name(loss_fn)} needs one target for each output, but the outputs have shape "
+        f"{name_callable(loss_fn)} needs one target for each output, but the outputs have shape "
         f"{tuple(outputs.shape)} and the targets have shape {tuple(targets.shape)}."
     )
     if outputs.numel() == targets.numel():
@@ -167,7 +167,7 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
 
 
 def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
-    name = _name(loss_fn)
+    name = name_callable(loss_fn)
     with_logits = kind.outputs == "scores"
     if targets.numel() == outputs.numel() and _leaves_unit_range(targets):
         raise ValueError(
@@ -225,9 +225,3 @@ def _describe(values: Tensor) -> str:
 
 def _type_of(values: Tensor) -> str:
     return str(values.dtype).removeprefix("torch.")
-
-
-def _name(loss_fn: object) -> str:
-    if isinstance(loss_fn, partial):
-        return _name(loss_fn.func)
-    return getattr(loss_fn, "__name__", type(loss_fn).__name__)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from mnist_widgets.data.digit_set import Batches, check_same_classes
+from mnist_widgets.system.short_text import list_first
 from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.epoch_batches import count_batches, find_inputs
 from mnist_widgets.training.evaluation.evaluator import Evaluator
@@ -31,6 +32,7 @@ from mnist_widgets.training.preflight.batch_checks import (
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.training_step import TrainStep, train_step
 
 if TYPE_CHECKING:
@@ -171,23 +173,20 @@ def _check_optimizer(trainer: Trainer) -> None:
             "train_step does not pass. Use another optimizer such as torch.optim.Adam, or your own "
             "train_step that calls optimizer.step(closure)."
         )
-    groups = getattr(trainer.optimizer, "param_groups", [])
-    held = {id(parameter) for group in groups for parameter in group["params"]}
-    parameters = trainer.model.named_parameters()
-    trainable = {name: each for name, each in parameters if each.requires_grad}
-    missing = [name for name, parameter in trainable.items() if id(parameter) not in held]
-    if held and missing and len(missing) == len(trainable):
+    missing = find_missing(trainer.model, trainer.optimizer)
+    num_trainable = count_trainable(trainer.model)
+    if missing and len(missing) == num_trainable:
         raise ValueError(
             "The optimizer has the parameters of another network, so this one would never learn. "
             "Make a new optimizer with model.parameters()."
         )
-    if held and missing:
-        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    if missing:
         _warn(
             trainer,
-            f"The optimizer does not have {len(missing)} of the model's {len(trainable)} trainable "
-            f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
-            "requires_grad_(False); otherwise make the optimizer with model.parameters().",
+            f"The optimizer does not have {len(missing)} of the model's {num_trainable} trainable "
+            f"parameters ({list_first(missing)}), so these do not learn. If you intend this, "
+            "freeze them with requires_grad_(False); otherwise make the optimizer with "
+            "model.parameters().",
         )
 
 

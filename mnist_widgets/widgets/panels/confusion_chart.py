@@ -25,11 +25,12 @@ from mnist_widgets.rendering.confusion_captions import (
     write_cells,
 )
 from mnist_widgets.rendering.palette import LIGHT
-from mnist_widgets.rendering.png_charts import draw_confusion, draw_words
+from mnist_widgets.rendering.png_charts import MOST_NUMBERED, draw_confusion, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
 from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import PairSelection
@@ -56,6 +57,8 @@ _OUTLINE = {
     "transform-origin": "center",
 }
 _CELL_HEIGHT_PX = 24
+_MOST_CLASSES = 300
+"""A browser is slow with more cells."""
 
 
 class ConfusionChart(ChartPanel, PairSelection, Callback):
@@ -77,9 +80,12 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
     Args:
         class_names: in the order of the labels: strings, or objects that `str` turns into
-            names; no two alike.
+            names; no two alike; at most 300. With more than 40, the cells have no numbers.
         count: requests new counts, for `show_counts`; a button calls it. Without it there is no
             button.
+
+    Raises:
+        ValueError: if there are more than 300 classes.
 
     Attributes:
         selected_pair: (true, predicted), the classes of the selected cell; None for no cell. A
@@ -96,6 +102,12 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         count: Callable[[], None] | None = None,
     ) -> None:
         self._class_names = to_class_names(class_names)
+        if len(self._class_names) > _MOST_CLASSES:
+            raise ValueError(
+                f"There are {len(self._class_names):,} classes; a browser can show the confusion "
+                f'matrix of at most {_MOST_CLASSES}. Use hide="confusion" in a dashboard, and '
+                "evaluator.confusion for the counts."
+            )
         self._noun = "digit" if self._class_names == DIGIT_NAMES else "class"
         self._counts: Tensor | None = None
         self._is_drawn_swapped = False
@@ -143,9 +155,10 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
     def to_png(self) -> bytes:
         """Return the matrix with its counts as a PNG, dark on white."""
-        if self._counts is None:
+        counts = self._counts  # once: a reset can remove them meanwhile
+        if counts is None:
             return draw_words(describe_confusion(None, self._class_names, self._noun))
-        return draw_confusion(self._counts, self._class_names, self._noun)
+        return draw_confusion(counts, self._class_names, self._noun)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return a row for each true class: its counts, its recall and its precision."""
@@ -169,10 +182,16 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self._show_caption(words, is_news=counts is not None and self.is_trained)
         self.mark_static_view_stale()
 
+    @property
+    def _has_numbers(self) -> bool:
+        """Whether the cells are large enough for their numbers."""
+        return len(self._class_names) <= MOST_NUMBERED
+
     def _write_table(self) -> str:
-        if self._counts is None:
+        counts = self._counts  # likewise
+        if counts is None:
             return super()._write_table()
-        return tabulate_counts(self._counts, self._class_names, self._noun).html
+        return tabulate_counts(counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)
@@ -195,9 +214,9 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self._cells.on_element_click(self._on_cell)
         # the heat map itself can only write the numbers that colour it
         self._texts = Label(
-            x=np.tile(names, size),
-            y=np.repeat(names, size),
-            text=np.full(size**2, ""),
+            x=np.tile(names, size) if self._has_numbers else names[:0],
+            y=np.repeat(names, size) if self._has_numbers else names[:0],
+            text=np.full(size**2 if self._has_numbers else 0, ""),
             scales={"x": columns, "y": rows},
             **TEXT_STYLE,
         )
@@ -215,7 +234,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
             [self._cells, self._texts],
             [self._column_axis, self._row_axis],
             {"top": 6, "bottom": bottom, "left": round(longest_px + 42), "right": 6},
-            _CELL_HEIGHT_PX * size + bottom,
+            _CELL_HEIGHT_PX * min(size, MOST_NUMBERED) + bottom,
             padding_x=0,
             padding_y=0,
         )
@@ -223,11 +242,13 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
     def _show_cells(self, counts: Tensor | None) -> None:
         if counts is None:
             size = len(self._class_names)
-            strengths, texts, key = np.zeros((size, size)), np.full((size, size), ""), ""
+            num_texts = size if self._has_numbers else 0
+            texts = np.full((num_texts, num_texts), "")
+            strengths, key = np.zeros((size, size)), ""
         else:
             numbers, highlights = self._settings.numbers.value, self._settings.highlights.value
             strengths = color_cells(counts, numbers, highlights)
-            texts = write_cells(counts, numbers)
+            texts = write_cells(counts, numbers) if self._has_numbers else np.empty((0, 0), str)
             key = _write_key(describe_colors(counts, numbers, highlights))
         if self._is_drawn_swapped:
             strengths, texts = strengths.T.copy(), texts.T

@@ -22,6 +22,7 @@ from mnist_widgets.rendering.image_captions import describe_answer
 from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, join_views, render_prediction
 from mnist_widgets.session.session import TrainingSession
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.drawing.drawing_canvas import DrawingCanvas
 from mnist_widgets.widgets.parts.drawing.live_reader import LiveReader, Reading
@@ -77,14 +78,12 @@ class DrawingPad(ChartPanel):
         source: TrainingSession | nn.Module,
         class_names: Iterable[object] | None = None,
     ) -> None:
-        if not isinstance(source, (TrainingSession, nn.Module)):
-            raise TypeError(
-                "DrawingPad takes a TrainingSession or a model (an nn.Module), not a "
-                f"{type(source).__name__}."
-            )
-        self._reader = LiveReader(source, self._on_answer)
-        names = self._reader.class_names if class_names is None else class_names
+        kinds = (TrainingSession, nn.Module)
+        check_kind(source, kinds, "source", "TrainingSession(trainer) or a model")
+        reader = LiveReader(source, self._on_answer)
+        names = reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
+        self._reader = reader  # nothing is refused any more: `close` closes it
         self._canvas = DrawingCanvas(
             self._class_names,
             lambda strokes, label: self._own_set.add(Drawing(strokes), label),
@@ -130,7 +129,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.require_drawings(), strict=True)
         save_drawings(Path(path), drawings, labels, self._class_names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -172,7 +171,7 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         return to_digit_set(
-            self._own_set.kept.check(),
+            self._own_set.kept.require_drawings(),
             name,
             class_names=self._class_names,
             scale=self._stages.scale if scale is None else scale,
@@ -182,7 +181,7 @@ class DrawingPad(ChartPanel):
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
-        if hasattr(self, "_reader"):  # `source` may have been refused before
+        if hasattr(self, "_reader"):  # an argument may have been refused before
             self._reader.close()
         super().close()
 

@@ -10,8 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 from traitlets import Instance
 
 from mnist_widgets.data.digit_set import DigitSet
@@ -26,11 +25,13 @@ from mnist_widgets.rendering.image_captions import (
 )
 from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
+from mnist_widgets.system.arguments import check_kind, to_whole
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection, on_choice
 from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list
@@ -80,8 +81,8 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
     visible_indices = Instance(Tensor, args=(), read_only=True)
 
     def __init__(self, digit_set: DigitSet, images_per_page: int = 30) -> None:
-        if images_per_page < 1:
-            raise ValueError(f"images_per_page is {images_per_page}; it must be at least 1.")
+        check_kind(digit_set, DigitSet, "digit_set", "the test set of load_bundled_digits()")
+        images_per_page = to_whole(images_per_page, "images_per_page")
         self._digit_set, self._num_images = digit_set, len(digit_set)
         self._title = digit_set.name
         self._predictions: Predictions | None = None
@@ -114,6 +115,8 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             ValueError: if the predictions are for other images, or in another order.
         """
         digit_set = self._digit_set
+        if predictions is not None:
+            check_kind(predictions, Predictions, "predictions", "evaluator.predictions")
         if predictions is None:
             self.answers = torch.zeros_like(self.answers)
         elif torch.equal(predictions.labels, digit_set.labels):
@@ -139,11 +142,11 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
-        index = self.selected_index
-        if index is None or not self.answers[index].any():
+        index, answers = self.selected_index, self.answers
+        if index is None or not answers[index].any():
             return None
         label = int(self._digit_set.original_labels[index])
-        return Answer(self._digit_set.images[index], self.answers[index], label)
+        return Answer(self._digit_set.images[index], answers[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
@@ -247,7 +250,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         positions = torch.tensor(ids, dtype=torch.int64)
         if ids != grid.image_ids:
             padding = (0, 0, 0, 0, 0, grid.page_size + 1 - len(ids))
-            images = functional.pad(digit_set.images[positions], padding)
+            images = nn.functional.pad(digit_set.images[positions], padding)
             grid.sprite = to_sprite(images, NUM_COLUMNS)
             grid.image_ids = ids
             grid.labels = digit_set.original_labels[positions].tolist()

@@ -11,6 +11,7 @@ from health_findings import FAULTS, HEALTHY, OPTIMIZERS, Changed, Data, make_tra
 from torch import nn
 
 from mnist_widgets import (
+    DigitSet,
     Evaluator,
     HealthMonitor,
     SimpleNet,
@@ -140,6 +141,50 @@ def test_gradients_summed_over_many_batches_are_no_missing_update(digits):
     assert "no update" not in names_of(monitor)
 
 
+def test_a_loss_that_falls_from_a_high_start_is_no_fault(digits):
+    wide = SimpleNet(784, 10, hidden_units=64)
+    for parameter in wide.parameters():
+        nn.init.normal_(parameter, 0, 0.5)
+    layers = (nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 784), nn.Sigmoid())
+    autoencoder = nn.Sequential(*layers, nn.Unflatten(1, (1, 28, 28)))
+    regression = nn.Sequential(SimpleNet(784, 64), nn.ReLU(), nn.Linear(64, 1))
+    shuffled = digits.train_set.batches(32, shuffle=True)
+    for model, loss_fn, to_targets in [
+        (wide, nn.CrossEntropyLoss(), lambda _, labels: labels),
+        (autoencoder, nn.BCELoss(), lambda images, _: images),
+        (regression, nn.MSELoss(), lambda _, labels: 10.0 * labels[:, None]),
+    ]:
+        batches = Changed(shuffled, lambda x, y, to_targets=to_targets: (x, to_targets(x, y)))
+        options = {"model": model, "loss_fn": loss_fn, "batches": batches, "evaluator": None}
+        monitor = watch(lambda data, each=options: make_trainer(data, **each), digits, 0, 2)
+        assert names_of(monitor) == [], loss_fn
+
+
+def test_the_rare_images_of_a_class_are_no_fault(digits):
+    labels = (digits.train_set.labels == 0).long()
+    images = torch.cat([(labels == 0).nonzero()[:, 0], labels.nonzero()[:15, 0]])
+    rare = digits.train_set.images[images], labels[images]
+    batches = DigitSet(*rare, ["other", "0"], "rare").batches(32, shuffle=True)
+    for seed in range(3):
+        monitor = watch(
+            lambda data: make_trainer(
+                data, model=SimpleNet(784, 2), batches=batches, evaluator=None
+            ),
+            *(digits, seed, 3),
+        )
+        assert names_of(monitor) == []
+
+
+def test_unrelated_labels_of_a_few_images_that_come_again_are_found(digits):
+    few = digits.train_set.sample(400)
+    labels = torch.randint(0, 10, (400,), generator=torch.Generator().manual_seed(0))
+    batches = [*DigitSet(few.images, labels, few.class_names, "few").batches(32)]
+    monitor = watch(
+        lambda data: make_trainer(data, "SGD", batches=batches, evaluator=None), digits, 0, 12
+    )
+    assert "labels that have nothing to do with the images" in names_of(monitor)
+
+
 def test_a_trained_network_that_trains_on_is_healthy(digits):
     for loss_fn in (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)):
         model = SimpleNet(784, 10, hidden_units=64)
@@ -168,6 +213,7 @@ def test_inputs_that_the_network_scales_itself_are_no_fault(digits):
     for first, batches in [
         (Scale(), raw),
         (nn.BatchNorm1d(784), raw),
+        (nn.Sequential(nn.Linear(784, 784), nn.BatchNorm1d(784), nn.ReLU()), raw),
         (nn.Identity(), normal),
     ]:
         assert names_of(watch(lambda _, f=first, b=batches: make(f, b), digits, 0, 1)) == [], first
@@ -270,6 +316,24 @@ def test_dead_units_are_found_after_any_relu(digits):
         model = Functional(activation, widths, biases)
         monitor = watch(lambda data, model=model: make_trainer(data, model=model), digits, 0, 1)
         assert ("dead units" in names_of(monitor)) == is_dead, (activation, widths, biases)
+
+
+def test_layers_are_observed_inside_the_wrappers_of_a_model(digits):
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    for wrap in (
+        compiled,
+        nn.DataParallel,
+        lambda model: nn.DataParallel(compiled(model)),
+        lambda model: compiled(nn.DataParallel(model)),
+    ):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+        nn.init.constant_(model[1].bias, -20.0)
+        wrapped = wrap(model)
+        monitor = watch(lambda data, model=wrapped: make_trainer(data, model=model), digits, 0, 1)
+        (finding,) = (each for each in monitor.findings if each.name == "dead units")
+        assert "units of 2 are" in finding.evidence
 
 
 def test_sparse_images_are_no_dead_units(digits):

@@ -54,6 +54,22 @@ def test_a_row_is_a_true_class_and_a_column_a_predicted_one(chart):
     assert "16 of 28 right" in chart._footer.caption
 
 
+def test_many_classes_have_cells_without_numbers_in_a_figure_of_bounded_height():
+    chart = ConfusionChart(map(str, range(300)))
+    chart.show_counts(torch.eye(300, dtype=torch.int64))
+    scheduler.flush()
+    assert chart._cells.color.shape == (300, 300)
+    assert len(chart._texts.text) == 0
+    parts = [part for box in chart.children for part in getattr(box, "children", ())]
+    (figure,) = (part for part in (*chart.children, *parts) if isinstance(part, Figure))
+    assert int(figure.layout.height.removesuffix("px")) < 1_100
+
+
+def test_more_classes_than_a_browser_can_show_are_refused():
+    with pytest.raises(ValueError, match="at most 300"):
+        ConfusionChart(map(str, range(301)))
+
+
 def test_very_long_names_leave_room_for_the_cells():
     names = [letter * 50 for letter in "abc"]
     chart = ConfusionChart(class_names=names)
