@@ -86,7 +86,7 @@ def make_trainer(
     **options: Any,  # noqa: ANN401 - of the trainer
 ) -> Trainer:
     """Return a trainer of a new network; its optimizer has the parameters of one layer, or all."""
-    model = model or SimpleNet(28 * 28, 10)
+    model = SimpleNet(28 * 28, 10) if model is None else model
     loss_fn = loss_fn or nn.CrossEntropyLoss()
     held = model.get_submodule(parameters).parameters()
     options.setdefault("evaluator", Evaluator(data.test_set.batches(512), loss_fn))

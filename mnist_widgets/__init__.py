@@ -52,11 +52,13 @@ try:
     from mnist_widgets.training.evaluation.predictions import Predictions
     from mnist_widgets.training.health.monitor import HealthMonitor
     from mnist_widgets.training.history import History
+    from mnist_widgets.training.hooks import Callback
     from mnist_widgets.training.models import SimpleNet
     from mnist_widgets.training.recording.step_record import StepRecord
     from mnist_widgets.training.recording.step_recorder import record_step
     from mnist_widgets.training.reports import BatchReport, EpochReport
-    from mnist_widgets.training.trainer import Callback, Trainer, train_step
+    from mnist_widgets.training.trainer import Trainer
+    from mnist_widgets.training.training_step import train_step
     from mnist_widgets.training.tutorial import trainer
 
     threads.set_torch_threads()

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from mnist_widgets import Trainer
-from mnist_widgets.session.open_sessions import open_sessions
+from mnist_widgets.session.open_sessions import list_sessions
 
 # A test that passes only at one speed is a defect: no example of Hypothesis has a deadline.
 hypothesis.settings.register_profile("any speed", deadline=None)
@@ -36,13 +36,13 @@ def nothing_stays_open():
     A test that fails before its own clean-up must not make others fail.
     """
     ipywidgets = sys.modules.get("ipywidgets.widgets.widget")
-    sessions_before = set(open_sessions)
+    sessions_before = set(list_sessions())
     widgets_before = set(ipywidgets._instances) if ipywidgets else set()
     handler = signal.getsignal(signal.SIGINT)
     environment = dict(os.environ)
     dtype, num_threads = torch.get_default_dtype(), torch.get_num_threads()
     yield
-    for session in set(open_sessions) - sessions_before:
+    for session in set(list_sessions()) - sessions_before:
         session.close()
     if ipywidgets := sys.modules.get("ipywidgets.widgets.widget"):
         for name in set(ipywidgets._instances) - widgets_before:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from mnist_widgets.system.short_text import name_callable
 
 Transform: TypeAlias = Callable[[Tensor], Tensor]
 """Changes the inputs of a batch: float32 (B, 1, 28, 28) to float32 of the same shape."""
@@ -98,13 +99,6 @@ def apply_transform(transform: Transform, inputs: Tensor) -> Tensor:
     if isinstance(result, Tensor):
         found = f"{result.dtype} of shape {tuple(result.shape)}"
     raise ValueError(
-        f"The transform {name_transform(transform)} returned {found}. It must return the changed "
+        f"The transform {name_callable(transform)} returned {found}. It must return the changed "
         f"inputs: torch.float32 of their shape, here {tuple(shape)}."
     )
-
-
-def name_transform(transform: Transform) -> str:
-    """Return the name of a function, or the class of another object such as torchvision's."""
-    while isinstance(transform, partial):
-        transform = transform.func
-    return getattr(transform, "__name__", type(transform).__name__)

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mnist_widgets.data.augmentation import Transform, apply_transform, name_transform
+from mnist_widgets.data.augmentation import Transform, apply_transform
 from mnist_widgets.data.digit_checks import check_images, check_labels
 from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_class_names, to_images
 from mnist_widgets.system.arguments import is_whole, to_whole
+from mnist_widgets.system.short_text import name_callable
 
 
 def to_inputs(images: ArrayLike) -> Tensor:
@@ -120,8 +121,8 @@ class DigitSet(Dataset[tuple[Tensor, int]]):
     def with_wrong_labels(self, share: float, seed: int = 0) -> DigitSet:
         """Return a new set in which some labels are wrong; each wrong one is another class.
 
-        All other classes are equally likely. `set.labels != set.original_labels` tells which are
-        wrong. In a set that has wrong labels already, they are drawn anew.
+        All other classes are equally likely. `set.labels != set.original_labels` shows which are
+        wrong. In a set that has wrong labels already, they are drawn again.
 
         The same seed gives the same labels. They are independent of what `sample` draws with this
         seed, and of the order of shuffled batches. Torch's global random generator is not used.
@@ -228,7 +229,7 @@ class Batches:
 
     def __repr__(self) -> str:
         order = "shuffled" if self.shuffle else "in order"
-        change = "" if self.transform is None else f", changed by {name_transform(self.transform)}"
+        change = "" if self.transform is None else f", changed by {name_callable(self.transform)}"
         return (
             f"<{len(self):,} batches of {self.batch_size} from {self.digit_set!r}, {order}{change}>"
         )

@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from mnist_widgets.data.raw_files import RawFile, check_file, find_faults, find_raw_files
+from mnist_widgets.system.short_text import list_first
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -142,8 +143,7 @@ def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
         except OSError as error:
             return f"{missing} ({root} cannot be read: {error.strerror})"
         found = sorted(each for each in names if not each.startswith("."))
-        shown = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
-        return f"{missing} ({root} holds {shown})" if found else missing
+        return f"{missing} ({root} holds {list_first(found, _MOST_NAMED)})" if found else missing
     details = ", ".join(
         f"{filename} {file.fault}"
         + (f" (found as {file.path})" if file.path and file.path.name != filename else "")

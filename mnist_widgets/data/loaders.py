@@ -124,7 +124,7 @@ def load_bundled_digits() -> tuple[DigitSet, DigitSet]:
     with np.load(BUNDLED_FILE) as arrays:
         train_set, test_set = (
             DigitSet(
-                _frame_like_mnist(torch.from_numpy(arrays[f"{part}_images"])),
+                _resize_and_pad(torch.from_numpy(arrays[f"{part}_images"])),
                 arrays[f"{part}_labels"],
                 DIGIT_NAMES,
                 "UCI digits",
@@ -187,7 +187,7 @@ def _identify(digit_set: DigitSet) -> Hashable:
     return digit_set.name, digit_set.class_names, *checksums
 
 
-def _frame_like_mnist(images: Tensor) -> Tensor:
+def _resize_and_pad(images: Tensor) -> Tensor:
     """Convert uint8 (N, 8, 8) in 0..16 to uint8 (N, 28, 28) in 0..255."""
     scaled = images.unsqueeze(1) * (255 / 16)
     resized = functional.interpolate(scaled, size=(20, 20), mode="bicubic").squeeze(1)

@@ -28,7 +28,7 @@ def to_tensor(values: object, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values
     try:
-        if isinstance(values, (list, tuple)) and any(isinstance(each, Tensor) for each in values):
+        if isinstance(values, (list, tuple)) and _hold_tensors(values):
             return torch.stack([to_tensor(each, name) for each in values])
         array = np.asarray(values)
         if array.dtype.kind not in "buif":
@@ -132,6 +132,14 @@ def to_class_names(names: Iterable[object]) -> tuple[str, ...]:
     if twice:
         raise ValueError(f"class_names has {twice[0]!r} twice; each class needs its own name.")
     return found
+
+
+def _hold_tensors(values: Sequence[object]) -> bool:
+    """Return whether a list holds a tensor, or nested lists begin with one."""
+    first = values[0] if values else None
+    if isinstance(first, (list, tuple)):
+        return _hold_tensors(first)
+    return any(isinstance(each, Tensor) for each in values)
 
 
 def _describe(values: object) -> str:

@@ -34,7 +34,7 @@ _ANYTHING = (Exception, SystemExit)
 """The errors of an import that become findings; a KeyboardInterrupt must end the doctor."""
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """The result of one check.
 
     Attributes:
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
 class Diagnosis:
     """All findings, by their topics; prints as text, and shows as a table in a notebook."""
 
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, CheckResult]
 
     @property
     def verdict(self) -> str:
@@ -95,7 +95,7 @@ def doctor() -> Diagnosis:
         The findings on versions, imports, JupyterLab, the page's parts, host, threads, device,
         data and network. As the last line of a cell it shows as a table; `print` writes it as text.
     """
-    checks: dict[str, Callable[[], Finding]] = {
+    checks: dict[str, Callable[[], CheckResult]] = {
         "versions": check_versions,
         "imports": check_imports,
         "lab": check_lab,
@@ -109,7 +109,7 @@ def doctor() -> Diagnosis:
     return Diagnosis({topic: _run(check) for topic, check in checks.items()})
 
 
-def check_versions() -> Finding:
+def check_versions() -> CheckResult:
     """Compare the installed versions with those that the package requires."""
     from packaging.requirements import Requirement
 
@@ -129,7 +129,7 @@ def check_versions() -> Finding:
     return _report(found, faults, f"{_INSTALL}, then restart the kernel.")
 
 
-def check_imports() -> Finding:
+def check_imports() -> CheckResult:
     """Import the packages that this one needs."""
     faults = {}
     for name in _IMPORTS:
@@ -144,14 +144,16 @@ def check_imports() -> Finding:
     return _report(found, list(faults.values()), advice)
 
 
-def check_lab() -> Finding:
+def check_lab() -> CheckResult:
     """Say whether `mnist-widgets lab` can start JupyterLab, which may run elsewhere as well."""
     if find_spec("jupyterlab") is None:
-        return Finding("JupyterLab is not in this environment; only `mnist-widgets lab` needs it")
-    return Finding(f"JupyterLab {metadata.version('jupyterlab')} is in this environment")
+        return CheckResult(
+            "JupyterLab is not in this environment; only `mnist-widgets lab` needs it"
+        )
+    return CheckResult(f"JupyterLab {metadata.version('jupyterlab')} is in this environment")
 
 
-def check_page() -> Finding:
+def check_page() -> CheckResult:
     """Compare the JavaScript parts that a page loads with their Python packages.
 
     If Jupyter runs in another environment than this Python, this function cannot see its parts.
@@ -169,15 +171,15 @@ def check_page() -> Finding:
     return _report(found, faults, advice)
 
 
-def check_host() -> Finding:
+def check_host() -> CheckResult:
     """Name the host if it is known, and how it differs from others."""
     facts = [find_front_end(), *find_hosts()]
     if is_in_colab():
         facts.append("a request returns when its training has ended")
-    return Finding(", ".join(facts))
+    return CheckResult(", ".join(facts))
 
 
-def check_threads() -> Finding:
+def check_threads() -> CheckResult:
     """Compare the number of torch's threads with the CPUs that this process can use."""
     import torch
 
@@ -192,7 +194,7 @@ def check_threads() -> Finding:
     return _report(found, faults, advice)
 
 
-def check_device() -> Finding:
+def check_device() -> CheckResult:
     """Name the device that trains, and multiply two matrices on it."""
     import torch
 
@@ -210,11 +212,11 @@ def check_device() -> Finding:
         fault = f"cannot compute: {_describe(error)}"
     if fault:
         advice = 'Train on the CPU: dashboard(device="cpu"), Trainer(..., device="cpu").'
-        return Finding(f"{name} {fault}", advice)
-    return Finding(f"training runs on {name}, and a test computation is correct")
+        return CheckResult(f"{name} {fault}", advice)
+    return CheckResult(f"training runs on {name}, and a test computation is correct")
 
 
-def check_data() -> Finding:
+def check_data() -> CheckResult:
     """Check that MNIST, if it is here, and the bundled digits are complete."""
     from torchvision.datasets import MNIST
 
@@ -228,17 +230,17 @@ def check_data() -> Finding:
     folders = " and ".join(sorted({str(file.path.parent) for file in files.values() if file.path}))
     faults = find_faults(files)
     if not faults:
-        return Finding(f"MNIST is complete, in {folders}; {bundled}")
+        return CheckResult(f"MNIST is complete, in {folders}; {bundled}")
     if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
-        return Finding(f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
+        return CheckResult(f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
     if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
         message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
-        return Finding(message, "Correct the variable, or run: mnist-widgets data")
-    return Finding(f"MNIST is not in {root} yet; {bundled}")
+        return CheckResult(message, "Correct the variable, or run: mnist-widgets data")
+    return CheckResult(f"MNIST is not in {root} yet; {bundled}")
 
 
-def check_network() -> Finding:
+def check_network() -> CheckResult:
     """Check whether a server of MNIST answers; the lessons also run without a network."""
     from torchvision.datasets import MNIST
 
@@ -249,20 +251,20 @@ def check_network() -> Finding:
     answer = f"no answer within {NETWORK_TIMEOUT_S:g} s; the bundled digits need no network"
     if mirror is not None:
         answer = f"{urlsplit(mirror).hostname} answers"
-    return Finding(f"asked {hosts} for MNIST, {answer}")
+    return CheckResult(f"asked {hosts} for MNIST, {answer}")
 
 
-def _run(check: Callable[[], Finding]) -> Finding:
+def _run(check: Callable[[], CheckResult]) -> CheckResult:
     """Return the finding of `check`, or one for the error that it raises."""
     try:
         return check()
     except _ANYTHING as error:
         message = f"could not be checked: {_describe(error)}"
-        return Finding(message, "Fix the other findings first, or report this one.")
+        return CheckResult(message, "Fix the other findings first, or report this one.")
 
 
-def _report(found: list[str], faults: list[str], advice: str) -> Finding:
-    return Finding("; ".join(faults), advice) if faults else Finding(", ".join(found))
+def _report(found: list[str], faults: list[str], advice: str) -> CheckResult:
+    return CheckResult("; ".join(faults), advice) if faults else CheckResult(", ".join(found))
 
 
 def _describe(error: BaseException) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mnist_widgets.data.tensors import to_tensor
 from mnist_widgets.exercises.mistakes import Mistake
 from mnist_widgets.system.short_text import shorten
 
@@ -165,10 +166,8 @@ def as_tensor(value: Any) -> Tensor:  # noqa: ANN401 - whatever a student's code
         Mistake: `not_numbers` for anything else.
     """
     try:
-        tensors = isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) for v in value)
-        result = torch.stack([torch.as_tensor(v) for v in value]) if tensors else value
-        return torch.as_tensor(result).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as error:
+        return to_tensor(value, "results").detach().cpu()
+    except ValueError as error:
         raise Mistake("not_numbers", f"expected numbers, found {describe(value)}") from error
 
 

@@ -7,12 +7,14 @@ import textwrap
 from dataclasses import dataclass
 from html import escape
 
+from mnist_widgets.rendering.palette import LIGHT
+
 _WIDTH = 88
 # The words carry the meaning. Symbols, which screen readers skip, and colours only add to them.
-# Okabe and Ito's green and vermilion: safe for colour-blind people, visible on light and dark.
+# These two colours are also visible on dark pages.
 _STATES = {
-    True: ("passed", "✓", "#009e73"),
-    False: ("not passed", "✗", "#d55e00"),
+    True: ("passed", "✓", LIGHT["right"]),
+    False: ("not passed", "✗", LIGHT["wrong"]),
     None: ("not reached", "·", "var(--jp-border-color1, #9e9e9e)"),
 }
 _FAINT = "color:var(--jp-content-font-color2, inherit)"

@@ -1,4 +1,4 @@
-"""Losses, shares, durations and errors in words."""
+"""Metrics, losses, shares, durations and errors in words."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ def format_loss(loss: float) -> str:
     return (
         f"{loss:#.3g}".removesuffix(".") if 1e-4 <= abs(loss) < 1e4 or loss == 0 else f"{loss:.2e}"
     )
+
+
+def is_accuracy(name: str) -> bool:
+    """Return whether a metric of this name is a share, which is written in per cent."""
+    return "accuracy" in name
+
+
+def name_metric(name: str) -> str:
+    """Return a metric of a `History` in words, such as `Test loss`."""
+    return "Mean loss" if name == "train" else name.replace("_", " ").capitalize()
+
+
+def format_metric(name: str, value: float) -> str:
+    """Return an accuracy in per cent, and any other metric like a loss."""
+    return f"{100 * value:.2f} %" if is_accuracy(name) else format_loss(value)
 
 
 def format_duration(seconds: float) -> str:

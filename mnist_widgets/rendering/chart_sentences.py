@@ -38,8 +38,8 @@ def describe_losses(series: LossSeries) -> str:
     Args:
         series: of the training, up to date.
     """
-    losses, first_bad = series.history.batch_losses, series.first_bad_batch
-    num_batches = min(series.num_batches, len(losses))  # a reset may have emptied the history
+    losses, num_batches = series.history.batch_losses, series.num_batches
+    first_bad = series.first_bad_batch
     if not num_batches:
         return "No batch has been trained yet."
     last = losses[num_batches - 1]

@@ -15,7 +15,7 @@ from torch import Tensor
 from mnist_widgets.training.evaluation.measures import accuracy, normalize_confusion
 
 Pair: TypeAlias = tuple[int, int]
-Numbers = Literal["counts", "true", "predicted"]
+CellNumbers = Literal["counts", "true", "predicted"]
 """What the cells show: counts, or shares of their true or of their predicted class."""
 
 STRONGEST_MISTAKE = 20
@@ -28,7 +28,7 @@ _FEWEST_STRONGEST = 3
 _DASH = "\N{EN DASH}"
 
 
-def find_strongest(counts: Tensor, numbers: Numbers, highlights_mistakes: bool) -> float:
+def find_strongest(counts: Tensor, numbers: CellNumbers, highlights_mistakes: bool) -> float:
     """Return the count or the share at which a cell has the strongest colour.
 
     Args:
@@ -46,7 +46,7 @@ def find_strongest(counts: Tensor, numbers: Numbers, highlights_mistakes: bool) 
 
 
 def color_cells(
-    counts: Tensor, numbers: Numbers, highlights_mistakes: bool
+    counts: Tensor, numbers: CellNumbers, highlights_mistakes: bool
 ) -> npt.NDArray[np.float64]:
     """Return the strength of each cell's colour: (C, C), 0 to 1, or `DIAGONAL_STRENGTH`.
 
@@ -62,7 +62,7 @@ def color_cells(
     return strengths
 
 
-def write_cells(counts: Tensor, numbers: Numbers) -> npt.NDArray[np.str_]:
+def write_cells(counts: Tensor, numbers: CellNumbers) -> npt.NDArray[np.str_]:
     """Return each cell's number as short text (C, C); shares are in per cent."""
     write = "{:.0f}".format if numbers == "counts" else format_percent
     return np.array(
@@ -86,7 +86,7 @@ def write_share(share: float) -> str:
 
 
 def describe_colors(
-    counts: Tensor, numbers: Numbers, highlights_mistakes: bool
+    counts: Tensor, numbers: CellNumbers, highlights_mistakes: bool
 ) -> tuple[str, str, str]:
     """Return the key to the colours that `color_cells` gives, in words.
 
@@ -104,7 +104,7 @@ def describe_colors(
     return lowest, f"{highest} or more", "right, not highlighted"
 
 
-def describe_pair(counts: Tensor, pair: Pair, numbers: Numbers, noun: str) -> str:
+def describe_pair(counts: Tensor, pair: Pair, numbers: CellNumbers, noun: str) -> str:
     """Return in words what one cell shows, such as `12 images`.
 
     Args:
@@ -128,5 +128,5 @@ def describe_accuracy(counts: Tensor) -> str:
     return f"Accuracy {write_share(accuracy(counts))}: {right:,} of {total:,} right"
 
 
-def _values_of(counts: Tensor, numbers: Numbers) -> Tensor:
+def _values_of(counts: Tensor, numbers: CellNumbers) -> Tensor:
     return counts.double() if numbers == "counts" else normalize_confusion(counts, numbers)

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_widgets.system.hosts import NOTEBOOK_SERVERS
-from mnist_widgets.training.health.finding import LESSON, Finding
+from mnist_widgets.training.health.finding import Finding
+
+LESSON = "03_inside_one_step.ipynb"
+"""The lesson that has a heading with a paragraph for each sign."""
 
 
 def describe_finding(finding: Finding) -> str:
@@ -25,7 +28,7 @@ def explain_findings(findings: Sequence[Finding], lesson: str | None = None) -> 
     *others, newest = findings
     name, news = f"Lesson 3 ({LESSON})", ""
     if lesson is not None:
-        # front ends that do not know the heading open the lesson at its begin
+        # front ends that do not know the heading open the lesson at its start
         target = html.escape(f"{lesson}#{newest.title.replace(' ', '-')}")
         name = f'<a href="{target}" target="_blank" rel="noopener">{name}</a>'
         news = " The link opens a new tab."

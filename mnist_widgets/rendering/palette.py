@@ -13,6 +13,11 @@ LIGHT = {
     "test": "#009e73",
     "train": "#d55e00",
     "seeds": "#8a4a76",  # the median and the range of a repeat
+    # earlier runs: reddish purple and orange, dark enough for white
+    "run-0": "#111111",
+    "run-1": "#c2629a",
+    "run-2": "#c07d00",
+    "run-3": "#d55e00",
     # frames of images; an image is black and white in both themes
     "right": "#009e73",
     "wrong": "#d55e00",
@@ -30,6 +35,11 @@ DARK = {
     "test": "#cc79a7",
     "train": "#e69f00",
     "seeds": "#b9e08c",
+    # bluish green and vermilion, light enough for dark grey
+    "run-0": "#f5f5f5",
+    "run-1": "#1fc294",
+    "run-2": "#f0e442",
+    "run-3": "#ee8042",
 }
 """The colours that differ on dark pages."""
 

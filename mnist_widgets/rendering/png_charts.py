@@ -97,8 +97,8 @@ def draw_curves(
         canvas.area(list(zip(find_x(positions), find_y(values), strict=True)), *_RANGE)
         canvas.area([(left, 29), (left + 22, 29), (left + 22, 39), (left, 39)], *_RANGE)
         _draw_line(canvas, "seeds", [(left, 34), (left + 22, 34)], [])
-        words = f"{count_seeds(seeds.history)}, {spread_words}: median and range"
-        single = name_single(seeds.history, curves.history)
+        words = f"{count_seeds(seeds.repeat)}, {spread_words}: median and range"
+        single = name_single(seeds.repeat, curves.history)
         canvas.text((left + 28, 34), f"{words}. Above: {single}", anchor="lm")
     x = left
     for name, label in key.items():

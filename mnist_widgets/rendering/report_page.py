@@ -19,12 +19,11 @@ from torch.nn.parameter import UninitializedParameter
 
 from mnist_widgets.data.digit_set import Batches, DigitSet, find_class_names
 from mnist_widgets.data.loaders import DIGIT_NAMES
-from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.captions import format_metric, name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
 from mnist_widgets.rendering.session_captions import name_run
 from mnist_widgets.rendering.static_views import (
     StaticView,
-    format_metric,
     join_views,
     render_confusion,
     tabulate_epochs,
@@ -33,8 +32,10 @@ from mnist_widgets.runs.choices import format_number
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import read_rates
 from mnist_widgets.session.series import RunSeries
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.history import History
+from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ def _describe_settings(trainer: Trainer) -> StaticView:
     rates = read_rates(trainer.optimizer)
     rate = rates[0]
     settings = {
-        "Network": f"{type(trainer.model).__name__}, {num_parameters:,} parameters",
-        "Loss function": getattr(trainer.loss_fn, "__name__", type(trainer.loss_fn).__name__),
+        "Network": f"{type(unwrap(trainer.model)).__name__}, {num_parameters:,} parameters",
+        "Loss function": name_callable(trainer.loss_fn),
         "Optimizer": type(trainer.optimizer).__name__,
         "Learning rate": ", ".join(dict.fromkeys(map(format_number, rates))),
         "Batches of an epoch": f"{trainer.num_batches:,}",

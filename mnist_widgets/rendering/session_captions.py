@@ -59,8 +59,8 @@ def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, b
         session: the training.
         is_waiting: whether the thread that handles clicks waits for the training.
     """
-    if session.error is not None:
-        return name_error(session.error), True
+    if (error := session.error) is not None:
+        return name_error(error), True
     if session.state == "stopped" and session.trainer.stop_reason:
         report = session.last_report
         return session.trainer.stop_reason, not (report and math.isfinite(report.loss))
@@ -80,5 +80,7 @@ def describe_expectation(expected: float | None, history: History, subject: str 
     if expected is None:
         return ""
     accuracy = history.find_last(TEST_ACCURACY)
-    came = "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
-    return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {came}."
+    actual = (
+        "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
+    )
+    return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {actual}."

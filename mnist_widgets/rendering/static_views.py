@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.captions import format_loss, format_metric, name_metric
 from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, smooth_at
@@ -253,7 +253,7 @@ def tabulate_batches(
         metrics = [f"{epoch or ''}", *metrics] if names else []
         numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
         rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
-    titles = ["Batch", "Loss", "Smoothed", *(["Epoch"] if names else []), *map(_name_metric, names)]
+    titles = ["Batch", "Loss", "Smoothed", *(["Epoch"] if names else []), *map(name_metric, names)]
     caption = f"{len(batches)} of {num_batches:,} batches; a saved file of the numbers has all."
     return StaticView.of_table(titles, rows, caption if len(batches) < num_batches else "")
 
@@ -280,13 +280,4 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
         for epoch in range(first, num_epochs)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
-    return StaticView.of_table(["Epoch", *map(_name_metric, names)], rows, caption)
-
-
-def _name_metric(name: str) -> str:
-    return "Mean loss" if name == "train" else name.replace("_", " ").capitalize()
-
-
-def format_metric(name: str, value: float) -> str:
-    """Return an accuracy in per cent, and any other metric like a loss."""
-    return f"{100 * value:.2f} %" if "accuracy" in name else format_loss(value)
+    return StaticView.of_table(["Epoch", *map(name_metric, names)], rows, caption)

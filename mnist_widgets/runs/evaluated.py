@@ -5,7 +5,7 @@ from __future__ import annotations
 from mnist_widgets.data.digit_set import DigitSet
 
 MAX_TRAIN_EVALUATED = 5_000
-"""At most so many of the training images give the training accuracy, to save time."""
+"""How many training images, at most, give the training accuracy; more would take too long."""
 
 
 def choose_evaluated(images: DigitSet, seed: int = 0) -> DigitSet:

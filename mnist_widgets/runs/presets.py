@@ -49,13 +49,6 @@ def find_differences(config: RunConfig, other: RunConfig) -> set[str]:
     }
 
 
-def lock_presets_settings(locked: set[str]) -> set[str]:
-    """Return the names that are locked: with `preset` also what presets set, `epochs` included."""
-    if "preset" not in locked:
-        return locked
-    return locked | {setting.name for setting in SETTINGS} - {"seed"} | {"epochs"}
-
-
 _OVERFITTING = RunConfig(learning_rate=0.005, batch_size=32, train_images=500, label_noise=0.2)
 _SMALL_STEPS = RunConfig(learning_rate=0.001, batch_size=128)
 
@@ -143,50 +136,3 @@ PRESETS = {
     )
 }
 """All presets by their names, in the order of the list."""
-
-
-def find_preset(name: object) -> Preset:
-    """Return a preset.
-
-    Raises:
-        ValueError: if there is none of this name; the message lists the names.
-    """
-    for preset in PRESETS.values():
-        if preset.name == name:
-            return preset
-    names = ", ".join(f'"{each}"' for each in PRESETS)
-    raise ValueError(f"There is no preset {name!r}. Choose one of {names}.")
-
-
-def choose_settings(
-    preset: str | None,
-    settings: RunConfig | str | None,
-    epochs: int | None,
-    *,
-    has_model: bool,
-) -> tuple[RunConfig | str | None, int]:
-    """Return the settings and the number of epochs that a lab shows first.
-
-    Args:
-        preset: the name of a preset, or None.
-        settings: others to show first.
-        epochs: by default those of the preset, or 10.
-        has_model: whether the lab has a network of the user's own.
-
-    Raises:
-        ValueError: if a preset is unknown, or meets other settings or the user's own network.
-    """
-    if preset is None:
-        return settings, 10 if epochs is None else epochs
-    chosen = find_preset(preset)
-    if settings is not None:
-        raise ValueError(
-            "preset and settings both say which settings to show first. Pass one of them; preset="
-            f'"{preset}" stands for settings="{chosen.settings.to_string()}".'
-        )
-    if has_model:
-        raise ValueError(
-            "A preset describes the lab's own networks. With a model of your own, pass loss_fn, "
-            "optimizer and batch_size instead."
-        )
-    return chosen.settings, chosen.epochs if epochs is None else epochs

@@ -14,7 +14,7 @@ from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, Histor
 
 NUM_SEEDS = 5
 """Runs of a repeat. If two settings make no difference, the ranges of five runs of each lie apart
-in 2 of 252 cases: so many of the 252 orders of ten numbers by two groups of five do that."""
+in 2 of 252 cases: ten ranks can be divided into two groups of five in 252 ways."""
 
 Numbers: TypeAlias = NDArray[np.float64]
 
@@ -88,13 +88,13 @@ class Repeat:
         return medians
 
 
-def choose_seeds(config: RunConfig, num_seeds: int = NUM_SEEDS) -> list[RunConfig]:
+def choose_seeds(config: RunConfig) -> list[RunConfig]:
     """Return the settings of each run of a repeat: the seed of `config`, the next one, and so on.
 
     Raises:
         ValueError: if a seed is too large.
     """
-    return [replace(config, seed=config.seed + index) for index in range(num_seeds)]
+    return [replace(config, seed=config.seed + index) for index in range(NUM_SEEDS)]
 
 
 def are_apart(first: Repeat, second: Repeat) -> bool | None:

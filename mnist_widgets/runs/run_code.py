@@ -14,8 +14,8 @@ from mnist_widgets.runs.evaluated import write_evaluated
 from mnist_widgets.runs.schedules import write_schedule
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE
 from mnist_widgets.training.models import SimpleNet, write_network
-from mnist_widgets.training.trainer import TrainStep
-from mnist_widgets.training.trainer import train_step as usual_train_step
+from mnist_widgets.training.training_step import TrainStep
+from mnist_widgets.training.training_step import train_step as usual_train_step
 
 _CODE = """\
 from mnist_widgets import {names}

@@ -17,8 +17,10 @@ from mnist_widgets.runs.schedules import Schedule
 from mnist_widgets.runs.seeding import SeedRun, seeded
 from mnist_widgets.runs.settings import SETTINGS, TEST_BATCH_SIZE
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.trainer import Callback, Trainer, TrainStep
-from mnist_widgets.training.trainer import train_step as usual_train_step
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import TrainStep
+from mnist_widgets.training.training_step import train_step as usual_train_step
 
 
 @dataclass(frozen=True)

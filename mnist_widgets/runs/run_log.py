@@ -13,8 +13,9 @@ from mnist_widgets.runs.schedules import read_rate
 from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.system.listeners import HasListeners
 from mnist_widgets.training.history import TEST_ACCURACY, History
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 
 MAX_RUNS = 8
 """Runs that a log keeps; a new one replaces the oldest."""
@@ -194,10 +195,6 @@ class RunLog(HasListeners):
         """Make the current run one of the earlier ones, unless it is a repeat under way."""
         if self._repeat is None:
             self.close_current()
-
-    def on_expectation(self, change: dict[str, float | None]) -> None:
-        """Keep another expected accuracy with the next run; a handler for `observe`."""
-        self.expected_accuracy = change["new"]
 
     def close_current(self) -> None:
         """Make the current run one of the earlier ones."""

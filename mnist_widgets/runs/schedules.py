@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 from torch.optim import Optimizer
 
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
 
 
 def _fall_as_cosine(share: float) -> float:

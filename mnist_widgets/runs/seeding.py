@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
 
 
 @contextmanager

@@ -57,7 +57,6 @@ class Setting:
         is_live: whether a change takes effect in a run that is under way.
         group: the name of its row among the controls that are folded away at first.
         none: in text and on screen, the word for no number; empty if there must be one.
-        old_names: values that older texts hold, and what they stand for now.
     """
 
     name: str
@@ -72,7 +71,6 @@ class Setting:
     is_live: bool = False
     group: str = ""
     none: str = ""
-    old_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_rare(self) -> bool:
@@ -117,7 +115,6 @@ class Setting:
 
     def read(self, text: str) -> Value:
         """Return the value that `text` stands for, not yet checked."""
-        text = self.old_names.get(text, text)
         if self.none and text == self.none:
             return None
         if True in self.choices:
@@ -188,7 +185,6 @@ SETTINGS = (
         choices=LOSSES,
         tooltip="What the training minimizes",
         group="Training",
-        old_names={"nll": "cross-entropy"},  # the same loss in two parts
     ),
     Setting(
         name="seed",

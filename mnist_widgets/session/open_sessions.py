@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import threading
 import weakref
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,27 @@ from mnist_widgets.system.user_warnings import warn_user
 if TYPE_CHECKING:
     from mnist_widgets.session.session import TrainingSession
 
-open_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
-"""Sessions to close when a newer one for their model is made, or before the interpreter ends."""
+_open_sessions: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
+# The set must not grow in one thread while another one iterates over it. The lock is re-entrant
+# because Python may run finalizers, and so any code, while it is held.
+_lock = threading.RLock()
+
+
+def list_sessions() -> list[TrainingSession]:
+    """Return the open sessions; some may have been closed by `close` meanwhile."""
+    with _lock:
+        return list(_open_sessions)
+
+
+def add_session(session: TrainingSession) -> None:
+    """Close this session when a newer one for its model is made, or before the interpreter ends."""
+    with _lock:
+        _open_sessions.add(session)
 
 
 def is_training() -> bool:
     """Return whether a session of this process trains now."""
-    return any(session.state == "running" for session in tuple(open_sessions))
+    return any(session.state == "running" for session in list_sessions())
 
 
 def find_session_of(model: nn.Module) -> TrainingSession | None:
@@ -29,7 +44,7 @@ def find_session_of(model: nn.Module) -> TrainingSession | None:
     Whatever runs `model` meanwhile must do so in a job of this session, between two batches:
     otherwise the training would see layers in the wrong mode.
     """
-    sessions = (session for session in tuple(open_sessions) if not session.is_closed)
+    sessions = (session for session in list_sessions() if not session.is_closed)
     return next((each for each in sessions if _share(each.trainer.model, model)), None)
 
 
@@ -41,13 +56,14 @@ def close_sessions_of(model: nn.Module) -> None:
     Raises:
         ActionRefusedError: if a callback of one of them calls this; then all stay open.
     """
-    older = [session for session in tuple(open_sessions) if _share(session.trainer.model, model)]
+    older = [session for session in list_sessions() if _share(session.trainer.model, model)]
     if any(session.is_worker_here for session in older):
         raise ActionRefusedError("A callback cannot make a new session for the model it trains.")
     was_training = any(session.state in OPEN for session in older)
     for session in older:
         session.close()
-        open_sessions.discard(session)
+        with _lock:
+            _open_sessions.discard(session)
     if was_training:
         warn_user(
             "An older session was training this model. Its training has ended, and what the model "
@@ -58,7 +74,7 @@ def close_sessions_of(model: nn.Module) -> None:
 @atexit.register
 def _close_all() -> None:
     """End all trainings before the interpreter ends: torch aborts when a thread is killed."""
-    for session in tuple(open_sessions):
+    for session in list_sessions():
         session.close()
 
 

@@ -12,15 +12,16 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from mnist_widgets.session.open_sessions import close_sessions_of, open_sessions
+from mnist_widgets.session.open_sessions import add_session, close_sessions_of
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import LEADS_TO, OPEN, REFUSALS, Action, ActionRefusedError
 from mnist_widgets.session.waiting import WaitingSession
 from mnist_widgets.session.worker import Item, Task
 from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.system.interrupts import interrupts_wait
+from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.training.evaluation.portions import LongJob
-from mnist_widgets.training.trainer import Trainer, check_epochs
+from mnist_widgets.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import os
@@ -82,7 +83,7 @@ class TrainingSession(WaitingSession):
             raise ActionRefusedError("This trainer is training already; let that run end first.")
         super().__init__(trainer, choose_trainer, wait)
         self.is_closed = False
-        open_sessions.add(self)
+        add_session(self)
 
     @property
     def num_batches_left(self) -> int:
@@ -238,7 +239,7 @@ class TrainingSession(WaitingSession):
         Args:
             path: where to save the page as well, such as `"my_run.html"`.
         """
-        # slow to load, and seldom needed
+        # slow to load, and rarely needed
         from mnist_widgets.rendering.report_page import write_report
 
         page = write_report(self.trainer, self.state, self.error, self.series)

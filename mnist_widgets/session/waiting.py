@@ -78,7 +78,7 @@ class WaitingSession(Worker, ABC):
                     raise TimeoutError(f"The training has not ended within {timeout} seconds.")
         if self._goal == "paused":
             raise ActionRefusedError(
-                "The training is paused, so this would wait for ever. Resume or stop it first."
+                "The training is paused, so this would wait forever. Resume or stop it first."
             )
         if self.error is not None:
             raise self.error
@@ -138,9 +138,9 @@ class WaitingSession(Worker, ABC):
     def _wait_until_idle(self, interrupts: list[bool]) -> None:
         """Wait until nothing is left to do, or until a second interrupt.
 
-        The listeners are called once more when the worker is idle: that call draws the end. It may
+        The listeners are called again when the worker is idle: that call draws the end. It may
         submit jobs, whose results are drawn as well. But a listener that submits a job in each call
-        must not keep the main thread here for ever.
+        must not keep the main thread here forever.
         """
         for _ in range(_MAX_ROUNDS):
             while not self._is_over(lambda: self._is_idle, interrupts, stops_step=False):

@@ -152,7 +152,7 @@ def _read_text(path: Path) -> str:
 
 
 def _divide(dividend: str, divisor: str) -> float:
-    """Divide two numbers given as text; whatever cannot be divided is no limit: infinity."""
+    """Divide two numbers given as text; return infinity, which is no limit, if that fails."""
     try:
         return float(dividend) / float(divisor)
     except (ValueError, ZeroDivisionError):

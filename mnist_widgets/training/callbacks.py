@@ -8,22 +8,20 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm  # text, because a widget cannot be read in a saved notebook
 
+from mnist_widgets.system.user_warnings import warn_user
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.metric_names import Mode, check_metric, choose_mode, read_last
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.training.weight_files import save_weights
 
 if TYPE_CHECKING:
     import os
-
-Mode: TypeAlias = Literal["min", "max"]
-
-_LOWER_IS_BETTER = ("loss", "error")
-_HIGHER_IS_BETTER = ("accuracy", "acc", "f1", "precision", "recall", "auc", "score")
 
 
 class ProgressBar(Callback):
@@ -60,12 +58,12 @@ class _BestMetricCallback(Callback):
 
     def __init__(self, metric: str, mode: Mode | None) -> None:
         self.metric = metric
-        self.mode = _choose_mode(metric, mode)
+        self.mode = choose_mode(metric, mode)
         self._lowest_cost = math.inf
 
     def _has_improved(self, trainer: Trainer, min_delta: float = 0.0) -> bool:
         """Return whether the last value is the best so far; if it is, keep it as the best."""
-        value = _read_last(trainer, self.metric)
+        value = read_last(trainer.history, self.metric)
         cost = -value if self.mode == "max" else value
         has_improved = cost < self._lowest_cost - min_delta
         if has_improved:
@@ -105,7 +103,12 @@ class EarlyStopping(_BestMetricCallback):
         self._epochs_without_improvement = 0
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        """Forget the best value of an earlier run."""
+        """Forget the best value of an earlier run.
+
+        Raises:
+            ValueError: The evaluator is known to compute no such metric.
+        """
+        check_metric(trainer.evaluator, self.metric)
         self._lowest_cost = math.inf
         self._epochs_without_improvement = 0
 
@@ -162,9 +165,11 @@ class Checkpoint(_BestMetricCallback):
         """Check that the file can be written.
 
         Raises:
+            ValueError: The evaluator is known to compute no such metric.
             FileNotFoundError: The folder does not exist.
             IsADirectoryError: The path is a folder.
         """
+        check_metric(trainer.evaluator, self.metric)
         problem = f"Checkpoint cannot write {str(self.path)!r}"
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
@@ -181,13 +186,15 @@ class Checkpoint(_BestMetricCallback):
         self._lowest_cost = math.inf
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
-        """Save the weights if they are the best so far.
+        """Save the weights if they are the best so far; warn if the metric is NaN.
 
         Raises:
             ValueError: The history has no such metric.
         """
         if self._has_improved(trainer):
             save_weights(trainer.model, self.path)
+        elif math.isnan(read_last(trainer.history, self.metric)):
+            warn_user(f"Checkpoint saves no weights of an epoch whose {self.metric} is NaN.")
 
 
 class LearningRateScheduler(Callback):
@@ -239,8 +246,11 @@ class LearningRateScheduler(Callback):
         """Check that the scheduler belongs to the trainer's optimizer.
 
         Raises:
-            ValueError: It belongs to another optimizer.
+            ValueError: It belongs to another optimizer, or the evaluator is known not to compute
+                the metric of a `ReduceLROnPlateau`.
         """
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            check_metric(trainer.evaluator, self.metric)
         if self.scheduler.optimizer is not trainer.optimizer:
             raise ValueError(
                 "The scheduler changes the learning rate of another optimizer. Create it with the "
@@ -259,36 +269,10 @@ class LearningRateScheduler(Callback):
             ValueError: The history does not have the metric of a `ReduceLROnPlateau`.
         """
         if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(_read_last(trainer, self.metric))
+            self.scheduler.step(read_last(trainer.history, self.metric))
         elif self.every == "epoch":
             self.scheduler.step()
 
     def on_reset(self, trainer: Trainer) -> None:
         """Restore the scheduler's initial state."""
         self.scheduler.load_state_dict(deepcopy(self._initial_state))
-
-
-def _choose_mode(metric: str, mode: Mode | None) -> Mode:
-    """Return `mode`, or without one the mode that the metric's name implies."""
-    if mode in ("min", "max"):
-        return mode
-    if mode is not None:
-        raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
-    if metric == "train" or metric.lower().endswith(_LOWER_IS_BETTER):
-        return "min"
-    if metric.lower().endswith(_HIGHER_IS_BETTER):
-        return "max"
-    raise ValueError(
-        f"Are lower or higher values of {metric!r} better? The name does not say, so pass "
-        "mode='min' or mode='max'."
-    )
-
-
-def _read_last(trainer: Trainer, metric: str) -> float:
-    if metric not in trainer.history:
-        known = ", ".join(map(repr, trainer.history))
-        raise ValueError(
-            f"The history has no {metric!r}, only {known}. Metrics such as 'test_loss' need a "
-            "Trainer with an evaluator."
-        )
-    return trainer.history[metric][-1]

@@ -24,7 +24,7 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
         epoch: The number of the epoch, for error messages.
 
     Raises:
-        RuntimeError: There are fewer batches.
+        RuntimeError: There are fewer batches, or a `DataLoader` has more.
     """
     num_batches = count_batches(train_batches)
     batches = breakable(iter, train_batches)
@@ -39,7 +39,14 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
                 )
             yield batch
         # Like `for`: only then does torch's RandomSampler draw the last number of its generator.
-        breakable(next, batches, _NO_BATCH)
+        surplus = breakable(next, batches, _NO_BATCH)
+        if surplus is not _NO_BATCH and isinstance(train_batches, DataLoader):
+            raise RuntimeError(
+                f"The DataLoader gave more than {num_batches} batches in epoch {epoch}, but its "
+                "length is that number, so some of its data is never used. If its dataset is an "
+                "IterableDataset, its __len__ must be right, and each worker must give only its "
+                "own share: see torch.utils.data.get_worker_info, or use num_workers=0."
+            )
     finally:
         if isinstance(batches, Generator):
             breakable(batches.close)

@@ -1,4 +1,4 @@
-"""The networks of the lessons: plain `torch.nn.Module`s that compute raw scores from images."""
+"""The networks of the lessons, which compute raw scores from images, and torch's wrappers."""
 
 from __future__ import annotations
 
@@ -97,6 +97,17 @@ def write_network(model: nn.Module) -> str:
         return f"SimpleNet(28 * 28, {num_classes}, hidden_units={hidden_units})"
     lines = "".join(f"    nn.{layer!r},\n" for layer in model.children())
     return f"nn.Sequential(\n{lines})"
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the model inside the wrappers of `torch.compile` and of parallel training."""
+    while True:
+        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
+        else:
+            return model
 
 
 def _build_hidden(num_inputs: int, hidden_units: int, dropout: float) -> list[nn.Module]:

@@ -28,14 +28,12 @@ from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback, list_callbacks
-from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.preflight.explanations import explaining
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.training_step import TrainStep, to_loss, train_step
-
-__all__ = ["Callback", "LossFunction", "TrainStep", "Trainer", "check_epochs", "train_step"]
+from mnist_widgets.training.training_step import LossFunction, TrainStep, to_loss, train_step
 
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
@@ -275,22 +273,22 @@ class Trainer:
         if self._is_first_batch:
             returned = breakable(train_first_batch, self, batch, step)
         else:
-            loss_fn, optimizer = self.loss_fn, self.optimizer
-            returned = breakable(step, self.model, batch, loss_fn, optimizer, self.device)
+            arguments = (self.model, batch, self.loss_fn, self.optimizer, self.device)
+            with explaining(self.model, find_inputs(batch)):
+                returned = breakable(step, *arguments)
         self._is_first_batch = False
         return to_loss(returned), recorder.records[-1] if recorder else None
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        found = yield from evaluate_in_portions(
+        metrics = yield from evaluate_in_portions(
             self.evaluator,
             self.model,
             self.device,
             lambda: self.is_stop_requested and self._stop_ends_evaluation,
         )
-        if found is None:
+        if metrics is None:
             return  # a stop cancelled the evaluation, so the epoch is not complete
-        metrics = {name: float(value) for name, value in found.items()}
         self.history.add_epoch(train_loss, metrics)
         self.num_epochs_trained += 1
         self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))

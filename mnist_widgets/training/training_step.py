@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_widgets.training.preflight.loss_checks import LossFunction
-
+LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 TrainStep: TypeAlias = Callable[[nn.Module, Any, LossFunction, Optimizer, torch.device], float]
 
 
@@ -47,6 +46,8 @@ def to_loss(returned: object) -> float:
     Raises:
         TypeError: if it is not a number.
     """
+    if isinstance(returned, Tensor):
+        returned = returned.detach()  # torch warns of a tensor with a gradient
     try:
         return float(returned)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

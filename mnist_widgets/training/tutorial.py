@@ -10,7 +10,9 @@ from torch.optim import Optimizer
 
 from mnist_widgets.training.callbacks import ProgressBar
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate
-from mnist_widgets.training.trainer import Callback, LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 
 
 def trainer(

@@ -8,20 +8,10 @@ import torch
 from torch import nn
 
 from mnist_widgets.system.whole_files import write_whole
+from mnist_widgets.training.models import unwrap
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write the `state_dict` of the model without its wrappers."""
     with write_whole(path) as temporary:
         torch.save(unwrap(model).state_dict(), temporary)
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """Return the model inside the wrappers of `torch.compile` and of parallel training."""
-    while True:
-        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            model = model.module
-        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-            model = inner
-        else:
-            return model

@@ -73,7 +73,7 @@ class ChartPanel(Panel):
         Path(path).write_bytes(self._write_file(ending))
 
     def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
-        """Show a heading at the begin of the row of controls."""
+        """Show a heading at the start of the row of controls."""
         if is_hidden:
             super().show_heading(title, is_hidden=True)
             return

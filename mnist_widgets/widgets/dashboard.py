@@ -15,13 +15,13 @@ from traitlets import link
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_digits
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.presets import PRESETS, choose_settings, lock_presets_settings
+from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.run_log import RunLog
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.training.callbacks import DivergenceGuard
 from mnist_widgets.training.health.monitor import HealthMonitor
-from mnist_widgets.training.trainer import LossFunction, TrainStep, train_step
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 from mnist_widgets.widgets.inference.live_inference import LiveInference
 from mnist_widgets.widgets.inference.training_images import TrainingImages
 from mnist_widgets.widgets.lab_panels import ON_REQUEST, PANELS, TITLES, lay_out
@@ -39,8 +39,9 @@ from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection
 from mnist_widgets.widgets.parts.controls import Disclosure
 from mnist_widgets.widgets.parts.runs.earlier_runs import list_runs
 from mnist_widgets.widgets.parts.runs.repeat_button import RepeatButton
+from mnist_widgets.widgets.parts.settings.preset_list import lock_presets_settings
 from mnist_widgets.widgets.static_output import static_view_writer
-from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data
+from mnist_widgets.widgets.trainer_factory import TrainerFactory, check_data, read_preset
 
 _open_dashboard: Dashboard | None = None
 
@@ -91,14 +92,15 @@ def dashboard(  # noqa: PLR0913 - all but two by name
     Raises:
         TypeError, ValueError: if arguments do not fit together; the lab before then stays open.
     """
-    settings, epochs = choose_settings(preset, settings, epochs, has_model=model is not None)
+    if preset is not None:
+        settings, epochs = read_preset(preset, settings, epochs)
     train_set, test_set = load_digits() if data is None else check_data(data)
     factory = TrainerFactory(
         train_set, test_set, settings, train_step, model, loss_fn, optimizer, batch_size, device
     )
     lab = Dashboard(
         factory,
-        epochs=epochs,
+        epochs=10 if epochs is None else epochs,
         hide=hide,
         lock=lock,
         show=show,
@@ -172,7 +174,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             hide_epochs="epochs" in hidden,
             guess=guess,
         )
-        training.observe(self.run_log.on_expectation, "expected_accuracy")
+        training.observe(self._on_expectation, "expected_accuracy")
         self._builders = self._list_builders(hidden, locked)
         self.panels: dict[str, Any] = {"training": training}
         at_once = panels - hidden - set(ON_REQUEST)
@@ -237,7 +239,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
             ),
             "steps": lambda: LabStepExplorer(self.session, lambda: self.panels["training"].epochs),
             "drawing": lambda: DrawingPad(self.session, classes),
-            "training_images": lambda: TrainingImages(self.session, self.panels, self._openers),
+            "training_images": lambda: TrainingImages(self.session, self.panels),
         }
 
     def _write_code(self, config: RunConfig) -> str:
@@ -284,6 +286,9 @@ class Dashboard(Panel, IndexSelection, PairSelection):
     def _follow_preset(self, change: dict[str, str | None]) -> None:
         if self._has_free_epochs and change["new"]:
             self.panels["training"].epochs = PRESETS[change["new"]].epochs
+
+    def _on_expectation(self, change: dict[str, float | None]) -> None:
+        self.run_log.expected_accuracy = change["new"]
 
     def _on_runs(self) -> None:
         current = self.run_log.current

@@ -24,7 +24,7 @@ Redraw = Callable[[], None]
 FRAME_INTERVAL_S = 0.25
 """Time from one frame, a call of all scheduled redraws, to the next: a chart then seems to move."""
 FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
-"""With so many CPUs or fewer, frames are rarer, because drawing slows the training there."""
+"""With this many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""
 MAX_URGENT, URGENT_PERIOD_S = 3, 0.08
@@ -60,7 +60,7 @@ class RedrawScheduler:
         self._wait = wait
         # Lock order: `_drawing` before `_requesting`, which is held for a moment only. A redraw may
         # request another one, and may wait for a job of the training. So the training thread must
-        # never wait for `_drawing`: both threads would wait for ever.
+        # never wait for `_drawing`: both threads would wait forever.
         self._drawing = threading.RLock()
         self._requesting = threading.Lock()  # guards what follows
         self._requested: dict[Redraw, bool] = {}  # and whether it is urgent
@@ -122,7 +122,7 @@ class RedrawScheduler:
         while due is None or due:
             drawn = self._draw(due)
             # only the follow-ups: a training in another thread, or a redraw that requests itself,
-            # would keep this loop busy for ever
+            # would keep this loop busy forever
             due, self._follow_ups = self._follow_ups, []
             due = due and [redraw for redraw in due if redraw not in drawn]
 

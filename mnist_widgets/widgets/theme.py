@@ -18,12 +18,13 @@ _FILES = (
 )
 
 
-def read_static(name: str) -> str:
-    """Return the text of a file of the folder `static`."""
-    return (Path(__file__).with_name("static") / name).read_text(encoding="utf-8")
+def read_static(*names: str) -> str:
+    """Return the text of some files of the folder `static`, one after the other."""
+    folder = Path(__file__).with_name("static")
+    return "".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-_CSS = css_variables() + "".join(map(read_static, _FILES))
+_CSS = css_variables() + read_static(*_FILES)
 
 
 def style_sheet(more_css: str = "") -> HTML:

@@ -8,18 +8,21 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.data.digit_set import DigitSet, check_same_classes
+from mnist_widgets.data.digit_set import DigitSet, check_same_classes, to_inputs
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.system.arguments import to_whole
-from mnist_widgets.training.evaluation.evaluator import Evaluator, predict_probabilities
-from mnist_widgets.training.evaluation.outputs import find_option
+from mnist_widgets.training.evaluation.evaluator import Evaluator, compute_outputs
+from mnist_widgets.training.evaluation.outputs import find_option, to_probabilities
+from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
 from mnist_widgets.training.preflight.preflight import check_default_dtype, find_batch_norms
-from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep, train_step
+from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
 
 
 @dataclass
@@ -68,8 +71,8 @@ class TrainerFactory:
             )
         if self.model is not None and self.settings is not None:
             raise ValueError(
-                "settings describe the lab's own networks. With a model of your own, pass loss_fn, "
-                "optimizer and batch_size instead."
+                "settings and presets describe the lab's own networks. With a model of your own, "
+                "pass loss_fn, optimizer and batch_size instead."
             )
         if self.model is not None:
             self._check_model(self.model)
@@ -94,15 +97,16 @@ class TrainerFactory:
         wanted = f"model must be a network that gives {num_classes} scores for each image"
         if not isinstance(model, nn.Module):
             raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
-        images = self.test_set.images[:2]
+        inputs = to_inputs(self.test_set.images[:2])  # as in the batches, so their type must fit
         try:
-            shape = tuple(predict_probabilities(model, images, self.loss_fn).shape)
+            outputs = run_to_end(compute_outputs(model, inputs, ImageCuts()))
+            shape = tuple(to_probabilities(outputs, self.loss_fn, model).shape)
         except Exception as error:
             failure = f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"
             reason = error if isinstance(error, ValueError) else failure
             raise ValueError(f"{wanted}; {reason}") from error
-        if shape != (len(images), num_classes):
-            num = len(images)
+        num = len(inputs)
+        if shape != (num, num_classes):
             raise ValueError(f"{wanted}; for {num} images its outputs have the shape {shape}.")
 
     def _check_ignored(self) -> None:
@@ -209,3 +213,26 @@ def check_data(data: object) -> tuple[DigitSet, DigitSet]:
         f"them, not {data!r}. DigitSet(images, labels, class_names, name) makes one from tensors, "
         "arrays or lists."
     )
+
+
+def read_preset(preset: object, settings: object, epochs: int | None) -> tuple[RunConfig, int]:
+    """Return the settings of a preset, and `epochs` or its own number of them.
+
+    Args:
+        preset: the name of a preset.
+        settings: other settings, which must be None.
+        epochs: the number of epochs, if it is not that of the preset.
+
+    Raises:
+        ValueError: if the preset is unknown, or there are other settings.
+    """
+    chosen = PRESETS.get(preset) if isinstance(preset, str) else None
+    if chosen is None:
+        names = ", ".join(f'"{each}"' for each in PRESETS)
+        raise ValueError(f"There is no preset {preset!r}. Choose one of {names}.")
+    if settings is not None:
+        raise ValueError(
+            "preset and settings both say which settings to show first. Pass one of them; preset="
+            f'"{preset}" stands for settings="{chosen.settings.to_string()}".'
+        )
+    return chosen.settings, chosen.epochs if epochs is None else epochs

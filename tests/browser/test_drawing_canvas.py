@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from axe import find_violations
-from layout import find_lasting_faults, set_window_size
+from layout import WAIT_FOR_FRAMES, find_lasting_faults, set_window_size
 from playwright.sync_api import expect
 
 PANEL = ".mw-test-panel"
@@ -98,6 +98,7 @@ class Canvas:
     def expect_count(self, count) -> None:
         """Wait until the kernel knows this number of strokes with all points of the page."""
         self.expect_shown(count)
+        self.page.evaluate(WAIT_FOR_FRAMES)  # the page writes its count when it draws
         strokes = f"{self.name}.current_strokes"
         expression = f"len({strokes}), sum(map(len, {strokes}))"
         self.lab.expect_in_kernel(expression, f"{count} {self.area.get_attribute('data-points')}")

@@ -72,7 +72,7 @@ def test_the_bundled_digits_are_framed_like_mnist(bundled):
 def test_a_bright_pixel_stays_where_it_was_and_never_overflows():
     images = torch.zeros(1, 8, 8, dtype=torch.uint8)
     images[0, 2:5, 6] = 16
-    framed = loaders._frame_like_mnist(images)[0]
+    framed = loaders._resize_and_pad(images)[0]
     assert framed.dtype == torch.uint8
     row, column = divmod(int(framed.argmax()), 28)
     assert (row - 4) // 2.5 in (2, 3, 4)

@@ -19,7 +19,7 @@ from jupyter_core.paths import jupyter_path
 
 import mnist_widgets
 from mnist_widgets.diagnosis import doctor as doctor_module
-from mnist_widgets.diagnosis.doctor import Diagnosis, Finding, doctor
+from mnist_widgets.diagnosis.doctor import CheckResult, Diagnosis, doctor
 from mnist_widgets.diagnosis.front_end_parts import (
     FRONT_END_PARTS,
     FrontEndPart,
@@ -112,7 +112,7 @@ class TestAll:
         assert "bqplot: SystemExit: no display" in answer.stdout
 
     def test_in_a_notebook_it_is_a_table_with_escaped_text(self):
-        found = Diagnosis({"data": Finding("<script>", "a < b"), "page": Finding("")})
+        found = Diagnosis({"data": CheckResult("<script>", "a < b"), "page": CheckResult("")})
         page = found._repr_html_()
         assert "&lt;script&gt;" in page
         assert "<strong>a &lt; b</strong>" in page

@@ -301,12 +301,16 @@ def test_none_means_unsolved_only_if_the_function_is_empty():
         np.array([1, 2]),
         [1, 2],
         (torch.tensor(1), torch.tensor(2)),
+        np.array([2, 1])[::-1],
+        [torch.tensor(1.0, requires_grad=True), 2],
         torch.tensor([1.0, 2.0], requires_grad=True),
     ],
 )
 def test_numbers_in_any_form_become_a_tensor(value):
     assert as_tensor(value).tolist() == [1, 2]
     assert not as_tensor(value).requires_grad
+    nested = as_tensor([list(value) for _ in range(3)])
+    assert nested.tolist() == [[1, 2]] * 3
 
 
 @pytest.mark.parametrize("value", ["text", {"a": 1}, [1, "b"], object(), [torch.ones(2), 1]])

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from mnist_widgets.rendering.finding_captions import explain_findings, find_lesson
+from mnist_widgets.rendering.finding_captions import LESSON, explain_findings, find_lesson
 from mnist_widgets.system.hosts import SERVERS
-from mnist_widgets.training.health.finding import LESSON, Finding
+from mnist_widgets.training.health.finding import Finding
 
 FINDINGS = [
     Finding("dead units", 1, 45, "95 % of the units are 0.", "Reset the weights."),

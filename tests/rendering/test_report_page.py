@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
@@ -206,6 +207,16 @@ def test_without_a_config_the_settings_come_from_the_trainer(make_trainer, batch
     assert "a row for each true class" in page  # three classes are no ten digits
     assert "RunConfig" not in page
     assert "import torch" not in page
+
+
+def test_the_settings_name_what_is_inside_a_wrapper(batches):
+    model = nn.Linear(4, 3)
+    loss_fn = partial(nn.functional.cross_entropy, label_smoothing=0.1)
+    optimizer = torch.optim.Adam(model.parameters())
+    trainer = Trainer(nn.DataParallel(model), loss_fn, optimizer, batches, device="cpu")
+    page = TrainingSession(trainer).report().html
+    assert "Linear, 15 parameters" in page
+    assert '<th scope="row">Loss function</th><td>cross_entropy</td>' in page
 
 
 def test_a_training_without_an_evaluator_has_no_matrix(make_trainer):

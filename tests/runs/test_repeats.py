@@ -181,7 +181,7 @@ def log():
 
 def repeat_in(log, make_trainer, num_finished, num_seeds=3):
     """Train some runs of a repeat to their ends, and close it."""
-    recorder, configs = log.record(), choose_seeds(RunConfig(), num_seeds)
+    recorder, configs = log.record(), [RunConfig(seed=seed) for seed in range(num_seeds)]
     trainers = log.record_repeat(configs, lambda _: make_trainer(callbacks=[recorder]), 2)
     for _ in range(num_finished):
         trainer = next(trainers)

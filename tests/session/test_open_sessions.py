@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -10,7 +12,8 @@ from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import ActionRefusedError, Callback, TrainingSession
-from mnist_widgets.session.open_sessions import find_session_of
+from mnist_widgets.session import open_sessions
+from mnist_widgets.session.open_sessions import find_session_of, is_training
 
 FOREVER = 10_000
 
@@ -129,3 +132,26 @@ def test_the_open_session_of_a_model_is_found(make_session, make_trainer):
     assert find_session_of(model) is newer
     newer.close()
     assert find_session_of(model) is None
+
+
+def test_a_session_that_another_thread_makes_disturbs_no_list(
+    make_session, make_trainer, monkeypatch
+):
+    kept = make_session(make_trainer())
+    trainer = make_trainer()
+    maker = threading.Thread(target=make_session, args=(trainer,))
+
+    class InterruptedSet(weakref.WeakSet):
+        """Lets the other thread run in the middle of the first iteration."""
+
+        def __iter__(self):
+            for session in super().__iter__():
+                yield session
+                if maker.ident is None:
+                    maker.start()
+                    maker.join(0.2)  # it waits for the lock, so this never ends earlier
+
+    monkeypatch.setattr(open_sessions, "_open_sessions", InterruptedSet([kept]))
+    assert not is_training()
+    maker.join(TIMEOUT_S)
+    assert find_session_of(trainer.model) is not None

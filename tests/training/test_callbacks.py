@@ -236,6 +236,35 @@ def test_an_unknown_metric_is_named_beside_the_known_ones(make_trainer, tmp_path
     assert trainer.fit(1).num_epochs == 2
 
 
+def test_a_metric_that_the_evaluator_will_not_give_is_refused_before_the_first_batch(
+    make_trainer, batches, tmp_path
+):
+    def make_plateau(optimizer, metric):
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        return LearningRateScheduler(scheduler, metric=metric)
+
+    for make in (
+        lambda _, metric: EarlyStopping(metric),
+        lambda _, metric: Checkpoint(tmp_path / "best.pt", metric),
+        make_plateau,
+    ):
+        for evaluator, metric, known in [
+            (Evaluator(batches), "val_loss", "'train', 'test_loss', 'test_accuracy'"),
+            (Evaluator(batches), "train_accuracy", "'test_accuracy'"),
+            (None, "test_loss", "'train'"),
+        ]:
+            trainer = make_trainer(evaluator=evaluator)
+            trainer.callbacks.append(make(trainer.optimizer, metric))
+            with pytest.raises(ValueError, match=f"no '{metric}', only .*{known}\\."):
+                trainer.fit(1)
+            assert trainer.history.batch_losses == []
+        evaluator = Evaluator(batches, train_batches=batches)
+        for metric in ("train", *evaluator.metric_names):
+            trainer = make_trainer(evaluator=evaluator)
+            trainer.callbacks.append(make(trainer.optimizer, metric))
+            assert metric in trainer.fit(1)
+
+
 def test_a_metric_that_needs_an_evaluator_says_so(make_trainer):
     with pytest.raises(ValueError, match=r"no 'test_loss', only 'train'.*evaluator"):
         make_trainer(callbacks=[EarlyStopping()]).fit(1)
@@ -398,9 +427,11 @@ def test_an_epoch_without_a_number_is_no_checkpoint(make_trainer, tmp_path):
         evaluator=ScriptedEvaluator([math.nan, 0.5, math.nan], "f1"),
         callbacks=[Checkpoint(path, "f1"), keeper],
     )
-    trainer.fit(1)
+    with pytest.warns(UserWarning, match="saves no weights of an epoch whose f1 is NaN"):
+        trainer.fit(1)
     assert not path.exists()
-    trainer.fit(2)
+    with pytest.warns(UserWarning, match="f1 is NaN"):
+        trainer.fit(2)
     assert torch.equal(torch.load(path)["weight"], keeper.weights[1]["weight"])
 
 

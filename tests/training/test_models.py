@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_widgets.training.models import SimpleNet
+from mnist_widgets.training.models import SimpleNet, unwrap
 
 
 def test_simple_net_has_the_tutorials_layers():
@@ -50,3 +50,18 @@ def test_the_hidden_layer_can_be_another_size():
 def test_a_size_below_one_is_named(sizes, message):
     with pytest.raises(ValueError, match=message):
         SimpleNet(**sizes)
+
+
+def test_a_model_is_found_inside_its_wrappers():
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    model = SimpleNet(4, 3)
+    for wrapped in (
+        model,
+        compiled(model),
+        nn.DataParallel(model),
+        nn.DataParallel(compiled(model)),
+        compiled(nn.DataParallel(model)),
+    ):
+        assert unwrap(wrapped) is model

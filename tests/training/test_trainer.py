@@ -9,6 +9,7 @@ import itertools
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
@@ -195,6 +196,18 @@ def test_train_step_returns_the_loss_before_the_update_and_zeroes_gradients(batc
     assert nn.CrossEntropyLoss()(model(batches[0][0]), batches[0][1]).item() < before
 
 
+def test_a_train_step_may_return_its_loss_as_a_tensor(make_trainer):
+    losses = []
+
+    def step(model, batch, loss_fn, optimizer, device):
+        loss = loss_fn(model(batch[0]), batch[1])
+        losses.append(loss.item())
+        return loss
+
+    history = make_trainer(train_step=step).fit(1)
+    assert history.batch_losses == losses
+
+
 @pytest.mark.parametrize("epochs", [0, -1, 1.5, True, "3", None])
 def test_wrong_epochs_are_named_and_leave_the_trainer_usable(make_trainer, epochs):
     trainer = make_trainer()
@@ -232,6 +245,27 @@ def test_an_epoch_has_as_many_batches_as_the_length_says(make_trainer, batches):
 
     trainer = make_trainer(train_batches=WithoutEnd(batches))
     assert len(trainer.fit(2).batch_losses) == 2 * len(batches)
+
+
+def test_a_loader_that_gives_more_batches_than_its_length_is_an_error(make_trainer):
+    class Stream(IterableDataset):
+        def __init__(self, num_images):
+            self.num_images = num_images
+
+        def __iter__(self):
+            return iter([(torch.zeros(4), 0)] * self.num_images)
+
+        def __len__(self):
+            return 8
+
+    for dataset, options in ((Stream(9), {}), (Stream(8), {"num_workers": 2})):
+        trainer = make_trainer(train_batches=DataLoader(dataset, batch_size=4, **options))
+        with pytest.raises(RuntimeError, match=r"more than 2 batches in epoch 1.*worker"):
+            trainer.fit(2)
+        assert trainer.ending == "failed"
+        assert len(trainer.history.batch_losses) == 2
+    trainer = make_trainer(train_batches=DataLoader(Stream(8), batch_size=4))
+    assert trainer.fit(2).num_epochs == 2
 
 
 class ClosedLoader:
@@ -350,3 +384,33 @@ def test_an_evaluator_of_other_classes_is_refused_before_the_first_batch(make_tr
     with pytest.raises(ValueError, match="same classes in the same order"):
         make_trainer(train_batches=one.batches(2), evaluator=Evaluator(other.batches(2)))
     make_trainer(train_batches=one.batches(2), evaluator=Evaluator(one.batches(4)))
+
+
+def test_an_evaluator_that_returns_no_numbers_by_name_is_refused(make_trainer):
+    class OwnEvaluator:
+        def __init__(self, found):
+            self.found = found
+
+        def evaluate(self, model, device):
+            return self.found
+
+    class InPortions(OwnEvaluator):
+        def evaluate_in_portions(self, model, device):
+            yield
+            return self.found
+
+    for kind in (OwnEvaluator, InPortions):
+        for found, words in [
+            (None, "returned None.*return missing"),
+            (0.5, "returned 0.5; it must return a dict"),
+            ([0.5], "returned .0.5.; it must return a dict"),
+            ({"acc": None}, "returned None as its metric 'acc'"),
+            ({"acc": "high"}, "returned 'high' as its metric 'acc'"),
+            ({"acc": torch.ones(2)}, r"returned tensor\(.*metric 'acc'"),
+        ]:
+            trainer = make_trainer(evaluator=kind(found))
+            with pytest.raises(TypeError, match=words):
+                trainer.fit(2)
+            assert (trainer.ending, trainer.num_epochs_trained) == ("failed", 0)
+        trainer = make_trainer(evaluator=kind({"acc": torch.tensor(0.5)}))
+        assert trainer.fit(2)["acc"] == [0.5, 0.5]

@@ -19,7 +19,7 @@ from torch.utils.data import (
 from tqdm import tqdm
 
 from mnist_widgets import Callback, EarlyStopping, SimpleNet, load_bundled_digits, trainer
-from mnist_widgets.training.trainer import pick_device
+from mnist_widgets.training.devices import pick_device
 
 
 def tutorial_train_step(model, batch, loss_fn, optimizer, device):

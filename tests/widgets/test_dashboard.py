@@ -587,7 +587,7 @@ def test_data_of_another_kind_is_refused():
 def test_parts_that_do_not_go_together_are_refused(make_lab):
     with pytest.raises(ValueError, match="model of your own"):
         make_lab(optimizer=object())
-    with pytest.raises(ValueError, match="settings describe"):
+    with pytest.raises(ValueError, match="lab's own networks"):
         make_lab(model=SimpleNet(784, 10), settings="adam")
     with pytest.raises(ValueError, match="galery"):
         make_lab(hide=["galery"])

@@ -232,7 +232,7 @@ def _parse(text: str, class_names: Sequence[str] | None) -> list[LabeledDrawing]
         _refuse("a newer version of mnist_widgets saved it; update mnist_widgets on this computer")
     if len(entries) > MOST_DRAWINGS:
         _refuse(f"it has more than {MOST_DRAWINGS:,} drawings")
-    classes = content.get("classes")  # that of an earlier file is None
+    classes = content.get("classes")  # None if the file does not name them
     if class_names is not None and classes is not None and classes != list(class_names):
         names = shorten(", ".join(class_names))
         raise _OtherClassesError(

@@ -90,7 +90,7 @@ def find_digit(photo: Tensor) -> Tensor:
             small or touches the edge.
     """
     contrast = measure_contrast(photo)
-    strongest = _find_quantile(contrast, _NOT_INK)
+    strongest = float(contrast.quantile(_NOT_INK, interpolation="nearest"))
     if strongest < _FAINTEST:
         raise RefusedPictureError(TOO_SMALL if contrast.max() > 2 * _FAINTEST else NO_INK)
     if strongest < 8 * (contrast - contrast.median()).abs().median():
@@ -239,8 +239,3 @@ def _thicken(mask: Tensor) -> Tensor:
     disc = ((axis[:, None] ** 2 + axis**2) <= growth**2).float()
     covered = functional.conv2d(padded[None, None], disc[None, None], padding=room)[0, 0]
     return (covered > 0.5).float()
-
-
-def _find_quantile(values: Tensor, share: float) -> float:
-    """Return the value that this share of the values do not exceed."""
-    return float(values.flatten().kthvalue(max(1, round(share * values.numel()))).values)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mnist_widgets.data.digit_set import to_inputs
-from mnist_widgets.data.tensors import ArrayLike
-
 FRAME_PX = 28
 DIGIT_PX = 20
 CENTER_PX = 14.5
@@ -19,34 +16,16 @@ CENTER_PX = 14.5
 PEN_PX = 1.3
 """Radius of the pen that draws strokes, and that thin strokes on photos are thickened to."""
 
-_MOST_AT_ONCE = 4_096  # images; their weights take 26 MB
 
-
-def frame_like_mnist(images: ArrayLike) -> Tensor:
+def fit_ink(ink: Tensor) -> Tensor:
     """Crop images to their ink, scale and center them as MNIST's are.
 
     The longer side of the ink becomes 20 pixels, and its center of mass moves to pixel (14, 14), by
-    a whole number of pixels. An image that already has this size and place stays as it is, and so
-    does one without ink.
+    a whole number of pixels. An image of 28x28 that already has this size and place stays as it is,
+    and so does one without ink.
 
     Args:
-        images: uint8 (N, 28, 28), white on black: everything that is not black is ink.
-
-    Returns:
-        uint8 (N, 28, 28).
-
-    Raises:
-        ValueError: The images have a different shape or type.
-    """
-    parts = to_inputs(images).squeeze(1).split(_MOST_AT_ONCE)
-    return torch.cat([fit_ink(part).mul(255).round().to(torch.uint8) for part in parts])
-
-
-def fit_ink(ink: Tensor) -> Tensor:
-    """Scale and center the ink of images of any size, as `frame_like_mnist` does.
-
-    Args:
-        ink: float32 (N, H, W), 0 where there is no ink.
+        ink: float32 (N, H, W), 0 where there is no ink; of any size.
 
     Returns:
         float32 (N, 28, 28), the mean ink below each pixel. Enlarged images are interpolated.
@@ -83,7 +62,7 @@ def _make_weights(mass: Tensor, begins: Tensor, lengths: Tensor, scales: Tensor)
     edges = torch.arange(mass.shape[1], dtype=torch.float32)
     centers = (mass @ (edges + 0.5)) / mass.sum(dim=1).clamp(min=1e-9)
     # A whole number of pixels, so that an image of the right size is moved without blur. A half,
-    # which symmetric digits have, is rounded down, in spite of small numerical errors.
+    # which symmetric digits have, is rounded down, despite small numerical errors.
     starts = (CENTER_PX - (centers - begins) / scales - 1e-3).round()
     room = (FRAME_PX - lengths / scales).floor().clamp(min=0)
     starts = torch.minimum(starts.clamp(min=0), room)

@@ -21,7 +21,8 @@ from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.session.session import TrainingSession
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.trainer import Trainer
 
 _FALLING = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 _RISING = _FALLING[::-1]

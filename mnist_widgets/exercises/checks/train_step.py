@@ -25,7 +25,7 @@ from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.training.devices import device_of
-from mnist_widgets.training.trainer import LossFunction, TrainStep
+from mnist_widgets.training.training_step import LossFunction, TrainStep
 
 _MAX_DIGITS = 6  # of a rounded loss
 _SMALL = 1e-5  # the largest difference of equal losses

@@ -24,21 +24,15 @@ class AccuracySeries(Curves):
         max_points: of each line.
     """
 
-    def __init__(
-        self,
-        history: History,
-        smoothing: float = 0,
-        is_log: bool = False,
-        max_points: int = MAX_POINTS,
-    ) -> None:
-        self._max_points = max_points
-        self.update(history, smoothing, is_log)
+    def __init__(self, history: History, max_points: int = MAX_POINTS) -> None:
+        self.history, self._max_points = history, max_points
+        self.update()
 
-    def update(self, history: History, smoothing: float = 0, is_log: bool = False) -> None:
-        """Read all accuracies; nothing is smoothed, and the axis is never logarithmic."""
-        del smoothing, is_log
+    def update(self) -> None:
+        """Read all accuracies."""
+        history = self.history
         ends = np.array(history.epoch_ends, dtype=float)  # read first: written last
-        self.history, self.num_batches = history, len(history.batch_losses)
+        self.num_batches = len(history.batch_losses)
         names = {"train": TRAIN_ACCURACY, "test": TEST_ACCURACY}
         self.epochs = {}
         for color, name in names.items():

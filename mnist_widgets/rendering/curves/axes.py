@@ -48,7 +48,7 @@ def nice_limit(value: float, *, upwards: bool = True) -> float:
     """Return a round number for an axis to end at.
 
     It is at or above `value`, or with `upwards=False` at or below it. It has at most two digits, so
-    that the axis of a growing series seldom moves.
+    that the axis of a growing series rarely moves.
     """
     if value <= 0:
         return 1.0

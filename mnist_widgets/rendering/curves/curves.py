@@ -1,4 +1,4 @@
-"""What a chart draws of a training's history, whichever numbers it shows."""
+"""What a chart draws of a training's history: the base class of losses and accuracies."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ NO_POINTS: Points = (np.zeros(0), np.zeros(0))
 class Curves(ABC):
     """The points of a history, of which `update` reads what is new.
 
+    Other settings need other curves.
+
     Attributes:
-        history: the history read last.
+        history: what it reads; another thread may append to it.
         num_batches: the number of batches read so far.
         epochs: a value for each epoch, at its last batch; by the names of their colours.
     """
@@ -28,14 +30,8 @@ class Curves(ABC):
     epochs: dict[str, Points]
 
     @abstractmethod
-    def update(self, history: History, smoothing: float, is_log: bool) -> None:
-        """Read what is new.
-
-        Args:
-            history: another thread may append to it.
-            smoothing: strength, from 0 to below 1, of a line of batches.
-            is_log: whether a scale that can be logarithmic is.
-        """
+    def update(self) -> None:
+        """Read what is new."""
 
     @property
     @abstractmethod

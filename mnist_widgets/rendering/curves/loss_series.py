@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +35,7 @@ class LossSeries(Curves):
         max_points: of each line.
 
     Attributes:
-        history: the history read last.
+        history: what it reads.
         num_batches: the number of batches read so far.
         first_bad_batch: the first of them whose loss is no number, counted from 1, or None.
         epochs: under `mean` the mean loss of each epoch, under `test` its test loss.
@@ -50,17 +49,13 @@ class LossSeries(Curves):
         max_points: int = MAX_POINTS,
     ) -> None:
         self.history, self.num_batches = history, 0
-        self._max_points, self._settings = max_points, (math.nan, False)
-        self.update(history, smoothing, is_log)
+        self.first_bad_batch: int | None = None
+        self._batches, self._is_log = Series(max_points, smoothing), is_log
+        self.update()
 
-    def update(self, history: History, smoothing: float, is_log: bool) -> None:
-        """Read the new batches; read all if history or settings are new, or the history shrank."""
-        settings = (smoothing, is_log)
-        is_known = self._settings == settings and self.history is history
-        if not is_known or len(history.batch_losses) < self.num_batches:
-            self.history, self._settings = history, settings
-            self._batches, self.num_batches = Series(self._max_points, smoothing), 0
-            self.first_bad_batch: int | None = None
+    def update(self) -> None:
+        """Read the new batches and all epochs."""
+        history, is_log = self.history, self._is_log
         epoch_ends = np.array(history.epoch_ends, dtype=float)  # read first: written last
         new = np.array(history.batch_losses[self.num_batches :], dtype=float)
         is_bad = ~np.isfinite(new)
@@ -100,7 +95,7 @@ class LossSeries(Curves):
         all_losses = np.concatenate([losses, *(values for _, values in earlier_runs)])
         low, high = (all_losses.min(), all_losses.max()) if len(all_losses) else (1.0, 1.0)
         x_range = self._choose_x_axis(earlier_runs)
-        if self._settings[1]:
+        if self._is_log:
             low = nice_limit(max(low * 0.9, 1e-300), upwards=False)
             return x_range, AxisRange(low, nice_limit(high * 1.1), is_log=True)
         if len(losses) and losses.max() > 0:

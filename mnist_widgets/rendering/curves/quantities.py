@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnist_widgets.rendering.captions import name_metric
 from mnist_widgets.rendering.chart_data import (
     join_repeat,
     tabulate_accuracies,
@@ -74,7 +75,7 @@ class Quantity:
     @property
     def spread_words(self) -> str:
         """The metric whose range is shown, such as `test loss`."""
-        return self.spread.replace("_", " ")
+        return name_metric(self.spread).lower()
 
     def read_repeat(
         self, repeat: Repeat, is_log: bool = False, max_points: int = MAX_POINTS
@@ -159,7 +160,9 @@ ACCURACY = Quantity(
     main="test",
     main_words="test",
     about_earlier="Of earlier runs, only the test accuracy is drawn.",
-    read=AccuracySeries,
+    read=lambda history, _smoothing=0, _is_log=False, max_points=MAX_POINTS: AccuracySeries(
+        history, max_points
+    ),
     describe=describe_accuracies,
     tabulate=tabulate_accuracies,
     tabulate_page=lambda history, _smoothing: tabulate_epochs(history, _MAX_EPOCHS),

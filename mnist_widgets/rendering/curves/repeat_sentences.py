@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnist_widgets.rendering.captions import format_loss
+from mnist_widgets.rendering.captions import format_loss, format_metric, is_accuracy, name_metric
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.repeat_series import MIN_RUNS, count_seeds, name_single
-from mnist_widgets.rendering.static_views import StaticView, format_metric, join_views
+from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.repeats import Repeat, are_apart
 from mnist_widgets.runs.run_log import Run
 from mnist_widgets.training.history import TEST_ACCURACY, History
+
+_MAX_ROWS = 40  # of a table in the page
 
 
 def describe_repeat(repeat: Repeat, name: str) -> str:
@@ -18,21 +20,20 @@ def describe_repeat(repeat: Repeat, name: str) -> str:
     spread = repeat.find_spread(name)
     if spread is None or len(repeat.histories) < MIN_RUNS:
         return ""
-    write = write_share if "accuracy" in name else format_loss
+    write = write_share if is_accuracy(name) else format_loss
     low, median, high = (write(float(values[-1])) for values in spread)
     return (
-        f"{_name(name)} after epoch {repeat.epochs:,}, {count_seeds(repeat)}: median {median}, "
-        f"from {low} to {high}."
+        f"{name_metric(name)} after epoch {repeat.epochs:,}, {count_seeds(repeat)}: "
+        f"median {median}, from {low} to {high}."
     )
 
 
-def tabulate_repeat_page(repeat: Repeat, name: str, max_rows: int = 40) -> StaticView:
-    """Return a table of a metric: a row for each epoch, with its range and each finished run.
+def tabulate_repeat_page(repeat: Repeat, name: str) -> StaticView:
+    """Return a table of a metric: a row for each of the last epochs, with its range and each run.
 
     Args:
         repeat: has a range of the metric.
         name: of the metric.
-        max_rows: the last epochs are shown.
     """
     spread, values = repeat.find_spread(name), repeat.find_values(name)
     if spread is None or values is None:
@@ -44,10 +45,10 @@ def tabulate_repeat_page(repeat: Repeat, name: str, max_rows: int = 40) -> Stati
     low, median, high = spread
     rows = [
         [str(epoch + 1), *write([low[epoch], median[epoch], high[epoch], *values[:, epoch]])]
-        for epoch in range(max(0, repeat.epochs - max_rows), repeat.epochs)
+        for epoch in range(max(0, repeat.epochs - _MAX_ROWS), repeat.epochs)
     ]
     seeds = [f"Seed {seed}" for seed in repeat.seeds[: len(values)]]
-    caption = f"{_name(name)} with {count_seeds(repeat)}, after each epoch."
+    caption = f"{name_metric(name)} with {count_seeds(repeat)}, after each epoch."
     return StaticView.of_table(["Epoch", "Lowest", "Median", "Highest", *seeds], rows, caption)
 
 
@@ -117,7 +118,3 @@ def _write_range(repeat: Repeat) -> str:
     if spread is None:
         return ""
     return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f}\N{NO-BREAK SPACE}%"
-
-
-def _name(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnist_widgets.rendering.captions import is_accuracy
 from mnist_widgets.rendering.curves.curves import NO_POINTS
 from mnist_widgets.rendering.curves.series import MAX_POINTS, Points, downsample, pick_drawable
 from mnist_widgets.runs.repeats import Repeat
@@ -23,7 +24,7 @@ class RepeatSeries:
         max_points: of each line.
 
     Attributes:
-        history: the repeat.
+        repeat: what it reads.
         main: the medians, at the last batches of the epochs.
         low, high: the least and the greatest values.
     """
@@ -31,25 +32,25 @@ class RepeatSeries:
     def __init__(
         self, repeat: Repeat, name: str, is_log: bool = False, max_points: int = MAX_POINTS
     ) -> None:
-        self.history, self._name, self._max_points = repeat, name, max_points
-        self._read: tuple[int, bool] | None = None
-        self.update(repeat, is_log=is_log)
+        self.repeat, self._name = repeat, name
+        self._is_log, self._max_points = is_log, max_points
+        self._num_read = -1
+        self.update()
 
-    def update(self, repeat: Repeat, smoothing: float = 0, is_log: bool = False) -> None:
-        """Read the finished runs; nothing is smoothed."""
-        del smoothing
-        newest = (len(repeat.histories), is_log)
-        if self._read == newest:
+    def update(self) -> None:
+        """Read the finished runs if there are more."""
+        repeat, num_finished = self.repeat, len(self.repeat.histories)
+        if self._num_read == num_finished:
             return
-        self._read = newest
+        self._num_read = num_finished
         self.main = self.low = self.high = NO_POINTS
         spread = repeat.find_spread(self._name)
-        if spread is None or len(repeat.histories) < MIN_RUNS:
+        if spread is None or num_finished < MIN_RUNS:
             return
         ends = np.array(repeat.histories[0].epoch_ends[: repeat.epochs], dtype=float)
-        scale = 100 if "accuracy" in self._name else 1
+        scale = 100 if is_accuracy(self._name) else 1
         self.low, self.main, self.high = (
-            downsample(pick_drawable(ends, scale * values, is_log), self._max_points)
+            downsample(pick_drawable(ends, scale * values, self._is_log), self._max_points)
             for values in spread
         )
 

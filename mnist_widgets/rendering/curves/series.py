@@ -121,18 +121,17 @@ def _keep_extremes(points: Numbers, length: int) -> Numbers:
     return kept.reshape(*points.shape[:2], -1)
 
 
-def downsample(points: Points, max_points: int = MAX_POINTS, smoothing: float = 0) -> Points:
-    """Return a smoothed line of at most `max_points` points, as a `Series` keeps them.
+def downsample(points: Points, max_points: int = MAX_POINTS) -> Points:
+    """Return a line of at most `max_points` points, as a `Series` keeps them.
 
     Args:
         points: positions (N,) and values (N,), finite.
         max_points: at least 16.
-        smoothing: strength, from 0 to below 1.
     """
-    series = Series(max_points, smoothing)
+    series = Series(max_points)
     series.extend(*points)
     positions, values = series.lines
-    return positions[1], values[1]
+    return positions[0], values[0]
 
 
 def smooth_at(batch: int, losses: Sequence[float], smoothing: float) -> float:

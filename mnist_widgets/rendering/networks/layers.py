@@ -32,15 +32,14 @@ class Layer:
         return sum(map(math.prod, self.parameters))
 
 
-def list_layers(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> list[Layer]:
-    """Return the layers that an image goes through, the image itself first.
+def list_layers(model: nn.Module) -> list[Layer]:
+    """Return the layers that an image of 28 by 28 pixels goes through, the image itself first.
 
     Args:
         model: a network of `training.models`, in evaluation mode.
-        input_shape: of one image.
     """
-    layers = [Layer("Image", tuple(input_shape))]
-    image = torch.zeros(1, *input_shape)
+    image = torch.zeros(1, 1, 28, 28)
+    layers = [Layer("Image", tuple(image.shape[1:]))]
     with _Recorder(layers), torch.no_grad():
         model(image)
     return layers

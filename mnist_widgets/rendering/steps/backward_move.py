@@ -8,7 +8,6 @@ from mnist_widgets.rendering.steps.numbers import format_sum, format_value
 from mnist_widgets.rendering.steps.pictures import draw_signed, find_pixel_shape, name_input
 from mnist_widgets.rendering.steps.view import (
     MoveView,
-    has_changed,
     make_view,
     mark_chosen,
     read_label,
@@ -72,7 +71,7 @@ def _write_remarks(record: StepRecord) -> list[str]:
             "The update came before the backward pass, so it did not use the gradients of this "
             "batch."
         )
-        if has_changed(record):
+        if record.has_changed():
             remarks.append("The gradients here are older: those that the update used.")
     if record.has_old_gradients:
         remarks.append(

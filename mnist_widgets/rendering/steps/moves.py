@@ -12,8 +12,6 @@ from mnist_widgets.rendering.steps.loss_move import show_loss
 from mnist_widgets.rendering.steps.update_move import show_update
 from mnist_widgets.rendering.steps.view import MoveView
 
-__all__ = ["MOVES", "Move", "MoveView", "show_update"]
-
 
 @dataclass(frozen=True)
 class Move:

@@ -48,16 +48,16 @@ class WrittenSum(NamedTuple):
         return "rounding" if math.isfinite(float(self.rest)) and float(self.rest) else ""
 
 
-def format_sum(parts: Sequence[float], total: float, digits: int = _DIGITS + 1) -> WrittenSum:
+def format_sum(parts: Sequence[float], total: float) -> WrittenSum:
     """Write a sum, each number with the same decimals, so that they add up.
 
-    The largest number has `digits` significant digits.
+    The largest number has one significant digit more than `format_value` writes.
 
     Args:
         parts: of the sum; there may be others, which the rest stands for.
         total: of the parts and the others.
-        digits: of the largest number.
     """
+    digits = _DIGITS + 1
     values = [*parts, total - sum(parts), total]
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     if largest == 0 or not all(map(math.isfinite, values)):
@@ -75,7 +75,7 @@ def format_sum(parts: Sequence[float], total: float, digits: int = _DIGITS + 1) 
 
 
 def write_argument(loss: float) -> str:
-    """Return p as text, with so many digits that `-ln p` is the loss as `format_value` writes it.
+    """Return p as text, with enough digits that `-ln p` is the loss as `format_value` writes it.
 
     It may be smaller than the smallest float; "" if it takes too many digits.
     """
@@ -89,7 +89,7 @@ def write_argument(loss: float) -> str:
 
 
 def format_weights(values: Sequence[float]) -> list[str]:
-    """Return the values that a weight takes, with so many digits that its changes can be seen.
+    """Return the values that a weight takes, with enough digits that its changes can be seen.
 
     Args:
         values: at least one, in their order; they are float32, which has seven digits.

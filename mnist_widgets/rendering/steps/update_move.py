@@ -7,7 +7,7 @@ from mnist_widgets.rendering.steps.choice import StepChoice, clamp
 from mnist_widgets.rendering.steps.numbers import format_value, format_weights, write_factor
 from mnist_widgets.rendering.steps.pictures import find_pixel_shape, name_input
 from mnist_widgets.rendering.steps.update_code import write_update_code
-from mnist_widgets.rendering.steps.view import MoveView, has_changed, make_view
+from mnist_widgets.rendering.steps.view import MoveView, make_view
 from mnist_widgets.training.recording.losses import LossComparison
 from mnist_widgets.training.recording.scores import to_exact
 from mnist_widgets.training.recording.step_record import StepRecord
@@ -34,7 +34,7 @@ def show_update(
     """Show the chosen weight's new value, the size of the update, and the loss after it."""
     views, code = [], ""
     if "update" not in record.events:
-        words = _MISSING_BUT_CHANGED if has_changed(record) else _MISSING
+        words = _MISSING_BUT_CHANGED if record.has_changed() else _MISSING
         views.append(StaticView.of_words(words))
     if list_layers(record):
         choice = clamp(choice, record)

@@ -10,25 +10,21 @@ from mnist_widgets.training.recording.step_record import StepRecord
 
 
 @dataclass(frozen=True)
-class MoveView:
+class MoveView(StaticView):
     """What a move shows of one step.
 
     Attributes:
-        html: tables, pictures and sentences.
-        text: the same as plain text, without the pictures.
         code: lines that compute numbers of this view from `record`, a `StepRecord`; the last line
             is an expression, or the code is empty.
     """
 
-    html: str
-    text: str
-    code: str
+    code: str = ""
 
 
 def make_view(views: Iterable[StaticView], code: str = "") -> MoveView:
     """Return views from top to bottom, with their code."""
     whole = join_views(views)
-    return MoveView(whole.html, whole.text, code)
+    return MoveView(whole.text, whole.html, code)
 
 
 def name_image(record: StepRecord, image: int) -> str:
@@ -48,9 +44,3 @@ def read_label(record: StepRecord, image: int) -> str:
 def mark_chosen(name: object, is_chosen: bool) -> str:
     """Return the name of a table's row, with the word `chosen` if it is the chosen one."""
     return f"{name}, chosen" if is_chosen else str(name)
-
-
-def has_changed(record: StepRecord) -> bool:
-    """Return whether the step changed a parameter."""
-    pairs = ((value, record.after.get(name)) for name, value in record.before.items())
-    return any(after is not None and not after.equal(before) for before, after in pairs)

@@ -48,7 +48,7 @@ from mnist_widgets.runs.clinic.trainings import Recipe
 from mnist_widgets.runs.run_config import RunConfig
 
 EPOCHS = 30
-"""After so many epochs the evidence of each training can be seen."""
+"""After this many epochs, the evidence of each training is visible."""
 
 
 @dataclass(frozen=True)

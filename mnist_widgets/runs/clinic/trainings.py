@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.loaders import load_bundled_digits
 from mnist_widgets.runs.run_config import RunConfig
-from mnist_widgets.training.trainer import LossFunction, Trainer, TrainStep
+from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import LossFunction, TrainStep
 
 MISSING_DIGIT = 8
 _NUM_PIXEL_VALUES = 255

@@ -6,31 +6,33 @@ itself draws random numbers in evaluation mode.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.random import fork_rng
 
-from mnist_widgets.data.digit_set import Batches, DigitSet, to_inputs
+from mnist_widgets.data.digit_set import DigitSet, to_inputs
 from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.evaluation.module_state import evaluating
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
+    check_single_outputs,
     find_reduction,
     to_labels,
     to_loss_targets,
+    to_number,
     to_probabilities,
-    warn_of_unclear_scores,
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
 from mnist_widgets.training.preflight.explanations import explaining
-from mnist_widgets.training.preflight.loss_checks import LossFunction, check_loss_inputs
+from mnist_widgets.training.preflight.loss_checks import check_loss_inputs
+from mnist_widgets.training.training_step import LossFunction
 
 
 class Evaluator:
@@ -38,6 +40,7 @@ class Evaluator:
 
     Args:
         batches: Inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`.
+            The model gets the inputs unchanged, as in the training.
             Labels (B, 1) and one-hot targets (B, C) are converted to labels (B,).
         loss_fn: The loss of outputs and labels; by default cross-entropy, which takes raw scores.
             It gets the outputs and labels of all batches at once, so the loss does not depend on
@@ -68,6 +71,12 @@ class Evaluator:
     def confusion(self) -> Tensor | None:
         """The counts[true, predicted] of the last evaluation, int64 (C, C), or None."""
         return None if self.predictions is None else self.predictions.confusion
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of the metrics that `evaluate` returns."""
+        names = ("test_loss", "test_accuracy")
+        return names if self.train_batches is None else (*names, "train_accuracy")
 
     def evaluate(self, model: nn.Module, device: torch.device | str) -> dict[str, float]:
         """Return `test_loss` and `test_accuracy`, and with `train_batches` also `train_accuracy`.
@@ -115,10 +124,10 @@ class Evaluator:
     ) -> Generator[None, None, tuple[Tensor, Tensor]]:
         """Return the outputs and the targets of all batches, in portions."""
         all_outputs, all_targets = [], []
-        for batch in _iterate_unseen(batches):
+        for batch in iterate_unseen(batches):
             inputs, targets = unpack_pair(batch)
-            images = to_tensor(inputs, "inputs").to(device)
-            all_outputs.append((yield from _compute_outputs(model, images, cuts)))
+            loaded = to_tensor(inputs, "inputs").to(device)
+            all_outputs.append((yield from compute_outputs(model, loaded, cuts)))
             all_targets.append(to_tensor(targets, "labels"))
         if not all_outputs:
             raise ValueError("The evaluator has no batches. Pass some: test_set.batches(512).")
@@ -129,8 +138,8 @@ class Evaluator:
     ) -> dict[str, float]:
         """Return the metrics of all batches together, and store their predictions."""
         self.predictions, loss_targets = self._predict(model, outputs, targets)
-        warn_of_unclear_scores(outputs, self.loss_fn, model)
-        loss = _to_number(self.loss_fn(outputs, loss_targets))
+        check_single_outputs(outputs, self.loss_fn, model)
+        loss = to_number(self.loss_fn(outputs, loss_targets))
         if find_reduction(self.loss_fn) == "sum":
             loss /= len(self.predictions.labels)
         return {"test_loss": loss, "test_accuracy": _share_right(self.predictions)}
@@ -176,39 +185,6 @@ def read_targets(
     return *to_labels(targets, num_classes, loss_fn), loss_targets
 
 
-def _iterate_unseen(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches without advancing torch's global random generator."""
-    if is_without_draws(batches):
-        yield from batches
-        return
-    state, iterator = torch.get_rng_state(), None
-    while True:
-        with fork_rng([]):
-            torch.set_rng_state(state)
-            iterator = iter(batches) if iterator is None else iterator
-            batch = next(iterator, None)
-            state = torch.get_rng_state()
-        if batch is None:
-            return
-        yield batch
-
-
-def is_without_draws(batches: object) -> bool:
-    """Return whether iterating these batches certainly draws no random numbers."""
-    if type(batches) is Batches:
-        return not batches.shuffle and batches.transform is None
-    return isinstance(batches, (list, tuple))
-
-
-def _to_number(loss: Tensor | float) -> float:
-    if isinstance(loss, Tensor) and loss.numel() != 1:
-        raise ValueError(
-            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
-            'single number, as with reduction="mean".'
-        )
-    return float(loss)
-
-
 def predict_probabilities(
     model: nn.Module, images: ArrayLike, loss_fn: LossFunction | None = None
 ) -> Tensor:
@@ -217,9 +193,11 @@ def predict_probabilities(
     Args:
         model: Returns raw scores, log-probabilities or probabilities (N, C), or a single number for
             each image, (N, 1) or (N,), which becomes the probabilities of two classes.
-        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1] of shape
-            (N, 1, 28, 28) or (1, 28, 28) as in its batches and items; a tensor, array or list.
-            Floats of any other shape are passed to the model unchanged.
+        images: uint8 (N, 28, 28) or (28, 28) as in `digit_set.images`, or floats in [0, 1]; a
+            tensor, array or list. Stored images, and floats (N, 28, 28) or (28, 28), become
+            (N, 1, 28, 28) as in a set's batches; a model that takes rows can begin with
+            `nn.Flatten(1, 2)`. Floats of any other shape keep it. All are converted to the type of
+            the model's parameters.
         loss_fn: The loss function of the training. It determines whether single numbers are scores
             or, with `nn.BCELoss`, probabilities; without it, the model's last layer does.
 
@@ -242,8 +220,8 @@ def _prepare(images: ArrayLike) -> Tensor:
         )
     if pixels.dtype == torch.uint8:
         return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels
-    has_images = pixels.shape[-2:] == (28, 28)
-    return (pixels.reshape(-1, 1, 28, 28) if has_images else pixels).float()
+    has_channels = pixels.dim() > 3 or pixels.shape[-2:] != (28, 28)
+    return pixels if has_channels else pixels.reshape(-1, 1, 28, 28)
 
 
 def predict_in_portions(
@@ -253,24 +231,41 @@ def predict_in_portions(
 
     Args:
         model: As for `predict_probabilities`.
-        images: uint8 (N, 28, 28) or float32 (N, ...).
+        images: uint8 (N, 28, 28) or floats (N, ...).
         loss_fn: As for `predict_probabilities`.
     """
-    outputs = yield from _compute_outputs(model, images, ImageCuts())
+    dtypes = (each.dtype for each in model.parameters() if each.is_floating_point())
+    dtype = next(dtypes, torch.float32)
+
+    def convert(images: Tensor) -> Tensor:
+        return (to_inputs(images) if images.dtype == torch.uint8 else images).to(dtype)
+
+    outputs = yield from compute_outputs(model, images, ImageCuts(), convert)
     with evaluating(model):
         return to_probabilities(outputs, loss_fn, model).cpu()
 
 
-def _compute_outputs(
-    model: nn.Module, images: Tensor, cuts: ImageCuts
+def compute_outputs(
+    model: nn.Module,
+    inputs: Tensor,
+    cuts: ImageCuts,
+    convert: Callable[[Tensor], Tensor] | None = None,
 ) -> Generator[None, None, Tensor]:
+    """Return the model's outputs on the CPU, and yield between two portions.
+
+    Args:
+        model: As for `predict_probabilities`.
+        inputs: Those of the model, (N, ...).
+        cuts: Chooses the number of inputs in a forward pass.
+        convert: Changes the inputs of each forward pass; by default they are unchanged.
+    """
     device = device_of(model)
 
-    def compute(images: Tensor) -> Tensor:
-        inputs = (to_inputs(images) if images.dtype == torch.uint8 else images).to(device)
+    def compute(inputs: Tensor) -> Tensor:
+        inputs = (inputs if convert is None else convert(inputs)).to(device)
         with explaining(model, inputs):
             outputs = check_outputs(model(inputs), len(inputs))
         # A compiled model may reuse its memory, and the copy waits until a GPU has finished.
         return outputs.to("cpu", copy=True)
 
-    return cuts.map(compute, images, within=partial(evaluating, model))
+    return cuts.map(compute, inputs, within=partial(evaluating, model))

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from mnist_widgets.training.weight_files import unwrap
+from mnist_widgets.training.models import unwrap
 
 _POLL_S = 0.0005
 _queues: WeakKeyDictionary[nn.Module, deque[int]] = WeakKeyDictionary()

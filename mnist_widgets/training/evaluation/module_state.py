@@ -47,30 +47,6 @@ class ModuleState:
             module.restore(with_attributes)
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Set `model` to evaluation mode, without gradients, within this context.
-
-    No other thread uses the model meanwhile; see `exclusive`.
-
-    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
-    draw their first weights in this context; afterwards the random generators are restored.
-    """
-    with exclusive(model):
-        device = device_of(model)
-        state = ModuleState(model.modules())
-        # Only if needed: another thread that draws meanwhile would get the same numbers again.
-        draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
-        fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
-        try:
-            # not inference_mode: a tensor that a model stores there could not be used in training
-            with torch.no_grad(), fork:
-                model.eval()
-                yield
-        finally:
-            state.restore()
-
-
 class _OneModule:
     def __init__(self, module: nn.Module) -> None:
         self._module, self._class, self._mode = module, type(module), module.training
@@ -112,6 +88,42 @@ class _OneModule:
             tensor.grad = None
             tensor.data = tensor.data.new_empty(0)
             tensor.__class__ = lazy_class
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set `model` to evaluation mode, without gradients, within this context.
+
+    No other thread uses the model meanwhile; see `exclusive`.
+
+    The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
+    draw their first weights in this context; afterwards the random generators are restored.
+    """
+    with exclusive(model):
+        device = device_of(model)
+        state = ModuleState(model.modules())
+        # Only if needed: another thread that draws meanwhile would get the same numbers again.
+        draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+        fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+        try:
+            # not inference_mode: a tensor that a model stores there could not be used in training
+            with torch.no_grad(), fork:
+                model.eval()
+                yield
+        finally:
+            state.restore()
+
+
+@contextmanager
+def predicting(model: nn.Module) -> Iterator[torch.device]:
+    """Let a model predict in evaluation mode, and leave it and torch's random generators unchanged.
+
+    Yields:
+        Its device.
+    """
+    device = device_of(model)
+    with fork_rng([device] if device.type == "cuda" else []), evaluating(model):
+        yield device
 
 
 class Snapshot:

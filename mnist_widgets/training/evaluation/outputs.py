@@ -6,7 +6,6 @@ and targets in the same way. Ambiguous ones raise an error that names their shap
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_widgets.data.tensors import check_label_range
+from mnist_widgets.training.models import unwrap
 
 
 class LossKind(NamedTuple):
@@ -32,6 +32,11 @@ class LossKind(NamedTuple):
     function: Callable[..., Tensor]
     outputs: Literal["scores", "log-probabilities", "probabilities", "estimates", "other"]
     targets: Literal["classes", "shares", "numbers", "other"]
+
+    @property
+    def compares_each(self) -> bool:
+        """Whether it compares each output with a target, which may be made from a label."""
+        return self.targets == "shares" or self.outputs == "estimates"
 
 
 _LOSS_KINDS = (
@@ -116,22 +121,25 @@ def to_probabilities(
     return values.softmax(dim=1)
 
 
-def warn_of_unclear_scores(outputs: Tensor, loss_fn: object, model: nn.Module) -> None:
-    """Warn if single outputs are interpreted as scores although all of them lie in [0, 1].
+def check_single_outputs(outputs: Tensor, loss_fn: object, model: nn.Module) -> None:
+    """Check that it is known whether single outputs are scores or probabilities.
 
     Args:
-        outputs: Those of all images, since a few may lie in this range by chance.
+        outputs: Those of all images, since a few scores may lie in [0, 1] by chance.
         loss_fn: The loss function of the training.
         model: The model that computed the outputs.
+
+    Raises:
+        ValueError: All lie in [0, 1], and neither loss function nor model says which they are.
     """
     is_single = outputs.numel() == len(outputs) > 1
     is_known = find_loss_kind(loss_fn).outputs != "other" or _gives_probabilities(loss_fn, model)
     if is_single and not is_known and _lie_in_0_to_1(outputs):
-        warnings.warn(
-            "The model returns one number for each image, all of them in [0, 1]. They are treated "
-            "as scores, so all images count as class 1. If they are probabilities, use "
-            "nn.BCELoss(), or end the model, an nn.Sequential, with nn.Sigmoid().",
-            stacklevel=2,
+        raise ValueError(
+            "The model returns one number for each image, all of them in [0, 1], and the loss "
+            "function does not say whether they are scores or probabilities. Pass nn.BCELoss() for "
+            "probabilities or nn.BCEWithLogitsLoss() for scores to the Evaluator, and to the "
+            "Trainer if they are the loss that you train with."
         )
 
 
@@ -184,20 +192,37 @@ def to_loss_targets(loss_fn: object, outputs: Tensor, targets: Tensor) -> Tensor
             targets are returned unchanged.
         outputs: The result of `check_outputs`.
         targets: Labels (B,) or (B, 1) are converted to the type and shape of single outputs, or to
-            one-hot vectors if there is an output for each class; others are returned unchanged.
+            one-hot vectors if there is an output for each class. Targets of the outputs' shape get
+            their type. Others are returned unchanged.
 
     Raises:
         ValueError: A label is none of the classes.
     """
-    kind = find_loss_kind(loss_fn)
-    compares_each = kind.targets == "shares" or kind.outputs == "estimates"
-    if targets.numel() != len(outputs) or not compares_each:
+    if not find_loss_kind(loss_fn).compares_each:
+        return targets
+    if targets.shape == outputs.shape:
+        return targets.to(outputs.dtype)
+    if targets.numel() != len(outputs):
         return targets
     if outputs.numel() == len(outputs):
         return targets.reshape(outputs.shape).to(outputs.dtype)
     labels, _ = to_labels(targets, outputs.shape[1])
     check_label_range(labels, outputs.shape[1])  # none is ignored
     return functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+
+
+def to_number(loss: Tensor | float) -> float:
+    """Return a loss as a number.
+
+    Raises:
+        ValueError: It is a tensor of several numbers.
+    """
+    if isinstance(loss, Tensor) and loss.numel() != 1:
+        raise ValueError(
+            f"The loss function returns a tensor of shape {tuple(loss.shape)}; it must return a "
+            'single number, as with reduction="mean".'
+        )
+    return float(loss)
 
 
 def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN401
@@ -228,11 +253,11 @@ def _gives_probabilities(loss_fn: object, model: nn.Module | None) -> bool:
 
 def find_last_layer(model: nn.Module | None) -> nn.Module | None:
     """Return the last layer of an `nn.Sequential`; in other models it is unknown."""
-    model = getattr(model, "_orig_mod", model)  # of a compiled model
-    while isinstance(model, nn.Sequential) and type(model).forward is nn.Sequential.forward:
-        layers = [layer for layer in model if not isinstance(layer, nn.Flatten)]
-        model = layers[-1] if layers else None
-    return model
+    layer = None if model is None else unwrap(model)
+    while isinstance(layer, nn.Sequential) and type(layer).forward is nn.Sequential.forward:
+        layers = [each for each in layer if not isinstance(each, nn.Flatten)]
+        layer = unwrap(layers[-1]) if layers else None
+    return layer
 
 
 def _lie_in_0_to_1(values: Tensor) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mnist_widgets.system.interrupts import breakable
+from mnist_widgets.system.short_text import shorten
 from mnist_widgets.training.evaluation.model_access import exclusive
 
 
@@ -25,7 +26,7 @@ def evaluate_in_portions(
     model: nn.Module,
     device: torch.device,
     is_cancelled: Callable[[], bool],
-) -> Generator[None, None, Mapping[str, float] | None]:
+) -> Generator[None, None, dict[str, float] | None]:
     """Return the metrics of `model`, and yield between two portions.
 
     Args:
@@ -35,22 +36,42 @@ def evaluate_in_portions(
         model: The network.
         device: The model's device.
         is_cancelled: Whether to stop before the next portion and return None.
+
+    Raises:
+        TypeError: The evaluator's result is not a mapping of numbers.
     """
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
         with exclusive(model):
-            found: Mapping[str, float] = breakable(evaluator.evaluate, model, device)
-        return found
+            return _to_metrics(breakable(evaluator.evaluate, model, device))
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
         while not is_cancelled():
             try:
                 breakable(next, portions)
             except StopIteration as end:
-                metrics: Mapping[str, float] = end.value
-                return metrics
+                return _to_metrics(end.value)
             yield
     return None
+
+
+def _to_metrics(found: object) -> dict[str, float]:
+    """Return an evaluator's metrics as numbers by name."""
+    if not isinstance(found, Mapping):
+        raise TypeError(
+            f"The evaluator returned {shorten(repr(found))}; it must return a dict of its metrics, "
+            'such as {"test_accuracy": 0.97}.' + (" Is a return missing?" if found is None else "")
+        )
+    metrics = {}
+    for name, value in found.items():
+        try:
+            metrics[name] = float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"The evaluator returned {shorten(repr(value))} as its metric {name!r}; each "
+                "metric must be a single number."
+            ) from error
+    return metrics
 
 
 def _has_portions(evaluator: object) -> bool:

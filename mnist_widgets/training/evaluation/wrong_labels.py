@@ -32,7 +32,7 @@ class WrongLabels:
         return int(self.are_wrong.sum())
 
     def count(self, reaction: Reaction) -> int:
-        """Return the number of wrong labels to which the network reacts so."""
+        """Return the number of wrong labels that show this reaction of the network."""
         return int(self.reactions[reaction].sum())
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.training.health.evaluated_images import downsample, predicting
+from mnist_widgets.training.evaluation.module_state import predicting
+from mnist_widgets.training.health.evaluated_images import downsample
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.loss_signs import is_flat
 from mnist_widgets.training.health.observations import Observations, is_chance
+from mnist_widgets.training.models import unwrap
 
 _LARGE_SPREAD = 5.0
 _SMALL_SPREAD, _SMALL_VALUE = 0.02, 0.05
@@ -81,7 +83,7 @@ def _find_first_inputs(model: nn.Module, received: Tensor) -> Tensor | None:
         None if they are unknown, or if their scale does not matter: this layer, or the next one
         with parameters, normalizes its inputs.
     """
-    model = getattr(model, "_orig_mod", model)  # of a compiled model
+    model = unwrap(model)  # a compiled model calls no hooks of its layers
     layers = [module for module in model.modules() if [*module.parameters(recurse=False)]]
     if not layers or any("Norm" in type(layer).__name__ for layer in layers[:2]):
         return None

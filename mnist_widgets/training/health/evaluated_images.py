@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.random import fork_rng
 from torch.utils.data import DataLoader, SequentialSampler, TensorDataset
 
 from mnist_widgets.data.digit_set import Batches, to_inputs
-from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.evaluation.module_state import evaluating
 
 MAX_IMAGES = 1_000
 _FEWEST_VALUES = 64
@@ -88,15 +84,3 @@ def find_fingerprints(images: Tensor) -> list[float]:
     factors = torch.randint(-(2**34), 2**34, (steps.shape[1],), generator=generator).double()
     fingerprints: list[float] = (steps @ factors).tolist()
     return fingerprints
-
-
-@contextmanager
-def predicting(model: nn.Module) -> Iterator[torch.device]:
-    """Let a model predict in evaluation mode, and leave it and torch's random generators unchanged.
-
-    Yields:
-        Its device.
-    """
-    device = device_of(model)
-    with fork_rng([device] if device.type == "cuda" else []), evaluating(model):
-        yield device

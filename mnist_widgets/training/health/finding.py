@@ -9,9 +9,6 @@ from typing import NamedTuple
 from mnist_widgets.training.health.observations import Observations
 from mnist_widgets.training.recording.step_record import StepRecord
 
-LESSON = "03_inside_one_step.ipynb"
-"""The lesson that has a heading with a paragraph for each sign."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -33,7 +30,7 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """The name as a heading, also of its paragraph in `LESSON`."""
+        """The name as a heading, on screen and in the lesson that explains it."""
         return self.name[:1].upper() + self.name[1:]
 
 

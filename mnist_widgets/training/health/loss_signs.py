@@ -147,12 +147,12 @@ def _find_reference(seen: Observations) -> tuple[float, str]:
 
 
 def _has_trained(seen: Observations, num_batches: int) -> bool:
-    """Return whether so many batches, or as many images in small ones, were trained."""
+    """Return whether this many batches were trained, or as many images in small batches."""
     return seen.num_batches >= _count_batches(seen, num_batches)
 
 
 def _last_losses(seen: Observations, num_batches: int = 20) -> list[float]:
-    """Return the last losses, of so many batches or as many images in small ones."""
+    """Return the losses of this many last batches, or of as many images in small batches."""
     return seen.losses[-_count_batches(seen, num_batches) :]
 
 

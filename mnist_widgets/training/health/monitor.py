@@ -18,8 +18,9 @@ from mnist_widgets.training.health.loss_signs import LOSS_SIGNS, NOT_FINITE, OVE
 from mnist_widgets.training.health.observations import Observations
 from mnist_widgets.training.health.step_signs import STEP_SIGNS
 from mnist_widgets.training.health.unit_signs import DEAD_UNITS
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 
 _RECORDED = (1, 10)
 _RECORD_EVERY = 50

@@ -15,10 +15,10 @@ from mnist_widgets.training.health.evaluated_images import (
     choose_test_images,
     find_fingerprints,
 )
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.reports import BatchReport
 from mnist_widgets.training.trainer import Trainer
+from mnist_widgets.training.training_step import LossFunction
 
 MAX_IMAGES = 2_000
 """Images of the recorded batches that are kept."""
@@ -88,7 +88,7 @@ class Observations:
         self._hooks.enter_context(self.trainer.model.register_forward_pre_hook(keep))
 
     def stop_watching(self) -> None:
-        """Observe the model no longer."""
+        """Stop observing the model."""
         self._hooks.close()
 
     @property

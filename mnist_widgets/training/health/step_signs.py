@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from mnist_widgets.system.short_text import list_first, name_callable
 from mnist_widgets.training.evaluation.outputs import find_last_layer, find_loss_kind
 from mnist_widgets.training.health.finding import StepSign
 from mnist_widgets.training.health.observations import Observations, has_gradient
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.recording.step_record import StepRecord
 
 _FEWEST_WITHOUT_UPDATE, _MOST_WITHOUT_UPDATE = 40, 100
@@ -16,7 +18,7 @@ _LAYERS_WITH_MODES = ("Dropout", "BatchNorm", "InstanceNorm")
 
 def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:
     """Find a step that computes no gradients."""
-    if "forward" not in record.events or "backward" in record.events or _has_changed(record):
+    if "forward" not in record.events or "backward" in record.events or record.has_changed():
         return None
     if any(has_gradient(record, name) for name in record.gradients):
         return None  # train_step computed a loss of its own
@@ -28,7 +30,7 @@ def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:
 
 def find_no_update(record: StepRecord, seen: Observations) -> str | None:
     """Find a step that computes gradients and changes nothing."""
-    if "backward" not in record.events or "update" in record.events or _has_changed(record):
+    if "backward" not in record.events or "update" in record.events or record.has_changed():
         return None
     return (
         f"{_tell(record)}, without optimizer.step(), and none of the {len(record.before)} "
@@ -76,7 +78,7 @@ def find_probabilities(record: StepRecord, seen: Observations) -> str | None:
     lowest, highest = (float(value) for value in values.aminmax())
     if not 0 <= lowest <= highest <= 1:
         return None
-    name = getattr(seen.trainer.loss_fn, "__name__", type(seen.trainer.loss_fn).__name__)
+    name = name_callable(seen.trainer.loss_fn)
     ranges = f"All outputs are from {lowest:.3g} to {highest:.3g}"
     if values.dim() > 1 and values.shape[1] > 1:
         sums = values.sum(dim=1)
@@ -89,26 +91,18 @@ def find_probabilities(record: StepRecord, seen: Observations) -> str | None:
 
 def find_missing_parameters(record: StepRecord, seen: Observations) -> str | None:
     """Find trainable parameters that the optimizer does not have, and that do not change."""
-    groups = getattr(seen.trainer.optimizer, "param_groups", [])
-    held = {id(parameter) for group in groups for parameter in group["params"]}
-    trainable = [
-        (name, parameter)
-        for name, parameter in seen.trainer.model.named_parameters()
-        if parameter.requires_grad
-    ]
+    trainer = seen.trainer
     missing = [
         name
-        for name, parameter in trainable
-        if id(parameter) not in held
-        and has_gradient(record, name)
-        and not _is_changed(record, name)
+        for name in find_missing(trainer.model, trainer.optimizer)
+        if has_gradient(record, name) and not record.has_changed(name)
     ]
-    if not held or not missing or not _has_changed(record):
+    if not missing or not record.has_changed():
         return None
-    names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     return (
-        f"{len(missing)} of {len(trainable)} trainable parameter tensors ({names}) have a "
-        "gradient, but the optimizer does not have them, and they do not change."
+        f"{len(missing)} of {count_trainable(trainer.model)} trainable parameter tensors "
+        f"({list_first(missing)}) have a gradient, but the optimizer does not have them, and they "
+        "do not change."
     )
 
 
@@ -126,15 +120,6 @@ def find_evaluation_mode(record: StepRecord, seen: Observations) -> str | None:
 
 def _tell(record: StepRecord) -> str:
     return f"The step was: {', '.join(record.events)}"
-
-
-def _is_changed(record: StepRecord, name: str) -> bool:
-    before, after = record.before.get(name), record.after.get(name)
-    return not (isinstance(before, Tensor) and isinstance(after, Tensor) and before.equal(after))
-
-
-def _has_changed(record: StepRecord) -> bool:
-    return any(_is_changed(record, name) for name in record.before)
 
 
 STEP_SIGNS = (

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from torch import Tensor, nn
 
-from mnist_widgets.training.health.evaluated_images import predicting
+from mnist_widgets.training.evaluation.module_state import predicting
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
+from mnist_widgets.training.models import unwrap
 
 _DEAD_SHARE = 0.9
 _FIRST_IMAGES, _IMAGES_IN_A_PASS = 20, 100
@@ -26,8 +27,7 @@ def find_dead_units(seen: Observations) -> str | None:
         images, kind = seen.received, "images of a training batch"
     if images is None or not len(images):
         return None
-    model = getattr(seen.trainer.model, "_orig_mod", seen.trainer.model)  # of a compiled model
-    dead = find_dead_shares(model, images)
+    dead = find_dead_shares(unwrap(seen.trainer.model), images)
     name, share = max(dead.items(), key=lambda item: item[1], default=("", 0.0))
     if share < _DEAD_SHARE:
         return None
@@ -60,7 +60,7 @@ class _Units:
 
     Args:
         model: the network.
-        hooks: closed to observe it no longer.
+        hooks: close it to stop observing the network.
     """
 
     def __init__(self, model: nn.Module, hooks: ExitStack) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.training.epoch_batches import find_inputs
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 
 SINGLE_IMAGE = (
     "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
@@ -20,18 +22,17 @@ SINGLE_IMAGE = (
 )
 
 
-def check_pair(batch: object) -> None:
-    """Check that `train_step` can unpack a batch.
+def check_pair(batch: object, train_batches: object = None) -> None:
+    """Check that `train_step` can unpack a batch, of `train_batches` if they are known.
 
     Raises:
-        TypeError: The batch is not a pair of tensors.
+        TypeError: The batch is not a pair of tensors, or is a single image and its label.
     """
     match batch:
         case [Tensor(), Number()]:
-            raise TypeError(
-                "train_batches is a data set: it gives single images and their labels. Cut it into "
-                "batches with digit_set.batches(64), or with DataLoader(dataset, batch_size=64)."
-            )
+            raise _single_images("train_batches is", 64)
+        case [_, Tensor() as label] if label.dim() == 0 and isinstance(train_batches, Dataset):
+            raise _single_images("train_batches is", 64)
         case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
             return
     raise _no_pair(batch, "train_batches gave", "a train_step")
@@ -41,12 +42,37 @@ def unpack_pair(batch: object) -> tuple[object, object]:
     """Return the inputs and targets of an evaluator's batch.
 
     Raises:
-        TypeError: The batch is not a pair.
+        TypeError: The batch is not a pair, or is a single image and its label.
     """
     match batch:
+        case [_, Number()]:
+            raise _single_images("The evaluator's batches are", 512)
+        case [_, Tensor() as label] if label.dim() == 0:
+            raise _single_images("The evaluator's batches are", 512)
         case [inputs, targets]:
             return inputs, targets
     raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
+
+
+def check_data_set(batches: object) -> None:
+    """Check that an evaluator's batches are not a data set, whose images are single.
+
+    The check loads one image of a data set, and never a batch of a loader.
+
+    Raises:
+        TypeError: They are.
+    """
+    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+        images = iterate_unseen(batches)  # type: ignore[arg-type] # by index
+        for image in islice(images, 1):
+            unpack_pair(image)
+
+
+def _single_images(source: str, batch_size: int) -> TypeError:
+    return TypeError(
+        f"{source} a data set: single images and their labels. Cut it into batches with "
+        f"digit_set.batches({batch_size}), or with DataLoader(dataset, batch_size={batch_size})."
+    )
 
 
 def _no_pair(batch: object, source: str, part: str) -> TypeError:
@@ -72,10 +98,10 @@ def count_last_images(train_batches: Iterable[Any]) -> int | None:
     if isinstance(train_batches, Batches):
         return train_batches.num_images % train_batches.batch_size or train_batches.batch_size
     if isinstance(train_batches, DataLoader):
-        size, sampler = train_batches.batch_size, train_batches.sampler
-        if size is None or train_batches.drop_last or not isinstance(sampler, Sized):
+        cuts = train_batches.batch_sampler  # the user's own, or that of the loader's batch size
+        if type(cuts) is not BatchSampler or cuts.drop_last or not isinstance(cuts.sampler, Sized):
             return None
-        return len(sampler) % size or size
+        return len(cuts.sampler) % cuts.batch_size or cuts.batch_size
     if isinstance(train_batches, (list, tuple)):
         inputs = find_inputs(train_batches[-1])
         return None if inputs is None else len(inputs)

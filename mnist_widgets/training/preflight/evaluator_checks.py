@@ -1,6 +1,6 @@
-"""Check on the first training batch that the evaluator can evaluate the model.
+"""Check that the evaluator fits the training and, on its first batch, the model.
 
-The check uses the outputs that the training computes, so it adds no forward pass.
+The second check uses the outputs that the training computes, so it adds no forward pass.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
-from mnist_widgets.training.evaluation.evaluator import Evaluator, is_without_draws, read_targets
-from mnist_widgets.training.evaluation.outputs import check_outputs
+from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
+from mnist_widgets.training.evaluation.outputs import (
+    check_outputs,
+    find_loss_kind,
+    find_reduction,
+)
+from mnist_widgets.training.evaluation.unseen_batches import is_without_draws
 from mnist_widgets.training.preflight.batch_checks import unpack_pair
+
+# one loss, of log-probabilities or of scores
+_SAME_LOSS: dict[type[nn.Module], type[nn.Module]] = {nn.NLLLoss: nn.CrossEntropyLoss}
 
 
 @contextmanager
@@ -46,6 +54,25 @@ def checking_evaluator(
 
     with model.register_forward_hook(check) as hook:
         yield
+
+
+def compare_losses(loss_fn: object, evaluator: Evaluator) -> str | None:
+    """Return why training loss and test loss cannot be compared, and the fix; None if they can."""
+    kinds = [find_loss_kind(each) for each in (loss_fn, evaluator.loss_fn)]
+    of_training, of_evaluator = (_SAME_LOSS.get(kind.module, kind.module) for kind in kinds)
+    if nn.Module not in (of_training, of_evaluator) and of_training is not of_evaluator:
+        return (
+            f"The training loss is {of_training.__name__}, but the test loss is "
+            f"{of_evaluator.__name__}, so the two cannot be compared. Pass the loss function of "
+            "the training to the evaluator: Evaluator(batches, loss_fn)."
+        )
+    if find_reduction(loss_fn) == "sum":
+        return (
+            "The training loss is the sum over the images of a batch, but the test loss is the "
+            'mean over the images, so the two cannot be compared. Use reduction="mean", with a '
+            "larger learning rate."
+        )
+    return None
 
 
 def _find_targets(evaluator: Evaluator) -> Tensor | None:

@@ -40,13 +40,27 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
     """
     message = str(error)
     if "Expected more than 1 value per channel" in message:
-        return "Batch norm cannot train on a batch of a single image. Use larger batches."
+        return (
+            "Batch norm cannot train on a batch of a single image. Use larger batches, or leave "
+            "out a last one of a single image with drop_last=True."
+        )
+    if target := re.search(r"Target (-?\d+) is out of bounds", message):
+        return (
+            f"A target is {target[1]}, which is none of the classes of the model's outputs. Number "
+            "the classes from 0, and give the model one output for each class."
+        )
     if "grad can be implicitly created only for scalar outputs" in message:
         return (
             "The loss function returns one loss for each image, but backward() needs a single "
             "number. Let it return the mean."
         )
-    if "does not require grad" in message and not any(p.requires_grad for p in model.parameters()):
+    if "does not require grad" in message:
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            return (
+                "The loss does not depend on the model's weights, so there is nothing to train. "
+                "Compute outputs and loss from tensors, without detach(), item(), numpy() or "
+                "torch.no_grad()."
+            )
         return (
             "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
             "to train. Unfreeze some with parameter.requires_grad_(True)."

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
-from typing import Any, TypeAlias
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.outputs import LossKind, find_loss_kind, find_option
-
-LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+from mnist_widgets.training.training_step import LossFunction
 
 # For log-probabilities it is 0 except for rounding errors, for ten equal scores it is 2.3.
 _LARGEST_LOG_SUM = 0.05
@@ -64,19 +64,30 @@ def check_loss_inputs(loss_fn: LossFunction, outputs: object, targets: object) -
     kind = find_loss_kind(loss_fn)
     if kind.targets == "other":
         return
+    if outputs is None:
+        raise TypeError(
+            f"The model returns None, but {name_callable(loss_fn)} needs its outputs. End "
+            "the model's forward with a return."
+        )
     for role, value in (("model returns", outputs), ("batch's targets are", targets)):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"The {role} a {type(value).__name__}, but {_name(loss_fn)} needs a tensor. Write "
-                "a train_step that passes the right tensor to the loss function."
+                f"The {role} a {type(value).__name__}, but {name_callable(loss_fn)} needs a "
+                "tensor. Write a train_step that passes the right tensor to the loss function."
             )
     _CHECKS[kind.targets](kind, loss_fn, outputs, targets)
 
 
 def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
-    name = _name(loss_fn)
+    name = name_callable(loss_fn)
     is_unbatched = outputs.dim() == 1 and targets.dim() == 0
     class_axis = 0 if is_unbatched else 1
+    if outputs.dim() > 2 and targets.dim() == 1 and outputs[0].numel() > 1:
+        raise ValueError(
+            f"{name} needs one output for each class, shape (B, C), but the outputs have shape "
+            f"{tuple(outputs.shape)}. If they are scores of {outputs[0].numel()} classes, end the "
+            "model with nn.Flatten()."
+        )
     if outputs.dim() <= class_axis or outputs.shape[class_axis] == 1:
         raise ValueError(
             f"{name} needs one output for each class, shape (B, C), but the outputs have shape "
@@ -135,17 +146,19 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
     if outputs.shape == targets.shape:
         return
     found = (
-        f"{_name(loss_fn)} needs one target for each output, but the outputs have shape "
+        f"{name_callable(loss_fn)} needs one target for each output, but the outputs have shape "
         f"{tuple(outputs.shape)} and the targets have shape {tuple(targets.shape)}."
     )
     if outputs.numel() == targets.numel():
-        conversion = "targets.reshape(outputs.shape)"
+        shape = (-1, *outputs.shape[1:])
+        conversion = "targets.flatten()" if len(shape) == 1 else f"targets.reshape{shape}"
         if targets.dtype != outputs.dtype:
-            conversion += ".to(outputs.dtype)"
+            conversion += f".to({outputs.dtype})"
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     if outputs.dim() == 2 and targets.dim() == 1:
         classes = "targets" if targets.dtype == torch.int64 else "targets.long()"
-        conversion = f"nn.functional.one_hot({classes}, {outputs.shape[1]}).to(outputs.dtype)"
+        one_hot = f"nn.functional.one_hot({classes}, {outputs.shape[1]})"
+        conversion = f"{one_hot}.to({outputs.dtype})"
         raise ValueError(
             f"{found} For class numbers use nn.CrossEntropyLoss(). "
             f"{_how_to_convert(kind, conversion)}"
@@ -154,7 +167,7 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
 
 
 def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
-    name = _name(loss_fn)
+    name = name_callable(loss_fn)
     with_logits = kind.outputs == "scores"
     if targets.numel() == outputs.numel() and _leaves_unit_range(targets):
         raise ValueError(
@@ -165,7 +178,7 @@ def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Ten
     if not targets.is_floating_point() or (targets.dtype != outputs.dtype and not with_logits):
         raise ValueError(
             f"{name} takes targets of type {_type_of(outputs)}, but they are {_describe(targets)}. "
-            f"{_how_to_convert(kind, 'targets.to(outputs.dtype)')}"
+            f"{_how_to_convert(kind, f'targets.to({outputs.dtype})')}"
         )
     if not with_logits and _leaves_unit_range(outputs):
         raise ValueError(
@@ -182,10 +195,18 @@ _CHECKS: dict[str, Callable[[LossKind, object, Any, Any], None]] = {
 }
 
 
-def _how_to_convert(kind: LossKind, targets: str) -> str:
+def _how_to_convert(kind: LossKind, conversion: str) -> str:
+    """Return where to convert `targets`, so that an evaluator with this loss works as well."""
+    if kind.compares_each:  # for these an `Evaluator` converts the labels itself
+        converted = conversion.replace("targets", "batch[1]")
+        return (
+            "Convert them in the data, or in your own train_step: Trainer(..., train_step=lambda "
+            f"model, batch, *rest: train_step(model, (batch[0], {converted}), *rest))."
+        )
     return (
-        "Convert them in the data, or in your own loss function, with the same options: loss_fn = "
-        f"lambda outputs, targets: nn.functional.{kind.function.__name__}(outputs, {targets})."
+        "Convert them in the data, or in your own loss function, in the Evaluator too, with the "
+        "same options: loss_fn = lambda outputs, targets: "
+        f"nn.functional.{kind.function.__name__}(outputs, {conversion})."
     )
 
 
@@ -204,9 +225,3 @@ def _describe(values: Tensor) -> str:
 
 def _type_of(values: Tensor) -> str:
     return str(values.dtype).removeprefix("torch.")
-
-
-def _name(loss_fn: object) -> str:
-    if isinstance(loss_fn, partial):
-        return _name(loss_fn.func)
-    return getattr(loss_fn, "__name__", type(loss_fn).__name__)

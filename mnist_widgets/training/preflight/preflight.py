@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,14 +17,22 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from mnist_widgets.data.digit_set import Batches, check_same_classes
+from mnist_widgets.system.short_text import list_first
 from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.epoch_batches import count_batches, find_inputs
+from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
-from mnist_widgets.training.preflight.batch_checks import batch_norms_checked, check_pair
-from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator
+from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
+from mnist_widgets.training.preflight.batch_checks import (
+    batch_norms_checked,
+    check_data_set,
+    check_pair,
+)
+from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
 from mnist_widgets.training.preflight.loss_checks import checked
+from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.training_step import TrainStep, train_step
 
 if TYPE_CHECKING:
@@ -34,6 +43,7 @@ _PARTS = {  # the method that each part needs, and an example of the part
     "model": ("__call__", "SimpleNet(28 * 28, 10)"),
     "loss_fn": ("__call__", "nn.CrossEntropyLoss()"),
     "optimizer": ("zero_grad", "torch.optim.Adam(model.parameters())"),
+    "evaluator.loss_fn": ("__call__", "nn.CrossEntropyLoss()"),
     "evaluator": ("evaluate", "Evaluator(test_set.batches(512))"),
     "callback": ("on_batch_end", "ProgressBar()"),
 }
@@ -43,11 +53,11 @@ def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
-    one of this package.
+    one of this package, or if the losses of the training and of an `Evaluator` differ in kind.
 
     Raises:
-        TypeError: A part is a class instead of an instance, or has the wrong type, or the batches
-            have no length.
+        TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
+            no length, or an `Evaluator` has a data set instead of batches.
         ValueError: There is no batch, the evaluator's data has other classes, or the package's
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
@@ -58,6 +68,12 @@ def check_parts(trainer: Trainer) -> None:
         _check_part(name, getattr(trainer, name))
     if trainer.evaluator is not None:
         _check_part("evaluator", trainer.evaluator)
+    if type(trainer.evaluator) is Evaluator:
+        _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
+        check_data_set(trainer.evaluator.batches)
+        check_data_set(trainer.evaluator.train_batches)
+        if sentence := compare_losses(trainer.loss_fn, trainer.evaluator):
+            _warn(trainer, sentence)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
     if not _has_usual_step(trainer):
@@ -92,7 +108,7 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
             batch norm, or the model fails because of its inputs' shape or type.
     """
     if _has_usual_step(trainer):
-        check_pair(batch)
+        check_pair(batch, trainer.train_batches)
     inputs = find_inputs(batch)
     _warn_of_range(trainer, inputs)
     batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []
@@ -107,11 +123,14 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:
-    """Return the layers that fail on a batch of a single image in training mode.
+    """Return the layers that may fail on a batch of a single image in training mode.
 
-    `BatchNorm2d` does not: one image has many values in each channel.
+    Those of two or three dimensions fail if a channel of the image has only one value.
     """
-    kinds = (nn.BatchNorm1d, nn.LazyBatchNorm1d)
+    kinds = (
+        *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+        *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d),
+    )
     return [module for module in model.modules() if isinstance(module, kinds)]
 
 
@@ -154,34 +173,33 @@ def _check_optimizer(trainer: Trainer) -> None:
             "train_step does not pass. Use another optimizer such as torch.optim.Adam, or your own "
             "train_step that calls optimizer.step(closure)."
         )
-    groups = getattr(trainer.optimizer, "param_groups", [])
-    held = {id(parameter) for group in groups for parameter in group["params"]}
-    parameters = trainer.model.named_parameters()
-    trainable = {name: each for name, each in parameters if each.requires_grad}
-    missing = [name for name, parameter in trainable.items() if id(parameter) not in held]
-    if held and missing and len(missing) == len(trainable):
+    missing = find_missing(trainer.model, trainer.optimizer)
+    num_trainable = count_trainable(trainer.model)
+    if missing and len(missing) == num_trainable:
         raise ValueError(
             "The optimizer has the parameters of another network, so this one would never learn. "
             "Make a new optimizer with model.parameters()."
         )
-    if held and missing:
-        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    if missing:
         _warn(
             trainer,
-            f"The optimizer does not have {len(missing)} of the model's {len(trainable)} trainable "
-            f"parameters ({names}), so these do not learn. If you intend this, freeze them with "
-            "requires_grad_(False); otherwise make the optimizer with model.parameters().",
+            f"The optimizer does not have {len(missing)} of the model's {num_trainable} trainable "
+            f"parameters ({list_first(missing)}), so these do not learn. If you intend this, "
+            "freeze them with requires_grad_(False); otherwise make the optimizer with "
+            "model.parameters().",
         )
 
 
 def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
     """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
-    if inputs is None or not isinstance(getattr(trainer.evaluator, "batches", None), Batches):
+    batches = getattr(trainer.evaluator, "batches", None)
+    if inputs is None or type(batches) is not Batches:
         return
-    if inputs.numel() == 0 or inputs.is_complex():
+    if inputs.numel() == 0 or inputs.is_complex() or not _leave_unit_range(inputs):
         return
-    lowest, highest = (float(value) for value in inputs.aminmax())
-    if lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE:
+    first = next(iterate_unseen(replace(batches, shuffle=False)), None)
+    if first is not None and not _leave_unit_range(first[0]):
+        lowest, highest = (float(value) for value in inputs.aminmax())
         _warn(
             trainer,
             f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
@@ -189,6 +207,11 @@ def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
             "the model may look worse than it is: train on images in [0, 1], or make the "
             "normalization the model's first layer.",
         )
+
+
+def _leave_unit_range(inputs: Tensor) -> bool:
+    lowest, highest = (float(value) for value in inputs.aminmax())
+    return lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE
 
 
 def _warn(trainer: Trainer, sentence: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.training.evaluation.outputs import find_loss_kind
-from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.training_step import LossFunction
 
 
 def is_torch_loss(loss_fn: object) -> bool:

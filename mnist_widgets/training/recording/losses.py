@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.random import fork_rng
 
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.evaluation.module_state import evaluating
-from mnist_widgets.training.preflight.loss_checks import LossFunction
+from mnist_widgets.training.evaluation.module_state import predicting
 from mnist_widgets.training.recording.image_losses import is_torch_loss
 from mnist_widgets.training.recording.scores import compute_losses, find_scores
 from mnist_widgets.training.recording.step_record import StepRecord
+from mnist_widgets.training.training_step import LossFunction
 
 
 class LossComparison(NamedTuple):
@@ -60,8 +59,7 @@ def compare_losses(
     has_all = record.before.keys() >= record.after.keys()  # not where a layer was lazy
     before = record.before if has_all else {}
     batches = (record.inputs, record.targets), _to_pair(other_batch)
-    device = device_of(model)
-    with evaluating(model), fork_rng([device] if device.type == "cuda" else []):
+    with predicting(model):
         losses = [
             _compute_loss(model, compute, parameters, *batch)
             for batch in batches

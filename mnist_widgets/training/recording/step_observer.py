@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.image_losses import compute_image_losses
 from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
-from mnist_widgets.training.training_step import TrainStep
+from mnist_widgets.training.training_step import LossFunction, TrainStep
 
 MOST_ROWS = 64
 """Rows of a tensor that a record has which is not in full."""
@@ -46,7 +45,6 @@ class StepObserver:
         self._notes: list[str] = []
         self._num_layers = 0  # that have a hook
         self._has_seen_layer = False
-        self._sees_end_of_update = False
         self.events: list[str] = []
         self.lines: dict[str, int] = {}
         self.outputs: Tensor | None = None
@@ -94,9 +92,7 @@ class StepObserver:
             self._notes.append("The optimizer is not one of torch, so its update was not seen.")
             return
         with self._noting("The optimizer accepts no hook, so its update was not seen."):
-            if hasattr(optimizer, "register_step_post_hook"):
-                hooks.enter_context(optimizer.register_step_post_hook(self._after_update))
-                self._sees_end_of_update = True
+            hooks.enter_context(optimizer.register_step_post_hook(self._after_update))
             hooks.enter_context(optimizer.register_step_pre_hook(self._before_update))
 
     @contextmanager
@@ -240,7 +236,7 @@ class StepObserver:
     def _before_update(
         self, _optimizer: Optimizer, arguments: tuple[object, ...], options: dict[str, object]
     ) -> None:
-        if not (self._sees_end_of_update and _has_closure(*arguments[1:], *options.values())):
+        if not _has_closure(*arguments[1:], *options.values()):
             self._on_update()
 
     def _after_update(

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
-EVENTS = ("zero_grad", "forward", "loss", "backward", "update")
-
 States: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -59,7 +57,8 @@ class StepRecord:
         options: for each parameter name that the optimizer holds, the options of its group as the
             update used them: `lr`, `momentum`, `betas`, `eps`, `weight_decay` and so on.
         optimizer_state: before and after the step.
-        events: those of `EVENTS` that happened, in their order.
+        events: `zero_grad`, `forward`, `loss`, `backward` and `update`, each as often as it
+            happened, in their order.
         lines: for each event, the number of the line of `train_step` that made it happen first,
             counted as in its file.
         layers: the linear layers by name, with what they got and gave in the last forward pass with
@@ -93,6 +92,16 @@ class StepRecord:
     code: CodeType | None
     is_full: bool
     notes: tuple[str, ...]
+
+    def has_changed(self, name: str | None = None) -> bool:
+        """Return whether the step changed a parameter, or any of those that `before` has.
+
+        A parameter that is missing before or after the step counts as changed.
+        """
+        if name is None:
+            return any(map(self.has_changed, self.before))
+        before, after = self.before.get(name), self.after.get(name)
+        return before is None or after is None or not before.equal(after)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what can be saved."""

@@ -16,13 +16,11 @@ from torch.optim import Optimizer
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import find_inputs
 from mnist_widgets.training.preflight.batch_checks import check_pair
-from mnist_widgets.training.preflight.loss_checks import LossFunction
 from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_observer import StepObserver, copy_tensor
 from mnist_widgets.training.recording.step_record import OptimizerState, StepRecord
-from mnist_widgets.training.training_step import TrainStep, train_step
-
-usual_step = train_step
+from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
+from mnist_widgets.training.training_step import train_step as usual_train_step
 
 
 def record_step(
@@ -55,7 +53,7 @@ def record_step(
     """
     if isinstance(loss_fn, type):
         raise TypeError(f"loss_fn is the class {loss_fn.__name__} itself. Make an instance of it.")
-    if train_step is usual_step:
+    if train_step is usual_train_step:
         check_pair(batch)
     recorder = StepRecorder(train_step)
     recorder(model, batch, loss_fn, optimizer, device or device_of(model))

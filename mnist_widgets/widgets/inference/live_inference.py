@@ -26,8 +26,9 @@ from mnist_widgets.training.evaluation.evaluator import (
 )
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.panels.confusion_chart import ConfusionChart
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
@@ -80,11 +81,11 @@ class LiveInference(Callback):
             session.add_listener(self.on_news)
 
     def close(self) -> None:
-        """Predict no longer."""
+        """Stop predicting."""
         self._session.remove_listener(self.on_news)
 
     def on_news(self) -> None:
-        """Predict the shown images at intervals during a training, and all images at a standstill.
+        """Predict the shown images at intervals while a training runs, all images otherwise.
 
         The session calls this after each batch and each change of its state, and while a thread
         waits.
@@ -116,7 +117,7 @@ class LiveInference(Callback):
         if isinstance(evaluator, Evaluator):
             predictions = self._choose_predictions(evaluator)
             if predictions is not None:
-                if self._gallery is not None:  # else the chart's image is predicted by itself
+                if self._gallery is not None:  # else only the chart's image is predicted
                     self._predicted_s = self._epoch_shown_s
                 self._show(predictions)
 

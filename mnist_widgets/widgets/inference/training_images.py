@@ -19,7 +19,6 @@ from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.panels.image_gallery import ImageGallery
 from mnist_widgets.widgets.panels.probability_chart import ProbabilityChart
 from mnist_widgets.widgets.panels.row import Row
-from mnist_widgets.widgets.parts.controls import Disclosure
 
 _ON_NEWS = ["probabilities", "selected", "summary"]
 """The traits of a gallery's grid on which the static view depends."""
@@ -35,17 +34,11 @@ class TrainingImages(Panel):
     Args:
         session: trains the network.
         panels: those of the lab by name; `training` shows errors.
-        openers: the buttons that open panels, by their names.
     """
 
-    def __init__(
-        self,
-        session: TrainingSession,
-        panels: Mapping[str, Any],
-        openers: Mapping[str, Disclosure],
-    ) -> None:
+    def __init__(self, session: TrainingSession, panels: Mapping[str, Any]) -> None:
         self._session, self._training = session, panels["training"]
-        self._opener = openers["training_images"]
+        self._is_shown = True  # the lab builds the panel when it is opened
         self._title = "Training images"
         self._trainer: Trainer | None = None
         self._images: DigitSet | None = None
@@ -55,7 +48,11 @@ class TrainingImages(Panel):
         super().__init__("mw-training-images", [self._about, self._place])
         self.redraw()
         session.add_listener(self._on_session_change)
-        self._opener.observe(self.schedule_redraw, "is_open")
+
+    def on_shown(self, is_shown: bool) -> None:
+        """Show and predict nothing new while the lab hides the panel."""
+        self._is_shown = is_shown
+        self.schedule_redraw()
 
     def close(self) -> None:
         """Remove the panel from the page; the session continues."""
@@ -65,7 +62,7 @@ class TrainingImages(Panel):
         super().close()
 
     def show_heading(self, title: str, *, is_hidden: bool = False) -> None:
-        """Show a heading at the begin of the gallery's row of controls."""
+        """Show a heading at the start of the gallery's row of controls."""
         self._title = title
         self._gallery.show_heading(title, is_hidden=is_hidden)
 
@@ -76,7 +73,7 @@ class TrainingImages(Panel):
     def redraw(self) -> None:
         """Show the images of the present run; called by the redraw scheduler."""
         trainer = self._session.trainer
-        if self._opener.is_open and trainer is not self._trainer:
+        if self._is_shown and trainer is not self._trainer:
             self._trainer = trainer
             images = choose_images(trainer)
             if self._images is None or not _are_same(images, self._images):
@@ -104,7 +101,7 @@ class TrainingImages(Panel):
             images,
             {"training": self._training, "gallery": self._gallery},
             self._gallery,
-            lambda: self._opener.is_open,
+            lambda: self._is_shown,
         )
         before, self._place.children = self._place.children, []
         self._row = Row(self._gallery, prediction)
@@ -123,7 +120,7 @@ class TrainingImages(Panel):
         )
 
     def _on_session_change(self) -> None:
-        if self._opener.is_open and self._session.trainer is not self._trainer:
+        if self._is_shown and self._session.trainer is not self._trainer:
             self.schedule_redraw()
 
 

@@ -28,8 +28,9 @@ from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_charts import MOST_NUMBERED, draw_confusion, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
 from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import PairSelection
@@ -154,9 +155,10 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
     def to_png(self) -> bytes:
         """Return the matrix with its counts as a PNG, dark on white."""
-        if self._counts is None:
+        counts = self._counts  # once: a reset can remove them meanwhile
+        if counts is None:
             return draw_words(describe_confusion(None, self._class_names, self._noun))
-        return draw_confusion(self._counts, self._class_names, self._noun)
+        return draw_confusion(counts, self._class_names, self._noun)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return a row for each true class: its counts, its recall and its precision."""
@@ -186,9 +188,10 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         return len(self._class_names) <= MOST_NUMBERED
 
     def _write_table(self) -> str:
-        if self._counts is None:
+        counts = self._counts  # likewise
+        if counts is None:
             return super()._write_table()
-        return tabulate_counts(self._counts, self._class_names, self._noun).html
+        return tabulate_counts(counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
         names = np.array(self._class_names)

@@ -44,8 +44,9 @@ class DiagnosisPanel(Panel):
 
     def __init__(self, number: int, on_right: Callable[[], str] = str) -> None:
         self._number, self._on_right = number, on_right
-        self._is_right: bool | None = None  # of the latest check; None if nothing was checked
-        self._words = ""
+        # whether the latest check found both right, None if nothing was checked; and what it said.
+        # Replaced as a whole: another thread draws it.
+        self._checked: tuple[bool | None, str] = None, ""
         lists = {
             "fault": ("Fault", "What is wrong with this training", FAULTS, 40, "3 1 250px"),
             "evidence": ("Evidence", "A number that the panels show", EVIDENCE, 62, "4 1 300px"),
@@ -69,25 +70,25 @@ class DiagnosisPanel(Panel):
     @property
     def is_right(self) -> bool:
         """Whether the latest check found fault and evidence right."""
-        return bool(self._is_right)
+        return bool(self._checked[0])
 
     def check(self) -> None:
         """Check the two choices, and say whether they are right."""
         if self.fault and self.evidence:
             checked = check_diagnosis(self._number, self.fault, self.evidence)
-            self._is_right, self._words = checked.is_right, checked.words
-            if self._is_right:
-                self._words = f"{self._words} {self._on_right()}".strip()
+            more = self._on_right() if checked.is_right else ""
+            self._checked = checked.is_right, f"{checked.words} {more}".strip()
         else:
-            self._is_right, self._words = None, _CHOOSE
+            self._checked = None, _CHOOSE
         self.schedule_redraw(urgent=True)
 
     def redraw(self) -> None:
         """Update the verdict; called by the redraw scheduler."""
-        state = "" if self._is_right is None else _WORDS[self._is_right]
-        shown = [f"<strong>{state}</strong>" * bool(state), html.escape(self._words)]
+        is_right, words = self._checked
+        state = "" if is_right is None else _WORDS[is_right]
+        shown = [f"<strong>{state}</strong>" * bool(state), html.escape(words)]
         self._verdict.value = " ".join(filter(None, shown))
-        self._spoken.words = f"{state} {self._words}".strip()
+        self._spoken.words = f"{state} {words}".strip()
         self.mark_static_view_stale()
 
     def static_view(self) -> StaticView:
@@ -97,10 +98,12 @@ class DiagnosisPanel(Panel):
         return StaticView.of_words(" ".join(self._describe()))
 
     def _describe(self) -> Sequence[str]:
-        state = "Not checked." if self._is_right is None else _WORDS[self._is_right]
-        return [f"Fault: {self.fault}.", f"Evidence: {self.evidence}.", state, self._words]
+        is_right, words = self._checked
+        state = "Not checked." if is_right is None else _WORDS[is_right]
+        return [f"Fault: {self.fault}.", f"Evidence: {self.evidence}.", state, words]
 
     def _on_choice(self, _change: object) -> None:
         """Replace a verdict, which is about other choices."""
-        self._is_right, self._words = None, _NOT_CHECKED if self._words else ""
+        _, words = self._checked
+        self._checked = None, _NOT_CHECKED if words else ""
         self.schedule_redraw(urgent=True)

@@ -80,9 +80,10 @@ class DrawingPad(ChartPanel):
     ) -> None:
         kinds = (TrainingSession, nn.Module)
         check_kind(source, kinds, "source", "TrainingSession(trainer) or SimpleNet(28 * 28, 10)")
-        self._reader = LiveReader(source, self._on_answer)
-        names = self._reader.class_names if class_names is None else class_names
+        reader = LiveReader(source, self._on_answer)
+        names = reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
+        self._reader = reader  # nothing is refused any more: `close` closes it
         self._canvas = DrawingCanvas(
             self._class_names,
             lambda strokes, label: self._own_set.add(Drawing(strokes), label),
@@ -128,7 +129,7 @@ class DrawingPad(ChartPanel):
         Raises:
             ValueError: if the set is empty.
         """
-        drawings, labels = zip(*self._own_set.kept.check(), strict=True)
+        drawings, labels = zip(*self._own_set.kept.require_drawings(), strict=True)
         save_drawings(Path(path), drawings, labels, self._class_names)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -170,7 +171,7 @@ class DrawingPad(ChartPanel):
             ValueError: if the set is empty.
         """
         return to_digit_set(
-            self._own_set.kept.check(),
+            self._own_set.kept.require_drawings(),
             name,
             class_names=self._class_names,
             scale=self._stages.scale if scale is None else scale,
@@ -180,7 +181,7 @@ class DrawingPad(ChartPanel):
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
-        if hasattr(self, "_reader"):  # `source` may have been refused before
+        if hasattr(self, "_reader"):  # an argument may have been refused before
             self._reader.close()
         super().close()
 

@@ -13,7 +13,7 @@ from traitlets import Bool, Instance, Unicode
 
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
-from mnist_widgets.runs.presets import PRESETS, lock_presets_settings
+from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import SETTINGS, Setting
 from mnist_widgets.widgets.panel import Panel, check_names, text_line
@@ -35,8 +35,7 @@ from mnist_widgets.widgets.parts.settings.controls import (
     trait_of,
 )
 from mnist_widgets.widgets.parts.settings.explanations import explain_settings
-from mnist_widgets.widgets.parts.settings.network_picture import NetworkPicture
-from mnist_widgets.widgets.parts.settings.preset_list import PresetList
+from mnist_widgets.widgets.parts.settings.preset_list import PresetList, lock_presets_settings
 
 CONTROLS = (*(setting.name for setting in SETTINGS), "preset", "text")
 """The names that `lock` and `hide` can hold."""
@@ -105,7 +104,7 @@ class HyperparameterPanel(Panel):
         self._spoken = LiveRegion()
         self._presets = PresetList(self._fixed, num_images, disabled="preset" in self._fixed)
         self._watch_for = text_line("mw-watch-for", flex="1 1 560px")
-        self._picture = NetworkPicture(num_classes)
+        self._picture = HTML()
         self._build_text()
         super().__init__("mw-settings", self._lay_out(hidden))
         self.config = config or RunConfig()
@@ -144,8 +143,9 @@ class HyperparameterPanel(Panel):
         self._watch_for.layout.display = None if watch_for else "none"
         network = ""
         if self._more.is_open and "network" not in self._hidden:
-            self._picture.show(self.config)
-            network = caption_network(self.config, self._num_classes)
+            config, num_classes = self.config, self._num_classes
+            self._picture.value = draw_network(config, num_classes).html
+            network = caption_network(config, num_classes)
         self._spoken.words = error or f"{words} {listed} {watch_for} {network}"
         content = explain_settings(
             self.config, self._shown, self._fixed, listed, is_repeat=self.is_repeat

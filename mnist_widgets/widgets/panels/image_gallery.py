@@ -1,7 +1,6 @@
 """A panel of the images of a data set, each framed by the network's verdict.
 
-`selection` chooses the images of a filter, `image_captions` names them, and `image_grid` draws a
-page.
+`selection` chooses images, `image_captions` names them, and `image_grid` draws a page of them.
 """
 
 from __future__ import annotations
@@ -29,8 +28,9 @@ from mnist_widgets.system.arguments import check_kind, to_whole
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.choices import IndexSelection, PairSelection, on_choice
 from mnist_widgets.widgets.parts.gallery_controls import FilterList, Pager, build_order_list
@@ -141,11 +141,11 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
 
     def selected_answer(self) -> Answer | None:
         """Return the selected image with its answer, or None without selection or answer."""
-        index = self.selected_index
-        if index is None or not self.answers[index].any():
+        index, answers = self.selected_index, self.answers
+        if index is None or not answers[index].any():
             return None
         label = int(self._digit_set.original_labels[index])
-        return Answer(self._digit_set.images[index], self.answers[index], label)
+        return Answer(self._digit_set.images[index], answers[index], label)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions of the trainer's `Evaluator`; without one, change nothing.

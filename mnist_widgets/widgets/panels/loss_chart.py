@@ -18,14 +18,16 @@ from mnist_widgets.rendering.curves.repeat_sentences import label_single
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, Points
 from mnist_widgets.rendering.static_views import StaticView, join_views, tabulate_epochs
 from mnist_widgets.runs.repeats import Repeat
+from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN
 from mnist_widgets.training.history import ACCURACIES, History
+from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import BatchReport, EpochReport
-from mnist_widgets.training.trainer import Callback, Trainer
+from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.controls import dropdown
 from mnist_widgets.widgets.parts.figures import DataAxis, build_figure
 from mnist_widgets.widgets.parts.number_field import NumberField
-from mnist_widgets.widgets.parts.runs.earlier_runs import EarlierRuns
+from mnist_widgets.widgets.parts.runs.earlier_runs import EarlierRuns, ShownRuns
 from mnist_widgets.widgets.redraws import scheduler
 
 if TYPE_CHECKING:
@@ -70,8 +72,9 @@ class LossChart(ChartPanel, Callback):
         quantity: str = "loss",
     ) -> None:
         self.history, self._is_trainers = History(), False
-        self._repeat: Repeat | None = None
-        self._drawn, self._curves = LOSS, LOSS.read(self.history)
+        self._runs = ShownRuns()  # replaced as a whole: other threads draw
+        self._drawn: tuple[Quantity, float, bool] | None = None  # with the settings of the curves
+        self._curves = LOSS.read(self.history)
         self._figure = self._build_figure()
         self._key = HTML()
         below = [self._key, self._earlier_runs.key]
@@ -118,8 +121,7 @@ class LossChart(ChartPanel, Callback):
             label: names the present run in the key, such as `lr 0.1`.
             repeat: the one that the present run belongs to.
         """
-        self._repeat = repeat
-        self._earlier_runs.show(runs, label, repeat)
+        self._runs = ShownRuns(tuple(runs)[-MAX_EARLIER_SHOWN:], label, repeat)
         scheduler.schedule(self.redraw)
 
     def clear(self) -> None:
@@ -146,8 +148,9 @@ class LossChart(ChartPanel, Callback):
 
     def to_png(self) -> bytes:
         """Return the curves without earlier runs as a PNG, dark on white."""
-        curves = self._shown.read(self.history, self.smoothing, self.log_scale)
-        return self._shown.draw(curves, self._repeat, self.log_scale)
+        quantity, is_log = self._shown, self.log_scale
+        curves = quantity.read(self.history, self.smoothing, is_log)
+        return quantity.draw(curves, self._runs.repeat, is_log)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the numbers shown.
@@ -155,25 +158,30 @@ class LossChart(ChartPanel, Callback):
         For the loss a row for each batch, with the epoch's metrics at the last of each epoch; for
         the accuracies a row for each epoch. In a repeat, with the tests of all its finished runs.
         """
-        return self._shown.tabulate_all(self.history, self._repeat)
+        return self._shown.tabulate_all(self.history, self._runs.repeat)
 
     def static_view(self) -> StaticView:
         """Return the curve, a sentence about it and the last epochs, without earlier runs."""
-        curve = self._shown.render(self.history, self.smoothing, self.log_scale, self._repeat)
-        epochs = tabulate_epochs(self.history, max_epochs=10)
-        if self._repeat is not None:
-            epochs = label_single(epochs, self._repeat, self.history)
-        return join_views([curve, epochs]) if self.history.num_epochs else curve
+        history, repeat = self.history, self._runs.repeat
+        curve = self._shown.render(history, self.smoothing, self.log_scale, repeat)
+        if not history.num_epochs:
+            return curve
+        epochs = tabulate_epochs(history, max_epochs=10)
+        if repeat is not None:
+            epochs = label_single(epochs, repeat, history)
+        return join_views([curve, epochs])
 
     def redraw(self) -> None:
         """Update the widgets from the history; called by the redraw scheduler."""
-        quantity, settings = self._shown, (self.smoothing, self.log_scale)
-        if quantity is not self._drawn:
-            self._drawn, self._curves = quantity, quantity.read(self.history, *settings)
+        # each once: other threads replace them meanwhile
+        history, runs, quantity = self.history, self._runs, self._shown
+        settings = self.smoothing, self.log_scale
+        if self._drawn != (quantity, *settings) or self._curves.history is not history:
+            self._drawn, self._curves = (quantity, *settings), quantity.read(history, *settings)
         curves = self._curves
-        curves.update(self.history, *settings)
-        self._show_choices(quantity)
-        self._earlier_runs.update(self.history, quantity, *settings)
+        curves.update()
+        self._show_choices(history, quantity)
+        self._earlier_runs.update(runs, history, quantity, *settings)
         ranges = curves.choose_axes(self._earlier_runs.lines)
         self._y_axis.axis.label = quantity.axis_label
         for axis, new_range in zip((self._x_axis, self._y_axis), ranges, strict=True):
@@ -182,7 +190,7 @@ class LossChart(ChartPanel, Callback):
         self._show_points(self._batches, curves.batches)
         for name, mark in self._epochs.items():
             self._show_points(mark, curves.epochs.get(name, NO_POINTS))
-        words = quantity.describe_all(curves, self._repeat)
+        words = quantity.describe_all(curves, runs.repeat)
         self._show_caption(words, is_news=not curves.is_empty)
         self.mark_static_view_stale()
 
@@ -191,7 +199,7 @@ class LossChart(ChartPanel, Callback):
         return QUANTITIES[self.quantity]
 
     def _write_table(self) -> str:
-        return self._shown.render_table(self.history, self.smoothing, self._repeat).html
+        return self._shown.render_table(self.history, self.smoothing, self._runs.repeat).html
 
     def _own_history(self) -> History:
         """Return a history that belongs to no trainer; a new one if the present one does."""
@@ -259,12 +267,12 @@ class LossChart(ChartPanel, Callback):
         link((self, "quantity"), (self._quantities, "value"))
         return [self._quantities, field, log_scale]
 
-    def _show_choices(self, quantity: Quantity) -> None:
+    def _show_choices(self, history: History, quantity: Quantity) -> None:
         """Update names, controls and key; a control without use keeps its place."""
         self._footer.name = f"{quantity.title} chart"
         if self._heading is not None:
             self._heading.value = f"<h3>{quantity.title}</h3>"
-        has_accuracy = any(self.history.get(name) for name in ACCURACIES)
+        has_accuracy = any(history.get(name) for name in ACCURACIES)
         is_choice = has_accuracy or quantity is not LOSS
         self._quantities.layout.visibility = "visible" if is_choice else "hidden"
         self._smoothing.disabled = self._log_scale.disabled = not quantity.has_options

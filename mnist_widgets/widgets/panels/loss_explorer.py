@@ -195,7 +195,7 @@ class _Page(AnyWidget):
     """
 
     # as text: to watch a file, anywidget keeps a reference to every widget ever made
-    _esm = read_static("loss_explorer_logic.js") + read_static("loss_explorer.js")
+    _esm = read_static("elements.js", "loss_explorer_logic.js", "loss_explorer.js")
     _css = read_static("loss_explorer.css")
 
     scores = traitlets.Tuple().tag(sync=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
-from mnist_widgets.rendering.captions import format_duration
+from mnist_widgets.rendering.captions import format_duration, format_metric
 from mnist_widgets.rendering.curves.repeat_sentences import compare_repeats, describe_range
 from mnist_widgets.rendering.session_captions import describe_expectation
 from mnist_widgets.rendering.static_views import StaticView
@@ -21,7 +21,8 @@ from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
 
 
 def _write_accuracy(run: Run) -> str:
-    return "none yet" if run.best_accuracy is None else f"{100 * run.best_accuracy:.2f} %"
+    best = run.best_accuracy
+    return "none yet" if best is None else format_metric(TEST_ACCURACY, best)
 
 
 def _write_time(run: Run) -> str:
@@ -214,7 +215,7 @@ def _describe_in_words(run: Run, label: str, columns: _Columns) -> str:
 
 
 def _list_remarks(run: Run) -> list[str]:
-    """Return what is said of a repeat, and what was expected of a run beside what came."""
+    """Return remarks: on the seeds of a repeat, and on the expected and the actual accuracy."""
     remarks = []
     if run.repeat is not None:
         remarks.append(describe_range(run.repeat))

@@ -13,8 +13,9 @@ from ipywidgets import HTML, HBox, VBox
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.rendering.steps.choice import StepChoice, clamp, first_choice
-from mnist_widgets.rendering.steps.moves import MOVES, Move, MoveView
+from mnist_widgets.rendering.steps.moves import MOVES, Move
 from mnist_widgets.rendering.steps.source import mark_source
+from mnist_widgets.rendering.steps.view import MoveView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import State
 from mnist_widgets.system.arguments import check_kind
@@ -51,7 +52,7 @@ class _Shown(NamedTuple):
     source: str
 
 
-_NOTHING = _Shown(MoveView("", "", ""), "")
+_NOTHING = _Shown(MoveView("", ""), "")
 
 
 class StepExplorer(SessionPanel):
@@ -144,8 +145,7 @@ class StepExplorer(SessionPanel):
         taken, index = self._taker.taken, self.move_index
         views = [StaticView.of_words(MOVES[index].summary)]
         if taken is not None:
-            view = self._show_move(taken, index).view
-            views.append(StaticView(view.text, view.html))
+            views.append(self._show_move(taken, index).view)
         title = f"{index + 1}. {MOVES[index].name}"
         state = StaticView.of_words(" ".join(self._describe_state()))
         return join_views([state, join_views(views).titled(title, 4)])
@@ -189,7 +189,7 @@ class StepExplorer(SessionPanel):
                 view = move.show(taken.record, choice, *extra)
             except Exception as error:  # an unusual network; the other moves may be shown
                 words = f"This move cannot be shown: {name_error(error)}"
-                view = MoveView(notice(words, is_alert=True), words, "")
+                view = MoveView(words, notice(words, is_alert=True))
             source = mark_source(taken.record, move.event) or _NO_SOURCE
             taken.views[index, choice] = _Shown(view, source)
         shown: _Shown = taken.views[index, choice]
@@ -211,17 +211,18 @@ class StepExplorer(SessionPanel):
             self.choice = replace(self.choice, image=image)
 
     def _show_state(self) -> None:
-        session = self.session
+        session, failure = self.session, self.session.error
         self._button.disabled = not session.can("step")
-        error = None if session.error is None else name_error(session.error)
-        if self._message is not None and self._message[0] == session.state:
-            error = self._message[1]
+        error = None if failure is None else name_error(failure)
+        message = self._message  # once: a click can remove it meanwhile
+        if message is not None and message[0] == session.state:
+            error = message[1]
         words = error or " ".join(self._describe_state())
         self._status.value = notice(words, is_alert=error is not None)
         self._spoken_state.words = words
 
     def _describe_state(self) -> list[str]:
-        """Return what is shown, what came after it, why no step can be taken, and the notes."""
+        """Return what is shown, what was trained since, why no step can be taken, and the notes."""
         session, taken = self.session, self._taker.taken
         words = []
         if self._taker.is_waiting:

@@ -21,7 +21,7 @@ from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.states import Action, State
 from mnist_widgets.system.arguments import check_kind
-from mnist_widgets.training.trainer import check_epochs
+from mnist_widgets.training.epoch_batches import check_epochs
 from mnist_widgets.widgets.open_findings import OpenFindings
 from mnist_widgets.widgets.panel import SessionPanel, text_line
 from mnist_widgets.widgets.parts.controls import (
@@ -61,7 +61,7 @@ class TrainingPanel(SessionPanel):
         lock_epochs: whether the number of epochs is shown but cannot be changed.
         hide_epochs: whether it is not shown.
         guess: whether there is a field for the test accuracy that a person expects. At the end of
-            a run the panel says it beside the accuracy that came.
+            a run the panel shows it beside the actual accuracy.
 
     Attributes:
         expected_accuracy: what the field held when the run was started, 0 to 1, or None; a trait.
@@ -133,10 +133,10 @@ class TrainingPanel(SessionPanel):
 
     def static_view(self) -> StaticView:
         """Return the progress of the training, and why it ended."""
-        session = self.session
+        session, error = self.session, self.session.error
         words = f"{STATE_WORDS[session.state]}. {describe_progress(session)}"
-        if session.error is not None:
-            words = f"{words} {name_error(session.error)}"
+        if error is not None:
+            words = f"{words} {name_error(error)}"
         elif session.state == "stopped" and session.trainer.stop_reason:
             words = f"{words} {session.trainer.stop_reason}"
         words = " · ".join(filter(None, [words, self._describe_expectation()]))
@@ -241,8 +241,9 @@ class TrainingPanel(SessionPanel):
         """Show the progress and a notice, or an error in their place; say what stays."""
         session, error = self.session, self.session.error
         words, is_alert = choose_notice(session, is_waiting=self._is_waiting)
-        if self._message is not None and self._message[0] == session.state:
-            words, is_alert = self._message[1], True
+        message = self._message  # once: a click can remove it meanwhile
+        if message is not None and message[0] == session.state:
+            words, is_alert = message[1], True
         expectation = self._describe_expectation()
         words = f"{words} {expectation}".strip()
         findings = [] if is_alert or self._is_waiting else self._findings.show()
@@ -272,7 +273,7 @@ class TrainingPanel(SessionPanel):
         self._spoken.words = f"{STATE_WORDS[session.state]}. {said}"
 
     def _describe_expectation(self) -> str:
-        """Return what was expected beside what came, at the end of a single run; else ""."""
+        """Return the expected and the actual accuracy at the end of a single run; else ""."""
         is_single = self.session.series is None  # a table of runs says it of a repeat's median
         if not is_single or self.session.state not in ("finished", "stopped"):
             return ""

@@ -33,7 +33,7 @@ class ChartFooter(AnyWidget):
         table: the numbers as HTML; written by the kernel while the table is wanted, else empty.
     """
 
-    _esm = read_static("download.js") + read_static("chart_footer.js")
+    _esm = read_static("elements.js", "download.js", "chart_footer.js")
     _css = read_static("chart_footer.css")
 
     name = Unicode().tag(sync=True)

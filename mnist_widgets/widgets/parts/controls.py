@@ -67,7 +67,7 @@ class Disclosure(AnyWidget):
         is_open: whether the part is shown, a trait.
     """
 
-    _esm = read_static("disclosure.js")
+    _esm = read_static("elements.js", "disclosure.js")
 
     more = Unicode().tag(sync=True)
     fewer = Unicode().tag(sync=True)

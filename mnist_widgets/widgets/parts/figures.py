@@ -94,7 +94,7 @@ class DataAxis:
         # The keys of the labels must be the numbers of the ticks as the browser writes them, which
         # it does like Python for so few digits. The last digit alternates, so that no tick stays at
         # its position: bqplot moves ticks a little later than it labels them, and would write the
-        # old labels once more on ticks that stay.
+        # old labels again on ticks that stay.
         self._last_digit = 3 - self._last_digit
         positions = (self.place(ticks).round(4) + self._last_digit * 1e-5).round(5)
         before = self._labels

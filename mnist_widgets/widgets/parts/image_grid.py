@@ -87,7 +87,7 @@ class ImageGrid(AnyWidget):
     """
 
     # as text: to watch a file, anywidget keeps a reference to every grid ever made
-    _esm = read_static("image_grid_logic.js") + read_static("image_grid.js")
+    _esm = read_static("elements.js", "image_grid_logic.js", "image_grid.js")
     _css = read_static("image_grid.css")
 
     selected = Int(-1).tag(sync=True)

@@ -1,10 +1,8 @@
-// The line below a chart: the browser's half of `chart_footer.py`, which puts `download.js` before
-// this file.
+// The line below a chart: the browser's half of `chart_footer.py`, which puts `elements.js` and
+// `download.js` before this file.
 
-const SETTLED_MS = 2000; // a caption that stays so long is read aloud
-const READ_MS = 5000; // after so long its spoken copy goes, so that nobody finds the words twice
-
-const makeId = () => `mw-${Math.random().toString(36).slice(2)}`;
+const SETTLED_MS = 2000; // a caption that stays for this time is read aloud
+const READ_MS = 5000; // after this time its spoken copy is removed, so that the page has the words once
 
 function add(parent, tag, properties = {}, attributes = {}) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -92,7 +90,7 @@ function render({ model, el }) {
   showCaption();
   follow("change:caption change:topic change:may_speak", showCaption);
 
-  // --- The table, which comes from the kernel once it is asked for
+  // --- The table, which the kernel writes on request
 
   function showTable() {
     // a table on the page stays until the next one: hiding it would lose the focus in it
@@ -105,15 +103,15 @@ function render({ model, el }) {
   }
   showTable();
   follow("change:shows_data change:table", showTable);
-  function askForTable(isWanted) {
+  function requestTable(isWanted) {
     model.set("shows_data", isWanted);
     model.save_changes();
   }
-  data.addEventListener("click", () => askForTable(!model.get("shows_data")));
+  data.addEventListener("click", () => requestTable(!model.get("shows_data")));
   function closeTable() {
     if (!model.get("shows_data")) return false;
     data.focus();
-    askForTable(false);
+    requestTable(false);
     return true;
   }
   onEscape(data, closeTable);

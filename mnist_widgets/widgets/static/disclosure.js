@@ -1,8 +1,8 @@
-// A button that shows and hides a part: the browser's half of `Disclosure` in `controls.py`.
+// A button that shows and hides a part: the browser's half of `Disclosure` in `controls.py`, which
+// puts `elements.js` before this file.
 
 function render({ model, el }) {
-  const button = document.createElement("button");
-  button.className = "jupyter-button widget-button";
+  const button = makeButton("");
   el.append(button);
   function show() {
     const isOpen = model.get("is_open");

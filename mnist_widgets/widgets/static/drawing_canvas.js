@@ -1,14 +1,11 @@
 // A square to draw in with mouse, finger, stylus, single clicks or keys, and a button that adds the
 // drawing with its label to a set: the browser's half of `drawing_canvas.py`. The strokes, the points
 // of the grid and the sentences come from `drawing_canvas_logic.js`, which `drawing_canvas.py` puts
-// before this file.
+// before this file, as it does `elements.js`.
 
 const HINT = "Draw with a mouse, a finger or a pen.";
 const CLICK_HINT = "Each click draws a line to a point. Click the last point again to lift the pen.";
 const KEY_HINT = "Keys: arrows move, Space draws a line to here, Escape lifts the pen, Ctrl+Z undoes.";
-
-// On an element that uses keys: JupyterLab would take them to move to another cell.
-const NO_SHORTCUTS = ["data-lm-suppress-shortcuts", "true"];
 
 // --- One view
 
@@ -27,7 +24,7 @@ function render({ model, el }, drawing) {
     textContent: "Add to my set",
     title: "Keep this drawing with its label, and begin the next one",
   });
-  const hint = make("p", { className: "mw-canvas-hint", id: `mw-canvas-${newId()}` });
+  const hint = make("p", { className: "mw-canvas-hint", id: makeId() });
   const spoken = make("p", { className: "mw-canvas-words", role: "status" });
   canvas.setAttribute("aria-describedby", hint.id);
   el.append(
@@ -241,7 +238,7 @@ function makePen(model) {
 
 // The list of labels. `read` returns what it shows, perhaps newer than what the kernel knows.
 function makeLabel(model, drawing) {
-  const list = make("select", { title: "What this drawing is", id: `mw-label-${newId()}` });
+  const list = make("select", { title: "What this drawing is", id: makeId() });
   list.setAttribute(...NO_SHORTCUTS);
   list.append(...["choose", ...model.get("class_names")].map((name) => new Option(name)));
   const show = () => (list.selectedIndex = model.get("label") + 1);
@@ -262,16 +259,6 @@ function makeLabel(model, drawing) {
 // A screen reader may read a text again that is written again.
 function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
-}
-
-function newId() {
-  return Math.random().toString(36).slice(2);
-}
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }
 
 // Called once for each canvas; its views share one drawing.

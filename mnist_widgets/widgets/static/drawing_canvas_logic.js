@@ -120,7 +120,7 @@ export class Drawing {
     return true;
   }
 
-  // Return whether the stroke goes on.
+  // Return whether the stroke continues.
   extend(points) {
     const stroke = this.strokes[this.strokes.length - 1];
     for (const point of points) {
@@ -241,7 +241,7 @@ export class Drawing {
   #read() {
     this.strokes = this.#isAdded ? [] : copyStrokes(this.model.get("strokes"));
     this.#skipped = null;
-    this.#stopViews(); // a stroke of this page must not go on in the drawing of another one
+    this.#stopViews(); // a stroke of this page must not continue in the drawing of another one
     this.isPenDown = false;
     this.#drawAll();
   }
@@ -269,7 +269,7 @@ export class Drawing {
     model.save_changes();
   }
 
-  // A screen reader reads a text again only if it changes, hence the space; WordPress does the same.
+  // A screen reader reads a text again only if it changes, so this adds a space, as WordPress does.
   #say(words, isError = false) {
     this.words = words && words === this.words ? `${words}\u00a0` : words;
     this.isError = isError;

@@ -1,19 +1,11 @@
 // Buttons that save a file of the kernel and load files into it: the browser's half of
-// `file_buttons.py`, which puts `download.js` before this file.
-
-function addButton(parent, text, title) {
-  const button = document.createElement("button");
-  Object.assign(button, { className: "jupyter-button widget-button", textContent: text, title });
-  parent.append(button);
-  return button;
-}
+// `file_buttons.py`, which puts `elements.js` and `download.js` before this file.
 
 function render({ model, el }) {
-  const save = addButton(el, "Save", model.get("save_tooltip"));
-  const load = addButton(el, "Load", model.get("load_tooltip"));
-  const chooser = document.createElement("input");
-  Object.assign(chooser, { type: "file", accept: ".json", multiple: true, hidden: true });
-  el.append(chooser);
+  const save = makeButton("Save", { title: model.get("save_tooltip") });
+  const load = makeButton("Load", { title: model.get("load_tooltip") });
+  const chooser = make("input", { type: "file", accept: ".json", multiple: true, hidden: true });
+  el.append(save, load, chooser);
 
   const showState = () => (save.disabled = !model.get("can_save"));
   showState();
@@ -21,7 +13,7 @@ function render({ model, el }) {
 
   const awaited = new Set(); // the requests of this view: others get the answers too
   save.addEventListener("click", () => {
-    const id = Math.random().toString(36);
+    const id = makeId();
     awaited.add(id);
     model.send({ id });
   });

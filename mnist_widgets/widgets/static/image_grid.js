@@ -2,7 +2,8 @@
 // `image_grid.py`. The page writes `selected`, the kernel the images and the newest answers. What is
 // shown of the selected image is derived here from both, and written into other widgets: a click is
 // answered at once, even if the kernel is busy or far away. The functions for that, and
-// for the cursor, come from `image_grid_logic.js`, which `image_grid.py` puts before this file.
+// for the cursor, come from `image_grid_logic.js`, which `image_grid.py` puts before this file, as it
+// does `elements.js`.
 
 // --- What all views of one grid share
 
@@ -140,7 +141,7 @@ function render({ model, el }, page) {
         title: name,
         "aria-label": name,
         "data-verdict": isEmpty ? "" : verdicts[position],
-        "data-mark": isEmpty ? "" : marks[position] ?? "", // a batch has none
+        "data-mark": isEmpty ? "" : marks[position],
         "aria-selected": String(!isEmpty && image_ids[position] === selected),
       });
     });
@@ -216,9 +217,7 @@ function render({ model, el }, page) {
 }
 
 function makeOption(position, numColumns) {
-  const option = document.createElement("div");
-  option.className = "mw-grid-image";
-  option.id = `mw-grid-${Math.random().toString(36).slice(2)}`;
+  const option = make("div", { className: "mw-grid-image", id: makeId() });
   option.setAttribute("role", "option");
   option.toggleAttribute("data-empty", true);
   option.style.setProperty("--column", position % numColumns);

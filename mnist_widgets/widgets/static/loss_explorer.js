@@ -1,6 +1,7 @@
 // Scores, and the probabilities, the loss and the gradient that follow from them: the browser's half
 // of `loss_explorer.py`. The page computes all numbers, also while the kernel is busy. The functions
-// for that come from `loss_explorer_logic.js`, which `loss_explorer.py` puts before this file.
+// for that come from `loss_explorer_logic.js`, which `loss_explorer.py` puts before this file, as it
+// does `elements.js`.
 //
 // Each part of the page has an `element` to append and a function `show`, which takes what the person
 // has chosen (`state`) and what follows from it (`result`).
@@ -124,7 +125,7 @@ function makeStats(numClasses) {
 
 // A row for each class.
 function makeTable(model, write) {
-  const group = `mw-loss-${Math.random().toString(36).slice(2)}`; // the radio buttons of this view
+  const group = makeId(); // the radio buttons of this view
   const rows = model.get("class_names").map((name, label) => makeRow(model, write, group, name, label));
   const gradientFormula = make("small");
   const title = (part, words, symbol) =>
@@ -227,9 +228,6 @@ function makeSpoken() {
 
 // --- What the parts are built of
 
-// On an element that uses the arrow keys: JupyterLab would take them to move to another cell.
-const NO_SHORTCUTS = ["data-lm-suppress-shortcuts", "true"];
-
 // A slider and a field for one number.
 function makeNumber(name, [least, greatest], toSlider, fromSlider, onNumber) {
   const slider = make("input", { type: "range", ariaLabel: name, step: 0.1 });
@@ -271,12 +269,6 @@ function makeBar(part) {
     cell.dataset.value = number;
   };
   return { cell, show };
-}
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }
 
 export default { render };

@@ -73,7 +73,7 @@ export function writePercent(share) {
   return `${(100 * share).toFixed(2)} %`;
 }
 
-// Return the number whose negative logarithm is `loss`, with so many digits that its logarithm gives
+// Return the number whose negative logarithm is `loss`, with enough digits that its logarithm gives
 // the loss as `writeNumber` writes it. It may be smaller than the smallest number of a computer.
 // It is "p" where too many digits would be needed.
 export function writeArgument(loss) {

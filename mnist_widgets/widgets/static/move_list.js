@@ -1,4 +1,5 @@
-// Numbered tabs for the moves of a step: the browser's half of `move_list.py`.
+// Numbered tabs for the moves of a step: the browser's half of `move_list.py`, which puts
+// `elements.js` before this file.
 
 const KEYS = {
   ArrowLeft: (index) => index - 1,
@@ -8,26 +9,19 @@ const KEYS = {
 };
 const USES_KEYS = "input, select, textarea, [role=listbox], [tabindex='0'][role=group], [role=region]";
 
-function makeButton(className, text) {
-  const button = document.createElement("button");
-  Object.assign(button, { className: `jupyter-button widget-button ${className}`, textContent: text });
-  return button;
-}
-
 function render({ model, el }) {
   const list = document.createElement("div");
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "The moves of one training step");
   const tabs = model.get("names").map((_, index) => {
-    const tab = makeButton("mw-move", "");
-    tab.id = `mw-${Math.random().toString(36).slice(2)}`;
+    const tab = makeButton("", { className: "mw-move", id: makeId() });
     tab.setAttribute("role", "tab");
     tab.addEventListener("click", () => moveTo(index));
     list.append(tab);
     return tab;
   });
-  const back = makeButton("mw-move-back", "Back");
-  const next = makeButton("mw-move-next", "Next");
+  const back = makeButton("Back", { className: "mw-move-back" });
+  const next = makeButton("Next", { className: "mw-move-next" });
   back.setAttribute("aria-label", "Back one move");
   next.setAttribute("aria-label", "Next move");
   back.addEventListener("click", () => moveTo(model.get("move_index") - 1));

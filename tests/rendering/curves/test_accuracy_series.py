@@ -37,14 +37,12 @@ def test_accuracies_stand_in_per_cent_where_their_epochs_end():
     assert series.batches[0].shape == (2, 0)
 
 
-def test_an_update_reads_what_was_appended_and_another_history():
+def test_an_update_reads_what_was_appended():
     history = history_of(test=[0.5])
     series = AccuracySeries(history)
     history.add_epoch(1.0, {"test_accuracy": 0.7})
-    series.update(history)
+    series.update()
     assert series.main[1].tolist() == [50, 70]
-    series.update(History())
-    assert series.is_empty
 
 
 @pytest.mark.parametrize(

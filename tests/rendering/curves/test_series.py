@@ -15,7 +15,9 @@ from mnist_widgets.training.history import History
 
 def smooth(values, strength):
     """Return the smoothed line of a series so short that all of its points are kept."""
-    return downsample((np.arange(1.0, len(values) + 1), values), 500_000, strength)[1]
+    series = Series(500_000, strength)
+    series.extend(np.arange(1.0, len(values) + 1), values)
+    return series.lines[1][1]
 
 
 def test_no_smoothing_changes_nothing():
@@ -175,26 +177,17 @@ def test_each_scale_draws_what_it_can_show(history):
         assert [points.tolist() for points in series.epochs["test"]] == [[4], [1.5]]
 
 
-def test_a_loss_series_follows_its_history_its_settings_and_other_histories(history):
-    series = LossSeries(history, 0.5)
-    other, shorter = History(), History()
-    other.batch_losses.extend([9.0] * 6)
-
-    def expect(history, *settings):
-        series.update(history, *settings)
+def test_an_updated_loss_series_is_that_of_the_whole_history(history):
+    for settings in ((0.5, False), (0.6, True)):
+        series = LossSeries(history, *settings)
+        history.add_batch(3.0)
+        history.add_epoch(2.5, {"test_loss": 1.0})
+        series.update()
         expected = LossSeries(history, *settings)
         assert series.num_batches == len(history.batch_losses)
         assert series.batches[0].tolist() == expected.batches[0].tolist()
         assert series.batches[1] == pytest.approx(expected.batches[1])
-
-    history.add_batch(3.0)
-    expect(history, 0.5, False)
-    expect(history, 0.6, False)
-    expect(history, 0.6, True)
-    expect(other, 0.6, True)
-    other.batch_losses[:] = [8.0, 7.0]
-    expect(other, 0.6, True)
-    expect(shorter, 0.6, True)
+        assert series.epochs["test"][1].tolist() == expected.epochs["test"][1].tolist()
 
 
 def test_the_axes_include_earlier_runs_that_do_not_flatten_the_present_one(history):

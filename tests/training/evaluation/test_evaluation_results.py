@@ -118,20 +118,22 @@ def test_other_numbers_of_outputs_than_classes_are_not_compared_with_labels():
         evaluator.evaluate(nn.Flatten(), "cpu")
 
 
-def test_scores_that_may_be_probabilities_give_a_warning(inputs):
+def test_single_outputs_that_may_be_scores_or_probabilities_are_refused(inputs):
     class SigmoidInForward(nn.Linear):
         def forward(self, inputs):
             return super().forward(inputs).sigmoid()
 
+    def bce(outputs, labels):
+        return functional.binary_cross_entropy(outputs.flatten(), labels)
+
     labels = (LABELS == 0).float()
-    bce = functional.binary_cross_entropy
-    with pytest.warns(UserWarning, match=r"scores.*nn\.BCELoss"):
-        evaluate(
-            SigmoidInForward(4, 1),
-            inputs,
-            labels,
-            lambda outputs, labels: bce(outputs.flatten(), labels),
-        )
+    model = SigmoidInForward(4, 1)
+    with pytest.raises(ValueError, match=r"scores or probabilities.*nn\.BCELoss"):
+        evaluate(model, inputs, labels, bce)
+    for threshold, loss_fn in ((0.5, nn.BCELoss()), (0, nn.BCEWithLogitsLoss())):
+        is_right = (model(inputs).flatten() > threshold) == (labels == 1)
+        metrics = evaluate(model, inputs, labels, loss_fn)
+        assert metrics["test_accuracy"] == pytest.approx(is_right.float().mean().item())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for model, loss_fn in (
@@ -147,9 +149,11 @@ def test_a_batch_of_the_evaluator_that_is_no_pair_is_named(model, inputs):
         ((inputs, LABELS, LABELS), "evaluator's batches gave a tuple of 3 parts"),
         ({"image": inputs, "label": LABELS}, "dict with the keys 'image', 'label'"),
         (inputs, r"single tensor of shape \(12, 4\)"),
+        (None, "gave a NoneType"),
     ):
-        with pytest.raises(TypeError, match=words):
-            Evaluator([batch]).evaluate(model, "cpu")
+        for batches in ([batch], DataLoader([batch], batch_size=None, collate_fn=lambda b: b)):
+            with pytest.raises(TypeError, match=words):
+                Evaluator(batches).evaluate(model, "cpu")
 
 
 def test_batch_norm_without_running_statistics_never_meets_a_single_image():

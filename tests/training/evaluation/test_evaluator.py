@@ -121,6 +121,20 @@ def test_the_evaluator_takes_another_loss_function(uneven_batches):
     assert evaluator.evaluate(nn.Linear(4, 3), "cpu")["test_loss"] == pytest.approx(expected)
 
 
+def test_the_model_gets_the_batches_of_an_evaluator_as_they_are(images):
+    class ScalesItsPixels(SimpleNet):
+        def forward(self, pixels):
+            return super().forward(pixels.float() / 255)
+
+    model, labels = ScalesItsPixels(28 * 28, 10), torch.arange(12) % 10
+    outputs = model(images)
+    metrics = Evaluator([(images, labels)]).evaluate(model, "cpu")
+    expected = functional.cross_entropy(outputs, labels).item()
+    assert metrics["test_loss"] == pytest.approx(expected)
+    is_right = outputs.argmax(1) == labels
+    assert metrics["test_accuracy"] == pytest.approx(is_right.float().mean().item())
+
+
 def test_the_last_confusion_counts_are_kept(uneven_batches):
     model, evaluator = nn.Linear(4, 3), Evaluator(uneven_batches)
     assert evaluator.confusion is None
@@ -293,6 +307,44 @@ def test_predicting_takes_float_images_with_and_without_a_channel(shape):
     images = torch.rand(shape)
     probabilities = predict_probabilities(SimpleNet(28 * 28, 10), images)
     assert probabilities.shape == (images.numel() // 784, 10)
+
+
+def test_predicting_keeps_the_channels_and_the_rows_of_other_inputs():
+    for shape in ((5, 3, 28, 28), (5, 2, 1, 28, 28), (5, 28)):
+        inputs = torch.rand(shape)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), 10))
+        expected = model(inputs).softmax(1).detach()
+        torch.testing.assert_close(predict_probabilities(model, inputs), expected)
+
+
+def test_predicting_converts_images_to_the_type_of_the_models_parameters(images):
+    inputs = (images / 255).unsqueeze(1)
+    for dtype, other in ((torch.float64, torch.float32), (torch.bfloat16, torch.float64)):
+        model = SimpleNet(28 * 28, 10).to(dtype)
+        expected = model(inputs.to(dtype)).detach().float().softmax(1)
+        for given in (images, images.numpy(), inputs, inputs.to(dtype), inputs.to(other)):
+            probabilities = predict_probabilities(model, given)
+            torch.testing.assert_close(probabilities, expected, rtol=0.02, atol=0.002)
+    labels = torch.arange(12) % 10
+    model = SimpleNet(28 * 28, 10).double()
+    metrics = Evaluator([(inputs.double(), labels)]).evaluate(model, "cpu")
+    expected = functional.cross_entropy(model(inputs.double()), labels).item()
+    assert metrics["test_loss"] == pytest.approx(expected)
+
+
+def test_a_model_of_rows_predicts_after_flatten(images):
+    class Rows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.memory, self.scores = nn.LSTM(28, 8, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, rows):
+            return self.scores(self.memory(rows)[0][:, -1])
+
+    model = Rows()
+    expected = model(images / 255).softmax(1).detach()
+    flattened = nn.Sequential(nn.Flatten(1, 2), model)
+    torch.testing.assert_close(predict_probabilities(flattened, images), expected)
 
 
 def test_predicting_names_the_type_of_images_that_it_cannot_take():

@@ -109,8 +109,22 @@ def test_the_loss_function_decides_before_the_last_layer():
     for loss_fn in (nn.CrossEntropyLoss(), functional.cross_entropy):
         found = to_probabilities(outputs, loss_fn, model)
         torch.testing.assert_close(found, outputs.softmax(1))
-    compiled = torch.compile(model, backend="eager")
-    torch.testing.assert_close(to_probabilities(outputs, None, compiled), SCORES.softmax(1))
+
+
+def test_the_last_layer_of_a_wrapped_model_counts():
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    model, outputs = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), SCORES[:, :1].sigmoid()
+    for wrapped in (
+        compiled(model),
+        nn.DataParallel(model),
+        nn.DataParallel(compiled(model)),
+        compiled(nn.DataParallel(model)),
+        nn.Sequential(nn.Flatten(), nn.DataParallel(model)),
+    ):
+        found = to_probabilities(outputs, None, wrapped)
+        torch.testing.assert_close(found[:, 1:], outputs)
 
 
 def test_nan_stays_nan_and_leaves_other_images_alone():

@@ -318,6 +318,24 @@ def test_dead_units_are_found_after_any_relu(digits):
         assert ("dead units" in names_of(monitor)) == is_dead, (activation, widths, biases)
 
 
+def test_layers_are_observed_inside_the_wrappers_of_a_model(digits):
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    for wrap in (
+        compiled,
+        nn.DataParallel,
+        lambda model: nn.DataParallel(compiled(model)),
+        lambda model: compiled(nn.DataParallel(model)),
+    ):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+        nn.init.constant_(model[1].bias, -20.0)
+        wrapped = wrap(model)
+        monitor = watch(lambda data, model=wrapped: make_trainer(data, model=model), digits, 0, 1)
+        (finding,) = (each for each in monitor.findings if each.name == "dead units")
+        assert "units of 2 are" in finding.evidence
+
+
 def test_sparse_images_are_no_dead_units(digits):
     class Branches(nn.Module):
         def __init__(self):

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mnist_widgets import Evaluator, Trainer, train_step
+from mnist_widgets.training.evaluation.outputs import to_probabilities
 from mnist_widgets.training.preflight.loss_checks import check_loss_inputs, checked
 
 SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
@@ -34,6 +36,12 @@ MISFITS = [
     (CROSS_ENTROPY, SCORES, LABELS - 1, "target is -1.*from 0"),
     (functional.cross_entropy, SCORES[:, :5], LABELS, "target is 5"),
     (CROSS_ENTROPY, (SCORES, SCORES), LABELS, "model returns a tuple"),
+    (CROSS_ENTROPY, None, LABELS, "model returns None.*forward with a return"),
+    (MSE, None, SHARES, "model returns None.*forward with a return"),
+    (CROSS_ENTROPY, SCORES[:, :, None, None], LABELS, "10 classes.*nn.Flatten"),
+    (CROSS_ENTROPY, SCORES[:, None], LABELS, "10 classes.*nn.Flatten"),
+    (NLL, torch.randn(8, 10, 2, 2), LABELS, "40 classes.*nn.Flatten"),
+    (CROSS_ENTROPY, SINGLE[:, :, None], YES_NO, "two outputs for two classes"),
     (CROSS_ENTROPY, SCORES, [1, 2], "targets are a list"),
     (NLL, SCORES, LABELS, "LogSoftmax.*CrossEntropyLoss"),
     (NLL, SHARES, LABELS, "LogSoftmax"),
@@ -42,15 +50,15 @@ MISFITS = [
     (partial(functional.cross_entropy, label_smoothing=0.1), SINGLE, YES_NO, "BCEWithLogits"),
     (nn.MultiMarginLoss(), SCORES[:, :5], LABELS, "target is 5"),
     (nn.MultiMarginLoss(), SCORES, LABELS.byte(), r"uint8 of shape \(8,\).*targets.long"),
-    (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*targets.reshape"),
-    (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*targets.reshape"),
+    (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*\]\.reshape"),
+    (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*\]\.flatten"),
     (MSE, SCORES, LABELS, "one_hot.*10"),
     (MSE, torch.randn(8, 8), LABELS, "one_hot.*8"),
-    (functional.mse_loss, SINGLE, LABELS.float(), "targets.reshape"),
-    (nn.L1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
-    (nn.SmoothL1Loss(), SINGLE, LABELS.float(), "targets.reshape"),
-    (nn.HuberLoss(), SINGLE, LABELS.float(), "targets.reshape"),
-    (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), "targets.reshape"),
+    (functional.mse_loss, SINGLE, LABELS.float(), r"\]\.reshape"),
+    (nn.L1Loss(), SINGLE, LABELS.float(), r"\]\.reshape"),
+    (nn.SmoothL1Loss(), SINGLE, LABELS.float(), r"\]\.reshape"),
+    (nn.HuberLoss(), SINGLE, LABELS.float(), r"\]\.reshape"),
+    (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), r"\]\.reshape"),
     (nn.KLDivLoss(), SCORES.log_softmax(dim=1), LABELS, "one_hot"),
     (BCE_LOGITS, SINGLE, YES_NO, r"\(8, 1\).*\(8,\)"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None], "float32.*int64"),
@@ -110,11 +118,32 @@ def test_what_fits_gives_the_loss_that_it_gave():
             assert torch.equal(checked_loss_fn(outputs, targets), expected), loss_fn
 
 
+class Fixed(nn.Module):
+    """Returns the same outputs for any inputs."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = nn.Parameter(outputs.detach().clone())
+
+    def forward(self, _inputs):
+        return self.outputs * 1
+
+
+def follow(refused, loss_fn):
+    """Return the loss function and the train step of an error's advice; None without one."""
+    names = {"nn": nn, "torch": torch, "train_step": train_step}
+    if advice := re.search(r"loss_fn = (lambda .*)\.$", str(refused)):
+        return eval(advice[1], names), train_step
+    if advice := re.search(r"train_step=(lambda .*)\)\.$", str(refused)):
+        return loss_fn, eval(advice[1], names)
+    return None
+
+
 def test_the_advice_works_when_it_is_followed():
-    single, scores = SINGLE.sigmoid().requires_grad_(), SHARES.log().requires_grad_()
+    shares, scores = SINGLE.sigmoid(), SHARES.log()
     num_followed = 0
     for loss_fn in (nn.CrossEntropyLoss(), functional.nll_loss, nn.MultiMarginLoss(), BCE, MSE):
-        for outputs in (single, single[:, 0], scores, scores.exp()):
+        for outputs in (shares, shares[:, 0], scores, scores.exp()):
             if loss_fn is BCE and outputs is scores:
                 continue  # torch refuses these outputs, whatever the targets
             for labels in (YES_NO, YES_NO[:, None], functional.one_hot(YES_NO, 10)):
@@ -123,16 +152,25 @@ def test_the_advice_works_when_it_is_followed():
                     try:
                         check_loss_inputs(loss_fn, outputs, targets)
                     except ValueError as refused:
-                        advice = re.search(r"(loss_fn = lambda .*)\.$", str(refused))
+                        advice = follow(refused, loss_fn)
                     else:
                         continue
                     if advice is None:
                         continue
-                    names = {"nn": nn}
-                    exec(advice[1], names)
-                    loss = names["loss_fn"](outputs, targets)
-                    loss.backward(retain_graph=True)
-                    assert loss.isfinite(), (loss_fn, advice[1])
+                    model, batch = Fixed(outputs), (torch.zeros(8, 1), targets)
+                    probabilities = to_probabilities(outputs, loss_fn)
+                    is_right = probabilities.argmax(dim=1) == YES_NO
+                    optimizer = torch.optim.SGD(model.parameters(), lr=1e-9)
+                    own_loss_fn, step = advice
+                    history = Trainer(
+                        *(model, own_loss_fn, optimizer, [batch]),
+                        evaluator=Evaluator([batch], own_loss_fn),
+                        train_step=step,
+                        device="cpu",
+                    ).fit(1)
+                    words = (loss_fn, outputs.shape, labels.shape, dtype)
+                    assert history["train"] == pytest.approx(history["test_loss"]), words
+                    assert history["test_accuracy"] == [is_right.float().mean().item()], words
                     num_followed += 1
     assert num_followed > 50
 

@@ -9,7 +9,13 @@ import pytest
 import torch
 from timeouts import TIMEOUT_S
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+)
 
 from mnist_widgets import (
     Evaluator,
@@ -394,6 +400,30 @@ class TestOutputsAndLoss:
         running.close()
         assert torch.equal(loader.generator.get_state(), reference.generator.get_state())
 
+    def test_outputs_that_are_cut_off_from_the_weights_are_explained(self):
+        class Detached(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs).detach()
+
+        with pytest.raises(ValueError, match=r"does not depend on the model's weights.*detach"):
+            make_parts(Detached(4, 3)).fit(1)
+
+    def test_errors_of_later_batches_are_explained_too(self):
+        def make_batch(num_images, num_inputs=4, label=0):
+            return torch.randn(num_images, num_inputs), torch.full((num_images,), label)
+
+        norm = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+        unforeseen = DataLoader([make_batch(8), make_batch(1)], batch_size=None)
+        for model, batches, words in [
+            (None, [make_batch(8), make_batch(8, label=3)], "target is 3.*one output for each"),
+            (None, [make_batch(8), make_batch(8, num_inputs=5)], "in_features=5"),
+            (norm, unforeseen, "single image.*drop_last"),
+        ]:
+            trainer = make_parts(model, batches=batches)
+            with pytest.raises(ValueError, match=words):
+                trainer.fit(1)
+            assert len(trainer.history.batch_losses) == 1
+
     def test_an_error_of_the_model_itself_is_raised_as_it_is(self):
         class Broken(nn.Linear):
             def forward(self, inputs):
@@ -404,6 +434,7 @@ class TestOutputsAndLoss:
 
 
 class TestEvaluator:
+    @pytest.mark.filterwarnings("ignore:The training loss is")
     def test_outputs_that_the_evaluator_refuses_are_refused_before_the_first_update(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
         shapes = DataLoader(TensorDataset(inputs, labels), batch_size=4)
@@ -457,6 +488,7 @@ class TestEvaluator:
             assert trainer.history.batch_losses == [], name
             assert_equal(copy_state(model), before)
 
+    @pytest.mark.filterwarnings("ignore:The training loss is")
     def test_outputs_that_the_evaluator_accepts_are_accepted(self):
         inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
 
@@ -506,6 +538,35 @@ class TestEvaluator:
                 model, batches=[(inputs, labels)], train_step=step, evaluator=evaluator
             )
             assert trainer.fit(2).num_epochs == 2
+
+    def test_a_test_loss_that_cannot_be_compared_with_the_training_loss_gives_a_warning(self):
+        summed = nn.CrossEntropyLoss(reduction="sum")
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+        for loss_fn, of_evaluator, words in [
+            (nn.BCEWithLogitsLoss(), None, "BCEWithLogitsLoss, but the test loss is CrossEntropy"),
+            (nn.functional.mse_loss, nn.L1Loss(), "MSELoss, but the test loss is L1Loss"),
+            (summed, summed, "sum over the images.*mean"),
+        ]:
+            options = (batches,) if of_evaluator is None else (batches, of_evaluator)
+            with pytest.warns(UserWarning, match=words):
+                trainer = make_parts(loss_fn=loss_fn, evaluator=Evaluator(*options))
+            assert len(trainer.warnings) == 1
+
+        class OwnLoss(nn.MSELoss):
+            pass
+
+        class OwnEvaluator(Evaluator):
+            pass
+
+        for loss_fn, evaluator in [
+            (nn.CrossEntropyLoss(), Evaluator(batches)),
+            (nn.NLLLoss(), Evaluator(batches)),
+            (OwnLoss(), Evaluator(batches)),
+            (nn.MSELoss(), Evaluator(batches, nn.MSELoss())),
+            (nn.MSELoss(), OwnEvaluator(batches)),
+            (summed, None),
+        ]:
+            assert make_parts(loss_fn=loss_fn, evaluator=evaluator).warnings == []
 
     def test_checking_the_evaluator_adds_no_forward_pass_and_no_hook(self):
         model, modes = nn.Linear(4, 3), []
@@ -601,9 +662,23 @@ class TestBatchNorm:
             DataLoader(dataset, batch_size=4),
             [dataset[:8], one],
             DataLoader(dataset, batch_size=1),
+            DataLoader(dataset, batch_sampler=BatchSampler(RandomSampler(dataset), 4, False)),
         ):
             for norm in (nn.BatchNorm1d(4), nn.LazyBatchNorm1d()):
                 trainer = make_parts(nn.Sequential(norm, nn.Linear(4, 3)), batches=batches)
+                with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
+                    trainer.fit(1)
+                assert trainer.history.batch_losses == []
+
+    def test_batch_norm_of_images_of_one_pixel_is_refused_before_the_first_batch(self):
+        for num_axes, convolution, norms in (
+            (2, nn.Conv2d, (nn.BatchNorm2d(2), nn.LazyBatchNorm2d())),
+            (3, nn.Conv3d, (nn.BatchNorm3d(2), nn.LazyBatchNorm3d())),
+        ):
+            dataset = TensorDataset(torch.randn(9, 1, *[3] * num_axes), torch.zeros(9).long())
+            for norm in norms:
+                model = nn.Sequential(convolution(1, 2, 3), norm, nn.Flatten(), nn.Linear(2, 3))
+                trainer = make_parts(model, batches=DataLoader(dataset, batch_size=4))
                 with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
                     trainer.fit(1)
                 assert trainer.history.batch_losses == []
@@ -684,7 +759,11 @@ class TestRange:
 
     def test_normalized_inputs_are_warned_of_where_images_are_shown_as_they_are(self):
         inputs = TRAIN_SET.images[:64].unsqueeze(1) / 255
-        normalized = (inputs - 0.13) / 0.31
+
+        def normalize(inputs):
+            return (inputs - 0.13) / 0.31
+
+        normalized = normalize(inputs)
         shown = Evaluator(TEST_SET.batches(512))
         trainer = self.make_trainer(normalized, shown)
         with pytest.warns(UserWarning, match=r"-0\.419 to 2\.81.*\[0, 1\].*[Ii]f .*normalized"):
@@ -695,6 +774,7 @@ class TestRange:
             (inputs, shown),
             (normalized, None),
             (normalized, Evaluator(same)),
+            (normalized, Evaluator(TEST_SET.batches(512, shuffle=True, transform=normalize))),
         ]:
             trainer = self.make_trainer(given, evaluator)
             trainer.fit(1)
@@ -786,5 +866,27 @@ def test_parts_of_another_kind_are_named_with_an_example(make_trainer, batches):
 def test_a_data_set_in_place_of_batches_is_named(make_trainer):
     data_set = TensorDataset(torch.randn(8, 4), torch.randint(0, 3, (8,)))
     images = [(image, int(label)) for image, label in data_set]
-    with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
-        make_trainer(train_batches=images).fit(1)
+    for given in (images, data_set):
+        with pytest.raises(TypeError, match=r"is a data set.*DataLoader\(dataset"):
+            make_trainer(train_batches=given).fit(1)
+
+
+def test_parts_of_an_evaluator_that_do_not_fit_are_named_where_the_trainer_is_made(make_trainer):
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+    data_set = TensorDataset(*batches[0])
+    for evaluator, words in [
+        (Evaluator(TEST_SET), r"data set.*batches\(512\)"),
+        (Evaluator(data_set), r"data set.*DataLoader\(dataset"),
+        (Evaluator(batches, train_batches=data_set), "data set"),
+        (Evaluator(batches, nn.CrossEntropyLoss), "evaluator.loss_fn is the class CrossEntropy"),
+        (Evaluator(batches, "cross-entropy"), "evaluator.loss_fn is a str"),
+    ]:
+        model, before = nn.Linear(4, 3), torch.get_rng_state()
+        with pytest.raises(TypeError, match=words):
+            make_parts(model, batches=batches, evaluator=evaluator)
+        assert torch.get_rng_state().equal(before)
+    for evaluator in (Evaluator(TEST_SET), Evaluator(DataLoader(data_set, batch_size=None))):
+        with pytest.raises(TypeError, match="data set"):
+            evaluator.evaluate(nn.Flatten(), "cpu")
+    with pytest.raises(TypeError, match="data set"):
+        make_trainer(evaluator=Evaluator(list(data_set))).fit(1)

@@ -119,16 +119,6 @@ def test_an_update_by_a_closure_comes_after_the_closure():
     assert "update before backward" not in [finding.name for finding in monitor.findings]
 
 
-def test_without_a_hook_after_the_update_it_is_seen_before():
-    class Old(torch.optim.SGD):
-        register_step_post_hook = property()  # as if it did not exist
-
-    model = nn.Linear(4, 3)
-    made = record(model, optimizer=Old(model.parameters(), 0.1))
-    assert made.events == ("forward", "loss", "backward", "update", "zero_grad")
-    assert made.gradients
-
-
 def test_a_compiled_model_that_hides_its_layers_is_noted():
     model = torch.compile(nn.Sequential(nn.Linear(4, 3)), backend="eager")
     optimizer, device = torch.optim.SGD(model.parameters(), 0.1), torch.device("cpu")
@@ -136,3 +126,18 @@ def test_a_compiled_model_that_hides_its_layers_is_noted():
     made = record(model, optimizer=optimizer)
     assert made.loss is not None
     assert bool(made.layers) != any("compiled" in note for note in made.notes)
+
+
+def test_a_step_changes_parameters_that_have_other_values_or_are_removed():
+    def remove_bias(model, *_):
+        model.bias = None
+        return 0.0
+
+    for step, names in (
+        (train_step, {"weight", "bias"}),
+        (lambda *_: 0.0, set()),
+        (remove_bias, {"bias"}),
+    ):
+        made = record(nn.Linear(4, 3), step)
+        assert {name for name in made.before if made.has_changed(name)} == names
+        assert made.has_changed() == bool(names)

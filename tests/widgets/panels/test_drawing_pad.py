@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import re
+import sys
 import threading
 import time
 
@@ -345,6 +347,17 @@ def test_a_drawing_that_is_cleared_during_its_prediction_does_not_come_back(make
     draw(pad, SEVEN)
     assert calls
     expect_prediction(pad, model, ONE)
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_refused_pad_raises_nothing_else_when_it_is_collected(session, monkeypatch):
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: raised.append(error.exc_value))
+    for source, names in ((session, ["a", "a"]), (make_model(), "aa"), (None, None)):
+        with pytest.raises((TypeError, ValueError)):
+            DrawingPad(source, class_names=names)
+        gc.collect()
+    assert not raised
 
 
 def test_a_pad_that_is_refused_or_closed_leaves_nothing_that_observes(session, make_pad):

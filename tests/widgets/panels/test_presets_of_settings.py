@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_widgets import RunConfig, load_bundled_digits
+from mnist_widgets import RunConfig, SimpleNet, load_bundled_digits
 from mnist_widgets.runs.presets import PRESETS
 from mnist_widgets.widgets import dashboard
 from mnist_widgets.widgets.redraws import scheduler
@@ -193,8 +193,20 @@ def test_the_code_of_a_lab_has_its_number_of_epochs(open_lab):
     assert "epochs = 4" in html.unescape(settings._code.value)
 
 
+def test_an_unknown_preset_is_refused_with_the_list_of_the_known():
+    for name in ("overfiting", "", 3, ["overfitting"]):
+        with pytest.raises(ValueError, match=r"There is no preset .* Choose one of") as refusal:
+            dashboard(preset=name)
+        assert all(f'"{known}"' in str(refusal.value) for known in PRESETS)
+
+
 def test_a_refused_preset_leaves_the_open_lab_alone(open_lab):
     lab = open_lab()
-    with pytest.raises(ValueError, match="no preset 'overfit'"):
-        dashboard(preset="overfit")
+    for options, words in (
+        ({"preset": "overfit"}, "no preset 'overfit'"),
+        ({"preset": "overfitting", "settings": "sgd"}, "Pass one of them"),
+        ({"preset": "overfitting", "model": SimpleNet(784, 10)}, "model of your own"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            dashboard(data=load_bundled_digits(), **options)
     assert not lab.session.is_closed

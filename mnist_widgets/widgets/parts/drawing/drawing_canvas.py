@@ -50,7 +50,7 @@ class DrawingCanvas(AnyWidget):
     """
 
     # as text: to watch a file, anywidget keeps a reference to every canvas ever made
-    _esm = read_static("drawing_canvas_logic.js") + read_static("drawing_canvas.js")
+    _esm = read_static("elements.js", "drawing_canvas_logic.js", "drawing_canvas.js")
     _css = read_static("drawing_canvas.css")
 
     strokes: Any = List().tag(sync=True)

@@ -27,7 +27,7 @@ class DrawingSet(HasListeners):
         """The drawings with their labels, in the order in which they were added."""
         return [pair for addition in self._additions for pair in addition]
 
-    def check(self) -> list[LabeledDrawing]:
+    def require_drawings(self) -> list[LabeledDrawing]:
         """Return `drawings`.
 
         Raises:

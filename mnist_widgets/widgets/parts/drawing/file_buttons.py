@@ -35,7 +35,7 @@ class FileButtons(AnyWidget):
     """
 
     # as text: to watch a file, anywidget keeps a reference to every widget ever made
-    _esm = read_static("download.js") + read_static("file_buttons.js")
+    _esm = read_static("elements.js", "download.js", "file_buttons.js")
 
     file_name = Unicode().tag(sync=True)
     save_tooltip = Unicode().tag(sync=True)

@@ -21,7 +21,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.system.threads import effective_cpu_count
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
-from mnist_widgets.training.trainer import LossFunction
+from mnist_widgets.training.training_step import LossFunction
 from mnist_widgets.widgets.redraws import FEW_CPUS, is_prediction_due
 
 Stages: TypeAlias = tuple[Stage, Stage, Stage]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from bqplot import Lines
@@ -23,12 +24,26 @@ MAX_POINTS = 250
 """Points of one line: enough for its shape, and four cost no more than the present run."""
 
 
+class ShownRuns(NamedTuple):
+    """Which runs a loss chart shows: what one thread writes and another draws, so always as one.
+
+    Attributes:
+        earlier: a label and the history of each earlier run, or the repeat; four at most.
+        label: of the present run.
+        repeat: the one that the present run belongs to.
+    """
+
+    earlier: tuple[tuple[str, History | Repeat], ...] = ()
+    label: str = ""
+    repeat: Repeat | None = None
+
+
 class EarlierRuns:
     """The lines of earlier runs. A run keeps its colour and its dashes as long as it is shown.
 
     The line of a repeat is its median, in a band from the least to the greatest value.
 
-    The style sheet defines colours and dashes as `--mw-run-0` to `--mw-run-3`.
+    `palette` defines the colours as `--mw-run-0` to `--mw-run-3`, `runs.css` the dashes.
 
     Args:
         scales: of the chart that the lines belong to.
@@ -45,49 +60,40 @@ class EarlierRuns:
         self.mark = Lines(scales=scales, stroke_width=1.6)
         self.key = HTML()
         self.lines: list[Points] = []
-        self._runs: tuple[tuple[str, History | Repeat], ...] = ()
-        self._label = ""
-        self._repeat: Repeat | None = None
-        self._quantity = LOSS
+        self._settings: tuple[Quantity, float, bool] = LOSS, 0.0, False
         self._present: RepeatSeries | None = None
         self._shown: list[tuple[str, Curves | RepeatSeries]] = []  # with their colours
-        self._slots: dict[int, Curves | RepeatSeries] = {}  # by the number of the colour
+        # by the number of the colour
+        self._slots: dict[int, tuple[History | Repeat, Curves | RepeatSeries]] = {}
 
-    def show(
+    def update(
         self,
-        runs: Sequence[tuple[str, History | Repeat]],
-        label: str,
-        repeat: Repeat | None = None,
+        runs: ShownRuns,
+        history: History,
+        quantity: Quantity,
+        smoothing: float,
+        is_log: bool,
     ) -> None:
-        """Draw these runs from the next `update` on; the last four if there are more.
-
-        Args:
-            runs: a label and the history of each, or the repeat.
-            label: of the present run.
-            repeat: the one that the present run belongs to.
-        """
-        self._runs, self._label = tuple(runs)[-MAX_EARLIER_SHOWN:], label
-        self._repeat = repeat
-
-    def update(self, history: History, quantity: Quantity, smoothing: float, is_log: bool) -> None:
         """Update the key and `lines`; `draw` then draws the lines.
 
         Args:
+            runs: what to draw and to name.
             history: of the present run.
             quantity: what the chart shows.
             smoothing: strength, as of the present run's line.
             is_log: whether the losses are drawn on a logarithmic axis.
         """
-        self._assign_slots(quantity)
+        self._assign_slots(runs, (quantity, smoothing, is_log))
         self._present = None
-        if self._repeat is not None:
-            self._present = quantity.read_repeat(self._repeat, is_log, MAX_POINTS)
-        shown = [(f"var(--mw-run-{slot})", line) for slot, line in sorted(self._slots.items())]
+        if runs.repeat is not None:
+            self._present = quantity.read_repeat(runs.repeat, is_log, MAX_POINTS)
+        slots = sorted(self._slots.items())
+        shown = [(f"var(--mw-run-{slot})", line) for slot, (_, line) in slots]
         for _, line in shown:
-            line.update(line.history, smoothing, is_log)  # type: ignore[arg-type]
+            line.update()
         if self._present is not None:
             shown.append(("var(--mw-seeds)", self._present))
-        self.key.value = self._write_key(history)
+        self.key.value = self._write_key(runs, history)
         self._shown = [(color, line) for color, line in shown if len(line.main[0])]
         self.lines = []
         for _, line in self._shown:
@@ -113,48 +119,49 @@ class EarlierRuns:
     def _repeats(self) -> list[tuple[str, RepeatSeries]]:
         return [(color, line) for color, line in self._shown if isinstance(line, RepeatSeries)]
 
-    def _assign_slots(self, quantity: Quantity) -> None:
-        if quantity is not self._quantity:
-            self._quantity = quantity
-            self._slots = {slot: self._read(line.history) for slot, line in self._slots.items()}
+    def _assign_slots(self, runs: ShownRuns, settings: tuple[Quantity, float, bool]) -> None:
+        if settings != self._settings:
+            self._settings = settings
+            self._slots = {slot: (run, self._read(run)) for slot, (run, _) in self._slots.items()}
         # by identity: two histories may hold the same numbers
-        ids = {id(history) for _, history in self._runs}
-        self._slots = {slot: line for slot, line in self._slots.items() if id(line.history) in ids}
-        for _, history in self._runs:
-            if id(history) not in self._find_slots():
+        ids = {id(run) for _, run in runs.earlier}
+        self._slots = {slot: pair for slot, pair in self._slots.items() if id(pair[0]) in ids}
+        for _, run in runs.earlier:
+            if id(run) not in self._find_slots():
                 free = next(slot for slot in range(MAX_EARLIER_SHOWN) if slot not in self._slots)
-                self._slots[free] = self._read(history)
+                self._slots[free] = run, self._read(run)
 
-    def _read(self, history: History | Repeat) -> Curves | RepeatSeries:
-        if isinstance(history, Repeat):
-            return self._quantity.read_repeat(history, max_points=MAX_POINTS)
-        return self._quantity.read(history, max_points=MAX_POINTS)
+    def _read(self, run: History | Repeat) -> Curves | RepeatSeries:
+        quantity, smoothing, is_log = self._settings
+        if isinstance(run, Repeat):
+            return quantity.read_repeat(run, is_log, MAX_POINTS)
+        return quantity.read(run, smoothing, is_log, MAX_POINTS)
 
     def _find_slots(self) -> dict[int, int]:
-        return {id(series.history): slot for slot, series in self._slots.items()}
+        return {id(run): slot for slot, (run, _) in self._slots.items()}
 
-    def _write_key(self, present: History) -> str:
-        if not self._runs and (self._present is None or self._present.is_empty):
+    def _write_key(self, runs: ShownRuns, present: History) -> str:
+        if not runs.earlier and (self._present is None or self._present.is_empty):
             return ""
-        slots = self._find_slots()
+        quantity, slots = self._settings[0], self._find_slots()
         entries: list[tuple[str, str, object]] = [
-            (f"--mw-run-{slots[id(run)]}", label, run) for label, run in self._runs
+            (f"--mw-run-{slots[id(run)]}", label, run) for label, run in runs.earlier
         ]
-        name, words = self._label, f"this run, {self._quantity.main_words}"
+        name, words = runs.label, f"this run, {quantity.main_words}"
         if self._present is not None:
-            repeat = self._present.history
-            words = f"{name_single(repeat, present)}, {self._quantity.main_words}"
+            repeat = self._present.repeat
+            words = f"{name_single(repeat, present)}, {quantity.main_words}"
             if not self._present.is_empty:
-                metric = self._quantity.spread_words
+                metric = quantity.spread_words
                 about = f"{count_seeds(repeat)}, {metric}: median and range"
                 entries.append(("--mw-seeds", _join_words(name, about), repeat))
                 name = ""
-        entries.append((f"--mw-{self._quantity.main}", _join_words(name, words), None))
+        entries.append((f"--mw-{quantity.main}", _join_words(name, words), None))
         spans = []
         for color, label, run in entries:
             band = _BAND.format(color) if isinstance(run, Repeat) else ""
             spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
-        note = f"<div>{self._quantity.about_earlier}</div>" if self._runs else ""
+        note = f"<div>{quantity.about_earlier}</div>" if runs.earlier else ""
         return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}{note}</div>'
 
 

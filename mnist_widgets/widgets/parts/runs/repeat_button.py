@@ -53,9 +53,10 @@ class RepeatButton(HBox):
 
     def redraw(self) -> None:
         """Update the button from the session; called by the redraw scheduler."""
-        words, is_alert = self._message or _describe(self._session), bool(self._message)
+        message = self._message  # once: a click can remove it meanwhile
+        words = message or _describe(self._session)
         self._button.disabled = not self._session.can("start")
-        self._words.value = notice(words, is_alert=True) if is_alert else words
+        self._words.value = notice(message, is_alert=True) if message else words
         self._spoken.words = words
 
     def _on_click(self) -> None:

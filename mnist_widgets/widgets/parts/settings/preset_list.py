@@ -8,6 +8,7 @@ from ipywidgets import Dropdown
 
 from mnist_widgets.runs.presets import PRESETS, Preset, find_differences
 from mnist_widgets.runs.run_config import RunConfig
+from mnist_widgets.runs.settings import SETTINGS
 from mnist_widgets.widgets.parts.choices import written_by_code
 from mnist_widgets.widgets.parts.settings.controls import LABEL_PX
 
@@ -71,3 +72,10 @@ class PresetList(Dropdown):
             return f"{self._last.label}, changed: {listed}."
         condition = f"With handwritten digits and {self._last.epochs} epochs."
         return f"{self._last.label}: {self._last.watch_for} ({condition})"
+
+
+def lock_presets_settings(locked: set[str]) -> set[str]:
+    """Return the names that are locked: with `preset` also what presets set, `epochs` included."""
+    if "preset" not in locked:
+        return locked
+    return locked | {setting.name for setting in SETTINGS} - {"seed"} | {"epochs"}

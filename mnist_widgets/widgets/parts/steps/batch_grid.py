@@ -71,7 +71,7 @@ class BatchGrid(VBox):
                 grid.sprite = to_sprite(functional.pad(pixels[ids], padding), NUM_COLUMNS)
                 grid.image_ids, grid.num_visible = ids, num_visible
                 grid.names = [names[index] for index in ids]
-                grid.verdicts = grid.sentences = [""] * len(ids)
+                grid.verdicts = grid.sentences = grid.marks = [""] * len(ids)
                 grid.labels = [0] * len(ids)
                 grid.page_index, grid.num_images = page_index, len(pixels)
                 grid.label = f"The batch, page {page_index + 1} of {self._pager.num_pages}"

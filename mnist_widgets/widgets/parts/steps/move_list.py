@@ -24,7 +24,7 @@ class MoveList(AnyWidget):
         move_index: of the chosen move, a trait. The page writes it, and Python code may.
     """
 
-    _esm = read_static("move_list.js")
+    _esm = read_static("elements.js", "move_list.js")
 
     names = List(Unicode()).tag(sync=True)
     move_index = Int(0).tag(sync=True)

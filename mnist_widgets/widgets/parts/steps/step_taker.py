@@ -52,7 +52,7 @@ class StepTaker:
     def __init__(self, session: TrainingSession, on_change: Callable[[], None]) -> None:
         self._session, self._on_change = session, on_change
         self.taken: TakenStep | None = None
-        self._requests: deque[None] = deque()  # a None for each; appended and removed in one go
+        self._requests: deque[None] = deque()  # a None for each; append and pop are atomic
         self._last_report = session.last_report
         self._seen: tuple[object, ...] = ()
         session.add_listener(self._on_session_change)

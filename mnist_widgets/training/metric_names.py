@@ -1,0 +1,64 @@
+"""The names of metrics: which of them a training has, and in which direction they are better."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, TypeAlias
+
+from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.history import History
+
+Mode: TypeAlias = Literal["min", "max"]
+
+_LOWER_IS_BETTER = ("loss", "error")
+_HIGHER_IS_BETTER = ("accuracy", "acc", "f1", "precision", "recall", "auc", "score")
+
+
+def choose_mode(metric: str, mode: Mode | None) -> Mode:
+    """Return `mode`, or without one the mode that the metric's name implies."""
+    if mode in ("min", "max"):
+        return mode
+    if mode is not None:
+        raise ValueError(f"mode must be 'min' or 'max', not {mode!r}")
+    if metric == "train" or metric.lower().endswith(_LOWER_IS_BETTER):
+        return "min"
+    if metric.lower().endswith(_HIGHER_IS_BETTER):
+        return "max"
+    raise ValueError(
+        f"Are lower or higher values of {metric!r} better? The name does not say, so pass "
+        "mode='min' or mode='max'."
+    )
+
+
+def check_metric(evaluator: object, metric: str) -> None:
+    """Check before a run that its history will have a metric.
+
+    Args:
+        evaluator: The trainer's; only the metrics of an `Evaluator`, or of none, are known.
+        metric: A name in the history.
+
+    Raises:
+        ValueError: The evaluator does not compute it.
+    """
+    if type(evaluator) is Evaluator:
+        _check_name(metric, ["train", *evaluator.metric_names])
+    elif evaluator is None:
+        _check_name(metric, ["train"])
+
+
+def read_last(history: History, metric: str) -> float:
+    """Return the value of a metric in the last epoch.
+
+    Raises:
+        ValueError: The history does not have it.
+    """
+    _check_name(metric, history)
+    return history[metric][-1]
+
+
+def _check_name(metric: str, known: Collection[str]) -> None:
+    if metric not in known:
+        raise ValueError(
+            f"The history has no {metric!r}, only {', '.join(map(repr, known))}. Metrics such as "
+            "'test_loss' need a Trainer with an evaluator."
+        )
