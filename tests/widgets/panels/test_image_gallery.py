@@ -547,7 +547,7 @@ def test_a_pair_of_unknown_classes_is_named(gallery, pair):
 
 
 def test_a_page_holds_at_least_one_image(digit_set):
-    with pytest.raises(ValueError, match="images_per_page must be .* not 0"):
+    with pytest.raises(ValueError, match=r"images_per_page must be .* not 0"):
         ImageGallery(digit_set, images_per_page=0)
 
 
