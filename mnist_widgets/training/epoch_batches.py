@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from numbers import Integral
 from typing import Any
 
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mnist_widgets.system.arguments import to_whole
 from mnist_widgets.system.interrupts import breakable
 
 _NO_BATCH = object()
@@ -54,8 +54,7 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
 
 def check_epochs(epochs: object) -> None:
     """Raise a `ValueError` unless `epochs` is a whole number of at least 1."""
-    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}")
+    to_whole(epochs, "epochs")
 
 
 def count_batches(train_batches: Any) -> int:  # noqa: ANN401 - perhaps without a length
