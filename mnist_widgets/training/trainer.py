@@ -79,6 +79,7 @@ class Trainer:
         is_stop_requested: whether `request_stop` was called during the latest run.
         stop_reason: the reason passed to `request_stop`, or None.
         warnings: messages about parts that may not fit together; each was also a Python warning.
+        input_range: the lowest and highest input of the latest run's first batch, if known.
         config, data: the `RunConfig` that built the trainer, and the training and test set it was
             built for; None if you made the trainer from your own parts.
     """
@@ -108,6 +109,7 @@ class Trainer:
         self.ending: Ending | None = None
         self.stop_reason: str | None = None
         self.warnings: list[str] = []
+        self.input_range: tuple[float, float] | None = None
         self.config: object = None
         self.data: object = None
         self.is_running = self.is_stop_requested = self._stop_ends_evaluation = False

@@ -191,26 +191,33 @@ def _check_optimizer(trainer: Trainer) -> None:
 
 
 def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
-    """Warn about inputs outside [0, 1] if the evaluator and the panels use images in [0, 1]."""
+    """Note the range of the inputs, and warn if it is not that of the evaluator's images."""
+    trainer.input_range = _measure_range(inputs)
     batches = getattr(trainer.evaluator, "batches", None)
-    if inputs is None or type(batches) is not Batches:
-        return
-    if inputs.numel() == 0 or inputs.is_complex() or not _leave_unit_range(inputs):
+    if type(batches) is not Batches or not leaves_unit_range(trainer.input_range):
         return
     first = next(iterate_unseen(replace(batches, shuffle=False)), None)
-    if first is not None and not _leave_unit_range(first[0]):
-        lowest, highest = (float(value) for value in inputs.aminmax())
+    if first is not None and not leaves_unit_range(_measure_range(first[0])):
+        lowest, highest = trainer.input_range or (0, 1)
         _warn(
             trainer,
-            f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator and "
-            "the panels give the model images in [0, 1]. If the training images are normalized, "
+            f"The training inputs range from {lowest:.3g} to {highest:.3g}, but the evaluator "
+            "gives the model images in [0, 1]. If the training images are normalized, "
             "the model may look worse than it is: train on images in [0, 1], or make the "
             "normalization the model's first layer.",
         )
 
 
-def _leave_unit_range(inputs: Tensor) -> bool:
-    lowest, highest = (float(value) for value in inputs.aminmax())
+def _measure_range(inputs: Tensor | None) -> tuple[float, float] | None:
+    if inputs is None or inputs.numel() == 0 or inputs.is_complex():
+        return None
+    lowest, highest = inputs.aminmax()
+    return float(lowest), float(highest)
+
+
+def leaves_unit_range(values: tuple[float, float] | None) -> bool:
+    """Return whether the lowest and highest value are not those of images in [0, 1]."""
+    lowest, highest = values or (0, 1)
     return lowest < -_UNIT_RANGE_TOLERANCE or highest > 1 + _UNIT_RANGE_TOLERANCE
 
 

@@ -257,7 +257,7 @@ class DrawingPad(ChartPanel):
                 f"The network has {size} classes, but the pad has {len(self._class_names)} names. "
                 f"Pass {size} names: DrawingPad(..., class_names=[...])"
             )
-        return describe_answer(reading.probabilities, self._class_names)
+        return describe_answer(reading.probabilities, self._class_names) + self._reader.warning
 
     def _on_strokes(self, _change: object) -> None:
         self._drawing = Drawing(self._canvas.current_strokes)

@@ -382,6 +382,22 @@ def test_a_network_that_cannot_read_the_drawing_says_so_where_the_bars_are(make_
         DrawingPad("model")
 
 
+def test_a_training_with_normalized_images_is_named_beside_the_probabilities(make_pad):
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters())
+    batches = TRAIN_SET.batches(32, transform=lambda inputs: (inputs - 0.13) / 0.31)
+    session = TrainingSession(Trainer(model, nn.CrossEntropyLoss(), optimizer, batches))
+    pad = make_pad(session)
+    draw(pad, ONE)
+    assert "normalization" not in caption(pad)
+    session.step()
+    session.between_batches(lambda: None).result(TIMEOUT_S)
+    draw(pad, SEVEN)
+    assert "range from -0.419 to 2.81" in caption(pad)
+    assert "normalization the model's first layer" in caption(pad)
+    session.close()
+
+
 def test_the_pad_of_a_closed_session_says_so(make_pad, session):
     pad = make_pad(session)
     session.close()

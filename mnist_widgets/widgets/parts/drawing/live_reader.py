@@ -21,6 +21,7 @@ from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
 from mnist_widgets.system.threads import effective_cpu_count
 from mnist_widgets.training.evaluation.evaluator import predict_probabilities
+from mnist_widgets.training.preflight.preflight import leaves_unit_range
 from mnist_widgets.training.training_step import LossFunction
 from mnist_widgets.widgets.redraws import FEW_CPUS, is_prediction_due
 
@@ -101,6 +102,17 @@ class LiveReader:
         trainer = self._source.trainer
         sources = (getattr(trainer.evaluator, "batches", None), trainer.train_batches)
         return next(filter(None, map(find_class_names, sources)), None)
+
+    @property
+    def warning(self) -> str:
+        """A sentence if the training gives the network other numbers than a drawing; else ""."""
+        values = None if self._session is None else self._session.trainer.input_range
+        if values is None or not leaves_unit_range(values):
+            return ""
+        return (
+            f" The training images range from {values[0]:.3g} to {values[1]:.3g}, but drawings "
+            "from 0 to 1, so this may be wrong. Make the normalization the model's first layer."
+        )
 
     def read(self, stages: Stages | None) -> None:
         """Predict a drawing, and forget the one before.
