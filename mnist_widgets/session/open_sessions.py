@@ -11,6 +11,7 @@ from torch import nn
 
 from mnist_widgets.session.states import OPEN, ActionRefusedError
 from mnist_widgets.system.user_warnings import warn_user
+from mnist_widgets.training.evaluation.portions import session_finders
 
 if TYPE_CHECKING:
     from mnist_widgets.session.session import TrainingSession
@@ -39,13 +40,20 @@ def is_training() -> bool:
 
 
 def find_session_of(model: nn.Module) -> TrainingSession | None:
-    """Return the open session whose model is `model` or shares a trainable parameter with it.
-
-    Whatever runs `model` meanwhile must do so in a job of this session, between two batches:
-    otherwise the training would see layers in the wrong mode.
-    """
+    """Return the open session whose model is `model` or shares a trainable parameter with it."""
     sessions = (session for session in list_sessions() if not session.is_closed)
     return next((each for each in sessions if _share(each.trainer.model, model)), None)
+
+
+def find_session_elsewhere(model: nn.Module) -> TrainingSession | None:
+    """Return the session that has an open run of `model` in another thread."""
+    session = find_session_of(model)
+    if session is None or session.is_worker_here or not session.can("resume"):
+        return None
+    return session
+
+
+session_finders.append(find_session_elsewhere)
 
 
 def close_sessions_of(model: nn.Module) -> None:

@@ -49,7 +49,7 @@ class TrainingSession(WaitingSession):
         ```
 
     Args:
-        trainer: nothing else may use it while a run is open.
+        trainer: no other one may train its model while a run is open.
         wait: whether a request of the main thread waits until the training has ended or is paused,
             and all jobs are done. One interrupt of the kernel stops a training that runs, after its
             current batch; a second one ends the wait with a KeyboardInterrupt. None means True in
@@ -181,10 +181,9 @@ class TrainingSession(WaitingSession):
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
         """Run `job` in the worker before the next batch; immediately if no training runs.
 
-        Read the model only in such a job; otherwise you may see half of an update. (An
-        `Evaluator` and `predict_probabilities` take turns with the batches also outside of a job,
-        but batches are trained between their portions.) A callback of the training is between two
-        batches already: its job runs immediately.
+        Read the model only in such a job; otherwise you may see half of an update. `Evaluator` and
+        `predict_probabilities` do so themselves. A callback of the training is between two batches
+        already: its job runs immediately.
 
         Returns:
             A future of the job's result or error.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TypeGuard
 
 
 def check_kind(value: object, kind: type | tuple[type, ...], name: str, example: str) -> None:
@@ -24,7 +25,7 @@ def check_kind(value: object, kind: type | tuple[type, ...], name: str, example:
     raise TypeError(f"{name} must be a {kinds}, such as {example}, not {found}.")
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Return whether a value is a whole number of any type, such as numpy's."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
@@ -35,6 +36,6 @@ def to_whole(value: object, name: str, lowest: int = 1) -> int:
     Raises:
         ValueError: if it is no whole number, or below `lowest`.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < lowest:
+    if not is_whole(value) or value < lowest:
         raise ValueError(f"{name} must be a whole number of at least {lowest}, not {value!r}.")
     return int(value)

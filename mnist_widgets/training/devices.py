@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_widgets.training.evaluation.model_access import exclusive
-
 
 def pick_device() -> torch.device:
     """Return the fastest available device: cuda, else mps, else cpu."""
@@ -30,10 +28,9 @@ def move(model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
     """Move a model and the state of its optimizer to `device`."""
     if device_of(model) == device:
         return
-    with exclusive(model):
-        model.to(device)
-        # load_state_dict moves an optimizer's state to the device of its parameters
-        optimizer.load_state_dict(optimizer.state_dict())
+    model.to(device)
+    # load_state_dict moves an optimizer's state to the device of its parameters
+    optimizer.load_state_dict(optimizer.state_dict())
 
 
 def move_loss(loss_fn: object, device: torch.device) -> torch.device:

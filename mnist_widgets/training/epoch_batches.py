@@ -39,8 +39,13 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
                 )
             yield batch
         # Like `for`: only then does torch's RandomSampler draw the last number of its generator.
-        surplus = breakable(next, batches, _NO_BATCH)
-        if surplus is not _NO_BATCH and isinstance(train_batches, DataLoader):
+        num_surplus = int(breakable(next, batches, _NO_BATCH) is not _NO_BATCH)
+        # the last batch of each worker's share may be smaller than the others
+        while 0 < num_surplus < _count_workers(train_batches):
+            if breakable(next, batches, _NO_BATCH) is _NO_BATCH:
+                return
+            num_surplus += 1
+        if num_surplus and isinstance(train_batches, DataLoader):
             raise RuntimeError(
                 f"The DataLoader gave more than {num_batches} batches in epoch {epoch}, but its "
                 "length is that number, so some of its data is never used. If its dataset is an "
@@ -50,6 +55,10 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
     finally:
         if isinstance(batches, Generator):
             breakable(batches.close)
+
+
+def _count_workers(train_batches: object) -> int:
+    return train_batches.num_workers if isinstance(train_batches, DataLoader) else 0
 
 
 def check_epochs(epochs: object) -> None:

@@ -23,8 +23,8 @@ from mnist_widgets.training.epoch_batches import (
     find_inputs,
     iterate_epoch,
 )
-from mnist_widgets.training.evaluation.model_access import exclusive, only_training
 from mnist_widgets.training.evaluation.module_state import Snapshot
+from mnist_widgets.training.evaluation.portions import find_session_elsewhere
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback, list_callbacks
@@ -38,6 +38,7 @@ from mnist_widgets.training.training_step import LossFunction, TrainStep, to_los
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
+_TRAINED_ELSEWHERE = "A session is training this model already, in another thread; stop it first."
 
 
 class Trainer:
@@ -126,7 +127,7 @@ class Trainer:
 
         Raises:
             ValueError: if `epochs` is not a whole number of at least 1.
-            RuntimeError: if this trainer is training already, or another thread trains its model.
+            RuntimeError: if this trainer is training already, or a session trains its model.
             KeyboardInterrupt: after an interrupt.
         """
         batches = self.iterate(epochs)
@@ -211,8 +212,9 @@ class Trainer:
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
+        if find_session_elsewhere(self.model) is not None:
+            raise RuntimeError(_TRAINED_ELSEWHERE)
         with ExitStack() as at_the_end:
-            at_the_end.enter_context(only_training(self.model))
             at_the_end.callback(setattr, self, "is_running", False)
             self.is_running = True
             for loss_fn in (self.loss_fn, getattr(self.evaluator, "loss_fn", None)):
@@ -240,15 +242,13 @@ class Trainer:
                 raise
 
     def _run_epoch(self, epoch: int) -> Generator[BatchReport | None, None, None]:
-        with exclusive(self.model):
-            self.model.train()
+        self.model.train()
         self._call("on_epoch_begin", epoch)
         num_batches = self.num_batches
         began_s = time.perf_counter()
         with closing(iterate_epoch(self.train_batches, epoch)) as batches:
             for index, batch in enumerate(batches, 1):
-                with exclusive(self.model):
-                    loss, record = self._train_on(batch)
+                loss, record = self._train_on(batch)
                 inputs = find_inputs(batch)
                 num_images = 0 if inputs is None else len(inputs)
                 step = self.history.add_batch(loss)

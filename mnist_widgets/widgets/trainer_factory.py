@@ -99,7 +99,7 @@ class TrainerFactory:
             raise ValueError(f"{wanted}, such as SimpleNet(28 * 28, 10), not {model!r}.")  # noqa: TRY004
         inputs = to_inputs(self.test_set.images[:2])  # as in the batches, so their type must fit
         try:
-            outputs = run_to_end(compute_outputs(model, inputs, ImageCuts()))
+            outputs = run_to_end(compute_outputs(model, inputs, ImageCuts()), model)
             shape = tuple(to_probabilities(outputs, self.loss_fn, model).shape)
         except Exception as error:
             failure = f"images of shape (B, 1, 28, 28) made it fail: {name_error(error)}"

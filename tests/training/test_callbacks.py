@@ -249,7 +249,6 @@ def test_a_metric_that_the_evaluator_will_not_give_is_refused_before_the_first_b
         make_plateau,
     ):
         for evaluator, metric, known in [
-            (Evaluator(batches), "val_loss", "'train', 'test_loss', 'test_accuracy'"),
             (Evaluator(batches), "train_accuracy", "'test_accuracy'"),
             (None, "test_loss", "'train'"),
         ]:
@@ -263,6 +262,17 @@ def test_a_metric_that_the_evaluator_will_not_give_is_refused_before_the_first_b
             trainer = make_trainer(evaluator=evaluator)
             trainer.callbacks.append(make(trainer.optimizer, metric))
             assert metric in trainer.fit(1)
+
+
+def test_a_metric_that_another_callback_records_is_accepted(make_trainer, batches):
+    class Records(Callback):
+        def on_epoch_end(self, trainer, report):
+            trainer.history.setdefault("my_f1_score", []).append(0.5)
+
+    trainer = make_trainer(evaluator=Evaluator(batches))
+    trainer.callbacks += [Records(), EarlyStopping("my_f1_score", patience=2)]
+    trainer.fit(5)
+    assert trainer.history["my_f1_score"] == [0.5] * 3
 
 
 def test_a_metric_that_needs_an_evaluator_says_so(make_trainer):

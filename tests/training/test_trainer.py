@@ -9,7 +9,7 @@ import itertools
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mnist_widgets import Callback, DigitSet, Evaluator, Trainer, train_step
 
@@ -266,6 +266,13 @@ def test_a_loader_that_gives_more_batches_than_its_length_is_an_error(make_train
         assert len(trainer.history.batch_losses) == 2
     trainer = make_trainer(train_batches=DataLoader(Stream(8), batch_size=4))
     assert trainer.fit(2).num_epochs == 2
+
+    class Shared(Stream):
+        def __iter__(self):
+            return itertools.islice(super().__iter__(), get_worker_info().id, None, 2)
+
+    batches = DataLoader(Shared(8), batch_size=3, num_workers=2)  # 2 shares of 2 batches, length 3
+    assert make_trainer(train_batches=batches).fit(2).num_epochs == 2
 
 
 class ClosedLoader:

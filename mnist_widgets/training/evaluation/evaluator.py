@@ -6,6 +6,7 @@ itself draws random numbers in evaluation mode.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
 
@@ -94,7 +95,7 @@ class Evaluator:
             ValueError: There is no batch, no label counts, or outputs, labels and loss function do
                 not fit together; the message names the shapes.
         """
-        return run_to_end(self.evaluate_in_portions(model, device))
+        return run_to_end(self.evaluate_in_portions(model, device), model)
 
     def evaluate_in_portions(
         self, model: nn.Module, device: torch.device | str
@@ -208,7 +209,7 @@ def predict_probabilities(
         ValueError: The images have another type, uint8 images have another shape, the model's
             outputs have another shape, or the images do not fit the model's layers.
     """
-    return run_to_end(predict_in_portions(model, _prepare(images), loss_fn))
+    return run_to_end(predict_in_portions(model, _prepare(images), loss_fn), model)
 
 
 def _prepare(images: ArrayLike) -> Tensor:
@@ -234,8 +235,9 @@ def predict_in_portions(
         images: uint8 (N, 28, 28) or floats (N, ...).
         loss_fn: As for `predict_probabilities`.
     """
-    dtypes = (each.dtype for each in model.parameters() if each.is_floating_point())
-    dtype = next(dtypes, torch.float32)
+    # of most parameters, because a single one such as a temperature may have another
+    types = Counter(each.dtype for each in model.parameters() if each.is_floating_point())
+    ((dtype, _),) = types.most_common(1) or [(torch.float32, 0)]
 
     def convert(images: Tensor) -> Tensor:
         return (to_inputs(images) if images.dtype == torch.uint8 else images).to(dtype)

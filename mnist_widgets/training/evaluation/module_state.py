@@ -16,7 +16,6 @@ from torch.optim import Optimizer
 from torch.random import fork_rng
 
 from mnist_widgets.training.devices import device_of
-from mnist_widgets.training.evaluation.model_access import exclusive
 
 _CONTAINERS = (dict, OrderedDict, list, set)
 # Another thread may add or remove hooks in the meantime, so they are not restored.
@@ -94,24 +93,21 @@ class _OneModule:
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Set `model` to evaluation mode, without gradients, within this context.
 
-    No other thread uses the model meanwhile; see `exclusive`.
-
     The end restores each module's mode, buffers, stored tensors and lazy parameters. Lazy layers
     draw their first weights in this context; afterwards the random generators are restored.
     """
-    with exclusive(model):
-        device = device_of(model)
-        state = ModuleState(model.modules())
-        # Only if needed: another thread that draws meanwhile would get the same numbers again.
-        draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
-        fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
-        try:
-            # not inference_mode: a tensor that a model stores there could not be used in training
-            with torch.no_grad(), fork:
-                model.eval()
-                yield
-        finally:
-            state.restore()
+    device = device_of(model)
+    state = ModuleState(model.modules())
+    # Only if needed: another thread that draws meanwhile would get the same numbers again.
+    draws = any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    fork = fork_rng([device] if device.type == "cuda" else []) if draws else nullcontext()
+    try:
+        # not inference_mode: a tensor that a model stores there could not be used in training
+        with torch.no_grad(), fork:
+            model.eval()
+            yield
+    finally:
+        state.restore()
 
 
 @contextmanager
@@ -135,11 +131,10 @@ class Snapshot:
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
-        with exclusive(model):
-            self._copies = [_ModuleCopy(module) for module in _find_modules(model, loss_fn)]
-            self.model, self.optimizer = self._copies[0].state, deepcopy(optimizer.state_dict())
-            groups = getattr(optimizer, "param_groups", [])
-            self._groups = [list(group["params"]) for group in groups]
+        self._copies = [_ModuleCopy(module) for module in _find_modules(model, loss_fn)]
+        self.model, self.optimizer = self._copies[0].state, deepcopy(optimizer.state_dict())
+        groups = getattr(optimizer, "param_groups", [])
+        self._groups = [list(group["params"]) for group in groups]
 
     def restore(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
         """Restore all exactly, parameter groups included, and clear the gradients.
@@ -148,22 +143,21 @@ class Snapshot:
             RuntimeError: A module has other parameters than then; nothing has changed.
         """
         copies = list(zip(self._copies, _find_modules(model, loss_fn), strict=False))
-        with exclusive(model):
-            if not all(copied.fits(module) for copied, module in copies):
-                raise RuntimeError(
-                    "The model, or the loss function, has other layers or parameters than at the "
-                    "beginning, so it cannot be reset. Make a new model, optimizer and trainer."
-                )
-            for copied, module in copies:
-                copied.restore(module)
-            groups = getattr(optimizer, "param_groups", [])
-            del groups[len(self._groups) :]  # those that `add_param_group` added
-            groups.extend({} for _ in self._groups[len(groups) :])
-            for group, parameters in zip(groups, self._groups, strict=False):
-                group["params"] = list(parameters)
-            # a copy, because the optimizer uses the tensors of its state dict and changes them
-            optimizer.load_state_dict(deepcopy(self.optimizer))
-            optimizer.zero_grad()
+        if not all(copied.fits(module) for copied, module in copies):
+            raise RuntimeError(
+                "The model, or the loss function, has other layers or parameters than at the "
+                "beginning, so it cannot be reset. Make a new model, optimizer and trainer."
+            )
+        for copied, module in copies:
+            copied.restore(module)
+        groups = getattr(optimizer, "param_groups", [])
+        del groups[len(self._groups) :]  # those that `add_param_group` added
+        groups.extend({} for _ in self._groups[len(groups) :])
+        for group, parameters in zip(groups, self._groups, strict=False):
+            group["params"] = list(parameters)
+        # a copy, because the optimizer uses the tensors of its state dict and changes them
+        optimizer.load_state_dict(deepcopy(self.optimizer))
+        optimizer.zero_grad()
 
 
 class _ModuleCopy:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_widgets.data.tensors import check_label_range
+from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.models import unwrap
 
 
@@ -124,23 +125,30 @@ def to_probabilities(
 def check_single_outputs(outputs: Tensor, loss_fn: object, model: nn.Module) -> None:
     """Check that it is known whether single outputs are scores or probabilities.
 
+    If all lie in [0, 1], and neither loss function nor model says which they are, warn: a few
+    scores may lie there by chance.
+
     Args:
-        outputs: Those of all images, since a few scores may lie in [0, 1] by chance.
+        outputs: Those of all images.
         loss_fn: The loss function of the training.
         model: The model that computed the outputs.
 
     Raises:
-        ValueError: All lie in [0, 1], and neither loss function nor model says which they are.
+        ValueError: They also lie on both sides of 0.5, so they look like probabilities.
     """
     is_single = outputs.numel() == len(outputs) > 1
     is_known = find_loss_kind(loss_fn).outputs != "other" or _gives_probabilities(loss_fn, model)
-    if is_single and not is_known and _lie_in_0_to_1(outputs):
-        raise ValueError(
-            "The model returns one number for each image, all of them in [0, 1], and the loss "
-            "function does not say whether they are scores or probabilities. Pass nn.BCELoss() for "
-            "probabilities or nn.BCEWithLogitsLoss() for scores to the Evaluator, and to the "
-            "Trainer if they are the loss that you train with."
-        )
+    if not is_single or is_known or not _lie_in_0_to_1(outputs):
+        return
+    sentence = (
+        "The model returns one number for each image, all of them in [0, 1], and the loss "
+        "function does not say whether they are scores or probabilities. Pass nn.BCELoss() for "
+        "probabilities or nn.BCEWithLogitsLoss() for scores to the Evaluator, and to the "
+        "Trainer if they are the loss that you train with."
+    )
+    if outputs.min() < 0.5 < outputs.max():
+        raise ValueError(sentence)
+    warn_user(sentence)
 
 
 def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tuple[Tensor, Tensor]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Result = TypeVar("Result")
 
@@ -25,8 +25,42 @@ MAX_IMAGES = 512
 """Maximum of images in one forward pass, to limit the memory for activations."""
 
 
-def run_to_end(portions: Generator[None, None, Result]) -> Result:
-    """Run a computation to its end and return its result."""
+class RunsJobs(Protocol):
+    """A session that trains in its own thread, and runs jobs between two batches."""
+
+    def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
+        """Run a computation in portions, and return a future of its result."""
+
+
+session_finders: list[Callable[[nn.Module], RunsJobs | None]] = []
+"""The package of the sessions, which this one must not import, adds its function here."""
+
+
+def find_session_elsewhere(model: nn.Module) -> RunsJobs | None:
+    """Return the session that trains a model, or a part of it, in another thread, if any."""
+    return next(filter(None, (find(model) for find in session_finders)), None)
+
+
+def run_to_end(portions: Generator[None, None, Result], model: nn.Module) -> Result:
+    """Run a computation with a model to its end and return its result.
+
+    If a session trains the model in another thread, that thread runs the computation between two
+    batches. Here, the training would meet layers in evaluation mode, and the computation half of an
+    update.
+
+    Raises:
+        RuntimeError: The session was closed in the meantime.
+    """
+    if (session := find_session_elsewhere(model)) is not None:
+        future = session.in_portions(lambda: portions)
+        try:
+            return future.result()
+        except CancelledError:
+            raise RuntimeError(
+                "The session that trains this model was closed. Try again."
+            ) from None
+        finally:
+            future.cancel()  # after an interrupt
     while True:
         try:
             next(portions)

@@ -11,7 +11,6 @@ from torch import nn
 
 from mnist_widgets.system.interrupts import breakable
 from mnist_widgets.system.short_text import shorten
-from mnist_widgets.training.evaluation.model_access import exclusive
 
 
 class SupportsEvaluate(Protocol):
@@ -43,8 +42,7 @@ def evaluate_in_portions(
     if evaluator is None:
         return {}
     if not _has_portions(evaluator):
-        with exclusive(model):
-            return _to_metrics(breakable(evaluator.evaluate, model, device))
+        return _to_metrics(breakable(evaluator.evaluate, model, device))
     with closing(evaluator.evaluate_in_portions(model, device)) as portions:
         while not is_cancelled():
             try:

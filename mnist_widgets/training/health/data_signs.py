@@ -43,6 +43,7 @@ def find_unrelated_labels(seen: Observations) -> str | None:
         return None
     images = torch.cat([downsample(images) for images, _ in seen.batches])
     labels = torch.cat([labels for _, labels in seen.batches])
+    images, labels = images[labels >= 0], labels[labels >= 0]  # the others do not count
     half = len(images) // 2
     classes = labels[:half].unique()
     if len(classes) < 2 or half < _IMAGES_OF_A_CLASS * len(classes):

@@ -56,8 +56,14 @@ def checking_evaluator(
         yield
 
 
-def compare_losses(loss_fn: object, evaluator: Evaluator) -> str | None:
-    """Return why training loss and test loss cannot be compared, and the fix; None if they can."""
+def compare_losses(loss_fn: object, evaluator: Evaluator, *, divides: bool) -> str | None:
+    """Return why training loss and test loss cannot be compared, and the fix; None if they can.
+
+    Args:
+        loss_fn: The loss function of the training.
+        evaluator: Its loss is a mean over the images.
+        divides: Whether the training step may divide a sum by the number of images.
+    """
     kinds = [find_loss_kind(each) for each in (loss_fn, evaluator.loss_fn)]
     of_training, of_evaluator = (_SAME_LOSS.get(kind.module, kind.module) for kind in kinds)
     if nn.Module not in (of_training, of_evaluator) and of_training is not of_evaluator:
@@ -66,7 +72,7 @@ def compare_losses(loss_fn: object, evaluator: Evaluator) -> str | None:
             f"{of_evaluator.__name__}, so the two cannot be compared. Pass the loss function of "
             "the training to the evaluator: Evaluator(batches, loss_fn)."
         )
-    if find_reduction(loss_fn) == "sum":
+    if find_reduction(loss_fn) == "sum" and not divides:
         return (
             "The training loss is the sum over the images of a batch, but the test loss is the "
             'mean over the images, so the two cannot be compared. Use reduction="mean", with a '

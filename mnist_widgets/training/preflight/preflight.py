@@ -72,7 +72,8 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
         check_data_set(trainer.evaluator.batches)
         check_data_set(trainer.evaluator.train_batches)
-        if sentence := compare_losses(trainer.loss_fn, trainer.evaluator):
+        divides = not _has_usual_step(trainer)
+        if sentence := compare_losses(trainer.loss_fn, trainer.evaluator, divides=divides):
             _warn(trainer, sentence)
     for callback in trainer.callbacks:
         _check_part("callback", callback)
@@ -209,9 +210,12 @@ def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
 
 
 def _measure_range(inputs: Tensor | None) -> tuple[float, float] | None:
-    if inputs is None or inputs.numel() == 0 or inputs.is_complex():
+    if inputs is None or inputs.numel() == 0:
         return None
-    lowest, highest = inputs.aminmax()
+    try:
+        lowest, highest = inputs.aminmax()
+    except RuntimeError:  # complex, sparse or of another type without an order
+        return None
     return float(lowest), float(highest)
 
 

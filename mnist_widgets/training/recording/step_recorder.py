@@ -19,7 +19,7 @@ from mnist_widgets.training.preflight.batch_checks import check_pair
 from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_observer import StepObserver, copy_tensor
 from mnist_widgets.training.recording.step_record import OptimizerState, StepRecord
-from mnist_widgets.training.training_step import LossFunction, TrainStep, train_step
+from mnist_widgets.training.training_step import LossFunction, TrainStep
 from mnist_widgets.training.training_step import train_step as usual_train_step
 
 
@@ -30,7 +30,7 @@ def record_step(
     optimizer: Optimizer,
     device: torch.device | None = None,
     *,
-    train_step: TrainStep = train_step,
+    train_step: TrainStep = usual_train_step,
 ) -> StepRecord:
     """Train on one batch with `train_step`, and return a record of the step.
 

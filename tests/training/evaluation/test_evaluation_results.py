@@ -134,6 +134,10 @@ def test_single_outputs_that_may_be_scores_or_probabilities_are_refused(inputs):
         is_right = (model(inputs).flatten() > threshold) == (labels == 1)
         metrics = evaluate(model, inputs, labels, loss_fn)
         assert metrics["test_accuracy"] == pytest.approx(is_right.float().mean().item())
+    with torch.no_grad():
+        model.bias += 10  # all above 0.5: scores may be so by chance
+    with pytest.warns(UserWarning, match="scores or probabilities"):
+        evaluate(model, inputs, labels, bce)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for model, loss_fn in (

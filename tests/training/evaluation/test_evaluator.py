@@ -327,6 +327,8 @@ def test_predicting_converts_images_to_the_type_of_the_models_parameters(images)
             torch.testing.assert_close(probabilities, expected, rtol=0.02, atol=0.002)
     labels = torch.arange(12) % 10
     model = SimpleNet(28 * 28, 10).double()
+    model.temperature = nn.Parameter(torch.tensor(1.0))  # a number of another type
+    assert predict_probabilities(model, inputs).shape == (len(inputs), 10)
     metrics = Evaluator([(inputs.double(), labels)]).evaluate(model, "cpu")
     expected = functional.cross_entropy(model(inputs.double()), labels).item()
     assert metrics["test_loss"] == pytest.approx(expected)

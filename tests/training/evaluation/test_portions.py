@@ -226,7 +226,7 @@ def test_an_evaluation_in_portions_gives_the_metrics_of_one_in_a_piece(test_batc
 def test_predictions_in_portions_are_those_of_one_piece():
     model, images = nn.Linear(4, 3), torch.randn(100, 4)
     for some in (images, images[:1], images[:0]):
-        predicted = portions.run_to_end(predict_in_portions(model, some))
+        predicted = portions.run_to_end(predict_in_portions(model, some), model)
         assert torch.allclose(predicted, predict_probabilities(model, some), atol=1e-6)
 
 
@@ -244,7 +244,7 @@ def test_cuts_grow_while_passes_are_short_and_shrink_when_they_are_long(monkeypa
 
     images = torch.zeros(20_000)
     cuts = portions.ImageCuts()
-    assert torch.equal(portions.run_to_end(cuts.map(compute, images)), images)
+    assert torch.equal(portions.run_to_end(cuts.map(compute, images), torch.nn.Identity()), images)
     assert sizes[:3] == [16, 32, 64]
     assert max(sizes) == portions.MAX_IMAGES
     seconds_per_image[0] = 1e-3

@@ -19,6 +19,7 @@ from mnist_widgets import (
     load_bundled_digits,
     train_step,
 )
+from mnist_widgets.data.digit_set import to_inputs
 
 RATES = {"rate too high", "rate too low"}
 
@@ -182,6 +183,18 @@ def test_unrelated_labels_of_a_few_images_that_come_again_are_found(digits):
     monitor = watch(
         lambda data: make_trainer(data, "SGD", batches=batches, evaluator=None), digits, 0, 12
     )
+    assert "labels that have nothing to do with the images" in names_of(monitor)
+
+
+def test_unrelated_labels_are_found_where_some_do_not_count(digits):
+    labels = torch.randint(0, 10, (1_000,), generator=torch.Generator().manual_seed(0))
+    labels[::4] = -100  # ignored by the loss
+    inputs = to_inputs(digits.train_set.images[:1_000])
+    batches = [*zip(inputs.split(32), labels.split(32), strict=True)]
+    monitor = watch(
+        lambda data: make_trainer(data, "SGD", batches=batches, evaluator=None), digits, 0, 4
+    )
+    assert not monitor.errors
     assert "labels that have nothing to do with the images" in names_of(monitor)
 
 

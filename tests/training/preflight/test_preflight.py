@@ -552,6 +552,15 @@ class TestEvaluator:
                 trainer = make_parts(loss_fn=loss_fn, evaluator=Evaluator(*options))
             assert len(trainer.warnings) == 1
 
+        def divide(model, batch, loss_fn, optimizer, device):
+            return train_step(
+                model, batch, lambda *both: loss_fn(*both) / len(batch[1]), optimizer, device
+            )
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            make_parts(loss_fn=summed, evaluator=Evaluator(batches, summed), train_step=divide)
+
         class OwnLoss(nn.MSELoss):
             pass
 
@@ -756,6 +765,16 @@ class TestRange:
         model = SimpleNet(28 * 28, 10, hidden_units=4)
         batches = DataLoader(TensorDataset(inputs, TRAIN_SET.labels[: len(inputs)]), batch_size=32)
         return make_parts(model, batches=batches, evaluator=evaluator)
+
+    def test_inputs_without_an_order_are_trained(self):
+        model = nn.Sequential(nn.Linear(4, 3))
+        inputs = torch.eye(4).to_sparse()
+        trainer = make_parts(model, batches=[(inputs, torch.arange(4) % 3)])
+        trainer.train_step = lambda model, batch, *rest: train_step(
+            model, (batch[0].to_dense(), batch[1]), *rest
+        )
+        assert trainer.fit(1).num_epochs == 1
+        assert trainer.input_range is None
 
     def test_normalized_inputs_are_warned_of_where_images_are_shown_as_they_are(self):
         inputs = TRAIN_SET.images[:64].unsqueeze(1) / 255

@@ -11,21 +11,8 @@ from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import Evaluator, Trainer, TrainingSession, predict_probabilities, train_step
-from mnist_widgets.training.evaluation.model_access import exclusive, only_training
 
 FOREVER = 10_000
-
-
-def do_in_thread(function) -> None:
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT_S)
-    assert not thread.is_alive()
-
-
-def use(model) -> None:
-    with exclusive(model):
-        pass
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(16)], ids=["dropout", "norm"])
@@ -61,59 +48,51 @@ def test_looking_from_a_cell_does_not_change_a_training(layer, batches):
     assert list(losses) == list(plain)
 
 
-def test_a_thread_that_waits_is_next():
-    model = nn.Linear(1, 1)
-    has_been = threading.Event()
+def test_a_model_that_contains_the_trained_one_is_read_between_two_batches_too(make_trainer):
+    trainer = make_trainer()
+    modes = []
+
+    def step(model, *rest):
+        modes.append(model.training)
+        loss = train_step(model, *rest)
+        modes.append(model.training)
+        return loss
+
+    trainer.train_step = step
+    session = TrainingSession(trainer, wait=False)
+    session.start(100)
+    wrapped = nn.Sequential(trainer.model, nn.Softmax(dim=1))
+    inputs = trainer.train_batches[0][0]
+    while session.state == "running":
+        predict_probabilities(wrapped, inputs)
+    session.join(TIMEOUT_S)
+    assert all(modes)
+
+
+def test_an_interrupted_look_leaves_the_training_as_it_was(make_trainer):
+    trainer = make_trainer()
+    session = TrainingSession(trainer, wait=False)
+    session.start(FOREVER)
+
+    class Interrupts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = trainer.model
+
+        def forward(self, inputs):
+            _thread.interrupt_main()
+            return self.inner(inputs)
 
     def look():
-        use(model)
-        has_been.set()
-
-    thread = threading.Thread(target=look, daemon=True)
-    num_turns = 0
-    with exclusive(model):
-        thread.start()
-    while not has_been.is_set() and num_turns < 10_000_000:
-        with exclusive(model):
-            num_turns += 1
-    thread.join(TIMEOUT_S)
-    assert has_been.is_set()
-
-
-def test_a_thread_may_use_a_model_twice():
-    model = nn.Linear(1, 1)
-    with exclusive(model), exclusive(model):
-        pass
-    do_in_thread(lambda: use(model))
-
-
-def test_a_model_is_free_after_an_interrupt_in_a_batch():
-    model = nn.Linear(1, 1)
-    with pytest.raises(KeyboardInterrupt), exclusive(model):
-        raise KeyboardInterrupt
-    do_in_thread(lambda: use(model))
-
-
-def test_a_model_is_free_after_an_interrupt_of_the_wait_for_it():
-    model = nn.Linear(1, 1)
-    is_taken, may_end = threading.Event(), threading.Event()
-
-    def hold():
-        with exclusive(model):
-            is_taken.set()
-            _thread.interrupt_main()
-            may_end.wait(TIMEOUT_S)
-
-    def interrupted_wait():
-        threading.Thread(target=hold, daemon=True).start()
-        is_taken.wait(TIMEOUT_S)
-        use(model)
+        predict_probabilities(Interrupts(), trainer.train_batches[0][0])
+        threading.Event().wait(TIMEOUT_S)  # the signal may arrive after the result
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted_wait()
-    may_end.set()
-    do_in_thread(lambda: use(model))
-    use(model)
+        look()
+    num_trained = trainer.num_batches_trained
+    while trainer.num_batches_trained < num_trained + 3:
+        assert session.state == "running"
+    session.close()
 
 
 def test_a_second_trainer_is_refused_while_a_session_trains_the_model(make_trainer):
@@ -129,21 +108,6 @@ def test_a_second_trainer_is_refused_while_a_session_trains_the_model(make_train
     assert (session.state, first.num_batches_trained) == ("paused", num_trained)
     session.close()
     second.fit(1)
-
-
-def test_a_wrapped_model_is_the_same_model():
-    model = nn.Linear(1, 1)
-    refusals = []
-
-    def train(wrapped):
-        with pytest.raises(RuntimeError) as refusal, only_training(wrapped):
-            pass
-        refusals.append(refusal)
-
-    with only_training(model):
-        do_in_thread(lambda: train(nn.DataParallel(model)))
-        do_in_thread(lambda: train(torch.compile(model, backend="eager")))
-    assert len(refusals) == 2
 
 
 def test_two_trainers_may_take_turns_in_one_thread(make_trainer):
