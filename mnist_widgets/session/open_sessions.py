@@ -45,7 +45,7 @@ def find_session_of(model: nn.Module) -> TrainingSession | None:
     return next((each for each in sessions if _share(each.trainer.model, model)), None)
 
 
-def find_session_elsewhere(model: nn.Module) -> TrainingSession | None:
+def _find_open_run(model: nn.Module) -> TrainingSession | None:
     """Return the session that has an open run of `model` in another thread."""
     session = find_session_of(model)
     if session is None or session.is_worker_here or not session.can("resume"):
@@ -53,7 +53,7 @@ def find_session_elsewhere(model: nn.Module) -> TrainingSession | None:
     return session
 
 
-session_finders.append(find_session_elsewhere)
+session_finders.append(_find_open_run)
 
 
 def close_sessions_of(model: nn.Module) -> None:

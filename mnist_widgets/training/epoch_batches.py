@@ -39,13 +39,12 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
                 )
             yield batch
         # Like `for`: only then does torch's RandomSampler draw the last number of its generator.
-        num_surplus = int(breakable(next, batches, _NO_BATCH) is not _NO_BATCH)
+        num_surplus, loader = 0, train_batches if isinstance(train_batches, DataLoader) else None
         # the last batch of each worker's share may be smaller than the others
-        while 0 < num_surplus < _count_workers(train_batches):
-            if breakable(next, batches, _NO_BATCH) is _NO_BATCH:
-                return
+        most = 0 if loader is None else max(loader.num_workers - 1, 0)
+        while num_surplus <= most and breakable(next, batches, _NO_BATCH) is not _NO_BATCH:
             num_surplus += 1
-        if num_surplus and isinstance(train_batches, DataLoader):
+        if num_surplus > most and loader is not None:
             raise RuntimeError(
                 f"The DataLoader gave more than {num_batches} batches in epoch {epoch}, but its "
                 "length is that number, so some of its data is never used. If its dataset is an "
@@ -55,10 +54,6 @@ def iterate_epoch(train_batches: Iterable[Any], epoch: int) -> Generator[Any, No
     finally:
         if isinstance(batches, Generator):
             breakable(batches.close)
-
-
-def _count_workers(train_batches: object) -> int:
-    return train_batches.num_workers if isinstance(train_batches, DataLoader) else 0
 
 
 def check_epochs(epochs: object) -> None:

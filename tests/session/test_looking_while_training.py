@@ -15,20 +15,26 @@ from mnist_widgets import Evaluator, Trainer, TrainingSession, predict_probabili
 FOREVER = 10_000
 
 
+def watch_modes(module):
+    """Return a training step, and a list of whether a module was in training mode around each."""
+    modes = []
+
+    def step(*arguments):
+        modes.append(module.training)
+        loss = train_step(*arguments)
+        modes.append(module.training)
+        return loss
+
+    return step, modes
+
+
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(16)], ids=["dropout", "norm"])
 def test_looking_from_a_cell_does_not_change_a_training(layer, batches):
     def train(look) -> tuple[list[float], list[bool]]:
         torch.manual_seed(3)
         layer.reset_parameters() if isinstance(layer, nn.BatchNorm1d) else None
         model = nn.Sequential(nn.Linear(4, 16), layer, nn.Linear(16, 3))
-        modes = []
-
-        def step(model, *rest):
-            modes.append(layer.training)
-            loss = train_step(model, *rest)
-            modes.append(layer.training)
-            return loss
-
+        step, modes = watch_modes(layer)
         optimizer = torch.optim.SGD(model.parameters(), 0.1)
         trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, batches, train_step=step)
         session = TrainingSession(trainer, wait=False)
@@ -50,15 +56,7 @@ def test_looking_from_a_cell_does_not_change_a_training(layer, batches):
 
 def test_a_model_that_contains_the_trained_one_is_read_between_two_batches_too(make_trainer):
     trainer = make_trainer()
-    modes = []
-
-    def step(model, *rest):
-        modes.append(model.training)
-        loss = train_step(model, *rest)
-        modes.append(model.training)
-        return loss
-
-    trainer.train_step = step
+    trainer.train_step, modes = watch_modes(trainer.model)
     session = TrainingSession(trainer, wait=False)
     session.start(100)
     wrapped = nn.Sequential(trainer.model, nn.Softmax(dim=1))

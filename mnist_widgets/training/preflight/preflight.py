@@ -111,7 +111,7 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     if _has_usual_step(trainer):
         check_pair(batch, trainer.train_batches)
     inputs = find_inputs(batch)
-    _warn_of_range(trainer, inputs)
+    _compare_ranges(trainer, inputs)
     batch_norms = find_batch_norms(trainer.model) if _has_usual_step(trainer) else []
     with (
         _undone_on_error(trainer.model, trainer.device),
@@ -191,7 +191,7 @@ def _check_optimizer(trainer: Trainer) -> None:
         )
 
 
-def _warn_of_range(trainer: Trainer, inputs: Tensor | None) -> None:
+def _compare_ranges(trainer: Trainer, inputs: Tensor | None) -> None:
     """Note the range of the inputs, and warn if it is not that of the evaluator's images."""
     trainer.input_range = _measure_range(inputs)
     batches = getattr(trainer.evaluator, "batches", None)
