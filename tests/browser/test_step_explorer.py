@@ -15,6 +15,7 @@ CELLS = [
 import torch
 from mnist_widgets import Evaluator, SimpleNet, Trainer, TrainingSession, load_bundled_digits
 from mnist_widgets.widgets import StepExplorer, TrainingPanel
+torch.manual_seed(0)
 train_set, test_set = load_bundled_digits()
 model = SimpleNet(28 * 28, 10, hidden_units=64)
 batches, evaluator = train_set.batches(32, shuffle=True), Evaluator(test_set.batches(512))
@@ -239,6 +240,22 @@ def test_nothing_is_cut_and_axe_finds_no_violation(explorer, dark):
         if output_px > 1000:
             assert max(heights) - min(heights) < 30, heights
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 100])
+def test_the_height_does_not_depend_on_the_numbers(explorer, scale):
+    lab, page = explorer.lab, explorer.page
+    lab.run_cell(f"with torch.no_grad():\n    for weight in model.parameters(): weight *= {scale}")
+    explorer.take_step()
+    set_output_width(page, EXPLORER, 1008, 1900)
+    heights = []
+    for number, tab in enumerate(explorer.panel.locator(".mw-move").all(), 1):
+        tab.click()
+        explorer.expect_move(number)
+        assert not find_lasting_faults(page, EXPLORER), f"move {number}"
+        lab.screenshot(f"steps-times-{scale}-{number}", EXPLORER)
+        heights.append(explorer.panel.bounding_box()["height"])
+    assert max(heights) - min(heights) < 30, heights
 
 
 def test_targets_are_large_enough(explorer):

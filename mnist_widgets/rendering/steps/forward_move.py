@@ -33,7 +33,7 @@ _MISSING = (
 
 
 def show_forward(record: StepRecord, choice: StepChoice) -> MoveView:
-    """Show the most active units, the chosen unit's weighted sum, and the scores."""
+    """Show the most active units, the scores, and the chosen unit's weighted sum."""
     if "forward" not in record.events:
         return make_view([StaticView.of_words(_MISSING)])
     choice = clamp(choice, record)
@@ -49,9 +49,9 @@ def show_forward(record: StepRecord, choice: StepChoice) -> MoveView:
             f"The output of unit {choice.unit} is not the weighted sum of its inputs with the "
             "weights before the step, so the sum is not shown."
         )
-        return make_view([*units, StaticView.of_words(words), *scores], code)
+        return make_view([*units, *scores, StaticView.of_words(words)], code)
     weighted_sum = _show_sum(record, choice, computed, activation)
-    return make_view([*units, *weighted_sum, *scores], _write_code(choice, computed))
+    return make_view([*units, *scores, *weighted_sum], _write_code(choice, computed))
 
 
 def _show_units(

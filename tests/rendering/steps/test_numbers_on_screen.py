@@ -123,6 +123,13 @@ def check_forward(read, record, choice, numbers, _name):
     assert are_largest(units[:10], passed_on[image])
     assert choice.unit in units
 
+    read.take_all(image, label)
+    scores = numbers["linear2"][1]
+    for each in range(10):
+        read.take(each)
+        read.take(scores[image, each], numbers["size"])
+        read.take(numbers["probabilities"][image, each])
+
     read.take(choice.unit)
     columns = 28 if choice.layer == "linear1" else None
     terms = find_terms(read, columns)
@@ -147,13 +154,6 @@ def check_forward(read, record, choice, numbers, _name):
     read.take(others, size, len(terms) + 2)
     for result in [bias, *results]:
         read.take(result, size)
-
-    read.take_all(image, label)
-    scores = numbers["linear2"][1]
-    for each in range(10):
-        read.take(each)
-        read.take(scores[image, each], numbers["size"])
-        read.take(numbers["probabilities"][image, each])
 
 
 def read_rows(read, title):
