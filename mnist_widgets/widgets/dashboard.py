@@ -204,8 +204,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def close(self) -> None:
         """Stop the training, and take the lab off the page with all its widgets."""
-        if hasattr(self, "session"):  # an argument may have been refused before
-            self.session.close()
+        self.session.close()
         super().close()
 
     def static_view(self) -> StaticView:

@@ -40,6 +40,11 @@ class Panel(VBox):
         super().__init__(children=[style_sheet(hide_static_view(self.view_class)), *children])
         self.add_class("mw-panel").add_class(css_class)
 
+    def __del__(self) -> None:
+        """Close the panel, unless its arguments were refused before it had widgets."""
+        if "view_class" in vars(self):
+            self.close()
+
     def close(self) -> None:
         """Remove the panel and all its widgets from the page; its static view stays."""
         static_view_writer.forget(self)
@@ -107,11 +112,6 @@ class SessionPanel(Panel):
     """
 
     session: TrainingSession
-
-    def __del__(self) -> None:
-        """Close the panel, unless its arguments were refused before it had widgets."""
-        if "view_class" in vars(self):
-            self.close()
 
     def close(self) -> None:
         """Remove the panel from the page; the session continues."""

@@ -83,7 +83,7 @@ class DrawingPad(ChartPanel):
         reader = LiveReader(source, self._on_answer)
         names = reader.class_names if class_names is None else class_names
         self._class_names = to_class_names(DIGIT_NAMES if names is None else names)
-        self._reader = reader  # nothing is refused any more: `close` closes it
+        self._reader = reader
         self._canvas = DrawingCanvas(
             self._class_names,
             lambda strokes, label: self._own_set.add(Drawing(strokes), label),
@@ -181,8 +181,7 @@ class DrawingPad(ChartPanel):
 
     def close(self) -> None:
         """Remove the pad from the page; the session continues."""
-        if hasattr(self, "_reader"):  # an argument may have been refused before
-            self._reader.close()
+        self._reader.close()
         super().close()
 
     def on_shown(self, is_shown: bool) -> None:

@@ -15,6 +15,7 @@ from mnist_widgets.rendering.session_captions import describe_expectation
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.repeats import name_seeds
 from mnist_widgets.runs.run_log import MAX_EARLIER_SHOWN, MAX_RUNS, Run, RunLog, describe_runs
+from mnist_widgets.system.arguments import check_kind
 from mnist_widgets.training.history import TEST_ACCURACY
 from mnist_widgets.widgets.panel import Panel, text_line
 from mnist_widgets.widgets.parts.choices import on_choice, written_by_code
@@ -74,6 +75,7 @@ class RunTable(Panel):
     """
 
     def __init__(self, log: RunLog, above: Sequence[Widget] = ()) -> None:
+        check_kind(log, RunLog, "log", "RunLog()")
         self.run_log = log
         first = _Row()
         self._rows = [first, *(_Row(like=first) for _ in range(MAX_RUNS - 1))]
