@@ -8,7 +8,7 @@ prepares single images takes ten times as long as the training.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -272,6 +272,25 @@ def find_class_names(source: object) -> tuple[str, ...] | None:
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
         return tuple(names)
     return None
+
+
+def check_class_names(names: Sequence[str], source: object) -> None:
+    """Check that a chart's class names fit a data set, if it names its classes.
+
+    Names of one's own are accepted for as many classes; the digits only for digits.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    names = tuple(names)
+    wanted = find_class_names(source) or names
+    is_default = names == tuple("0123456789")
+    if len(wanted) != len(names) or (is_default and _shorten(wanted) != names):
+        raise ValueError(
+            f"The test set has {len(wanted)} classes ({', '.join(wanted[:3])}, ...), the chart has "
+            f"{len(names)} ({', '.join(names[:3])}, ...). Make the chart with the class names of "
+            "the test set, such as ConfusionChart(test_set.class_names)."
+        )
 
 
 def _shorten(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
 from ipywidgets import HBox
 from torch import Tensor
 
+from mnist_widgets.data.digit_set import check_class_names
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.rendering.chart_data import tabulate_confusion
@@ -144,6 +145,14 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         self._counts = checked.clone() if checked is not None and checked.any() else None
         self.schedule_redraw()
 
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Check that the trainer's `Evaluator` has the chart's classes.
+
+        Raises:
+            ValueError: if it has others.
+        """
+        check_class_names(self._class_names, getattr(trainer.evaluator, "batches", None))
+
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
         if isinstance(trainer.evaluator, Evaluator):
@@ -194,8 +203,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         return tabulate_counts(counts, self._class_names, self._noun).html
 
     def _build_figure(self) -> Figure:
-        names = np.array(self._class_names)
-        size = len(names)
+        names, size = np.array(self._class_names), len(self._class_names)
         columns = OrdinalScale(domain=list(names))
         rows = OrdinalScale(domain=list(names), reverse=True)
         self._cells = GridHeatMap(

@@ -11,12 +11,14 @@ from bqplot import Figure
 from bqplot_events import click_cell
 from traitlets import TraitError
 
-from mnist_widgets import Evaluator
+from mnist_widgets import DigitSet, Evaluator, SimpleNet, Trainer
 from mnist_widgets.rendering.confusion_captions import DIAGONAL_STRENGTH
 from mnist_widgets.widgets import ConfusionChart
 from mnist_widgets.widgets.redraws import scheduler
 
 NAMES = ["cat", "dog", "hen"]
+DIGITS = list("0123456789")
+CLOTHES = [f"clothes {digit}" for digit in DIGITS]
 NO_CHOICE = "\N{EN DASH}"
 COUNTS = torch.tensor([[6, 2, 0], [1, 3, 4], [5, 0, 7]])
 
@@ -231,6 +233,34 @@ def test_as_a_callback_it_shows_the_counts_of_each_epoch_until_a_reset(
 def test_as_a_callback_without_an_evaluator_it_stays_as_it_is(chart, make_trainer):
     make_trainer(callbacks=[chart]).fit(1)
     assert texts_of(chart)[0] == ["6", "2", "0"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "stored", "fits"),
+    [
+        (DIGITS, ["0 - zero", *DIGITS[1:]], True),
+        (DIGITS, CLOTHES, False),
+        (CLOTHES, CLOTHES, True),
+        ([f"Kleid {digit}" for digit in DIGITS], CLOTHES, True),  # names of one's own
+        (DIGITS, ["a", "b"], False),
+        (["a", "b"], DIGITS, False),
+    ],
+)
+def test_it_names_the_classes_of_the_test_set_or_no_batch_is_trained(shown, stored, fits):
+    images = torch.zeros(len(stored), 28, 28, dtype=torch.uint8)
+    digit_set = DigitSet(images, torch.arange(len(stored)), tuple(stored), "clothes")
+    model = SimpleNet(28 * 28, len(stored))
+    chart, optimizer = ConfusionChart(shown), torch.optim.SGD(model.parameters())
+    batches, evaluator = digit_set.batches(5), Evaluator(digit_set.batches(5))
+    loss_fn = torch.nn.CrossEntropyLoss()
+    trainer = Trainer(model, loss_fn, optimizer, batches, evaluator=evaluator, callbacks=[chart])
+    if fits:
+        trainer.fit(1)
+    else:
+        with pytest.raises(ValueError, match=r"ConfusionChart\(test_set\.class_names\)"):
+            trainer.fit(1)
+    assert trainer.num_batches_trained == (len(stored) // 5 if fits else 0)
+    chart.close()
 
 
 def test_what_stays_the_same_is_not_sent_again(chart):
