@@ -2,7 +2,7 @@
 
 test_interrupts.py runs this in a process of its own:
 
-    python interrupted_runs.py random|session|epoch_end NUM_INTERRUPTS
+    python interrupted_runs.py random|session|epoch_end|workers NUM_INTERRUPTS
 
 Delays are multiples of the time that a batch takes here, so the speed of the machine does not
 matter. It prints how many interrupts took effect, or fails.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import signal
 import sys
@@ -278,6 +279,44 @@ def command_until_interrupted(session, sender) -> None:
         gc.enable()
 
 
+def interrupt_loader_workers(num_interrupts: int) -> None:
+    """Interrupt the whole process group, as Ctrl-C and Jupyter do: in `join`, and in other code."""
+    for index in range(num_interrupts):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+        loader = DataLoader(digit_set, 16, num_workers=2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, loader)
+        session = TrainingSession(trainer, wait=False)
+        session.start(FOREVER)
+        wait_for_batches(session, 1)
+        if index % 2:
+            try:
+                os.killpg(0, signal.SIGINT)
+                time.sleep(TIMEOUT_S)
+            except KeyboardInterrupt:
+                wait_for_batches(session, 5 * NUM_BATCHES)  # more than are loaded in advance
+            session.stop()
+            session.join(TIMEOUT_S)
+        else:
+            threading.Thread(target=interrupt_group_when_listening, daemon=True).start()
+            session.join(TIMEOUT_S)
+        assert (session.state, trainer.ending) == ("stopped", "stopped")
+        session.close()
+
+
+def wait_for_batches(session, num_batches: int) -> None:
+    wanted = session.trainer.num_batches_trained + num_batches
+    while session.trainer.num_batches_trained < wanted:
+        assert session.state == "running", session.error
+        time.sleep(0.01)
+
+
+def interrupt_group_when_listening() -> None:
+    while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        time.sleep(0)
+    os.killpg(0, signal.SIGINT)
+
+
 def run_job_elsewhere(session) -> int | None:
     """Return the result of a job that another thread requests; None if it never runs."""
     results = []
@@ -298,6 +337,7 @@ def main() -> None:
         "random": interrupt_at_random,
         "epoch_end": interrupt_at_epoch_ends,
         "session": interrupt_waits,
+        "workers": interrupt_loader_workers,
     }[way](num_interrupts)
     print(f"{num_interrupts} interrupts took effect")
 

@@ -45,15 +45,13 @@ def find_session_of(model: nn.Module) -> TrainingSession | None:
     return next((each for each in sessions if _share(each.trainer.model, model)), None)
 
 
-def _find_open_run(model: nn.Module) -> TrainingSession | None:
-    """Return the session that has an open run of `model` in another thread."""
+def _find_session_elsewhere(model: nn.Module) -> TrainingSession | None:
+    """Return the open session of `model`, unless this is its thread."""
     session = find_session_of(model)
-    if session is None or session.is_worker_here or not session.can("resume"):
-        return None
-    return session
+    return None if session is None or session.is_worker_here else session
 
 
-session_finders.append(_find_open_run)
+session_finders.append(_find_session_elsewhere)
 
 
 def close_sessions_of(model: nn.Module) -> None:

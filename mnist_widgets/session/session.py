@@ -182,8 +182,8 @@ class TrainingSession(WaitingSession):
         """Run `job` in the worker before the next batch; immediately if no training runs.
 
         Read the model only in such a job; otherwise you may see half of an update. `Evaluator` and
-        `predict_probabilities` do so themselves. A callback of the training is between two batches
-        already: its job runs immediately.
+        `predict_probabilities` do so themselves while the session is open. A callback of the
+        training is between two batches already: its job runs immediately.
 
         Returns:
             A future of the job's result or error.

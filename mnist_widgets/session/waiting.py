@@ -106,6 +106,23 @@ class WaitingSession(Worker, ABC):
         if self.error is not None:
             raise self.error
 
+    def make_way(self) -> None:
+        """Wait until no job uses the model, so that another trainer can train it.
+
+        Raises:
+            ActionRefusedError: while a run is open.
+            KeyboardInterrupt: after an interrupt meanwhile.
+        """
+        if self._goal in OPEN:
+            raise ActionRefusedError(
+                "A session is training this model already, in another thread; stop it first."
+            )
+        with self._noting_interrupts() as interrupts:
+            while not (interrupts or self._is_soon(lambda: self._is_idle)):
+                pass
+        if interrupts:
+            raise KeyboardInterrupt
+
     @contextmanager
     def _request(self) -> Iterator[None]:
         """Run a request. If the session waits, the context ends when the worker is idle.

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.session.states import State
 from mnist_widgets.session.throughput import Throughput
+from mnist_widgets.system.interrupts import block_interrupts
 from mnist_widgets.system.listeners import HasListeners
 from mnist_widgets.system.threads import lower_priority
 from mnist_widgets.training.reports import BatchReport
@@ -24,7 +25,7 @@ class Worker(HasListeners):
     """The part of a session that runs in its thread.
 
     The thread runs tasks in the order in which they were submitted. Without a task it runs the next
-    portion of a long job. If there is no long job either, it trains the batch that is due. The
+    portion of a long job; long jobs take turns. Without any it trains the batch that is due. The
     thread starts with the first task and ends when there is nothing left to do. During a pause it
     stays alive, because the loader of the open run may be bound to it.
 
@@ -122,6 +123,7 @@ class Worker(HasListeners):
 
     def _loop(self) -> None:
         lower_priority()
+        block_interrupts()
         while (task := self._wait_for_task()) is not None:
             self._has_news = False
             try:
@@ -159,11 +161,11 @@ class Worker(HasListeners):
         return self._tasks.popleft()[0] if self._tasks else None
 
     def _do_portion(self) -> None:
+        has_more = self._long_jobs[0]()  # it stays first meanwhile: others are appended behind it
         with self._changed:
-            do_portion = self._long_jobs[0]
-        if not do_portion():  # it stays first meanwhile: others are appended behind it
-            with self._changed:
-                self._long_jobs.popleft()
+            self._long_jobs.rotate(-1)
+            if not has_more:
+                self._long_jobs.pop()
 
     def _open_run(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""

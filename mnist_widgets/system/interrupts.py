@@ -120,6 +120,16 @@ def breakable(
         _here.is_breakable = was_breakable
 
 
+def block_interrupts() -> None:
+    """Let no SIGINT reach the calling thread and the processes that it starts.
+
+    A terminal and Jupyter interrupt a whole process group. Python's own handler would end the
+    processes of a `DataLoader`, and with them a training that should only stop, or not even that.
+    """
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
 def _raise_as_python_does() -> NoReturn:
     """Raise a KeyboardInterrupt that a check of students' code does not take for a `raise`."""
     signal.default_int_handler(signal.SIGINT, None)

@@ -38,7 +38,6 @@ from mnist_widgets.training.training_step import LossFunction, TrainStep, to_los
 Ending: TypeAlias = Literal["finished", "stopped", "closed", "failed"]
 
 _ALREADY_TRAINING = "This trainer is training already; let that run end or stop it first."
-_TRAINED_ELSEWHERE = "A session is training this model already, in another thread; stop it first."
 
 
 class Trainer:
@@ -212,8 +211,8 @@ class Trainer:
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self.is_running:
             raise RuntimeError(_ALREADY_TRAINING)
-        if find_session_elsewhere(self.model) is not None:
-            raise RuntimeError(_TRAINED_ELSEWHERE)
+        if (session := find_session_elsewhere(self.model)) is not None:
+            session.make_way()
         with ExitStack() as at_the_end:
             at_the_end.callback(setattr, self, "is_running", False)
             self.is_running = True

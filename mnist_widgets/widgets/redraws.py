@@ -9,6 +9,7 @@ write widgets at the same time, so one lock protects all redraws.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import threading
@@ -67,6 +68,7 @@ class RedrawScheduler:
         self._num_urgent: Counter[Redraw] = Counter()  # urgent redraws that still count
         self._has_urgent = threading.Event()
         self._thread: threading.Thread | None = None
+        self._has_ended = False
         self._drawing_thread: int | None = None
         # used only where the main thread draws
         self._is_in_cell = False
@@ -81,6 +83,8 @@ class RedrawScheduler:
             urgent: whether a person waits for it, as after a click.
         """
         with self._requesting:
+            if self._has_ended:
+                return
             self._requested[redraw] = urgent or self._requested.get(redraw, False)
             if not is_in_colab() and self._ensure_thread():
                 if self._is_urgent(redraw):
@@ -97,6 +101,19 @@ class RedrawScheduler:
         """Draw the state at the end of the cell."""
         self._is_in_cell = False
         self.flush()
+
+    def end(self) -> None:
+        """Draw nothing more, and wait for the redraws that run: torch aborts if a thread is killed.
+
+        Called before the interpreter ends.
+        """
+        with self._requesting:
+            self._has_ended = True
+            self._requested.clear()
+            thread = self._thread
+        self._has_urgent.set()
+        if thread is not None:
+            thread.join()
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""
@@ -146,7 +163,7 @@ class RedrawScheduler:
             while True:
                 forgets = bool(self._num_urgent) and next_period_s < next_frame_s
                 is_urgent = self._sleep_until(next_period_s if forgets else next_frame_s)
-                if not (is_urgent or forgets):
+                if self._has_ended or not (is_urgent or forgets):
                     break
                 if not self._num_urgent:
                     next_period_s = time.monotonic() + URGENT_PERIOD_S
@@ -217,6 +234,7 @@ def choose_interval_s(cpus: float) -> float:
 
 scheduler = RedrawScheduler(choose_interval_s(effective_cpu_count()))
 """The one scheduler of this kernel, shared by all panels."""
+atexit.register(scheduler.end)
 
 
 def is_prediction_due(last_s: float) -> bool:

@@ -1,4 +1,4 @@
-"""A cell may look at a model while a session trains it, but not train it as well."""
+"""A cell may look at a model of an open session, and train it once the session does not use it."""
 
 from __future__ import annotations
 
@@ -114,3 +114,88 @@ def test_two_trainers_may_take_turns_in_one_thread(make_trainer):
     next(batches)
     make_trainer(model=first.model).fit(1)
     assert len(list(batches)) == 4
+
+
+def test_a_model_of_a_session_at_rest_is_read_in_the_sessions_thread(make_trainer):
+    """That thread may be predicting with it, as after a click or at the end of a run."""
+    trainer = make_trainer()
+    session = TrainingSession(trainer, wait=False)
+    threads = []
+    trainer.model.register_forward_hook(lambda *_: threads.append(threading.current_thread().name))
+    inputs = trainer.train_batches[0][0]
+    predict_probabilities(trainer.model, inputs)
+    Evaluator(trainer.train_batches).evaluate(trainer.model, "cpu")
+    assert set(threads) == {"training"}
+    threads.clear()
+    session.close()
+    predict_probabilities(trainer.model, inputs)
+    assert set(threads) == {"MainThread"}
+
+
+def test_long_jobs_take_turns(make_trainer):
+    session = TrainingSession(make_trainer(), wait=False)
+    is_short_done = threading.Event()
+
+    def long_job():
+        for _ in range(10_000):
+            yield
+            if is_short_done.is_set():
+                return "the short one was first"
+        return "the short one had to wait"
+
+    def short_job():
+        yield
+        is_short_done.set()
+
+    has_both = threading.Event()
+    session.between_batches(has_both.wait)
+    long, short = session.in_portions(long_job), session.in_portions(short_job)
+    has_both.set()
+    short.result(TIMEOUT_S)
+    assert long.result(TIMEOUT_S) == "the short one was first"
+
+
+@pytest.fixture
+def busy_session(make_trainer):
+    """Return a session at rest with a job, and the event that lets the job end."""
+    session = TrainingSession(make_trainer(), wait=False)
+    may_end = threading.Event()
+
+    def job():
+        may_end.wait(TIMEOUT_S)
+        yield
+        return order_of_events.append("job")
+
+    order_of_events = []
+    session.in_portions(job)
+    yield session, may_end, order_of_events
+    may_end.set()
+
+
+def test_another_trainer_waits_for_the_jobs_of_a_session_at_rest(busy_session, make_trainer):
+    session, may_end, order = busy_session
+
+    def step(*arguments):
+        order.append("batch")
+        return train_step(*arguments)
+
+    trainer = make_trainer(model=session.trainer.model, train_step=step)
+    waking = threading.Timer(0.1, may_end.set)
+    waking.start()
+    trainer.fit(1)
+    waking.join()
+    assert order == ["job", *["batch"] * 5]
+
+
+def test_an_interrupt_ends_the_wait_for_the_jobs_of_a_session(busy_session, make_trainer):
+    session, may_end, order = busy_session
+    trainer = make_trainer(model=session.trainer.model)
+    interrupting = threading.Timer(0.1, _thread.interrupt_main)
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(1)
+    interrupting.join()
+    assert (trainer.num_batches_trained, trainer.is_running, order) == (0, False, [])
+    may_end.set()
+    trainer.fit(1)
+    assert order == ["job"]

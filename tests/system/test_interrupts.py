@@ -315,11 +315,14 @@ def test_a_short_wait_inside_of_a_run_leaves_the_interrupt_to_the_run(make_train
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal to one thread")
 @pytest.mark.parametrize(
-    ("way", "num_interrupts"), [("random", 140), ("session", 60), ("epoch_end", 50)]
+    ("way", "num_interrupts"),
+    [("random", 140), ("session", 60), ("epoch_end", 50), ("workers", 4)],
 )
 def test_many_interrupts_all_take_effect(way, num_interrupts):
     command = [sys.executable, str(SCRIPT), way, str(num_interrupts)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(  # in a process group of its own
+        command, capture_output=True, text=True, check=False, start_new_session=True
+    )
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ended.stdout.endswith(f"{num_interrupts} interrupts took effect\n")
     assert "Exception ignored" not in ended.stderr

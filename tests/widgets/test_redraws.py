@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -222,6 +223,34 @@ def test_urgent_requests_without_end_do_not_break_the_rate():
         scheduler.schedule(draw_panel, urgent=True)
     assert 1 <= drawn["chart"] <= num_intervals + 1
     assert 1 <= drawn["panel"] <= (1 + MAX_URGENT) * (num_intervals + 1)
+
+
+def test_the_end_stops_the_thread_and_later_requests():
+    scheduler, drawn = RedrawScheduler(interval_s=TIMEOUT_S), []
+    is_drawn = threading.Event()
+    scheduler.schedule(is_drawn.set)
+    assert is_drawn.wait(TIMEOUT_S)
+    thread = scheduler._thread
+    scheduler.schedule(lambda: drawn.append("late"))
+    scheduler.end()
+    assert not thread.is_alive()
+    scheduler.schedule(lambda: drawn.append("later"), urgent=True)
+    scheduler.flush()
+    assert not drawn
+
+
+def test_no_thread_is_left_when_the_interpreter_ends():
+    """Torch aborts when a thread is killed at the end of a script."""
+    script = (
+        "import atexit, threading\n"
+        "atexit.register(lambda: print([thread.name for thread in threading.enumerate()]))\n"
+        "from mnist_widgets.widgets import LossChart\n"
+        "chart = LossChart()\n"
+        "chart.add_batch(1.0)\n"
+    )
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "['MainThread']\n"), ended.stderr
 
 
 def test_flush_draws_in_the_callers_thread(scheduler, clock):

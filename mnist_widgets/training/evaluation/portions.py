@@ -25,28 +25,31 @@ MAX_IMAGES = 512
 """Maximum of images in one forward pass, to limit the memory for activations."""
 
 
-class RunsJobs(Protocol):
-    """A session that trains in its own thread, and runs jobs between two batches."""
+class OpenSession(Protocol):
+    """A session that uses its model in a thread of its own."""
 
     def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
         """Run a computation in portions, and return a future of its result."""
 
+    def make_way(self) -> None:
+        """Return once no job uses the model; raise a `RuntimeError` while a run is open."""
 
-session_finders: list[Callable[[nn.Module], RunsJobs | None]] = []
+
+session_finders: list[Callable[[nn.Module], OpenSession | None]] = []
 """The package of the sessions, which this one must not import, adds its function here."""
 
 
-def find_session_elsewhere(model: nn.Module) -> RunsJobs | None:
-    """Return the session that trains a model, or a part of it, in another thread, if any."""
+def find_session_elsewhere(model: nn.Module) -> OpenSession | None:
+    """Return the open session of a model, or of a part of it, that uses another thread, if any."""
     return next(filter(None, (find(model) for find in session_finders)), None)
 
 
 def run_to_end(portions: Generator[None, None, Result], model: nn.Module) -> Result:
     """Run a computation with a model to its end and return its result.
 
-    If a session trains the model in another thread, that thread runs the computation between two
-    batches. Here, the training would meet layers in evaluation mode, and the computation half of an
-    update.
+    If the model has an open session, its thread runs the computation, between two batches or beside
+    its jobs. In another thread, a training would meet layers in evaluation mode, the computation
+    half of an update, and two computations each other's modes.
 
     Raises:
         RuntimeError: The session was closed in the meantime.
@@ -56,9 +59,7 @@ def run_to_end(portions: Generator[None, None, Result], model: nn.Module) -> Res
         try:
             return future.result()
         except CancelledError:
-            raise RuntimeError(
-                "The session that trains this model was closed. Try again."
-            ) from None
+            raise RuntimeError("The session of this model was closed. Try again.") from None
         finally:
             future.cancel()  # after an interrupt
     while True:
