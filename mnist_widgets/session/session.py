@@ -175,7 +175,12 @@ class TrainingSession(WaitingSession):
         """End the run, and restore the beginning: weights and optimizer, bit for bit.
 
         The beginning of a trainer is its state when the session began to use it.
+
+        Raises:
+            RuntimeError: if the model has other layers or parameters than then.
         """
+        if self._goal not in OPEN:  # else the worker may be changing the trainer
+            self._beginning.check_fits(self.trainer.model, self.trainer.loss_fn)
         self._command("reset", self._reset)
 
     def between_batches(self, job: Callable[[], Result]) -> Future[Result]:

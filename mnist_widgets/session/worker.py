@@ -25,7 +25,7 @@ class Worker(HasListeners):
     """The part of a session that runs in its thread.
 
     The thread runs tasks in the order in which they were submitted. Without a task it runs the next
-    portion of a long job; long jobs take turns. Without any it trains the batch that is due. The
+    portion of a long job. If there is no long job either, it trains the batch that is due. The
     thread starts with the first task and ends when there is nothing left to do. During a pause it
     stays alive, because the loader of the open run may be bound to it.
 
@@ -161,11 +161,11 @@ class Worker(HasListeners):
         return self._tasks.popleft()[0] if self._tasks else None
 
     def _do_portion(self) -> None:
-        has_more = self._long_jobs[0]()  # it stays first meanwhile: others are appended behind it
         with self._changed:
-            self._long_jobs.rotate(-1)
-            if not has_more:
-                self._long_jobs.pop()
+            do_portion = self._long_jobs[0]
+        if not do_portion():  # it stays first meanwhile: others are appended behind it
+            with self._changed:
+                self._long_jobs.popleft()
 
     def _open_run(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""

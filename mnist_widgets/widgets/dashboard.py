@@ -204,6 +204,7 @@ class Dashboard(Panel, IndexSelection, PairSelection):
 
     def close(self) -> None:
         """Stop the training, and take the lab off the page with all its widgets."""
+        self._inference.close()
         self.session.close()
         super().close()
 

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 import torch
 from timeouts import TIMEOUT_S
+from torch.nn.utils import prune
 
 from mnist_widgets import (
     ActionRefusedError,
@@ -685,3 +686,14 @@ session.between_batches(lambda: None).result()
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_a_reset_of_another_network_is_refused_at_once_and_a_start_does_not_hide_it(make_trainer):
+    trainer = make_trainer()
+    session = TrainingSession(trainer, wait=False)
+    session.start(2)
+    session.join(TIMEOUT_S)
+    prune.l1_unstructured(trainer.model, "weight", 0.2)  # has another parameter from now on
+    with pytest.raises(RuntimeError, match="other layers or parameters"):
+        session.reset()
+    assert (session.state, trainer.history.num_epochs) == ("finished", 2)

@@ -136,19 +136,27 @@ class Snapshot:
         groups = getattr(optimizer, "param_groups", [])
         self._groups = [list(group["params"]) for group in groups]
 
+    def check_fits(self, model: nn.Module, loss_fn: object = None) -> None:
+        """Check that a model and a loss function have the modules' parameters of the snapshot.
+
+        Raises:
+            RuntimeError: One has others.
+        """
+        modules = _find_modules(model, loss_fn)
+        if not all(map(_ModuleCopy.fits, self._copies, modules)):
+            raise RuntimeError(
+                "The model, or the loss function, has other layers or parameters than at the "
+                "beginning, so it cannot be reset. Make a new model, optimizer and trainer."
+            )
+
     def restore(self, model: nn.Module, optimizer: Optimizer, loss_fn: object = None) -> None:
         """Restore all exactly, parameter groups included, and clear the gradients.
 
         Raises:
             RuntimeError: A module has other parameters than then; nothing has changed.
         """
-        copies = list(zip(self._copies, _find_modules(model, loss_fn), strict=False))
-        if not all(copied.fits(module) for copied, module in copies):
-            raise RuntimeError(
-                "The model, or the loss function, has other layers or parameters than at the "
-                "beginning, so it cannot be reset. Make a new model, optimizer and trainer."
-            )
-        for copied, module in copies:
+        self.check_fits(model, loss_fn)
+        for copied, module in zip(self._copies, _find_modules(model, loss_fn), strict=False):
             copied.restore(module)
         groups = getattr(optimizer, "param_groups", [])
         del groups[len(self._groups) :]  # those that `add_param_group` added

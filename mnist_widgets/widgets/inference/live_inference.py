@@ -10,10 +10,12 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import torch
+from IPython.core.getipython import get_ipython
 
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import name_error
@@ -77,12 +79,18 @@ class LiveInference(Callback):
         selection.observe(self._on_selection, "selected_index")
         if self._gallery is not None:
             self._gallery.observe(lambda _change: self._predict_shown(), "visible_indices")
+        self._shell = get_ipython()
         if not panels.keys().isdisjoint(("gallery", "prediction", "confusion")):
             session.add_listener(self.on_news)
+            if self._shell is not None:
+                self._shell.events.register("post_run_cell", self._on_cell_end)
 
     def close(self) -> None:
         """Stop predicting."""
         self._session.remove_listener(self.on_news)
+        if self._shell is not None:
+            with suppress(ValueError):  # closed before
+                self._shell.events.unregister("post_run_cell", self._on_cell_end)
 
     def on_news(self) -> None:
         """Predict the shown images at intervals while a training runs, all images otherwise.
@@ -98,6 +106,10 @@ class LiveInference(Callback):
                 self._predict_all()
         elif is_prediction_due(self._predicted_s):
             self._predict_shown()
+
+    def _on_cell_end(self, _result: object) -> None:
+        """Predict again if the cell has changed the weights, such as by `load_state_dict`."""
+        self.on_news()
 
     def count_now(self) -> None:
         """Predict all images, also while the training runs."""
@@ -130,8 +142,11 @@ class LiveInference(Callback):
 
         A training renews the gallery's images anyway.
         """
-        if self._gallery is None or self._session.state != "running":
+        is_running = self._session.state == "running"
+        if self._gallery is None or not is_running:
             self._predict_shown()
+        if not is_running:  # code may have changed the weights
+            self.on_news()
 
     def _predict_shown(self) -> None:
         self._submit(lambda: self._session.between_batches(self._predict_shown_now))

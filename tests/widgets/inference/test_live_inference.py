@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+from copy import deepcopy
 
 import ipywidgets.widgets.widget as widget_module
 import pytest
@@ -14,7 +15,7 @@ from timeouts import TIMEOUT_S
 from torch import nn
 from traitlets import TraitError
 
-from mnist_widgets import DigitSet, predict_probabilities, train_step
+from mnist_widgets import Callback, DigitSet, predict_probabilities, train_step
 from mnist_widgets.training.evaluation import portions
 from mnist_widgets.widgets import (
     ConfusionChart,
@@ -285,3 +286,49 @@ def test_an_epoch_counts_as_a_prediction_only_where_it_shows_one(
     lab.session.start(1)
     lab.session.join(TIMEOUT_S)
     assert found == [is_counted]
+
+
+def expect_the_truth(lab) -> None:
+    """Check that the gallery and the matrix show what the network predicts now."""
+    settle(lab)
+    model, test_set = lab.session.trainer.model, lab.panels["gallery"]._digit_set
+    answers = predict_probabilities(model, test_set.images)
+    assert torch.allclose(lab.panels["gallery"].answers, answers, atol=1e-5)
+    num_right = int((answers.argmax(dim=1) == test_set.labels).sum())
+    assert int(lab.panels["confusion"]._counts.trace()) == num_right
+
+
+def test_weights_that_a_callback_restores_at_the_end_are_the_ones_shown(make_lab):
+    class Restores(Callback):
+        def on_train_begin(self, trainer):
+            self.weights = deepcopy(trainer.model.state_dict())
+
+        def on_train_end(self, trainer):
+            trainer.model.load_state_dict(self.weights)
+
+    lab = make_lab()
+    lab.session.trainer.callbacks.append(Restores())
+    lab.session.start(2)
+    lab.session.join(TIMEOUT_S)
+    expect_the_truth(lab)
+
+
+@pytest.mark.parametrize("way", ["cell", "click"])
+def test_weights_that_a_cell_loads_are_shown_at_its_end_or_after_a_click(make_lab, shell, way):
+    lab = make_lab()
+    lab.session.start(1)
+    lab.session.join(TIMEOUT_S)
+    settle(lab)
+    lab.session.trainer.model.load_state_dict(RecordingNetwork().state_dict())
+    if way == "cell":
+        shell.events.trigger("post_run_cell", None)
+    else:
+        lab.panels["gallery"].selected_index = 7
+    expect_the_truth(lab)
+
+
+def test_a_closed_lab_listens_to_no_cell(make_lab, shell):
+    callbacks = shell.events.callbacks["post_run_cell"]
+    before = list(callbacks)
+    make_lab().close()
+    assert list(callbacks) == before
