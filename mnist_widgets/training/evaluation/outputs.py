@@ -26,13 +26,13 @@ class LossKind(NamedTuple):
         module: The class in `torch.nn`.
         function: The function in `torch.nn.functional`.
         outputs: What the outputs are; "estimates" are approximations of the targets.
-        targets: "classes" are class numbers, "shares" are numbers from 0 to 1.
+        targets: "classes" are class numbers, "shares" numbers from 0 to 1, "signs" -1 or 1.
     """
 
     module: type[nn.Module]
     function: Callable[..., Tensor]
     outputs: Literal["scores", "log-probabilities", "probabilities", "estimates", "other"]
-    targets: Literal["classes", "shares", "numbers", "other"]
+    targets: Literal["classes", "shares", "signs", "numbers", "other"]
 
     @property
     def compares_each(self) -> bool:
@@ -49,9 +49,18 @@ _LOSS_KINDS = (
     LossKind(nn.SmoothL1Loss, functional.smooth_l1_loss, "estimates", "numbers"),
     LossKind(nn.HuberLoss, functional.huber_loss, "estimates", "numbers"),
     LossKind(nn.KLDivLoss, functional.kl_div, "other", "numbers"),
+    LossKind(nn.PoissonNLLLoss, functional.poisson_nll_loss, "other", "numbers"),
+    LossKind(nn.GaussianNLLLoss, functional.gaussian_nll_loss, "other", "numbers"),
     LossKind(nn.BCELoss, functional.binary_cross_entropy, "probabilities", "shares"),
     LossKind(nn.BCEWithLogitsLoss, functional.binary_cross_entropy_with_logits, "scores", "shares"),
-    LossKind(nn.SoftMarginLoss, functional.soft_margin_loss, "scores", "other"),
+    LossKind(
+        nn.MultiLabelSoftMarginLoss,
+        functional.multilabel_soft_margin_loss,
+        "scores",
+        "numbers",
+    ),
+    LossKind(nn.SoftMarginLoss, functional.soft_margin_loss, "scores", "signs"),
+    LossKind(nn.HingeEmbeddingLoss, functional.hinge_embedding_loss, "other", "signs"),
 )
 _OTHER_LOSS = LossKind(nn.Module, lambda *_: torch.empty(0), "other", "other")
 

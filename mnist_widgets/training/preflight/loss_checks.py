@@ -156,13 +156,13 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
             conversion += f".to({outputs.dtype})"
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     if outputs.dim() == 2 and targets.dim() == 1:
+        found += " For class numbers use nn.CrossEntropyLoss()."
+        if kind.targets == "signs":
+            raise ValueError(found)
         classes = "targets" if targets.dtype == torch.int64 else "targets.long()"
         one_hot = f"nn.functional.one_hot({classes}, {outputs.shape[1]})"
         conversion = f"{one_hot}.to({outputs.dtype})"
-        raise ValueError(
-            f"{found} For class numbers use nn.CrossEntropyLoss(). "
-            f"{_how_to_convert(kind, conversion)}"
-        )
+        raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     raise ValueError(found)
 
 
@@ -190,6 +190,7 @@ def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Ten
 
 _CHECKS: dict[str, Callable[[LossKind, object, Any, Any], None]] = {
     "classes": _check_classes,
+    "signs": _check_numbers,
     "numbers": _check_numbers,
     "shares": _check_shares,
 }
@@ -203,6 +204,8 @@ def _how_to_convert(kind: LossKind, conversion: str) -> str:
             "Convert them in the data, or in your own train_step: Trainer(..., train_step=lambda "
             f"model, batch, *rest: train_step(model, (batch[0], {converted}), *rest))."
         )
+    if kind.module is nn.GaussianNLLLoss:  # only the user's own step passes it the variances
+        return f"Convert them in the data, or in your own train_step: {conversion}."
     return (
         "Convert them in the data, or in your own loss function, in the Evaluator too, with the "
         "same options: loss_fn = lambda outputs, targets: "

@@ -17,6 +17,7 @@ from mnist_widgets.training.preflight.loss_checks import check_loss_inputs, chec
 SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
 LABELS = torch.arange(8)
 YES_NO = (LABELS > 3).long()
+SIGNS = 2.0 * YES_NO - 1
 SHARES = SCORES.softmax(dim=1)
 CROSS_ENTROPY, NLL, MSE = nn.CrossEntropyLoss(), nn.NLLLoss(), nn.MSELoss()
 BCE, BCE_LOGITS = nn.BCELoss(), nn.BCEWithLogitsLoss()
@@ -60,6 +61,18 @@ MISFITS = [
     (nn.HuberLoss(), SINGLE, LABELS.float(), r"\]\.reshape"),
     (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), r"\]\.reshape"),
     (nn.KLDivLoss(), SCORES.log_softmax(dim=1), LABELS, "one_hot"),
+    (nn.PoissonNLLLoss(), SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*targets\.reshape"),
+    (nn.PoissonNLLLoss(), SINGLE[:, 0], LABELS[:, None].float(), r"targets\.flatten"),
+    (functional.poisson_nll_loss, SCORES, LABELS, "one_hot.*10"),
+    (nn.GaussianNLLLoss(), SINGLE, LABELS.float(), r"train_step: targets\.reshape"),
+    (functional.gaussian_nll_loss, SINGLE, LABELS.float(), r"train_step: targets\.reshape"),
+    (nn.HingeEmbeddingLoss(), SINGLE, SIGNS, r"targets\.reshape"),
+    (functional.hinge_embedding_loss, torch.randn(8, 8), SIGNS, r"CrossEntropyLoss\(\)\.$"),
+    (nn.SoftMarginLoss(), SINGLE, SIGNS, r"targets\.reshape"),
+    (nn.SoftMarginLoss(), torch.randn(8, 8), SIGNS, r"CrossEntropyLoss\(\)\.$"),
+    (nn.SoftMarginLoss(), None, SIGNS, "model returns None"),
+    (nn.MultiLabelSoftMarginLoss(), SINGLE, YES_NO.float(), r"targets\.reshape"),
+    (functional.multilabel_soft_margin_loss, torch.randn(8, 8), LABELS, "one_hot.*8"),
     (BCE_LOGITS, SINGLE, YES_NO, r"\(8, 1\).*\(8,\)"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None], "float32.*int64"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None].bool(), "float32.*bool"),
@@ -96,6 +109,10 @@ FITS = [
     (BCE_LOGITS, SCORES, SHARES),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None].float()),
     (nn.MultiMarginLoss(), SCORES, LABELS),
+    (nn.PoissonNLLLoss(), SINGLE, LABELS[:, None]),
+    (nn.HingeEmbeddingLoss(), SINGLE[:, 0], SIGNS),
+    (nn.SoftMarginLoss(), SINGLE, SIGNS[:, None].long()),
+    (nn.MultiLabelSoftMarginLoss(), SCORES, functional.one_hot(LABELS, 10)),
     (lambda outputs, targets: (outputs - targets).sum(), SINGLE, LABELS),
 ]
 
@@ -173,6 +190,31 @@ def test_the_advice_works_when_it_is_followed():
                     assert history["test_accuracy"] == [is_right.float().mean().item()], words
                     num_followed += 1
     assert num_followed > 50
+
+
+def test_the_advice_for_other_elementwise_losses_gives_the_loss_of_equal_shapes():
+    poisson, signs = nn.PoissonNLLLoss(), (nn.HingeEmbeddingLoss(), nn.SoftMarginLoss())
+    one_hot = functional.one_hot(LABELS, 10).float()
+    for loss_fn, outputs, targets, converted in (
+        (poisson, SINGLE, LABELS, LABELS[:, None].float()),
+        (poisson, SCORES, LABELS, one_hot),
+        *((loss_fn, SINGLE, SIGNS, SIGNS[:, None]) for loss_fn in signs),
+        *((loss_fn, SINGLE[:, 0], SIGNS[:, None], SIGNS) for loss_fn in signs),
+        (nn.MultiLabelSoftMarginLoss(), SCORES, LABELS, one_hot),
+    ):
+        with pytest.raises(ValueError, match="loss_fn = ") as refused:
+            check_loss_inputs(loss_fn, outputs, targets)
+        own_loss_fn, _ = follow(refused.value, loss_fn)
+        assert own_loss_fn(outputs, targets) == loss_fn(outputs, converted), loss_fn
+
+
+def test_a_loss_with_three_inputs_is_checked_in_the_users_own_step():
+    loss_fn, variances = nn.GaussianNLLLoss(), torch.ones(8, 1)
+    expected = loss_fn(SINGLE, LABELS[:, None].float(), variances)
+    with checked(loss_fn) as checked_loss_fn:
+        assert checked_loss_fn(SINGLE, LABELS[:, None].float(), variances) == expected
+        with pytest.raises(ValueError, match=r"targets\.reshape"):
+            checked_loss_fn(SINGLE, LABELS.float(), variances)
 
 
 def test_a_subclass_may_take_what_its_base_refuses():
