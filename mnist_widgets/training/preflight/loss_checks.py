@@ -96,7 +96,9 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
             "shape."
         )
     takes_shares = kind.module is nn.CrossEntropyLoss
-    if takes_shares and targets.is_floating_point() and targets.shape == outputs.shape:
+    are_shares = takes_shares and targets.is_floating_point() and targets.shape == outputs.shape
+    _check_class_weights(name, loss_fn, outputs, class_axis, of_any_type=are_shares)
+    if are_shares:
         return
     wanted = (*outputs.shape[:class_axis], *outputs.shape[class_axis + 1 :])
     found = (
@@ -119,6 +121,27 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
     _check_range(outputs, targets, class_axis, find_option(loss_fn, "ignore_index", -100))
     if kind.outputs == "log-probabilities":
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
+
+
+def _check_class_weights(
+    name: str, loss_fn: object, outputs: Tensor, class_axis: int, *, of_any_type: bool
+) -> None:
+    weights = find_option(loss_fn, "weight", None)
+    if not isinstance(weights, Tensor):
+        return
+    num_classes = outputs.shape[class_axis]
+    if weights.shape != (num_classes,):
+        raise ValueError(
+            f"The class weights of {name} have shape {tuple(weights.shape)}, but the model's "
+            f"outputs of shape {tuple(outputs.shape)} are for {num_classes} classes. Pass one "
+            f"weight for each class, a tensor of shape ({num_classes},)."
+        )
+    converts = of_any_type or torch.is_autocast_enabled(outputs.device.type)
+    if weights.dtype != outputs.dtype and not converts:
+        raise ValueError(
+            f"The class weights of {name} are {_type_of(weights)}, but the model's outputs are "
+            f"{_type_of(outputs)}. Convert the weights: weight.to({outputs.dtype})."
+        )
 
 
 def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignore_index: int) -> None:
@@ -144,6 +167,7 @@ def _check_log_probabilities(name: str, log_sums: Tensor) -> None:
 
 def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
     if outputs.shape == targets.shape:
+        _check_output_weights(loss_fn, outputs)
         return
     found = (
         f"{name_callable(loss_fn)} needs one target for each output, but the outputs have shape "
@@ -164,6 +188,25 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
         conversion = f"{one_hot}.to({outputs.dtype})"
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     raise ValueError(found)
+
+
+def _check_output_weights(loss_fn: object, outputs: Tensor) -> None:
+    for option in ("weight", "pos_weight"):
+        weights = find_option(loss_fn, option, None)
+        if isinstance(weights, Tensor) and not _broadcasts_to(weights.shape, outputs.shape):
+            raise ValueError(
+                f"The {option} of {name_callable(loss_fn)} has shape {tuple(weights.shape)}, which "
+                f"does not fit the model's outputs of shape {tuple(outputs.shape)}. Pass one "
+                "number for each output of an image, a tensor of shape "
+                f"{tuple(outputs.shape[1:]) or (1,)}."
+            )
+
+
+def _broadcasts_to(shape: torch.Size, wanted: torch.Size) -> bool:
+    try:
+        return bool(torch.broadcast_shapes(shape, wanted) == wanted)
+    except RuntimeError:
+        return False
 
 
 def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:

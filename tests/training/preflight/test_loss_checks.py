@@ -80,6 +80,19 @@ MISFITS = [
     (BCE_LOGITS, SCORES, LABELS, "one_hot.*10"),
     (functional.binary_cross_entropy_with_logits, SINGLE[:, 0], LABELS.float(), "one is 7"),
     (BCE, SINGLE, YES_NO[:, None].float(), "Sigmoid.*BCEWithLogitsLoss"),
+    (nn.CrossEntropyLoss(torch.ones(9)), SCORES, LABELS, r"\(9,\).*10 classes.*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(9)), SCORES, SHARES, r"\(9,\).*10 classes.*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(1, 10)), SCORES, LABELS, r"\(1, 10\).*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES, LABELS, r"float64.*to\(torch.float32"),
+    (nn.CrossEntropyLoss(torch.ones(10).long()), SCORES, LABELS, r"int64.*to\(torch.float32"),
+    (nn.NLLLoss(torch.ones(11)), SCORES.log_softmax(dim=1), LABELS, r"\(11,\).*\(10,\)"),
+    (nn.MultiMarginLoss(weight=torch.ones(9)), SCORES, LABELS, r"\(9,\).*\(10,\)"),
+    (partial(functional.cross_entropy, weight=torch.ones(9)), SCORES, LABELS, r"\(9,\)"),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(7)), SCORES, SHARES, r"pos_weight.*7.*\(10,\)"),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(7)), SINGLE, SHARES[:, :1], r"\(7,\).*\(1,\)"),
+    (nn.BCEWithLogitsLoss(torch.ones(9)), SCORES, SHARES, r"The weight.*\(9,\).*\(10,\)"),
+    (nn.BCELoss(torch.ones(8)), SINGLE.sigmoid(), SHARES[:, :1], r"\(8,\).*\(1,\)"),
+    (nn.MultiLabelSoftMarginLoss(torch.ones(8)), SINGLE, SHARES[:, :1], r"\(8,\).*\(1,\)"),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None], "float32.*int64"),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None].double(), "float32.*float64"),
     (functional.binary_cross_entropy, SINGLE, YES_NO[:, None].float(), "Sigmoid"),
@@ -92,6 +105,12 @@ FITS = [
     (CROSS_ENTROPY, SCORES, torch.where(LABELS == 3, -100, LABELS)),
     (nn.CrossEntropyLoss(ignore_index=99), SCORES, torch.where(LABELS == 3, 99, LABELS)),
     (nn.CrossEntropyLoss(weight=torch.ones(10), reduction="sum"), SCORES, LABELS),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES, SHARES),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES.double(), LABELS),
+    (nn.CrossEntropyLoss(torch.ones(10)), SCORES[0], LABELS[0]),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0)), SINGLE[:, 0], SHARES[:, 0]),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10).double()), SCORES, SHARES),
+    (nn.BCEWithLogitsLoss(torch.ones(8, 1)), SCORES, SHARES),
     (CROSS_ENTROPY, torch.randn(8, 3, 5), torch.zeros(8, 5, dtype=torch.int64)),
     (CROSS_ENTROPY, SCORES[0], LABELS[0]),
     (functional.cross_entropy, SCORES, LABELS),
@@ -215,6 +234,16 @@ def test_a_loss_with_three_inputs_is_checked_in_the_users_own_step():
         assert checked_loss_fn(SINGLE, LABELS[:, None].float(), variances) == expected
         with pytest.raises(ValueError, match=r"targets\.reshape"):
             checked_loss_fn(SINGLE, LABELS.float(), variances)
+
+
+def test_class_weights_of_another_type_are_for_torch_to_convert_under_autocast():
+    weights = torch.ones(10)
+    with torch.autocast("cpu", dtype=torch.bfloat16), checked(CROSS_ENTROPY) as plain:
+        outputs = SCORES @ torch.eye(10)
+        assert outputs.dtype == torch.bfloat16
+        expected = plain(outputs, LABELS)
+        with checked(nn.CrossEntropyLoss(weights)) as weighted:
+            assert weighted(outputs, LABELS) == pytest.approx(expected.item())
 
 
 def test_a_subclass_may_take_what_its_base_refuses():
