@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.system.short_text import name_callable
-from mnist_widgets.training.evaluation.outputs import LossKind, find_loss_kind, find_option
+from mnist_widgets.training.evaluation.outputs import (
+    LossKind,
+    find_ignored,
+    find_loss_kind,
+    find_option,
+)
 from mnist_widgets.training.training_step import LossFunction
 
 # For log-probabilities it is 0 except for rounding errors, for ten equal scores it is 2.3.
@@ -118,7 +123,7 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
         conversion += ".long()"
     if conversion != "targets":
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
-    _check_range(outputs, targets, class_axis, find_option(loss_fn, "ignore_index", -100))
+    _check_range(outputs, targets, class_axis, find_ignored(loss_fn))
     if kind.outputs == "log-probabilities":
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
 
@@ -144,10 +149,12 @@ def _check_class_weights(
         )
 
 
-def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignore_index: int) -> None:
+def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignored: int | None) -> None:
     num_classes = outputs.shape[class_axis]
     targets = targets.long()  # a uint8 cannot be compared with -100
-    wrong = targets[((targets < 0) | (targets >= num_classes)) & (targets != ignore_index)]
+    wrong = targets[(targets < 0) | (targets >= num_classes)]
+    if ignored is not None:
+        wrong = wrong[wrong != ignored]
     if len(wrong):
         raise ValueError(
             f"A target is {wrong[0].item()}, but the model's outputs of shape "

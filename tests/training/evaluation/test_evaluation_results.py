@@ -248,6 +248,8 @@ def test_outputs_without_a_correct_result_are_refused_with_their_shapes(model, i
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
         (torch.full((12,), -100), model, nn.CrossEntropyLoss(), "ignores all labels"),
+        (torch.full((12, 1), -100.0), nn.Linear(4, 1), nn.MSELoss(), "Label -100 .* 2 classes"),
+        (torch.full((12,), -100), model, nn.MultiMarginLoss(), "target is -100.*0 to 2"),
         (LABELS, Returns(lambda x: (model(x), x)), nn.CrossEntropyLoss(), "tuple"),
         (LABELS, Returns(lambda x: model(x)[..., None]), nn.CrossEntropyLoss(), r"\(5, 3, 1\)"),
         (LABELS, Returns(lambda x: model(x)[:1]), nn.CrossEntropyLoss(), r"\(1, 3\)"),

@@ -50,6 +50,7 @@ MISFITS = [
     (functional.nll_loss, SCORES, LABELS, "LogSoftmax"),
     (partial(functional.cross_entropy, label_smoothing=0.1), SINGLE, YES_NO, "BCEWithLogits"),
     (nn.MultiMarginLoss(), SCORES[:, :5], LABELS, "target is 5"),
+    (nn.MultiMarginLoss(), SCORES, torch.where(LABELS == 3, -100, LABELS), "target is -100"),
     (nn.MultiMarginLoss(), SCORES, LABELS.byte(), r"uint8 of shape \(8,\).*targets.long"),
     (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*\]\.reshape"),
     (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*\]\.flatten"),
