@@ -141,8 +141,8 @@ def _check_class_weights(
             f"outputs of shape {tuple(outputs.shape)} are for {num_classes} classes. Pass one "
             f"weight for each class, a tensor of shape ({num_classes},)."
         )
-    converts = of_any_type or torch.is_autocast_enabled(outputs.device.type)
-    if weights.dtype != outputs.dtype and not converts:
+    fits = of_any_type or weights.dtype == outputs.dtype
+    if not fits and not torch.is_autocast_enabled(outputs.device.type):
         raise ValueError(
             f"The class weights of {name} are {_type_of(weights)}, but the model's outputs are "
             f"{_type_of(outputs)}. Convert the weights: weight.to({outputs.dtype})."
