@@ -15,12 +15,13 @@ ArrayLike: TypeAlias = Tensor | NDArray[Any] | Sequence[Any]
 """Numbers as a tensor, an array or nested lists."""
 
 
-def to_tensor(values: object, name: str) -> Tensor:
+def to_tensor(values: object, name: str, float_type: torch.dtype | None = None) -> Tensor:
     """Convert an array or a list of numbers to a tensor; return a tensor unchanged.
 
     Args:
         values: The numbers. The tensor shares an array's memory if torch allows it.
         name: The name of the values in an error message, such as `"images"`.
+        float_type: That of a list of floats; by default torch's default type. Arrays keep theirs.
 
     Raises:
         ValueError: The values are not numbers, or are lists of unequal lengths.
@@ -28,7 +29,7 @@ def to_tensor(values: object, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values
     try:
-        if isinstance(values, (list, tuple)) and _hold_tensors(values):
+        if isinstance(values, (list, tuple)) and _hold(values, Tensor):
             return torch.stack([to_tensor(each, name) for each in values])
         array = np.asarray(values)
         if array.dtype.kind not in "buif":
@@ -36,7 +37,11 @@ def to_tensor(values: object, name: str) -> Tensor:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if not array.flags.writeable or any(stride < 0 for stride in array.strides):
             array = array.copy()  # torch supports neither
-        return torch.from_numpy(array)
+        tensor = torch.from_numpy(array)
+        if isinstance(values, (list, tuple)) and array.dtype.kind == "f":
+            has_own_type = _hold(values, (np.ndarray, np.generic))
+            return tensor if has_own_type else tensor.to(float_type or torch.get_default_dtype())
+        return tensor
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{name} must be a tensor, an array or a list of numbers, not {_describe(values)}."
@@ -98,7 +103,7 @@ def to_counts(values: object, num_classes: int | None = None) -> Tensor:
     Raises:
         ValueError: The shape is wrong, or a value is negative or not a whole number.
     """
-    counts = to_tensor(values, "counts").detach()
+    counts = to_tensor(values, "counts", torch.float64).detach()
     size = num_classes or (len(counts) if counts.dim() else 0)
     if counts.shape == (size, size) and not counts.is_complex():
         whole = counts.long()
@@ -134,12 +139,12 @@ def to_class_names(names: Iterable[object]) -> tuple[str, ...]:
     return found
 
 
-def _hold_tensors(values: Sequence[object]) -> bool:
-    """Return whether a list holds a tensor, or nested lists begin with one."""
+def _hold(values: Sequence[object], kind: type | tuple[type, ...]) -> bool:
+    """Return whether a list holds an object of a kind, or nested lists begin with one."""
     first = values[0] if values else None
     if isinstance(first, (list, tuple)):
-        return _hold_tensors(first)
-    return any(isinstance(each, Tensor) for each in values)
+        return _hold(first, kind)
+    return any(isinstance(each, kind) for each in values)
 
 
 def _describe(values: object) -> str:

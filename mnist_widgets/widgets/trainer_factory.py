@@ -16,7 +16,7 @@ from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.system.arguments import to_whole
 from mnist_widgets.training.evaluation.evaluator import Evaluator, compute_outputs
-from mnist_widgets.training.evaluation.outputs import find_option, to_probabilities
+from mnist_widgets.training.evaluation.outputs import find_ignored, to_probabilities
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE
@@ -112,8 +112,8 @@ class TrainerFactory:
     def _check_ignored(self) -> None:
         """Raise a `ValueError` if the loss function would ignore images that the panels count."""
         names = self.test_set.class_names
-        ignored = find_option(self.loss_fn, "ignore_index", -100)
-        if 0 <= ignored < len(names):
+        ignored = find_ignored(self.loss_fn)
+        if ignored is not None and 0 <= ignored < len(names):
             raise ValueError(
                 f"loss_fn ignores the images of class {names[ignored]} (ignore_index={ignored}), "
                 "which the panels show and count. Leave these images out of the data instead."

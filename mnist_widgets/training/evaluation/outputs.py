@@ -26,13 +26,13 @@ class LossKind(NamedTuple):
         module: The class in `torch.nn`.
         function: The function in `torch.nn.functional`.
         outputs: What the outputs are; "estimates" are approximations of the targets.
-        targets: "classes" are class numbers, "shares" are numbers from 0 to 1.
+        targets: "classes" are class numbers, "shares" numbers from 0 to 1, "signs" -1 or 1.
     """
 
     module: type[nn.Module]
     function: Callable[..., Tensor]
     outputs: Literal["scores", "log-probabilities", "probabilities", "estimates", "other"]
-    targets: Literal["classes", "shares", "numbers", "other"]
+    targets: Literal["classes", "shares", "signs", "numbers", "other"]
 
     @property
     def compares_each(self) -> bool:
@@ -49,9 +49,18 @@ _LOSS_KINDS = (
     LossKind(nn.SmoothL1Loss, functional.smooth_l1_loss, "estimates", "numbers"),
     LossKind(nn.HuberLoss, functional.huber_loss, "estimates", "numbers"),
     LossKind(nn.KLDivLoss, functional.kl_div, "other", "numbers"),
+    LossKind(nn.PoissonNLLLoss, functional.poisson_nll_loss, "other", "numbers"),
+    LossKind(nn.GaussianNLLLoss, functional.gaussian_nll_loss, "other", "numbers"),
     LossKind(nn.BCELoss, functional.binary_cross_entropy, "probabilities", "shares"),
     LossKind(nn.BCEWithLogitsLoss, functional.binary_cross_entropy_with_logits, "scores", "shares"),
-    LossKind(nn.SoftMarginLoss, functional.soft_margin_loss, "scores", "other"),
+    LossKind(
+        nn.MultiLabelSoftMarginLoss,
+        functional.multilabel_soft_margin_loss,
+        "scores",
+        "numbers",
+    ),
+    LossKind(nn.SoftMarginLoss, functional.soft_margin_loss, "scores", "signs"),
+    LossKind(nn.HingeEmbeddingLoss, functional.hinge_embedding_loss, "other", "signs"),
 )
 _OTHER_LOSS = LossKind(nn.Module, lambda *_: torch.empty(0), "other", "other")
 
@@ -158,7 +167,7 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
         targets: Class numbers (B,) or (B, 1); or a number for each class (B, C), such as one-hot
             targets, the largest of which determines the class.
         num_classes: C, at least 2.
-        loss_fn: Its `ignore_index` is the label of images that do not count.
+        loss_fn: `find_ignored` says which label it ignores, if any.
 
     Returns:
         The labels, int64 (B,), and whether each counts, bool (B,).
@@ -187,7 +196,8 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
             f"The targets, {targets.dtype} of shape {shape}, are not whole numbers; they must be "
             f"labels from 0 to {num_classes - 1}."
         )
-    counts = labels.ne(find_option(loss_fn, "ignore_index", -100))
+    ignored = find_ignored(loss_fn)
+    counts = torch.ones_like(labels, dtype=torch.bool) if ignored is None else labels.ne(ignored)
     check_label_range(labels.where(counts, 0), num_classes, f"targets of shape {shape}")
     return labels, counts
 
@@ -240,14 +250,29 @@ def find_option(loss_fn: object, name: str, default: Any) -> Any:  # noqa: ANN40
     return getattr(loss_fn, name, default)
 
 
+def find_ignored(loss_fn: object) -> int | None:
+    """Return the label of images that do not count; None if the loss function counts all.
+
+    Of the losses of `torch.nn`, only those with the option `ignore_index` ignore any. Other losses
+    may ignore -100, the usual one.
+    """
+    with_option = (nn.CrossEntropyLoss, nn.NLLLoss)
+    may_ignore = find_loss_kind(loss_fn).module in with_option or not _is_of_torch(loss_fn)
+    label: int | None = find_option(loss_fn, "ignore_index", -100 if may_ignore else None)
+    return label
+
+
 def find_reduction(loss_fn: object) -> Any:  # noqa: ANN401
     """Return the `reduction` of a loss of `torch.nn`; `"mean"` for any other loss.
 
     A subclass, such as a focal loss, may give the option another meaning.
     """
+    return find_option(loss_fn, "reduction", "mean") if _is_of_torch(loss_fn) else "mean"
+
+
+def _is_of_torch(loss_fn: object) -> bool:
     kind = type(loss_fn) if isinstance(loss_fn, nn.Module) else getattr(loss_fn, "func", loss_fn)
-    is_of_torch = str(getattr(kind, "__module__", "")).startswith("torch.nn.")
-    return find_option(loss_fn, "reduction", "mean") if is_of_torch else "mean"
+    return str(getattr(kind, "__module__", "")).startswith("torch.nn.")
 
 
 def _gives_probabilities(loss_fn: object, model: nn.Module | None) -> bool:

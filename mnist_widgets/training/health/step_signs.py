@@ -13,7 +13,10 @@ from mnist_widgets.training.preflight.parameters import count_trainable, find_mi
 from mnist_widgets.training.recording.step_record import StepRecord
 
 _FEWEST_WITHOUT_UPDATE, _MOST_WITHOUT_UPDATE = 40, 100
-_LAYERS_WITH_MODES = ("Dropout", "BatchNorm", "InstanceNorm")
+_LAYERS_WITH_MODES = (
+    *("Dropout", "AlphaDropout", "FeatureAlphaDropout"),
+    *("BatchNorm", "SyncBatchNorm", "InstanceNorm"),
+)
 
 
 def find_no_backward(record: StepRecord, _seen: Observations) -> str | None:

@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.system.short_text import name_callable
-from mnist_widgets.training.evaluation.outputs import LossKind, find_loss_kind, find_option
+from mnist_widgets.training.evaluation.outputs import (
+    LossKind,
+    find_ignored,
+    find_loss_kind,
+    find_option,
+)
 from mnist_widgets.training.training_step import LossFunction
 
 # For log-probabilities it is 0 except for rounding errors, for ten equal scores it is 2.3.
@@ -96,7 +101,9 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
             "shape."
         )
     takes_shares = kind.module is nn.CrossEntropyLoss
-    if takes_shares and targets.is_floating_point() and targets.shape == outputs.shape:
+    are_shares = takes_shares and targets.is_floating_point() and targets.shape == outputs.shape
+    _check_class_weights(name, loss_fn, outputs, class_axis, of_any_type=are_shares)
+    if are_shares:
         return
     wanted = (*outputs.shape[:class_axis], *outputs.shape[class_axis + 1 :])
     found = (
@@ -116,15 +123,38 @@ def _check_classes(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
         conversion += ".long()"
     if conversion != "targets":
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
-    _check_range(outputs, targets, class_axis, find_option(loss_fn, "ignore_index", -100))
+    _check_range(outputs, targets, class_axis, find_ignored(loss_fn))
     if kind.outputs == "log-probabilities":
         _check_log_probabilities(name, outputs.detach().float().logsumexp(dim=class_axis))
 
 
-def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignore_index: int) -> None:
+def _check_class_weights(
+    name: str, loss_fn: object, outputs: Tensor, class_axis: int, *, of_any_type: bool
+) -> None:
+    weights = find_option(loss_fn, "weight", None)
+    if not isinstance(weights, Tensor):
+        return
+    num_classes = outputs.shape[class_axis]
+    if weights.shape != (num_classes,):
+        raise ValueError(
+            f"The class weights of {name} have shape {tuple(weights.shape)}, but the model's "
+            f"outputs of shape {tuple(outputs.shape)} are for {num_classes} classes. Pass one "
+            f"weight for each class, a tensor of shape ({num_classes},)."
+        )
+    fits = of_any_type or weights.dtype == outputs.dtype
+    if not fits and not torch.is_autocast_enabled(outputs.device.type):
+        raise ValueError(
+            f"The class weights of {name} are {_type_of(weights)}, but the model's outputs are "
+            f"{_type_of(outputs)}. Convert the weights: weight.to({outputs.dtype})."
+        )
+
+
+def _check_range(outputs: Tensor, targets: Tensor, class_axis: int, ignored: int | None) -> None:
     num_classes = outputs.shape[class_axis]
     targets = targets.long()  # a uint8 cannot be compared with -100
-    wrong = targets[((targets < 0) | (targets >= num_classes)) & (targets != ignore_index)]
+    wrong = targets[(targets < 0) | (targets >= num_classes)]
+    if ignored is not None:
+        wrong = wrong[wrong != ignored]
     if len(wrong):
         raise ValueError(
             f"A target is {wrong[0].item()}, but the model's outputs of shape "
@@ -144,6 +174,7 @@ def _check_log_probabilities(name: str, log_sums: Tensor) -> None:
 
 def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
     if outputs.shape == targets.shape:
+        _check_output_weights(loss_fn, outputs)
         return
     found = (
         f"{name_callable(loss_fn)} needs one target for each output, but the outputs have shape "
@@ -156,14 +187,33 @@ def _check_numbers(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Te
             conversion += f".to({outputs.dtype})"
         raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     if outputs.dim() == 2 and targets.dim() == 1:
+        found += " For class numbers use nn.CrossEntropyLoss()."
+        if kind.targets == "signs":
+            raise ValueError(found)
         classes = "targets" if targets.dtype == torch.int64 else "targets.long()"
         one_hot = f"nn.functional.one_hot({classes}, {outputs.shape[1]})"
         conversion = f"{one_hot}.to({outputs.dtype})"
-        raise ValueError(
-            f"{found} For class numbers use nn.CrossEntropyLoss(). "
-            f"{_how_to_convert(kind, conversion)}"
-        )
+        raise ValueError(f"{found} {_how_to_convert(kind, conversion)}")
     raise ValueError(found)
+
+
+def _check_output_weights(loss_fn: object, outputs: Tensor) -> None:
+    for option in ("weight", "pos_weight"):
+        weights = find_option(loss_fn, option, None)
+        if isinstance(weights, Tensor) and not _broadcasts_to(weights.shape, outputs.shape):
+            raise ValueError(
+                f"The {option} of {name_callable(loss_fn)} has shape {tuple(weights.shape)}, which "
+                f"does not fit the model's outputs of shape {tuple(outputs.shape)}. Pass one "
+                "number for each output of an image, a tensor of shape "
+                f"{tuple(outputs.shape[1:]) or (1,)}."
+            )
+
+
+def _broadcasts_to(shape: torch.Size, wanted: torch.Size) -> bool:
+    try:
+        return bool(torch.broadcast_shapes(shape, wanted) == wanted)
+    except RuntimeError:
+        return False
 
 
 def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Tensor) -> None:
@@ -190,6 +240,7 @@ def _check_shares(kind: LossKind, loss_fn: object, outputs: Tensor, targets: Ten
 
 _CHECKS: dict[str, Callable[[LossKind, object, Any, Any], None]] = {
     "classes": _check_classes,
+    "signs": _check_numbers,
     "numbers": _check_numbers,
     "shares": _check_shares,
 }
@@ -203,6 +254,8 @@ def _how_to_convert(kind: LossKind, conversion: str) -> str:
             "Convert them in the data, or in your own train_step: Trainer(..., train_step=lambda "
             f"model, batch, *rest: train_step(model, (batch[0], {converted}), *rest))."
         )
+    if kind.module is nn.GaussianNLLLoss:  # only the user's own step passes it the variances
+        return f"Convert them in the data, or in your own train_step: {conversion}."
     return (
         "Convert them in the data, or in your own loss function, in the Evaluator too, with the "
         "same options: loss_fn = lambda outputs, targets: "

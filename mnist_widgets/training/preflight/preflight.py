@@ -130,7 +130,7 @@ def find_batch_norms(model: nn.Module) -> list[nn.Module]:
     """
     kinds = (
         *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
-        *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d),
+        *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d, nn.SyncBatchNorm),
     )
     return [module for module in model.modules() if isinstance(module, kinds)]
 

@@ -150,7 +150,7 @@ class LossExplorer(Panel):
     def _check_scores(self, proposal: dict[str, Any]) -> tuple[float, ...]:
         size = len(self._class_names)
         try:
-            scores = to_tensor(proposal["value"], "scores").detach().double()
+            scores = to_tensor(proposal["value"], "scores", torch.float64).detach().double()
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
         if scores.shape != (size,):

@@ -23,6 +23,7 @@ from mnist_widgets import (
     predict_probabilities,
     recall,
 )
+from mnist_widgets.data.tensors import to_counts
 
 LABELS = torch.tensor([0, 1, 2, 2, 1, 0, 0, 0, 2, 1, 1, 0])
 
@@ -248,6 +249,8 @@ def test_outputs_without_a_correct_result_are_refused_with_their_shapes(model, i
         (LABELS.float(), nn.Linear(4, 1), nn.CrossEntropyLoss(), r"\(12, 1\)"),
         (LABELS, model, nn.CrossEntropyLoss(reduction="none"), r"shape \(12,\).*single number"),
         (torch.full((12,), -100), model, nn.CrossEntropyLoss(), "ignores all labels"),
+        (torch.full((12, 1), -100.0), nn.Linear(4, 1), nn.MSELoss(), "Label -100 .* 2 classes"),
+        (torch.full((12,), -100), model, nn.MultiMarginLoss(), "target is -100.*0 to 2"),
         (LABELS, Returns(lambda x: (model(x), x)), nn.CrossEntropyLoss(), "tuple"),
         (LABELS, Returns(lambda x: model(x)[..., None]), nn.CrossEntropyLoss(), r"\(5, 3, 1\)"),
         (LABELS, Returns(lambda x: model(x)[:1]), nn.CrossEntropyLoss(), r"\(1, 3\)"),
@@ -297,6 +300,31 @@ def test_arrays_and_lists_of_images_are_predicted_as_tensors_are():
         "floats": images.numpy()[:, None] / 255,
     }.items():
         torch.testing.assert_close(predict_probabilities(model, same), expected, msg=name)
+
+
+def test_lists_of_floats_are_evaluated_as_tensors_are(model, inputs):
+    expected = evaluate(model, inputs, LABELS, nn.CrossEntropyLoss())
+    for name, batch in {
+        "lists": (inputs.tolist(), LABELS.tolist()),
+        "tuples of tuples": (tuple(map(tuple, inputs.tolist())), LABELS),
+        "a list of tensors": (list(inputs), LABELS),
+        "a list of arrays": (list(inputs.numpy()), LABELS),
+    }.items():
+        assert Evaluator([batch]).evaluate(model, "cpu") == pytest.approx(expected), name
+    single, is_one = nn.Linear(4, 1), (LABELS == 1).float()[:, None]
+    expected = evaluate(single, inputs, is_one, functional.mse_loss)
+    evaluator = Evaluator([(inputs.tolist(), is_one.tolist())], functional.mse_loss)
+    assert evaluator.evaluate(single, "cpu") == pytest.approx(expected)
+
+
+def test_arrays_keep_their_type_and_counts_in_lists_their_value(model, inputs):
+    array = inputs.double().numpy()
+    for same in (array, list(array), [list(row) for row in array]):
+        with pytest.raises(ValueError, match=r"inputs are torch\.float64.*float\(\)"):
+            Evaluator([(same, LABELS)]).evaluate(model, "cpu")
+    many = float(2**24 + 1)  # no float32
+    assert accuracy([[many, 0.0], [0.0, many]]) == 1
+    assert to_counts([[many, 0.0], [0.0, many]]).tolist() == [[many, 0], [0, many]]
 
 
 def test_arrays_and_lists_of_labels_and_counts_are_measured_as_tensors_are():

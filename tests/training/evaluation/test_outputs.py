@@ -169,6 +169,21 @@ def test_labels_are_read_from_classes_in_any_shape_and_from_one_number_for_each_
         assert counts.all(), name
 
 
+class OwnLoss(nn.MultiMarginLoss):
+    """A loss that is not of torch, and may ignore labels in `forward`."""
+
+
+def test_labels_of_losses_that_ignore_none_all_count():
+    targets = torch.tensor([1, -100])
+    for loss_fn in (
+        *(nn.MSELoss(), nn.MultiMarginLoss(), nn.CTCLoss(), nn.CosineEmbeddingLoss()),
+        *(functional.mse_loss, partial(functional.multi_margin_loss, margin=2.0)),
+    ):
+        with pytest.raises(ValueError, match=r"Label -100 .* 2 classes"):
+            to_labels(targets, 2, loss_fn)
+        assert to_labels(targets[:1], 2, loss_fn)[1].all(), loss_fn
+
+
 def test_ignored_labels_do_not_count():
     targets = torch.tensor([1, -100, 2, 7])
     for loss_fn, ignored in (
@@ -176,6 +191,9 @@ def test_ignored_labels_do_not_count():
         (nn.NLLLoss(ignore_index=7), 7),
         (partial(functional.cross_entropy, ignore_index=7), 7),
         (functional.cross_entropy, -100),
+        (partial(functional.nll_loss, reduction="sum"), -100),
+        (OwnLoss(), -100),
+        (lambda *_: torch.zeros(()), -100),
     ):
         kept = targets[(targets == ignored) | (targets == 1)]
         assert to_labels(kept, 3, loss_fn)[1].tolist() == [True, False]

@@ -128,6 +128,26 @@ def test_summed_gradients_and_own_steps_are_no_fault(digits):
         assert names_of(monitor) == [], step.__name__
 
 
+def train_in_evaluation_mode(model, *parts):
+    """Leave the evaluation mode on."""
+    return train_step(model.eval(), *parts)
+
+
+def test_every_layer_that_works_differently_in_evaluation_mode_is_counted(digits):
+    layers = (nn.BatchNorm1d(16), nn.SyncBatchNorm(16), nn.Dropout(), nn.AlphaDropout())
+    others = (nn.FeatureAlphaDropout(), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 10))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 16), *layers, *others)
+    monitor = watch(
+        lambda data: make_trainer(data, model=model, train_step=train_in_evaluation_mode),
+        digits,
+        0,
+        1,
+    )
+    name = "evaluation mode left on"
+    [finding] = [finding for finding in monitor.findings if finding.name == name]
+    assert "5 layers" in finding.evidence
+
+
 def test_a_healthy_training_with_small_batches_has_no_finding(digits):
     small = Data(digits.train_set, digits.test_set, batch_size=1)
     for seed in (0, 2):

@@ -17,6 +17,7 @@ from mnist_widgets.training.preflight.loss_checks import check_loss_inputs, chec
 SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
 LABELS = torch.arange(8)
 YES_NO = (LABELS > 3).long()
+SIGNS = 2.0 * YES_NO - 1
 SHARES = SCORES.softmax(dim=1)
 CROSS_ENTROPY, NLL, MSE = nn.CrossEntropyLoss(), nn.NLLLoss(), nn.MSELoss()
 BCE, BCE_LOGITS = nn.BCELoss(), nn.BCEWithLogitsLoss()
@@ -49,6 +50,7 @@ MISFITS = [
     (functional.nll_loss, SCORES, LABELS, "LogSoftmax"),
     (partial(functional.cross_entropy, label_smoothing=0.1), SINGLE, YES_NO, "BCEWithLogits"),
     (nn.MultiMarginLoss(), SCORES[:, :5], LABELS, "target is 5"),
+    (nn.MultiMarginLoss(), SCORES, torch.where(LABELS == 3, -100, LABELS), "target is -100"),
     (nn.MultiMarginLoss(), SCORES, LABELS.byte(), r"uint8 of shape \(8,\).*targets.long"),
     (MSE, SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*\]\.reshape"),
     (MSE, SINGLE[:, 0], LABELS[:, None].float(), r"\(8,\).*\(8, 1\).*\]\.flatten"),
@@ -60,6 +62,18 @@ MISFITS = [
     (nn.HuberLoss(), SINGLE, LABELS.float(), r"\]\.reshape"),
     (partial(functional.huber_loss, delta=2.0), SINGLE, LABELS.float(), r"\]\.reshape"),
     (nn.KLDivLoss(), SCORES.log_softmax(dim=1), LABELS, "one_hot"),
+    (nn.PoissonNLLLoss(), SINGLE, LABELS.float(), r"\(8, 1\).*\(8,\).*targets\.reshape"),
+    (nn.PoissonNLLLoss(), SINGLE[:, 0], LABELS[:, None].float(), r"targets\.flatten"),
+    (functional.poisson_nll_loss, SCORES, LABELS, "one_hot.*10"),
+    (nn.GaussianNLLLoss(), SINGLE, LABELS.float(), r"train_step: targets\.reshape"),
+    (functional.gaussian_nll_loss, SINGLE, LABELS.float(), r"train_step: targets\.reshape"),
+    (nn.HingeEmbeddingLoss(), SINGLE, SIGNS, r"targets\.reshape"),
+    (functional.hinge_embedding_loss, torch.randn(8, 8), SIGNS, r"CrossEntropyLoss\(\)\.$"),
+    (nn.SoftMarginLoss(), SINGLE, SIGNS, r"targets\.reshape"),
+    (nn.SoftMarginLoss(), torch.randn(8, 8), SIGNS, r"CrossEntropyLoss\(\)\.$"),
+    (nn.SoftMarginLoss(), None, SIGNS, "model returns None"),
+    (nn.MultiLabelSoftMarginLoss(), SINGLE, YES_NO.float(), r"targets\.reshape"),
+    (functional.multilabel_soft_margin_loss, torch.randn(8, 8), LABELS, "one_hot.*8"),
     (BCE_LOGITS, SINGLE, YES_NO, r"\(8, 1\).*\(8,\)"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None], "float32.*int64"),
     (BCE_LOGITS, SINGLE, YES_NO[:, None].bool(), "float32.*bool"),
@@ -67,6 +81,19 @@ MISFITS = [
     (BCE_LOGITS, SCORES, LABELS, "one_hot.*10"),
     (functional.binary_cross_entropy_with_logits, SINGLE[:, 0], LABELS.float(), "one is 7"),
     (BCE, SINGLE, YES_NO[:, None].float(), "Sigmoid.*BCEWithLogitsLoss"),
+    (nn.CrossEntropyLoss(torch.ones(9)), SCORES, LABELS, r"\(9,\).*10 classes.*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(9)), SCORES, SHARES, r"\(9,\).*10 classes.*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(1, 10)), SCORES, LABELS, r"\(1, 10\).*\(10,\)"),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES, LABELS, r"float64.*to\(torch.float32"),
+    (nn.CrossEntropyLoss(torch.ones(10).long()), SCORES, LABELS, r"int64.*to\(torch.float32"),
+    (nn.NLLLoss(torch.ones(11)), SCORES.log_softmax(dim=1), LABELS, r"\(11,\).*\(10,\)"),
+    (nn.MultiMarginLoss(weight=torch.ones(9)), SCORES, LABELS, r"\(9,\).*\(10,\)"),
+    (partial(functional.cross_entropy, weight=torch.ones(9)), SCORES, LABELS, r"\(9,\)"),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(7)), SCORES, SHARES, r"pos_weight.*7.*\(10,\)"),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(7)), SINGLE, SHARES[:, :1], r"\(7,\).*\(1,\)"),
+    (nn.BCEWithLogitsLoss(torch.ones(9)), SCORES, SHARES, r"The weight.*\(9,\).*\(10,\)"),
+    (nn.BCELoss(torch.ones(8)), SINGLE.sigmoid(), SHARES[:, :1], r"\(8,\).*\(1,\)"),
+    (nn.MultiLabelSoftMarginLoss(torch.ones(8)), SINGLE, SHARES[:, :1], r"\(8,\).*\(1,\)"),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None], "float32.*int64"),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None].double(), "float32.*float64"),
     (functional.binary_cross_entropy, SINGLE, YES_NO[:, None].float(), "Sigmoid"),
@@ -79,6 +106,12 @@ FITS = [
     (CROSS_ENTROPY, SCORES, torch.where(LABELS == 3, -100, LABELS)),
     (nn.CrossEntropyLoss(ignore_index=99), SCORES, torch.where(LABELS == 3, 99, LABELS)),
     (nn.CrossEntropyLoss(weight=torch.ones(10), reduction="sum"), SCORES, LABELS),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES, SHARES),
+    (nn.CrossEntropyLoss(torch.ones(10).double()), SCORES.double(), LABELS),
+    (nn.CrossEntropyLoss(torch.ones(10)), SCORES[0], LABELS[0]),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0)), SINGLE[:, 0], SHARES[:, 0]),
+    (nn.BCEWithLogitsLoss(pos_weight=torch.ones(10).double()), SCORES, SHARES),
+    (nn.BCEWithLogitsLoss(torch.ones(8, 1)), SCORES, SHARES),
     (CROSS_ENTROPY, torch.randn(8, 3, 5), torch.zeros(8, 5, dtype=torch.int64)),
     (CROSS_ENTROPY, SCORES[0], LABELS[0]),
     (functional.cross_entropy, SCORES, LABELS),
@@ -96,6 +129,10 @@ FITS = [
     (BCE_LOGITS, SCORES, SHARES),
     (BCE, SINGLE.sigmoid(), YES_NO[:, None].float()),
     (nn.MultiMarginLoss(), SCORES, LABELS),
+    (nn.PoissonNLLLoss(), SINGLE, LABELS[:, None]),
+    (nn.HingeEmbeddingLoss(), SINGLE[:, 0], SIGNS),
+    (nn.SoftMarginLoss(), SINGLE, SIGNS[:, None].long()),
+    (nn.MultiLabelSoftMarginLoss(), SCORES, functional.one_hot(LABELS, 10)),
     (lambda outputs, targets: (outputs - targets).sum(), SINGLE, LABELS),
 ]
 
@@ -173,6 +210,41 @@ def test_the_advice_works_when_it_is_followed():
                     assert history["test_accuracy"] == [is_right.float().mean().item()], words
                     num_followed += 1
     assert num_followed > 50
+
+
+def test_the_advice_for_other_elementwise_losses_gives_the_loss_of_equal_shapes():
+    poisson, signs = nn.PoissonNLLLoss(), (nn.HingeEmbeddingLoss(), nn.SoftMarginLoss())
+    one_hot = functional.one_hot(LABELS, 10).float()
+    for loss_fn, outputs, targets, converted in (
+        (poisson, SINGLE, LABELS, LABELS[:, None].float()),
+        (poisson, SCORES, LABELS, one_hot),
+        *((loss_fn, SINGLE, SIGNS, SIGNS[:, None]) for loss_fn in signs),
+        *((loss_fn, SINGLE[:, 0], SIGNS[:, None], SIGNS) for loss_fn in signs),
+        (nn.MultiLabelSoftMarginLoss(), SCORES, LABELS, one_hot),
+    ):
+        with pytest.raises(ValueError, match="loss_fn = ") as refused:
+            check_loss_inputs(loss_fn, outputs, targets)
+        own_loss_fn, _ = follow(refused.value, loss_fn)
+        assert own_loss_fn(outputs, targets) == loss_fn(outputs, converted), loss_fn
+
+
+def test_a_loss_with_three_inputs_is_checked_in_the_users_own_step():
+    loss_fn, variances = nn.GaussianNLLLoss(), torch.ones(8, 1)
+    expected = loss_fn(SINGLE, LABELS[:, None].float(), variances)
+    with checked(loss_fn) as checked_loss_fn:
+        assert checked_loss_fn(SINGLE, LABELS[:, None].float(), variances) == expected
+        with pytest.raises(ValueError, match=r"targets\.reshape"):
+            checked_loss_fn(SINGLE, LABELS.float(), variances)
+
+
+def test_class_weights_of_another_type_are_for_torch_to_convert_under_autocast():
+    weights = torch.ones(10)
+    with torch.autocast("cpu", dtype=torch.bfloat16), checked(CROSS_ENTROPY) as plain:
+        outputs = SCORES @ torch.eye(10)
+        assert outputs.dtype == torch.bfloat16
+        expected = plain(outputs, LABELS)
+        with checked(nn.CrossEntropyLoss(weights)) as weighted:
+            assert weighted(outputs, LABELS) == pytest.approx(expected.item())
 
 
 def test_a_subclass_may_take_what_its_base_refuses():

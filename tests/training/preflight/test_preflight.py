@@ -673,7 +673,7 @@ class TestBatchNorm:
             DataLoader(dataset, batch_size=1),
             DataLoader(dataset, batch_sampler=BatchSampler(RandomSampler(dataset), 4, False)),
         ):
-            for norm in (nn.BatchNorm1d(4), nn.LazyBatchNorm1d()):
+            for norm in (nn.BatchNorm1d(4), nn.LazyBatchNorm1d(), nn.SyncBatchNorm(4)):
                 trainer = make_parts(nn.Sequential(norm, nn.Linear(4, 3)), batches=batches)
                 with pytest.raises(ValueError, match=r"single image.*drop_last=True"):
                     trainer.fit(1)
@@ -681,8 +681,8 @@ class TestBatchNorm:
 
     def test_batch_norm_of_images_of_one_pixel_is_refused_before_the_first_batch(self):
         for num_axes, convolution, norms in (
-            (2, nn.Conv2d, (nn.BatchNorm2d(2), nn.LazyBatchNorm2d())),
-            (3, nn.Conv3d, (nn.BatchNorm3d(2), nn.LazyBatchNorm3d())),
+            (2, nn.Conv2d, (nn.BatchNorm2d(2), nn.LazyBatchNorm2d(), nn.SyncBatchNorm(2))),
+            (3, nn.Conv3d, (nn.BatchNorm3d(2), nn.LazyBatchNorm3d(), nn.SyncBatchNorm(2))),
         ):
             dataset = TensorDataset(torch.randn(9, 1, *[3] * num_axes), torch.zeros(9).long())
             for norm in norms:

@@ -91,6 +91,11 @@ def test_the_panel_computes_what_torch_computes(explorer):
         assert explorer.gradient.tolist() == pytest.approx(gradient)
 
 
+def test_scores_from_a_list_keep_their_exact_values(explorer):
+    explorer.scores = [0.1] * 10
+    assert explorer.scores == (0.1,) * 10
+
+
 def test_the_gradient_is_p_minus_y_divided_by_the_temperature(explorer):
     explorer.temperature = 2.5
     truth = functional.one_hot(torch.tensor(explorer.true_class), 10)
