@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from mnist_widgets.exercises.device_criterion import check_devices
 from mnist_widgets.exercises.mistakes import Mistake, name_variant, recognized, rule_out
 from mnist_widgets.exercises.recorders import (
     LEARNING_RATE,
     Call,
     RecordingNetwork,
     ReferenceModel,
-    check_devices,
 )
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result

@@ -257,6 +257,27 @@ def moves_the_inputs_alone(model, batch, loss_fn, optimizer, device):
     return ignores_the_device(model, (inputs.to(device), targets), loss_fn, optimizer, device)
 
 
+def moves_the_inputs_and_reads_them(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch
+    inputs = inputs.to(device)
+    assert torch.isfinite(inputs).all()
+    return ignores_the_device(model, (inputs, targets), loss_fn, optimizer, device)
+
+
+def moves_the_targets_for_the_loss_alone(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch[0].to(device), batch[1]
+    scores = model(inputs)
+    loss = ignores_the_device(model, (inputs, targets.to(device)), loss_fn, optimizer, device)
+    print((scores.argmax(dim=1) == targets).sum())
+    return loss
+
+
+def prints_before_it_moves_the_targets(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch[0].to(device), batch[1]
+    print((model(inputs).argmax(dim=1) == targets).sum().item())
+    return ignores_the_device(model, (inputs, targets), loss_fn, optimizer, device)
+
+
 def never_calls_the_network(model, batch, loss_fn, optimizer, device):
     inputs, targets = batch
     loss = loss_fn(inputs, targets)
@@ -329,6 +350,9 @@ WRONG = [
     (ignores_the_device, "device_ignored"),
     (forgets_what_to_returns, "device_ignored"),
     (moves_the_inputs_alone, "device_ignored"),
+    (moves_the_inputs_and_reads_them, "device_ignored"),
+    (moves_the_targets_for_the_loss_alone, "raises"),
+    (prints_before_it_moves_the_targets, "raises"),
     (never_calls_the_network, "network_not_asked"),
     (just_returns_zero, "network_not_asked"),
     (has_a_typo, "raises"),
@@ -380,9 +404,62 @@ def uses_a_closure(model, batch, loss_fn, optimizer, device):
     return optimizer.step(compute_loss).item()
 
 
-@pytest.mark.parametrize(
-    "step", [train_step, zeroes_first, zeroes_through_the_model, uses_a_closure]
-)
+def also_reads_values(read):
+    """Return a step that is right, and reads values from its tensors."""
+
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs, targets = (tensor.to(device) for tensor in batch)
+        optimizer.zero_grad()
+        scores = model(inputs)
+        read(inputs, targets, scores)
+        loss = loss_fn(scores, targets)
+        loss.backward()
+        optimizer.step()
+        read(inputs, targets, scores)
+        return loss.item()
+
+    return step
+
+
+def asserts_that_nothing_is_nan(inputs, targets, scores):
+    assert not torch.isnan(inputs).any()
+
+
+def asserts_that_all_is_finite(inputs, targets, scores):
+    assert torch.isfinite(inputs).all()
+    assert inputs.abs().max() > 0.1
+
+
+READS = [
+    lambda _inputs, targets, scores: (scores.argmax(1) == targets).float().mean().item(),
+    lambda _inputs, targets, scores: f"{(scores.argmax(1) == targets).float().mean():.1%}",
+    lambda _inputs, targets, scores: int((scores.argmax(1) == targets).sum()),
+    lambda _inputs, _targets, scores: scores.detach().cpu().numpy().argmax(1),
+    lambda _inputs, targets, scores: scores.argmax(1).to("cpu") == targets.cpu(),
+    lambda _inputs, targets, scores: scores[targets == 1].tolist(),
+    lambda _inputs, targets, scores: print(scores, targets),
+    asserts_that_nothing_is_nan,
+    asserts_that_all_is_finite,
+]
+
+
+def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    loss = loss_fn(model(inputs), targets)
+    parameters = list(model.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    optimizer.step()
+    return loss.item()
+
+
+RIGHT = [
+    *(train_step, zeroes_first, zeroes_through_the_model, uses_a_closure),
+    *(*map(also_reads_values, READS), computes_the_gradients_itself),
+]
+
+
+@pytest.mark.parametrize("step", RIGHT)
 def test_right_answers_pass_however_they_are_written(step):
     verdict = check_train_step(step)
     assert verdict.passed, verdict

@@ -54,9 +54,37 @@ def right_with_the_kit(model, loader, loss_fn, optimizer, epochs, evaluator=None
     return Trainer(model, loss_fn, optimizer, loader, evaluator=evaluator).fit(epochs)
 
 
-@pytest.mark.parametrize(
-    "trainer", [right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer]
-)
+def right_with_the_training_accuracy(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    device = next(model.parameters()).device
+    history = {"train": []}
+    for epoch in range(epochs):
+        model.train()
+        total, num_right = 0.0, 0
+        for batch in loader:
+            inputs, targets = (tensor.to(device) for tensor in batch)
+            assert not inputs.isnan().any()
+            scores = model(inputs)
+            loss = loss_fn(scores, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            num_right += (scores.argmax(dim=1) == targets).sum().item()
+        print(f"Epoch {epoch}: {num_right / len(loader.dataset):.1%}")
+        history["train"].append(total / len(loader))
+        if evaluator is not None:
+            for name, value in evaluator.evaluate(model, device).items():
+                history.setdefault(name, []).append(value)
+    return history
+
+
+RIGHT = [
+    *(right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer),
+    right_with_the_training_accuracy,
+]
+
+
+@pytest.mark.parametrize("trainer", RIGHT)
 def test_right_answers_pass_however_they_are_written(trainer):
     verdict = check_trainer(trainer)
     assert verdict.passed, verdict
