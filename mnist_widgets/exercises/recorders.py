@@ -33,7 +33,8 @@ class Log:
 
     Attributes:
         num_epochs: how often the loader was iterated.
-        losses: the values that the loss function returned.
+        losses: the values that the loss function returned, without those that are only
+            printed: losses without gradients, and repetitions of the one before.
         evaluations: for each evaluation, how many losses were computed before it.
         modes: by epoch, whether the network was in training mode in each call.
     """
@@ -50,7 +51,8 @@ class Log:
     def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy and record its value."""
         loss = functional.cross_entropy(scores, targets)
-        self.losses.append(loss.item())
+        if loss.requires_grad and self.losses[-1:] != [loss.item()]:
+            self.losses.append(loss.item())
         return loss
 
 

@@ -99,6 +99,19 @@ def returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device):
     return loss_fn(model(inputs), targets).item()
 
 
+def prints_and_returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    print(loss_fn(model(inputs), targets).item())
+    return returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device)
+
+
+def returns_the_loss_of_the_first_half(model, batch, loss_fn, optimizer, device):
+    half = [tensor[:4].to(device) for tensor in batch]
+    loss = loss_fn(model(half[0]), half[1]).item()
+    train_step(model, batch, loss_fn, optimizer, device)
+    return loss
+
+
 def multiplies_by_the_batch_size(model, batch, loss_fn, optimizer, device):
     return train_step(model, batch, loss_fn, optimizer, device) * len(batch[0])
 
@@ -325,6 +338,8 @@ WRONG = [
     (forgets_return, "returns_none"),
     (returns_text, "returns_no_number"),
     (returns_the_loss_afterwards, "loss_after_update"),
+    (prints_and_returns_the_loss_afterwards, "loss_after_update"),
+    (returns_the_loss_of_the_first_half, "wrong_loss"),
     (multiplies_by_the_batch_size, "wrong_loss"),
     (applies_softmax, "softmax_before_loss"),
     (applies_softmax_to_the_columns, "softmax_over_batch"),
@@ -443,6 +458,20 @@ READS = [
 ]
 
 
+def prints_losses(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    optimizer.zero_grad()
+    scores = model(inputs)
+    print("first half:", loss_fn(scores[:4], targets[:4]).item())
+    print("before:", loss_fn(scores, targets).item())
+    loss = loss_fn(scores, targets)
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        print("after:", loss_fn(model(inputs), targets).item())
+    return loss.item()
+
+
 def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
     inputs, targets = (tensor.to(device) for tensor in batch)
     loss = loss_fn(model(inputs), targets)
@@ -455,7 +484,7 @@ def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
 
 RIGHT = [
     *(train_step, zeroes_first, zeroes_through_the_model, uses_a_closure),
-    *(*map(also_reads_values, READS), computes_the_gradients_itself),
+    *(*map(also_reads_values, READS), computes_the_gradients_itself, prints_losses),
 ]
 
 

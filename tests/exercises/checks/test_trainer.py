@@ -78,9 +78,23 @@ def right_with_the_training_accuracy(model, loader, loss_fn, optimizer, epochs, 
     return history
 
 
+def right_with_printed_losses(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs, targets = (tensor.to(device) for tensor in batch)
+        print("before:", loss_fn(model(inputs), targets).item())
+        loss = train_step(model, batch, loss_fn, optimizer, device)
+        with torch.no_grad():
+            print("after:", loss_fn(model(inputs), targets).item())
+        return loss
+
+    return mnist_widgets.trainer(
+        model, loader, loss_fn, optimizer, epochs, evaluator, train_step=step
+    )
+
+
 RIGHT = [
     *(right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer),
-    right_with_the_training_accuracy,
+    *(right_with_the_training_accuracy, right_with_printed_losses),
 ]
 
 
