@@ -146,6 +146,10 @@ def takes_the_notebooks_number(model, loader, loss_fn, optimizer, epochs, evalua
     return right(model, loader, loss_fn, optimizer, num_epochs, evaluator)
 
 
+def keeps_the_batches(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    return right(model, list(loader), loss_fn, optimizer, epochs, evaluator)
+
+
 def writes_the_number_out(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     return right(model, loader, loss_fn, optimizer, 3, evaluator)
 
@@ -436,6 +440,7 @@ WRONG = [
     (ignores_the_epochs, "ignores_epochs"),
     (takes_the_notebooks_number, "ignores_epochs"),
     (writes_the_number_out, "ignores_epochs"),
+    (keeps_the_batches, "loader_used_once"),
     (begins_with_epoch_1, "wrong_number_of_batches"),
     (never_ends, "never_ends"),
     (trains_nothing, "trains_nothing"),
