@@ -49,9 +49,9 @@ def _check_devices(train: Callable[..., object], fill: int) -> str:
     seen: list[dict[str, str]] = []
     network = _MetaNetwork(seen.append)
 
-    def loss_fn(scores: Tensor, targets: Tensor) -> Tensor:
-        seen.append({"targets": targets.device.type, "scores": scores.device.type})
-        loss: Tensor = _Loss.apply(scores)
+    def loss_fn(input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
+        seen.append({"targets": target.device.type, "scores": input.device.type})
+        loss: Tensor = _Loss.apply(input)
         return loss.requires_grad_()
 
     try:

@@ -48,9 +48,9 @@ class Log:
         """Record whether the network was in training mode."""
         self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and call[0]
 
-    def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
         """Return the cross-entropy and record its value."""
-        loss = functional.cross_entropy(scores, targets)
+        loss = functional.cross_entropy(input, target)
         if loss.requires_grad and self.losses[-1:] != [loss.item()]:
             self.losses.append(loss.item())
         return loss

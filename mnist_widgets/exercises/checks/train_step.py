@@ -182,9 +182,9 @@ class _Criteria:
             for scale in (1, 100, len(self._batches[0][0]))
         )
 
-    def _loss_fn(self, scores: Tensor, targets: Tensor) -> Tensor:
-        self._refuse_other_arguments(scores, targets)
-        loss = functional.cross_entropy(scores, targets)
+    def _loss_fn(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
+        self._refuse_other_arguments(input, target)
+        loss = functional.cross_entropy(input, target)
         self._losses.append(loss.item())
         if loss.requires_grad:
             loss.register_hook(lambda _: self._events.append("backward"))

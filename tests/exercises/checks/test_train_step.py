@@ -458,6 +458,15 @@ READS = [
 ]
 
 
+def names_the_arguments(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    optimizer.zero_grad()
+    loss = loss_fn(input=model(inputs), target=targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def prints_losses(model, batch, loss_fn, optimizer, device):
     inputs, targets = (tensor.to(device) for tensor in batch)
     optimizer.zero_grad()
@@ -485,6 +494,7 @@ def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
 RIGHT = [
     *(train_step, zeroes_first, zeroes_through_the_model, uses_a_closure),
     *(*map(also_reads_values, READS), computes_the_gradients_itself, prints_losses),
+    names_the_arguments,
 ]
 
 

@@ -92,9 +92,17 @@ def right_with_printed_losses(model, loader, loss_fn, optimizer, epochs, evaluat
     )
 
 
+def right_with_named_arguments(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    def compute_loss(scores, targets):
+        return loss_fn(input=scores, target=targets)
+
+    return right(model, loader, compute_loss, optimizer, epochs, evaluator)
+
+
 RIGHT = [
     *(right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer),
     *(right_with_the_training_accuracy, right_with_printed_losses),
+    right_with_named_arguments,
 ]
 
 
