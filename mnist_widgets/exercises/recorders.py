@@ -36,7 +36,7 @@ class Log:
         losses: the values that the loss function returned, without those that are only
             printed: losses without gradients, and repetitions of the one before.
         evaluations: for each evaluation, how many losses were computed before it.
-        modes: by epoch, whether the network was in training mode in each call.
+        modes: by epoch, whether the network was in training mode in each call with gradients.
     """
 
     num_epochs: int = 0
@@ -46,7 +46,8 @@ class Log:
 
     def record_call(self, call: Call) -> None:
         """Record whether the network was in training mode."""
-        self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and call[0]
+        is_right = call[0] or not torch.is_grad_enabled()  # the code may evaluate batches too
+        self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and is_right
 
     def compute_loss(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
         """Return the cross-entropy and record its value."""

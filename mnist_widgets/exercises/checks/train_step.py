@@ -71,12 +71,13 @@ class _Criteria:
         self._train_step = train_step
         self._events: list[str] = []
         self._calls: list[Call] = []
+        self._has_trained_in_training_mode = True
         self._losses: list[float] = []
         self._accuracies: list[float] = []
 
     def check_call(self) -> str:
         layers = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
-        self._network = RecordingNetwork(layers, self._calls.append)
+        self._network = RecordingNetwork(layers, self._record_call)
         self._reference, self._without_zeroing = ReferenceModel(layers), ReferenceModel(layers)
         self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
         self._optimizer = torch.optim.SGD(self._network.parameters(), lr=LEARNING_RATE)
@@ -86,7 +87,7 @@ class _Criteria:
         if not self._calls:
             require_result(self._results[0], self._train_step)
             raise Mistake("network_not_asked", "the network was never called")
-        if not all(is_training for is_training, _ in self._calls):
+        if not self._has_trained_in_training_mode:
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
         if not self._network.training:  # it would train the next batch wrongly
             raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
@@ -160,6 +161,11 @@ class _Criteria:
             rule_out(found, {"device_ignored": here != "meta"})
 
         return check_devices(train)
+
+    def _record_call(self, call: Call) -> None:
+        self._calls.append(call)
+        if torch.is_grad_enabled() and not call[0]:  # without gradients, it is an evaluation
+            self._has_trained_in_training_mode = False
 
     def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - any result
         device = torch.device("cpu")

@@ -458,6 +458,16 @@ READS = [
 ]
 
 
+def evaluates_in_between(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    loss = train_step(model, batch, loss_fn, optimizer, device)
+    model.eval()
+    with torch.no_grad():
+        print((model(inputs).argmax(dim=1) == targets).float().mean().item())
+    model.train()
+    return loss
+
+
 def names_the_arguments(model, batch, loss_fn, optimizer, device):
     inputs, targets = (tensor.to(device) for tensor in batch)
     optimizer.zero_grad()
@@ -494,7 +504,7 @@ def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
 RIGHT = [
     *(train_step, zeroes_first, zeroes_through_the_model, uses_a_closure),
     *(*map(also_reads_values, READS), computes_the_gradients_itself, prints_losses),
-    names_the_arguments,
+    *(names_the_arguments, evaluates_in_between),
 ]
 
 

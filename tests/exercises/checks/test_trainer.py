@@ -99,10 +99,26 @@ def right_with_named_arguments(model, loader, loss_fn, optimizer, epochs, evalua
     return right(model, loader, compute_loss, optimizer, epochs, evaluator)
 
 
+def right_with_an_evaluation_of_each_batch(
+    model, loader, loss_fn, optimizer, epochs, evaluator=None
+):
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs = batch[0].to(device)
+        loss = train_step(model, batch, loss_fn, optimizer, device)
+        with torch.inference_mode():
+            print(model.eval()(inputs).argmax(dim=1))
+        model.train()
+        return loss
+
+    return mnist_widgets.trainer(
+        model, loader, loss_fn, optimizer, epochs, evaluator, train_step=step
+    )
+
+
 RIGHT = [
     *(right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer),
     *(right_with_the_training_accuracy, right_with_printed_losses),
-    right_with_named_arguments,
+    *(right_with_named_arguments, right_with_an_evaluation_of_each_batch),
 ]
 
 
