@@ -33,9 +33,10 @@ class Log:
 
     Attributes:
         num_epochs: how often the loader was iterated.
-        losses: the values that the loss function returned.
+        losses: the values that the loss function returned, without those that are only
+            printed: losses without gradients, and repetitions of the one before.
         evaluations: for each evaluation, how many losses were computed before it.
-        modes: by epoch, whether the network was in training mode in each call.
+        modes: by epoch, whether the network was in training mode in each call with gradients.
     """
 
     num_epochs: int = 0
@@ -45,12 +46,14 @@ class Log:
 
     def record_call(self, call: Call) -> None:
         """Record whether the network was in training mode."""
-        self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and call[0]
+        is_right = call[0] or not torch.is_grad_enabled()  # the code may evaluate batches too
+        self.modes[self.num_epochs] = self.modes.get(self.num_epochs, True) and is_right
 
-    def compute_loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def compute_loss(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
         """Return the cross-entropy and record its value."""
-        loss = functional.cross_entropy(scores, targets)
-        self.losses.append(loss.item())
+        loss = functional.cross_entropy(input, target)
+        if loss.requires_grad and self.losses[-1:] != [loss.item()]:
+            self.losses.append(loss.item())
         return loss
 
 
@@ -126,53 +129,6 @@ def _join(network: nn.Module) -> Tensor:
 
 def _are_close(weights: Tensor, others: Tensor) -> bool:
     return torch.allclose(weights, others, atol=1e-4)  # a GPU adds in another order
-
-
-class _MetaNetwork(nn.Module):
-    """A network that can be moved from the `meta` device; torch's modules raise an error."""
-
-    def __init__(self, record: Callable[[dict[str, str]], None]) -> None:
-        super().__init__()
-        self.linear = nn.Linear(5, 3, device="meta")
-        self._record = record
-
-    def to(self, *args: Any, **kwargs: Any) -> _MetaNetwork:  # noqa: ANN401 - as in torch
-        """Move to a device, without values."""
-        return self.to_empty(device=kwargs.get("device", args[0] if args else "cpu"))
-
-    def cpu(self) -> _MetaNetwork:
-        """Move to the CPU, without values."""
-        return self.to("cpu")
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Record the devices of inputs and network, and return zeros."""
-        here = device_of(self)
-        self._record({"inputs": inputs.device.type, "network": here.type})
-        return torch.zeros(len(inputs), 3, device=here)
-
-
-def check_devices(train: Callable[..., object]) -> str:
-    """Check that the code moves a batch to the device of the network.
-
-    The network is on PyTorch's `meta` device, which every machine has; it stores no values.
-
-    Args:
-        train: called as `train(network, loss_fn, optimizer)`; may move the network.
-
-    Raises:
-        Mistake: `device_ignored`.
-    """
-    seen: list[dict[str, str]] = []
-    network = _MetaNetwork(seen.append)
-
-    def loss_fn(scores: Tensor, targets: Tensor) -> Tensor:
-        seen.append({"targets": targets.device.type, "scores": scores.device.type})
-        return torch.tensor(1.0, requires_grad=True)  # `meta` has no values to return
-
-    train(network, loss_fn, torch.optim.SGD(network.parameters(), lr=LEARNING_RATE))
-    odd = [devices for devices in seen if len(set(devices.values())) > 1]
-    words = ", ".join(f"{name} on {device}" for each in odd[:1] for name, device in each.items())
-    return rule_out(f"expected one device, found {words or 'one'}", {"device_ignored": odd})
 
 
 class ScriptedEvaluator:

@@ -18,7 +18,8 @@ FOLDER = Path(mnist_widgets.exercises.hints.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
 LADDER = {"late": ["first", "second {found}", "third"], "early": ["only"]}
 MORE_SOURCES = {
-    "trainer": ["history_criteria", "recorders"],
+    "trainer": ["history_criteria", "recorders", "device_criterion"],
+    "train_step": ["device_criterion"],
     "loss_choice": ["wrong_losses"],
 }
 

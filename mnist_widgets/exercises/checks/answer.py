@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,7 @@ from mnist_widgets.exercises.sandbox import describe
 from mnist_widgets.exercises.verdict import Verdict
 
 _NO_HINT = "Read the task again, and compare the expected result with yours."
+_ALL_DIGITS = 10
 _MAX_SHOWN = 12  # numbers of a tensor or a list that fit on a line
 
 
@@ -50,7 +52,7 @@ def check_answer(
         answer: calls the student's code, preferably with several inputs, because a single result
             can be copied.
         expected: a number, a tensor, text, a set, or a list, tuple or dictionary of these. NaN
-            equals NaN.
+            equals NaN. For a list, the answer may also be a tensor, an array or a column of pandas.
         hints: for other wrong answers, one at a time.
         known: likely wrong answers, by the hint for each.
         tolerance: the largest allowed absolute error.
@@ -63,7 +65,7 @@ def check_answer(
 
     def compare() -> str:
         found = answer()
-        words = f"expected {_describe(expected)}, found {_describe(found)}"
+        words = _describe_both(found, expected)
         if _is_equal(found, expected, tolerance):
             return words
         pairs = list(_pair_up(found, expected))
@@ -87,13 +89,19 @@ def _escape(hint: str) -> str:
 
 def _is_equal(found: object, expected: object, tolerance: float) -> bool:
     """Compare two answers part by part."""
-    return all(_are_alike(*pair, tolerance) for pair in _pair_up(found, expected))
+    try:
+        return all(_are_alike(*pair, tolerance) for pair in _pair_up(found, expected))
+    except (OverflowError, TypeError, ValueError):  # such as a table of pandas and a number
+        return False
 
 
 def _pair_up(found: Any, expected: Any) -> Iterator[tuple[object, object]]:  # noqa: ANN401 - any answer
     """Yield pairs of corresponding parts, as far as both answers have the same structure."""
-    if isinstance(expected, (list, tuple)) and isinstance(found, (Tensor, np.ndarray)):
-        found = found.tolist()
+    if isinstance(expected, (list, tuple)):
+        if hasattr(found, "to_numpy"):  # a column or a table of pandas
+            found = found.to_numpy()
+        if isinstance(found, (Tensor, np.ndarray)):
+            found = found.tolist()
     are_dicts = isinstance(expected, Mapping) and isinstance(found, Mapping)
     if are_dicts and found.keys() == expected.keys():
         found, expected = [found[key] for key in expected], [*expected.values()]
@@ -134,21 +142,41 @@ def _are_close(found: Tensor, expected: Tensor, tolerance: float) -> bool:
     )
 
 
-def _describe(value: object) -> str:
+def _describe_both(found: object, expected: object) -> str:
+    """Describe two answers; if they look alike, with all digits or with their types."""
+    shown = [_describe(each) for each in (expected, found)]
+    if shown[0] == shown[1]:
+        shown = [_describe(each, _ALL_DIGITS) for each in (expected, found)]
+    if shown[0] == shown[1]:
+        pairs = [map(_name_kind, pair) for pair in _pair_up(expected, found)]
+        differences = [(ours, theirs) for ours, theirs in pairs if ours != theirs]
+        for kinds in differences[:1]:
+            shown = [f"{words} ({kind})" for words, kind in zip(shown, kinds, strict=True)]
+    return f"expected {shown[0]}, found {shown[1]}"
+
+
+def _name_kind(value: object) -> str:
+    if isinstance(value, Tensor):
+        return str(value.dtype).removeprefix("torch.")
+    return type(value).__name__
+
+
+def _describe(value: object, num_digits: int = 4) -> str:
     """Return an answer as Python shows it, shortened."""
+    show = partial(_describe, num_digits=num_digits)
     if isinstance(value, Tensor) and value.numel() <= _MAX_SHOWN:
-        return f"tensor({_describe(value.tolist())})"
+        return f"tensor({show(value.tolist())})"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_describe(part)}" for key, part in value.items())
+        return ", ".join(f"{key} {show(part)}" for key, part in value.items())
     if isinstance(value, (set, frozenset)):
-        return f"{{{', '.join(sorted(map(_describe, value)))}}}"
+        return f"{{{', '.join(sorted(map(show, value)))}}}"
     if isinstance(value, (list, tuple)):
         is_long = len(value) > _MAX_SHOWN
-        words = [_describe(part) for part in (value[:3] if is_long else value)]
+        words = [show(part) for part in (value[:3] if is_long else value)]
         if is_long:
-            words += ["...", _describe(value[-1])]
+            words += ["...", show(value[-1])]
         listed = f"[{', '.join(words)}]" if isinstance(value, list) else f"({', '.join(words)})"
         return f"{len(value)} values {listed}" if is_long else listed
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.{num_digits}g}"
     return repr(value) if isinstance(value, (str, Real, type(None))) else describe(value)

@@ -16,7 +16,7 @@ from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
 
-_NUM_IMAGES, _NUM_MISTAKES = 40, 12
+_NUM_IMAGES, _NUM_MISTAKES, _FEW_MISTAKES = 40, 12, 4
 
 
 def check_confident_mistakes(find: Callable[..., Tensor]) -> Verdict:
@@ -102,14 +102,20 @@ class _Criteria:
         return rule_out(found, {"ignores_count": positions.tolist() != self._found[:3].tolist()})
 
     def check_few(self) -> str:
-        probabilities, labels = _make_predictions(2)
+        probabilities, labels = _make_predictions(_FEW_MISTAKES)
+        confidences, predicted = probabilities.max(1)
+        mistakes = (predicted != labels).nonzero().flatten()
+        expected = mistakes[confidences[mistakes].argsort(descending=True)]
+        words = f"{_FEW_MISTAKES} mistakes, count 5: expected {expected.tolist()}, found"
         try:
-            positions = as_tensor(self._find(probabilities, labels)).flatten()
+            positions = as_tensor(self._find(probabilities.clone(), labels.clone())).flatten()
         except (RuntimeError, IndexError, ValueError) as error:
-            found = "2 mistakes, count 5: expected 2 positions, found an error"
-            raise Mistake("fails_with_few", found) from error
-        found = f"2 mistakes, count 5: expected 2 positions, found {len(positions)}"
-        return rule_out(found, {"fills_up": len(positions) != 2})
+            raise Mistake("fails_with_few", f"{words} an error") from error
+        wrong = {
+            "fills_up": len(positions) > _FEW_MISTAKES,
+            "wrong_with_few": positions.tolist() != expected.tolist(),
+        }
+        return rule_out(f"{words} {positions.tolist()}", wrong)
 
     def _call(self, *count: int) -> Any:  # noqa: ANN401 - any result
         return self._find(self._probabilities.clone(), self._labels.clone(), *count)

@@ -17,6 +17,8 @@ from mnist_widgets.exercises.sandbox import as_tensor, describe, require_result,
 from mnist_widgets.exercises.verdict import Verdict
 from mnist_widgets.training.evaluation.measures import confusion_matrix
 
+_MANY_IMAGES = 300
+
 
 def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Verdict:
     """Check a function that counts how often each true class was predicted as each class.
@@ -38,6 +40,7 @@ def check_confusion_matrix(count: Callable[[Tensor, Tensor, int], Tensor]) -> Ve
             "It starts at 0 in each call": criteria.check_second_call,
             "Classes without images have a row and a column, too": criteria.check_absent_classes,
             "It returns an integer tensor": criteria.check_kind,
+            "It counts many images, too": criteria.check_many,
         },
     )
 
@@ -105,6 +108,13 @@ class _Criteria:
         found = f"expected an integer tensor, found {describe(result)}"
         require_tensor(result)
         return rule_out(found, {"no_whole_numbers": result.is_floating_point()})
+
+    def check_many(self) -> str:
+        """Count more images than fit in 8 bits."""
+        labels = torch.ones(_MANY_IMAGES, dtype=torch.int64)
+        num_ones = int(as_tensor(self._count(labels, labels.clone(), 2))[1, 1])
+        found = f"{_MANY_IMAGES} ones: expected a count of {_MANY_IMAGES}, found {num_ones}"
+        return rule_out(found, {"counts_overflow": num_ones != _MANY_IMAGES})
 
     def _call(self) -> Any:  # noqa: ANN401 - any result
         true_labels, predicted_labels = self._labels

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.exercises.mistakes import Mistake, compare, recognized, rule_out
+from mnist_widgets.exercises.mistakes import (
+    Mistake,
+    compare,
+    name_variant,
+    recognized,
+    rule_out,
+)
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
 from mnist_widgets.exercises.verdict import Verdict
@@ -88,7 +94,7 @@ class _Criteria:
         return rule_out(found, mistakes, expected=expected, shape=shape)
 
     def check_size(self) -> str:
-        sizes = [tuple(parameter.shape) for parameter in self._model.parameters()]
+        sizes = [tuple(parameter.squeeze().shape) for parameter in self._model.parameters()]
         matrices = [size for size in sizes if len(size) == 2]
         num_found = sum(parameter.numel() for parameter in self._model.parameters())
         num_expected = (_NUM_PIXELS + 1) * _NUM_HIDDEN + (_NUM_HIDDEN + 1) * _NUM_CLASSES
@@ -112,11 +118,16 @@ class _Criteria:
         images = torch.rand(64, 1, 28, 28)
         model = self._model.cpu().eval()
         with torch.no_grad():
-            scores = model(images)
+            scores, in_training = model(images), model.train()(images)
             expected, variants = _compute_variants(model, images.flatten(1))
-        found = f"expected a first score of {expected[0, 0]:.3f}, found {scores[0, 0]:.3f}"
-        limits = {"least": f"{scores.min():.3f}", "most": f"{scores.max():.3f}"}
-        return compare(found, scores, expected, variants, "other_function", **limits)
+        words = f"expected a first score of {expected[0, 0]:.3f}, found"
+        found = f"{words} {scores[0, 0]:.3f}"
+        compare(found, scores, expected, variants, "other_function", **_find_limits(scores))
+        # other differences may come from dropout
+        if name := name_variant(in_training, [("", expected), *variants]):
+            found = f"in training mode, {words} {in_training[0, 0]:.3f}"
+            raise Mistake(name, found, **_find_limits(in_training))
+        return found
 
     def check_other_sizes(self) -> str:
         try:
@@ -136,6 +147,10 @@ class _Criteria:
         if any(_returns(self._model, one_image, shape) for shape in ((10,), (1, 10))):
             found = "1 image gives 10 scores, but 5 images raise an error"
             raise Mistake("flattens_the_batch", found) from error
+
+
+def _find_limits(scores: Tensor) -> dict[str, str]:
+    return {"least": f"{scores.min():.3f}", "most": f"{scores.max():.3f}"}
 
 
 def _build(build: Callable[[int, int], nn.Module], input_dim: int, num_classes: int) -> nn.Module:
@@ -165,17 +180,21 @@ def _returns(model: nn.Module, images: Tensor, shape: tuple[int, ...]) -> bool:
 
 def _compute_variants(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
     """Return the correct scores for these weights, and those of common mistakes."""
-    parameters = {tuple(sorted(parameter.shape)): parameter for parameter in model.parameters()}
+    squeezed = [parameter.float().squeeze() for parameter in model.parameters()]
+    parameters = {tuple(sorted(parameter.shape)): parameter for parameter in squeezed}
     sizes = ((_NUM_HIDDEN, _NUM_PIXELS), (_NUM_HIDDEN,), (_NUM_CLASSES, _NUM_HIDDEN), (10,))
     if not set(sizes) <= set(parameters):
-        raise Mistake("wrong_size", f"expected parameters of sizes {sizes}, found others")
+        found = ", ".join(str(tuple(parameter.shape)) for parameter in model.parameters())
+        raise Mistake("wrong_size", f"expected parameters of sizes {sizes}, found {found}")
     weight1, bias1, weight2, bias2 = (parameters[size] for size in sizes)
-    is_transposed = weight1.shape[0] == _NUM_PIXELS  # the student computes images @ weight
-    weights = (weight1.T, weight2.T) if is_transposed else (weight1, weight2)
-    sums = functional.linear(inputs, weights[0], bias1)
+    if weight1.shape[0] == _NUM_PIXELS:  # the student computes images @ weight
+        weight1 = weight1.T
+    if weight2.shape[0] == _NUM_HIDDEN:
+        weight2 = weight2.T
+    sums = functional.linear(inputs, weight1, bias1)
     activated = [activation(sums) for activation in _OTHER_ACTIVATIONS]
     right, no_relu, *others = (
-        functional.linear(hidden, weights[1], bias2) for hidden in (sums.relu(), sums, *activated)
+        functional.linear(hidden, weight2, bias2) for hidden in (sums.relu(), sums, *activated)
     )
     variants = [("no_relu", no_relu)]
     for scores in (right, no_relu, *others):

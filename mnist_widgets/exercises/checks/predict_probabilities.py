@@ -27,7 +27,7 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
         predict: called as `predict(model, images)`, with a network that returns raw scores (N, 10)
             and float images (N, 1, 28, 28) in [0, 1] on the network's device; returns the
             probabilities (N, 10). It uses evaluation mode, computes no gradients, and restores
-            the network's mode.
+            the network's mode. It changes neither the images nor a setting of torch.
 
     Returns:
         The verdict; errors in the student's code are not raised.
@@ -41,6 +41,7 @@ def check_predict_probabilities(predict: Callable[[nn.Module, Tensor], Tensor]) 
             "They are the softmax of each image's scores": criteria.check_values,
             "It computes no gradients": criteria.check_gradients,
             "It restores the mode of the network": criteria.check_mode,
+            "It changes neither the images nor torch's settings": criteria.check_side_effects,
         },
     )
 
@@ -53,7 +54,9 @@ class _Criteria:
     def check_call(self) -> str:
         self._network = self._make_network()
         self._images = torch.rand(_NUM_IMAGES, 1, 28, 28)
-        self._result = self._predict(self._network, self._images)
+        self._given_images = self._images.clone()
+        self._result = self._predict(self._network, self._given_images)
+        self._has_gradients_enabled = torch.is_grad_enabled()
         require_result(self._result, self._predict)
         if not self._calls:
             raise Mistake("network_not_asked", "expected a call of the network, found none")
@@ -103,12 +106,21 @@ class _Criteria:
     def check_mode(self) -> str:
         for begins_training in (True, False):
             network = self._make_network().train(begins_training)
-            self._predict(network, self._images)
+            self._predict(network, self._images.clone())
             before, after = _name_mode(begins_training), _name_mode(network.training)
             found = f"the network was in {before} before and in {after} after the call"
             name = "mode_not_restored" if begins_training else "always_trains_afterwards"
             rule_out(found, {name: before != after})
+            others = [layer for layer in network.modules() if layer.training != begins_training]
+            words = f"after the call, the network is in {before}, but not all of its layers are"
+            rule_out(words, {"layers_not_restored": others})
         return "training mode and evaluation mode were both restored"
+
+    def check_side_effects(self) -> str:
+        are_equal = torch.equal(self._given_images, self._images)
+        rule_out("the images have other values after the call", {"changes_images": not are_equal})
+        found = f"expected torch.is_grad_enabled() to be True, found {self._has_gradients_enabled}"
+        return rule_out(found, {"gradients_stay_disabled": not self._has_gradients_enabled})
 
     def _make_network(self) -> RecordingNetwork:
         """Return a network with dropout, in training mode."""

@@ -92,16 +92,26 @@ class _Criteria:
         counts[4] = 0  # no image of a 4
         counts[:, 7] = 0  # no image predicted as 7
         try:
-            _, recalls, precisions = map(as_tensor, self._compute(counts.clone()))
+            value, recalls, precisions = map(as_tensor, self._compute(counts.clone()))
         except ZeroDivisionError as error:
             found = "no image is a 4, none is predicted as 7: expected NaN, found an error"
             raise Mistake("divides_by_zero", found) from error
-        found = (
-            f"no image is a 4, its recall: expected nan, found {recalls[4]:.4g}; "
-            f"none is predicted as 7, its precision: expected nan, found {precisions[7]:.4g}"
-        )
-        are_nan = torch.isnan(recalls[4]) and torch.isnan(precisions[7])
-        return rule_out(found, {"no_nan": not are_nan})
+        pairs = {
+            "accuracy": (value, torch.tensor(accuracy(counts))),
+            "recall": (recalls, recall(counts)),
+            "precision": (precisions, precision(counts)),
+        }
+        for name, (values, expected) in pairs.items():
+            words = f"no image is a 4, none is predicted as 7; {name}: expected {_list(expected)}"
+            if values.shape != expected.shape:
+                raise Mistake("wrong_with_absent_class", f"{words}, found {describe(values)}")
+            are_close = torch.isclose(values.double(), expected.double(), atol=1e-4, equal_nan=True)
+            mistakes = {
+                "no_nan": not are_close[expected.isnan()].all(),
+                "wrong_with_absent_class": not are_close.all(),
+            }
+            rule_out(f"{words}, found {_list(values)}", mistakes, score=name)
+        return "the recall of 4 and the precision of 7 are nan, the other scores are numbers"
 
     def check_vector(self, name: str) -> str:
         """Compare the recall or the precision of each class."""
@@ -119,3 +129,7 @@ class _Criteria:
             "not_divided": self._counts.diag(),
         }
         return compare(found, values, expected, variants.items(), "other_score", score=name)
+
+
+def _list(values: Tensor) -> str:
+    return ", ".join(f"{value:.3g}" for value in values.flatten().tolist())

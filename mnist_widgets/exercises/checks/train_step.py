@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from mnist_widgets.exercises.device_criterion import check_devices
 from mnist_widgets.exercises.mistakes import Mistake, name_variant, recognized, rule_out
 from mnist_widgets.exercises.recorders import (
     LEARNING_RATE,
     Call,
     RecordingNetwork,
     ReferenceModel,
-    check_devices,
 )
 from mnist_widgets.exercises.runner import run_check
 from mnist_widgets.exercises.sandbox import describe, require_result
@@ -71,12 +71,13 @@ class _Criteria:
         self._train_step = train_step
         self._events: list[str] = []
         self._calls: list[Call] = []
+        self._has_trained_in_training_mode = True
         self._losses: list[float] = []
         self._accuracies: list[float] = []
 
     def check_call(self) -> str:
         layers = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
-        self._network = RecordingNetwork(layers, self._calls.append)
+        self._network = RecordingNetwork(layers, self._record_call)
         self._reference, self._without_zeroing = ReferenceModel(layers), ReferenceModel(layers)
         self._batches = [[torch.randn(8, 4), torch.randint(0, 3, (8,))] for _ in range(2)]
         self._optimizer = torch.optim.SGD(self._network.parameters(), lr=LEARNING_RATE)
@@ -86,7 +87,7 @@ class _Criteria:
         if not self._calls:
             require_result(self._results[0], self._train_step)
             raise Mistake("network_not_asked", "the network was never called")
-        if not all(is_training for is_training, _ in self._calls):
+        if not self._has_trained_in_training_mode:
             raise Mistake("eval_mode", "expected training mode, found evaluation mode")
         if not self._network.training:  # it would train the next batch wrongly
             raise Mistake("eval_mode", "expected training mode afterwards, found evaluation mode")
@@ -118,6 +119,9 @@ class _Criteria:
         self._reference.optimizer.zero_grad()
         self._reference.train(self._batches[1])
         self._without_zeroing.train(self._batches[1])
+        with torch.no_grad():  # the step may compute other losses too, for example to print them
+            scores = self._network.layers(self._batches[1][0])
+        self._second_loss = functional.cross_entropy(scores, self._batches[1][1]).item()
         self._results.append(self._call(self._batches[1]))
         found = self._reference.compare_with(self._network)
         mistakes = {
@@ -134,7 +138,7 @@ class _Criteria:
             "returns_no_number": isinstance(result, bool) or not isinstance(result, Real),
         }
         rule_out(f"expected a float, found {describe(result)}", mistakes)
-        expected, value = self._losses[1], float(result)
+        expected, value = self._second_loss, float(result)
         after = functional.cross_entropy(self._network(self._batches[1][0]), self._batches[1][1])
         found = f"expected {expected:.6f}, found {value:.6f}"
         if abs(value - expected) <= _SMALL:
@@ -158,6 +162,11 @@ class _Criteria:
 
         return check_devices(train)
 
+    def _record_call(self, call: Call) -> None:
+        self._calls.append(call)
+        if torch.is_grad_enabled() and not call[0]:  # without gradients, it is an evaluation
+            self._has_trained_in_training_mode = False
+
     def _call(self, batch: list[Tensor]) -> Any:  # noqa: ANN401 - any result
         device = torch.device("cpu")
         result = self._train_step(self._network, batch, self._loss_fn, self._optimizer, device)
@@ -179,9 +188,9 @@ class _Criteria:
             for scale in (1, 100, len(self._batches[0][0]))
         )
 
-    def _loss_fn(self, scores: Tensor, targets: Tensor) -> Tensor:
-        self._refuse_other_arguments(scores, targets)
-        loss = functional.cross_entropy(scores, targets)
+    def _loss_fn(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - torch's names
+        self._refuse_other_arguments(input, target)
+        loss = functional.cross_entropy(input, target)
         self._losses.append(loss.item())
         if loss.requires_grad:
             loss.register_hook(lambda _: self._events.append("backward"))

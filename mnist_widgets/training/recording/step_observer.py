@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from mnist_widgets.training.recording.image_losses import compute_image_losses
+from mnist_widgets.training.recording.loss_observer import LossObserver
 from mnist_widgets.training.recording.source_lines import find_code, find_line
 from mnist_widgets.training.recording.step_record import LayerRecord
 from mnist_widgets.training.training_step import LossFunction, TrainStep
@@ -40,7 +40,6 @@ class StepObserver:
         self._code = find_code(train_step)
         self._model, self._optimizer, self._in_full = model, optimizer, in_full
         self._thread = threading.get_ident()
-        self._loss_inputs: tuple[Tensor, Tensor] | None = None
         self._num_lazy = sum(map(is_lazy, model.parameters()))
         self._notes: list[str] = []
         self._num_layers = 0  # that have a hook
@@ -48,7 +47,7 @@ class StepObserver:
         self.events: list[str] = []
         self.lines: dict[str, int] = {}
         self.outputs: Tensor | None = None
-        self.loss: float | None = None
+        self.losses = LossObserver(self._on_backward, keeps_inputs=in_full)
         self.layers: dict[str, LayerRecord] = {}
         self.gradients: dict[str, Tensor] = {}
         self.options = self.copy_options()
@@ -140,17 +139,7 @@ class StepObserver:
             if id(parameter) in names
         }
 
-    def find_losses(self, loss_fn: LossFunction) -> Tensor | None:
-        """Return the loss of each image (B,), if the loss is their mean or their sum."""
-        if self._loss_inputs is None or self.loss is None:
-            return None
-        try:
-            return compute_image_losses(loss_fn, *self._loss_inputs, self.loss)
-        except Exception:  # the parameters have changed already, so the step must not fail
-            self._notes.append("The loss of each image could not be computed.")
-            return None
-
-    def write_notes(self, inputs: Tensor | None) -> Iterator[str]:
+    def write_notes(self, inputs: Tensor | None, returned: object) -> Iterator[str]:
         """Return a sentence for each thing that could not be observed."""
         yield from self._notes
         if not self._in_full:
@@ -167,8 +156,8 @@ class StepObserver:
             yield "Some parameters had no shape before the step, so `before` does not have them."
         if "loss" not in self.events:
             yield "No call of loss_fn was seen, so the loss is not known."
-        elif self.loss is None:
-            yield "loss_fn did not return a single number."
+        else:
+            yield from self.losses.write_notes(returned)
 
     def _parameters(self) -> dict[str, Tensor]:
         named: Iterable[tuple[str, Tensor]] = self._model.named_parameters()
@@ -216,16 +205,9 @@ class StepObserver:
         if not torch.is_grad_enabled():
             return  # an evaluation within the step
         self._note("loss")
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or self.loss is not None:
-            return
-        self.loss = float(loss.detach())
-        has_tensors = len(inputs) >= 2 and all(isinstance(value, Tensor) for value in inputs[:2])
-        if has_tensors and self._in_full:
-            self._loss_inputs = (inputs[0].detach().clone(), inputs[1].detach().clone())
-        if loss.requires_grad:
-            loss.register_hook(self._on_backward)
+        self.losses.on_loss(inputs, loss)
 
-    def _on_backward(self, _gradient: Tensor) -> None:
+    def _on_backward(self) -> None:
         if "backward" not in self.events:
             gradients = (parameter.grad for parameter in self._model.parameters())
             self.has_old_gradients = any(

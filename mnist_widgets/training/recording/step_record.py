@@ -47,7 +47,7 @@ class StepRecord:
         inputs: of the batch, usually images (B, ...).
         targets: of the batch, usually labels (B,).
         outputs: of the model in this step, in training mode, usually scores (B, C).
-        loss: of the batch.
+        loss: of the batch; the first one that `loss_fn` returned in this step.
         losses: of each image (B,); their mean or their sum is the loss.
         gradients: by parameter name, as the update used them; without an update, as the step left
             them.

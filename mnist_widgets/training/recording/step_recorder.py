@@ -97,8 +97,8 @@ class StepRecorder:
             inputs=inputs,
             targets=targets,
             outputs=observer.outputs,
-            loss=observer.loss,
-            losses=observer.find_losses(loss_fn),
+            loss=observer.losses.loss,
+            losses=observer.losses.find_losses(loss_fn),
             gradients=observer.gradients or observer.copy_gradients(),
             before=before,
             after=observer.copy_parameters(),
@@ -113,7 +113,7 @@ class StepRecorder:
             returned=returned,
             code=find_code(self._train_step),
             is_full=self._in_full,
-            notes=tuple(observer.write_notes(inputs)),
+            notes=tuple(observer.write_notes(inputs, returned)),
         )
         self.records.append(record)
         return returned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -129,6 +130,38 @@ def test_a_result_that_should_be_a_tensor_is_recognized(found):
 def test_answers_are_shown_as_python_shows_them():
     shown = check([2, (0, 9), {"b", "a"}, 0.123456, "x"], torch.tensor([2.5])).details[0].numbers
     assert shown == "expected tensor([2.5]), found [2, (0, 9), {'a', 'b'}, 0.1235, 'x']"
+
+
+def test_answers_that_look_alike_are_shown_with_their_types():
+    for found, expected, words in (
+        (
+            torch.tensor([1, 2]),
+            torch.tensor([1.0, 2.0]),
+            "tensor([1, 2]) (float32), found tensor([1, 2]) (int64)",
+        ),
+        (
+            [torch.ones(1)],
+            [torch.ones(1).long()],
+            "[tensor([1])] (int64), found [tensor([1])] (float32)",
+        ),
+        (1000.2, 1000.3, "expected 1000.3, found 1000.2"),
+        (True, torch.tensor([1.0, 2.0]), "expected tensor([1, 2]), found True"),
+        (torch.ones(4, 4), torch.zeros(4, 4), "(4, 4), found a tensor (float32) of shape (4, 4)"),
+    ):
+        assert words in check(found, expected).details[0].numbers
+
+
+def test_a_series_of_pandas_is_a_list():
+    assert check(pd.Series([5, 9]), [5, 9]).passed
+    assert check({"sums": pd.Series([5.0, 9.0])}, {"sums": [5, 9]}).passed
+    assert check(pd.DataFrame({"a": [1, 2], "b": [3, 4]}), [[1, 3], [2, 4]]).passed
+    for expected in (5, "five", [5, 8], {5, 9}, {"sum": 5}, torch.tensor([5, 9])):
+        assert check(pd.Series([5, 9]), expected).mistake in {"other_answer", "not_a_tensor"}
+
+
+def test_an_answer_that_cannot_be_compared_is_another_answer():
+    for found, expected in (([[1]], {1}), (10**400, 5.0), (5.0, 10**400)):
+        assert check(found, expected).mistake == "other_answer"
 
 
 def test_a_long_list_is_shown_by_its_first_and_last_numbers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from mnist_widgets.exercises import check_confident_mistakes
 
@@ -123,6 +124,18 @@ def fills_up(probabilities, labels, count=5):
     return confidences.topk(count).indices
 
 
+def with_few(compute):
+    """Return a function that is right if there are enough mistakes."""
+
+    def find(probabilities, labels, count=5):
+        mistakes = (probabilities.argmax(dim=1) != labels).nonzero().flatten()
+        if len(mistakes) < count:
+            return compute(mistakes)
+        return right(probabilities, labels, count)
+
+    return find
+
+
 def needs_count(probabilities, labels, count):
     return right(probabilities, labels, count)
 
@@ -155,6 +168,10 @@ WRONG = [
     (ignores_count, "ignores_count"),
     (insists_on_count, "fails_with_few"),
     (fills_up, "fills_up"),
+    (with_few(lambda mistakes: mistakes), "wrong_with_few"),
+    (with_few(lambda mistakes: mistakes.flip(0)), "wrong_with_few"),
+    (with_few(lambda mistakes: torch.arange(len(mistakes))), "wrong_with_few"),
+    (with_few(lambda mistakes: mistakes[:0]), "wrong_with_few"),
     (needs_count, "wrong_arguments"),
     (forgets_return, "returns_none"),
     (is_a_stub, "unsolved"),

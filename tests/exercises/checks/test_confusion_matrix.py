@@ -159,6 +159,16 @@ def leaves_out_the_last(true_labels, predicted_labels, num_classes):
     return right(true_labels[:-1], predicted_labels[:-1], num_classes)
 
 
+def counts_in_bytes(dtype, result=torch.int64):
+    def count(true_labels, predicted_labels, num_classes):
+        counts = torch.zeros(num_classes, num_classes, dtype=dtype)
+        for true_label, predicted_label in zip(true_labels, predicted_labels, strict=True):
+            counts[true_label, predicted_label] += 1
+        return counts.to(result)
+
+    return count
+
+
 def forgets_return(true_labels, predicted_labels, num_classes):
     right(true_labels, predicted_labels, num_classes)
 
@@ -190,6 +200,10 @@ WRONG = [
     (counts_in_lists, "not_a_tensor"),
     (counts_in_an_array, "not_a_tensor"),
     (counts_in_real_numbers, "no_whole_numbers"),
+    (counts_in_bytes(torch.uint8), "counts_overflow"),
+    (counts_in_bytes(torch.int8), "counts_overflow"),
+    (counts_in_bytes(torch.uint8, torch.uint8), "counts_overflow"),
+    (counts_in_bytes(torch.int8, torch.int8), "counts_overflow"),
     (forgets_return, "returns_none"),
     (is_a_stub, "unsolved"),
 ]

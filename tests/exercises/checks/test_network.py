@@ -192,6 +192,23 @@ class HalfSolved(Net):
         raise NotImplementedError
 
 
+class WithSoftmaxInTraining(Net):
+    def forward(self, images):
+        scores = self.linear2(torch.relu(self.linear1(images.flatten(1))))
+        return scores.softmax(dim=1) if self.training else scores
+
+
+class WithWeightsInOtherSizes(nn.Module):
+    def __init__(self, input_dim, num_classes):
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(512, input_dim + 1) / 28)
+        self.linear = nn.Linear(512, num_classes)
+
+    def forward(self, images):
+        sums = images.flatten(1) @ self.weights[:, 1:].T + self.weights[:, 0]
+        return self.linear(sums.relu())
+
+
 def build_single_layer(input_dim, num_classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(input_dim, num_classes))
 
@@ -234,6 +251,8 @@ WRONG = [
     (WithLogSoftmax, "log_softmax_in_network"),
     (WithReluAtTheEnd, "relu_at_the_end"),
     (WithSigmoidAtTheEnd, "sigmoid_at_the_end"),
+    (WithSoftmaxInTraining, "softmax_in_network"),
+    (WithWeightsInOtherSizes, "wrong_size"),
     (WithTanh, "other_activation"),
     (build_with(nn.Sigmoid()), "other_activation"),
     (build_with(nn.GELU()), "other_activation"),
@@ -294,6 +313,39 @@ class WithWeightsOfItsOwn(nn.Module):
         return hidden @ self.weight2 + self.bias2
 
 
+class WithBiasesInRows(WithWeightsOfItsOwn):
+    def __init__(self, input_dim, num_classes):
+        super().__init__(input_dim, num_classes)
+        self.bias1 = nn.Parameter(torch.zeros(1, 512))
+        self.bias2 = nn.Parameter(torch.zeros(1, num_classes))
+
+
+class WithOneWeightTransposed(WithWeightsOfItsOwn):
+    def __init__(self, input_dim, num_classes):
+        super().__init__(input_dim, num_classes)
+        self.weight2 = nn.Parameter(torch.randn(num_classes, 512) / 22)
+
+    def forward(self, images):
+        hidden = (images.flatten(1) @ self.weight1 + self.bias1).relu()
+        return hidden @ self.weight2.T + self.bias2
+
+
+class BeginsWithZeros(WithViews):
+    def __init__(self, input_dim, num_classes):
+        super().__init__(input_dim, num_classes)
+        nn.init.zeros_(self.linear2.weight)
+        nn.init.zeros_(self.linear2.bias)
+
+
+class WithDoubles(Net):
+    def __init__(self, input_dim, num_classes):
+        super().__init__(input_dim, num_classes)
+        self.double()
+
+    def forward(self, images):
+        return self.linear2(torch.relu(self.linear1(images.flatten(1).double())))
+
+
 def build_in_sequence(input_dim, num_classes):
     return nn.Sequential(
         nn.Flatten(), nn.Linear(input_dim, 512), nn.ReLU(), nn.Linear(512, num_classes)
@@ -307,9 +359,13 @@ def build_with_dropout(input_dim, num_classes):
     )
 
 
-@pytest.mark.parametrize(
-    "build", [SimpleNet, WithViews, WithWeightsOfItsOwn, build_in_sequence, build_with_dropout]
-)
+RIGHT = [
+    *(SimpleNet, WithViews, WithWeightsOfItsOwn, build_in_sequence, build_with_dropout),
+    *(WithBiasesInRows, WithOneWeightTransposed, BeginsWithZeros, WithDoubles),
+]
+
+
+@pytest.mark.parametrize("build", RIGHT)
 def test_right_answers_pass_however_they_are_written(build):
     verdict = check_network(build)
     assert verdict.passed, verdict
@@ -337,6 +393,8 @@ def test_another_number_of_hidden_units_is_named(num_units):
         (build_single_layer, "expected 407,050 parameters, found 7,850"),
         (build_three_layers, "There are 3 layers with weights instead of two"),
         (build_without_bias, "expected 407,050 parameters, found 406,538"),
+        (WithWeightsInOtherSizes, "found (512, 785), (10, 512), (10,)"),
+        (WithSoftmaxInTraining, "are between 0.0"),
         (HardCoded, "build(12, 3) returned a network that does not accept 12 numbers"),
     ],
 )

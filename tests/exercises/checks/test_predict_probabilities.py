@@ -93,6 +93,29 @@ def always_goes_back_to_training(model, images):
     return probabilities
 
 
+def restores_the_mode_without_its_layers(model, images):
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities = model(images).softmax(dim=1)
+    model.training = was_training
+    return probabilities
+
+
+def changes_the_images(model, images):
+    probabilities = right(model, images)
+    images.zero_()
+    return probabilities
+
+
+def leaves_gradients_disabled(model, images):
+    was_training = model.training
+    torch.set_grad_enabled(False)
+    probabilities = model.eval()(images).softmax(dim=1)
+    model.train(was_training)
+    return probabilities
+
+
 def forgets_return(model, images):
     right(model, images)
 
@@ -130,6 +153,9 @@ WRONG = [
     (keeps_gradients, "keeps_gradients"),
     (leaves_it_in_evaluation_mode, "mode_not_restored"),
     (always_goes_back_to_training, "always_trains_afterwards"),
+    (restores_the_mode_without_its_layers, "layers_not_restored"),
+    (changes_the_images, "changes_images"),
+    (leaves_gradients_disabled, "gradients_stay_disabled"),
     (forgets_return, "returns_none"),
     (never_calls_the_network, "network_not_asked"),
     (forgets_detach, "raises"),

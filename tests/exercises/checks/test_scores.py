@@ -65,6 +65,24 @@ def replaces_nan(counts):
     return accuracy(counts), recall(counts).nan_to_num(0), precision(counts).nan_to_num(0)
 
 
+def gives_up_without_images(counts):
+    recalls, precisions = recall(counts), precision(counts)
+    if recalls.isnan().any():
+        recalls = precisions = torch.full((10,), float("nan"))
+    return accuracy(counts), recalls, precisions
+
+
+def leaves_absent_classes_out(counts):
+    recalls = recall(counts)
+    return accuracy(counts), recalls[~recalls.isnan()], precision(counts)
+
+
+def gives_up_the_accuracy(counts):
+    recalls = recall(counts)
+    value = float("nan") if recalls.isnan().any() else accuracy(counts)
+    return value, recalls, precision(counts)
+
+
 def divides_numbers(counts):
     table = counts.tolist()
     recalls = [table[n][n] / sum(table[n]) for n in range(10)]
@@ -112,6 +130,9 @@ WRONG = [
     (other_precision(lambda counts: counts.diagonal()), "not_divided"),
     (other_precision(lambda counts: 1 - precision(counts)), "other_score"),
     (replaces_nan, "no_nan"),
+    (gives_up_without_images, "wrong_with_absent_class"),
+    (leaves_absent_classes_out, "wrong_with_absent_class"),
+    (gives_up_the_accuracy, "wrong_with_absent_class"),
     (divides_numbers, "divides_by_zero"),
     (forgets_the_precision, "not_three_results"),
     (returns_a_dict, "not_three_results"),

@@ -99,6 +99,19 @@ def returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device):
     return loss_fn(model(inputs), targets).item()
 
 
+def prints_and_returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    print(loss_fn(model(inputs), targets).item())
+    return returns_the_loss_afterwards(model, batch, loss_fn, optimizer, device)
+
+
+def returns_the_loss_of_the_first_half(model, batch, loss_fn, optimizer, device):
+    half = [tensor[:4].to(device) for tensor in batch]
+    loss = loss_fn(model(half[0]), half[1]).item()
+    train_step(model, batch, loss_fn, optimizer, device)
+    return loss
+
+
 def multiplies_by_the_batch_size(model, batch, loss_fn, optimizer, device):
     return train_step(model, batch, loss_fn, optimizer, device) * len(batch[0])
 
@@ -257,6 +270,27 @@ def moves_the_inputs_alone(model, batch, loss_fn, optimizer, device):
     return ignores_the_device(model, (inputs.to(device), targets), loss_fn, optimizer, device)
 
 
+def moves_the_inputs_and_reads_them(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch
+    inputs = inputs.to(device)
+    assert torch.isfinite(inputs).all()
+    return ignores_the_device(model, (inputs, targets), loss_fn, optimizer, device)
+
+
+def moves_the_targets_for_the_loss_alone(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch[0].to(device), batch[1]
+    scores = model(inputs)
+    loss = ignores_the_device(model, (inputs, targets.to(device)), loss_fn, optimizer, device)
+    print((scores.argmax(dim=1) == targets).sum())
+    return loss
+
+
+def prints_before_it_moves_the_targets(model, batch, loss_fn, optimizer, device):
+    inputs, targets = batch[0].to(device), batch[1]
+    print((model(inputs).argmax(dim=1) == targets).sum().item())
+    return ignores_the_device(model, (inputs, targets), loss_fn, optimizer, device)
+
+
 def never_calls_the_network(model, batch, loss_fn, optimizer, device):
     inputs, targets = batch
     loss = loss_fn(inputs, targets)
@@ -304,6 +338,8 @@ WRONG = [
     (forgets_return, "returns_none"),
     (returns_text, "returns_no_number"),
     (returns_the_loss_afterwards, "loss_after_update"),
+    (prints_and_returns_the_loss_afterwards, "loss_after_update"),
+    (returns_the_loss_of_the_first_half, "wrong_loss"),
     (multiplies_by_the_batch_size, "wrong_loss"),
     (applies_softmax, "softmax_before_loss"),
     (applies_softmax_to_the_columns, "softmax_over_batch"),
@@ -329,6 +365,9 @@ WRONG = [
     (ignores_the_device, "device_ignored"),
     (forgets_what_to_returns, "device_ignored"),
     (moves_the_inputs_alone, "device_ignored"),
+    (moves_the_inputs_and_reads_them, "device_ignored"),
+    (moves_the_targets_for_the_loss_alone, "raises"),
+    (prints_before_it_moves_the_targets, "raises"),
     (never_calls_the_network, "network_not_asked"),
     (just_returns_zero, "network_not_asked"),
     (has_a_typo, "raises"),
@@ -380,9 +419,96 @@ def uses_a_closure(model, batch, loss_fn, optimizer, device):
     return optimizer.step(compute_loss).item()
 
 
-@pytest.mark.parametrize(
-    "step", [train_step, zeroes_first, zeroes_through_the_model, uses_a_closure]
-)
+def also_reads_values(read):
+    """Return a step that is right, and reads values from its tensors."""
+
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs, targets = (tensor.to(device) for tensor in batch)
+        optimizer.zero_grad()
+        scores = model(inputs)
+        read(inputs, targets, scores)
+        loss = loss_fn(scores, targets)
+        loss.backward()
+        optimizer.step()
+        read(inputs, targets, scores)
+        return loss.item()
+
+    return step
+
+
+def asserts_that_nothing_is_nan(inputs, targets, scores):
+    assert not torch.isnan(inputs).any()
+
+
+def asserts_that_all_is_finite(inputs, targets, scores):
+    assert torch.isfinite(inputs).all()
+    assert inputs.abs().max() > 0.1
+
+
+READS = [
+    lambda _inputs, targets, scores: (scores.argmax(1) == targets).float().mean().item(),
+    lambda _inputs, targets, scores: f"{(scores.argmax(1) == targets).float().mean():.1%}",
+    lambda _inputs, targets, scores: int((scores.argmax(1) == targets).sum()),
+    lambda _inputs, _targets, scores: scores.detach().cpu().numpy().argmax(1),
+    lambda _inputs, targets, scores: scores.argmax(1).to("cpu") == targets.cpu(),
+    lambda _inputs, targets, scores: scores[targets == 1].tolist(),
+    lambda _inputs, targets, scores: print(scores, targets),
+    asserts_that_nothing_is_nan,
+    asserts_that_all_is_finite,
+]
+
+
+def evaluates_in_between(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    loss = train_step(model, batch, loss_fn, optimizer, device)
+    model.eval()
+    with torch.no_grad():
+        print((model(inputs).argmax(dim=1) == targets).float().mean().item())
+    model.train()
+    return loss
+
+
+def names_the_arguments(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    optimizer.zero_grad()
+    loss = loss_fn(input=model(inputs), target=targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def prints_losses(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    optimizer.zero_grad()
+    scores = model(inputs)
+    print("first half:", loss_fn(scores[:4], targets[:4]).item())
+    print("before:", loss_fn(scores, targets).item())
+    loss = loss_fn(scores, targets)
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        print("after:", loss_fn(model(inputs), targets).item())
+    return loss.item()
+
+
+def computes_the_gradients_itself(model, batch, loss_fn, optimizer, device):
+    inputs, targets = (tensor.to(device) for tensor in batch)
+    loss = loss_fn(model(inputs), targets)
+    parameters = list(model.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    optimizer.step()
+    return loss.item()
+
+
+RIGHT = [
+    *(train_step, zeroes_first, zeroes_through_the_model, uses_a_closure),
+    *(*map(also_reads_values, READS), computes_the_gradients_itself, prints_losses),
+    *(names_the_arguments, evaluates_in_between),
+]
+
+
+@pytest.mark.parametrize("step", RIGHT)
 def test_right_answers_pass_however_they_are_written(step):
     verdict = check_train_step(step)
     assert verdict.passed, verdict

@@ -54,9 +54,75 @@ def right_with_the_kit(model, loader, loss_fn, optimizer, epochs, evaluator=None
     return Trainer(model, loss_fn, optimizer, loader, evaluator=evaluator).fit(epochs)
 
 
-@pytest.mark.parametrize(
-    "trainer", [right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer]
-)
+def right_with_the_training_accuracy(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    device = next(model.parameters()).device
+    history = {"train": []}
+    for epoch in range(epochs):
+        model.train()
+        total, num_right = 0.0, 0
+        for batch in loader:
+            inputs, targets = (tensor.to(device) for tensor in batch)
+            assert not inputs.isnan().any()
+            scores = model(inputs)
+            loss = loss_fn(scores, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            num_right += (scores.argmax(dim=1) == targets).sum().item()
+        print(f"Epoch {epoch}: {num_right / len(loader.dataset):.1%}")
+        history["train"].append(total / len(loader))
+        if evaluator is not None:
+            for name, value in evaluator.evaluate(model, device).items():
+                history.setdefault(name, []).append(value)
+    return history
+
+
+def right_with_printed_losses(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs, targets = (tensor.to(device) for tensor in batch)
+        print("before:", loss_fn(model(inputs), targets).item())
+        loss = train_step(model, batch, loss_fn, optimizer, device)
+        with torch.no_grad():
+            print("after:", loss_fn(model(inputs), targets).item())
+        return loss
+
+    return mnist_widgets.trainer(
+        model, loader, loss_fn, optimizer, epochs, evaluator, train_step=step
+    )
+
+
+def right_with_named_arguments(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    def compute_loss(scores, targets):
+        return loss_fn(input=scores, target=targets)
+
+    return right(model, loader, compute_loss, optimizer, epochs, evaluator)
+
+
+def right_with_an_evaluation_of_each_batch(
+    model, loader, loss_fn, optimizer, epochs, evaluator=None
+):
+    def step(model, batch, loss_fn, optimizer, device):
+        inputs = batch[0].to(device)
+        loss = train_step(model, batch, loss_fn, optimizer, device)
+        with torch.inference_mode():
+            print(model.eval()(inputs).argmax(dim=1))
+        model.train()
+        return loss
+
+    return mnist_widgets.trainer(
+        model, loader, loss_fn, optimizer, epochs, evaluator, train_step=step
+    )
+
+
+RIGHT = [
+    *(right, right_in_one_piece, right_with_the_kit, mnist_widgets.trainer),
+    *(right_with_the_training_accuracy, right_with_printed_losses),
+    *(right_with_named_arguments, right_with_an_evaluation_of_each_batch),
+]
+
+
+@pytest.mark.parametrize("trainer", RIGHT)
 def test_right_answers_pass_however_they_are_written(trainer):
     verdict = check_trainer(trainer)
     assert verdict.passed, verdict
@@ -102,6 +168,10 @@ num_epochs = 3  # as in the exercise's notebook
 
 def takes_the_notebooks_number(model, loader, loss_fn, optimizer, epochs, evaluator=None):
     return right(model, loader, loss_fn, optimizer, num_epochs, evaluator)
+
+
+def keeps_the_batches(model, loader, loss_fn, optimizer, epochs, evaluator=None):
+    return right(model, list(loader), loss_fn, optimizer, epochs, evaluator)
 
 
 def writes_the_number_out(model, loader, loss_fn, optimizer, epochs, evaluator=None):
@@ -394,6 +464,7 @@ WRONG = [
     (ignores_the_epochs, "ignores_epochs"),
     (takes_the_notebooks_number, "ignores_epochs"),
     (writes_the_number_out, "ignores_epochs"),
+    (keeps_the_batches, "loader_used_once"),
     (begins_with_epoch_1, "wrong_number_of_batches"),
     (never_ends, "never_ends"),
     (trains_nothing, "trains_nothing"),

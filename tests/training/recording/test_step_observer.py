@@ -141,3 +141,90 @@ def test_a_step_changes_parameters_that_have_other_values_or_are_removed():
         made = record(nn.Linear(4, 3), step)
         assert {name for name in made.before if made.has_changed(name)} == names
         assert made.has_changed() == bool(names)
+
+
+def accumulates(model, batch, loss_fn, optimizer, device):
+    optimizer.zero_grad()
+    total = 0.0
+    for inputs, targets in zip(batch[0].split(2), batch[1].split(2), strict=True):
+        loss = loss_fn(model(inputs), targets) / 4
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
+
+
+def sharpens(model, batch, loss_fn, optimizer, device):
+    """Makes two passes, the second with moved weights, as SAM does."""
+    optimizer.zero_grad()
+    loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    moves = [0.5 * parameter.grad for parameter in model.parameters()]
+    for sign in (1, -1):
+        with torch.no_grad():
+            for parameter, move in zip(model.parameters(), moves, strict=True):
+                parameter.add_(sign * move)
+        if sign == 1:
+            optimizer.zero_grad()
+            loss_fn(model(batch[0]), batch[1]).backward()
+    optimizer.step()
+    return loss.item()
+
+
+def adds_two_losses(model, batch, loss_fn, optimizer, device):
+    optimizer.zero_grad()
+    scores = model(batch[0])
+    loss = loss_fn(scores, batch[1]) + loss_fn(scores, batch[1].flip(0))
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def prints_a_loss_first(model, batch, loss_fn, optimizer, device):
+    print(loss_fn(model(batch[0]), batch[1]).item())
+    return train_step(model, batch, loss_fn, optimizer, device)
+
+
+def averages_by_hand(model, batch, _loss_fn, optimizer, device):
+    return train_step(model, batch, lambda *pair: _loss_fn(*pair).mean(), optimizer, device)
+
+
+def adds_a_penalty(model, batch, loss_fn, optimizer, device):
+    loss = loss_fn(model(batch[0]), batch[1]) + sum(p.square().sum() for p in model.parameters())
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def test_each_backward_pass_is_an_event():
+    passes = ("forward", "loss", "backward")
+    for step, events in (
+        (accumulates, ("zero_grad", *passes * 4, "update")),
+        (sharpens, ("zero_grad", *passes, "zero_grad", *passes, "update")),
+        (adds_two_losses, ("zero_grad", "forward", "loss", "loss", "backward", "update")),
+        (prints_a_loss_first, ("forward", "loss", *passes, "update", "zero_grad")),
+    ):
+        assert record(nn.Linear(4, 3), step).events == events, step.__name__
+
+
+def test_a_backward_pass_from_losses_of_single_images_is_an_event():
+    optimizer = torch.optim.SGD((model := nn.Linear(4, 3)).parameters(), 0.1)
+    loss_fn = nn.CrossEntropyLoss(reduction="none")
+    made = record_step(model, make_batch(), loss_fn, optimizer, train_step=averages_by_hand)
+    assert made.events == ("forward", "loss", "backward", "update", "zero_grad")
+
+
+def test_several_losses_and_another_result_are_noted():
+    for step, num_losses, returns_another in (
+        (accumulates, 4, True),
+        (sharpens, 2, False),
+        (adds_two_losses, 2, True),
+        (adds_a_penalty, 1, True),
+        (prints_a_loss_first, 1, False),
+        (lambda *arguments: train_step(*arguments) * 8, 1, True),
+        (lambda *arguments: str(train_step(*arguments)), 1, False),
+    ):
+        notes = record(nn.Linear(4, 3), step).notes
+        assert any(f"{num_losses} losses" in note for note in notes) == (num_losses > 1), notes
+        assert any("train_step returned" in note for note in notes) == returns_another, notes
+        assert len(notes) == (num_losses > 1) + returns_another
