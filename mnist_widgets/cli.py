@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default `sys.argv[1:]`, and return the exit status."""
     if sys.stdout is None:
         return _fail("there is no place for the results: the standard output is closed.")
-    if sys.stderr is None:  # closed too; a progress bar writes to it
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+    if sys.stderr is None:  # progress bars write to it
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
     try:
         try:
             return _run(arguments)
