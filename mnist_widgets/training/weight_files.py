@@ -33,10 +33,8 @@ def _read_unwrapped_state(model: nn.Module) -> dict[str, Any]:
         )
 
     state = model.state_dict()
-    for names in (
-        state,
-        getattr(state, "_metadata", {}),
-    ):  # torch stores the layers' versions there
-        for name in [*names]:  # in this order, so that the order stays
+    versions = getattr(state, "_metadata", {})  # of the layers' parameters, for their loading
+    for names in (state, versions):
+        for name in [*names]:  # all of them, so that the order stays
             names[remove_wrappers(name)] = names.pop(name)
     return state
