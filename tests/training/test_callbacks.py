@@ -1,4 +1,4 @@
-"""The ready-made listeners: what all of them promise, and what each is there for."""
+"""The ready-made callbacks: what all of them promise, and what each is there for."""
 
 from __future__ import annotations
 
