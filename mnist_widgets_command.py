@@ -14,5 +14,5 @@ def main() -> int:
         from mnist_widgets.cli import main as run_command
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
-        return 130
+        return 130  # as `cli.INTERRUPTED`, which may not be there yet
     return run_command()
