@@ -45,14 +45,23 @@ BROKEN_PIPE = 141  # and for one whose reader, such as `head`, has ended
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default `sys.argv[1:]`, and return the exit status."""
+    if sys.stdout is None:
+        return _fail("there is no place for the results: the standard output is closed.")
+    if sys.stderr is None:  # progress bars write to it
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
     try:
         try:
             return _run(arguments)
         finally:
             sys.stdout.flush()  # here, because an error while Python exits cannot be caught
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest
-        return BROKEN_PIPE
+        status = BROKEN_PIPE
+    except OSError as error:
+        if error.strerror is None or error.filename is not None:  # not that of a `print`
+            raise
+        status = _fail(f"the results cannot be written: {error.strerror}")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest
+    return status
 
 
 def _run(arguments: Sequence[str] | None) -> int:

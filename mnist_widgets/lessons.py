@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from mnist_widgets.system.data_folder import DATA_VARIABLE, read_data_folder
+
 NOT_FOR_STUDENTS = {"solutions", "README.md", ".ipynb_checkpoints"}
 
 
@@ -91,5 +93,5 @@ def open_lab(folder: Path, arguments: Iterable[str] = ()) -> NoReturn:
 
 def _make_data_root_absolute() -> None:
     """Make `MNIST_WIDGETS_DATA` absolute, because kernels run in other folders."""
-    if root := os.environ.get("MNIST_WIDGETS_DATA", "").strip():
-        os.environ["MNIST_WIDGETS_DATA"] = str(Path(root).expanduser().absolute())
+    if root := read_data_folder():
+        os.environ[DATA_VARIABLE] = str(Path(root).expanduser().absolute())

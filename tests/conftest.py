@@ -79,8 +79,8 @@ def no_network(monkeypatch):
 def no_swallowed_errors(caplog):
     """Fail on what is only logged: an error in a click handler, a redraw or a listener."""
     yield
-    if publishing := sys.modules.get("mnist_widgets.widgets.redraws"):
-        publishing.scheduler.flush()
+    if redraws := sys.modules.get("mnist_widgets.widgets.redraws"):
+        redraws.scheduler.flush()
     swallowed = [
         record
         for record in caplog.get_records("call")

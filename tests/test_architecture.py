@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,6 +119,14 @@ def layer_of(module: str) -> int:
     return next((index for index, layer in enumerate(LAYERS) if package in layer), -1)
 
 
+def find_training_folder(module: str) -> str:
+    """Return the folder of `training/` that holds a module; empty if none does."""
+    match module.split("."):
+        case ["training", folder, _]:
+            return folder
+    return ""
+
+
 def find_panels() -> list[str]:
     """List the modules that define a panel; the dashboard, which composes them, is none."""
     panels = []
@@ -159,6 +168,16 @@ def test_imports_go_one_way(module):
         is_report = (module, imported) == ("session.session", "rendering.report_page")
         is_lower = layer_of(imported) < layer_of(module)
         assert is_lower or is_inside or is_report, f"{module} imports {imported}"
+
+
+def test_the_folders_of_the_training_import_each_other_one_way():
+    folders: dict[str, set[str]] = {}  # each with those that it imports
+    for module in SOURCES:
+        if folder := find_training_folder(module):
+            imported = {find_training_folder(name) for name in find_own_imports(module)}
+            folders.setdefault(folder, set()).update(imported - {folder, ""})
+    assert {"evaluation", "preflight"} <= set(folders)
+    TopologicalSorter(folders).prepare()  # raises an error that names a circle
 
 
 @pytest.mark.parametrize("module", CORE_MODULES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from timeouts import TIMEOUT_S
 from mnist_widgets import RunConfig, load_bundled_digits
 from mnist_widgets.cli import main
 
+ROOT = Path(__file__).parents[1]
 COMMAND = Path(sysconfig.get_path("scripts")) / "mnist-widgets"
 
 
@@ -41,6 +43,52 @@ def test_without_arguments_the_help_is_printed(capsys):
     assert all(command in help_text for command in ("lab", "train", "data", "doctor"))
     assert "Open the lessons" in help_text
     assert "`" not in help_text
+
+
+def test_ctrl_c_while_torch_loads_ends_with_status_130_and_without_a_traceback(tmp_path):
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    module = re.search(r'^mnist-widgets = "(.+):main"$', project, re.MULTILINE)[1]
+    code = f"import sys; from {module} import main; sys.exit(main())"
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    process = subprocess.run(
+        [sys.executable, "-c", code, "train"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert (process.returncode, process.stdout) == (130, "")
+    assert process.stderr == "Interrupted.\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is always full")
+def test_an_output_that_cannot_be_written_is_named_without_a_traceback():
+    train = "train --dataset bundled --epochs 1"
+    for arguments, redirection, unbuffered, message in (
+        ("--version", ">&-", "", "the standard output is closed"),
+        ("--version", ">/dev/full", "", "the results cannot be written: No space left on device"),
+        (train, ">/dev/full", "1", "the results cannot be written: No space left on device"),
+    ):
+        process = subprocess.run(
+            ["sh", "-c", f'"{COMMAND}" {arguments} {redirection}'],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+        assert process.returncode == 1, (arguments, redirection)
+        *_progress, last_line = process.stderr.splitlines()
+        assert message in last_line
+        assert "Traceback" not in process.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes it")
+def test_training_needs_no_standard_error():
+    shell = ["sh", "-c", f'"{COMMAND}" train --dataset bundled --epochs 1 2>&-']
+    process = subprocess.run(shell, capture_output=True, text=True, check=True)
+    assert "Accuracy: " in process.stdout
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,10 @@ def test_students_get_no_solutions_no_advice_for_teachers_and_no_leftovers(
 
 def test_a_relative_data_root_means_the_same_in_kernels(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MNIST_WIDGETS_DATA", "data")
-    lessons._make_data_root_absolute()
-    assert os.environ["MNIST_WIDGETS_DATA"] == str(tmp_path / "data")
+    for value in ("data", '"data"'):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", value)
+        lessons._make_data_root_absolute()
+        assert os.environ["MNIST_WIDGETS_DATA"] == str(tmp_path / "data"), value
 
 
 def test_an_unset_data_root_stays_unset(monkeypatch):

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from mnist_widgets.data.raw_files import RawFile, check_file, find_faults, find_raw_files
+from mnist_widgets.data.raw_files import (
+    RawFile,
+    check_file,
+    find_faults,
+    find_raw_files,
+    list_folders,
+)
 from mnist_widgets.system.short_text import list_first
 
 if TYPE_CHECKING:
@@ -63,7 +69,8 @@ def ensure_raw_files(
         The files by name, in the order of `dataset_class.resources`.
 
     Raises:
-        DataError: Files are missing or damaged, and the download failed or is switched off.
+        DataError: Files are missing or damaged, and the download failed or is switched off; or
+            `root` is a file.
     """
     name = dataset_class.__name__
     folder = root / name / "raw"
@@ -72,6 +79,11 @@ def ensure_raw_files(
     if not faults:
         return files
     problem = _describe_faults(name, files, root)
+    if file := _find_file_on_way(folder):
+        raise DataError(
+            f"{problem} and {file} is a file, not a folder",
+            f"Set MNIST_WIDGETS_DATA to a folder that holds {name}/raw, or to one for a download.",
+        )
     remedy = (
         f"The files belong in {folder}: download them when there is a network (mnist-widgets "
         f"data), or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
@@ -135,15 +147,17 @@ def find_answering_mirror(
 
 
 def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
-    """Return why a data set cannot be used, and what the folder holds instead."""
+    """Return why a data set cannot be used, and what the deepest folder holds instead."""
     if not any(file.path for file in files.values()):
         missing = f"{name} is not on this computer"
+        folder = root
         try:
-            names = [path.name for path in root.iterdir()] if root.is_dir() else []
+            folder = next((each for each in list_folders(root, name) if each.is_dir()), root)
+            names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         except OSError as error:
-            return f"{missing} ({root} cannot be read: {error.strerror})"
+            return f"{missing} ({folder} cannot be read: {error.strerror})"
         found = sorted(each for each in names if not each.startswith("."))
-        return f"{missing} ({root} holds {list_first(found, _MOST_NAMED)})" if found else missing
+        return f"{missing} ({folder} holds {list_first(found, _MOST_NAMED)})" if found else missing
     details = ", ".join(
         f"{filename} {file.fault}"
         + (f" (found as {file.path})" if file.path and file.path.name != filename else "")
@@ -151,6 +165,14 @@ def _describe_faults(name: str, files: dict[str, RawFile], root: Path) -> str:
         if file.fault
     )
     return f"{name} is incomplete ({details})"
+
+
+def _find_file_on_way(folder: Path) -> Path | None:
+    """Return the file that has the path of a folder or of one above it, if there is one."""
+    try:
+        return next((path for path in (folder, *folder.parents) if path.is_file()), None)
+    except OSError:  # a folder that this user may not search
+        return None
 
 
 def _fetch_files(

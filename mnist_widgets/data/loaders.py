@@ -5,7 +5,6 @@ Each loader returns a training set and a test set.
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Hashable
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch.nn import functional
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.data.downloads import DataError, ensure_raw_files
 from mnist_widgets.data.raw_files import decode_idx
+from mnist_widgets.system.data_folder import read_data_folder
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -35,12 +35,13 @@ def data_root(root: str | Path | None = None) -> Path:
 
     Args:
         root: The folder. By default the one named in the environment variable
-            `MNIST_WIDGETS_DATA` (surrounding spaces are ignored), else the user's cache directory.
+            `MNIST_WIDGETS_DATA` (spaces and quotes around it are ignored), else the user's cache
+            directory.
 
     Returns:
         An absolute path. The folder may not exist yet.
     """
-    chosen = root or os.environ.get("MNIST_WIDGETS_DATA", "").strip()
+    chosen = root or read_data_folder()
     return Path(chosen or platformdirs.user_cache_dir("mnist_widgets")).expanduser().absolute()
 
 

@@ -62,6 +62,20 @@ def find_raw_files(dataset_class: type[MNIST], root: Path) -> dict[str, RawFile]
     return {filename: _find_raw_file(dataset_class, root, filename) for filename in filenames}
 
 
+def list_folders(root: Path, name: str) -> Iterator[Path]:
+    """Yield the folders that may hold the raw files.
+
+    All these data sets use the same file names, and only MNIST's checksums are known. So only MNIST
+    is searched in folders that are not named after the data set.
+    """
+    yield root / name / "raw"
+    yield root / name
+    if name in (root.name, "MNIST"):
+        yield root / "raw"
+    if name in (root.name, "MNIST") or root.parts[-2:] == (name, "raw"):
+        yield root
+
+
 def find_faults(files: dict[str, RawFile]) -> dict[str, str]:
     """Return what is wrong with each file that cannot be used, by the file's name."""
     return {filename: file.fault for filename, file in files.items() if file.fault}
@@ -102,27 +116,13 @@ def _find_raw_file(dataset_class: type[MNIST], root: Path, filename: str) -> Raw
     forms = (filename, filename.replace("-idx", ".idx"))
     endings = ("", ".gz")
     damaged = []
-    for folder, form, ending in product(_list_folders(root, name), forms, endings):
+    for folder, form, ending in product(list_folders(root, name), forms, endings):
         file = check_file(folder / f"{form}{ending}", name, filename)
         if not file.fault:
             return file
         if file.path:
             damaged.append(file)
     return damaged[0] if damaged else _MISSING
-
-
-def _list_folders(root: Path, name: str) -> Iterator[Path]:
-    """Yield the folders that may hold the raw files.
-
-    All these data sets use the same file names, and only MNIST's checksums are known. So only MNIST
-    is searched in folders that are not named after the data set.
-    """
-    yield root / name / "raw"
-    yield root / name
-    if name in (root.name, "MNIST"):
-        yield root / "raw"
-    if name in (root.name, "MNIST") or root.parts[-2:] == (name, "raw"):
-        yield root
 
 
 def _find_fault(content: bytes, md5: str | None) -> str:

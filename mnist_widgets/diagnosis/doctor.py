@@ -22,6 +22,7 @@ from mnist_widgets.diagnosis.front_end_parts import (
     find_misfit,
 )
 from mnist_widgets.system import threads
+from mnist_widgets.system.data_folder import read_data_folder
 from mnist_widgets.system.hosts import find_front_end, find_hosts, is_in_colab
 
 _INSTALL = 'pip install --upgrade "mnist_widgets[lab]"'
@@ -234,7 +235,7 @@ def check_data() -> CheckResult:
     if folders:
         damage = ", ".join(f"{name} {fault}" for name, fault in faults.items())
         return CheckResult(f"MNIST in {folders}: {damage}", "Run: mnist-widgets data")
-    if os.environ.get("MNIST_WIDGETS_DATA", "").strip() and not root.is_dir():
+    if read_data_folder() and not root.is_dir():
         message = f"MNIST_WIDGETS_DATA names {root}, which is not a folder; {bundled}"
         return CheckResult(message, "Correct the variable, or run: mnist-widgets data")
     return CheckResult(f"MNIST is not in {root} yet; {bundled}")

@@ -11,7 +11,8 @@ from pathlib import Path
 def write_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder, and move that file into place at the end.
 
-    So after an interrupt, an error or with a full disk the earlier file remains.
+    So after an interrupt, an error or with a full disk the earlier file remains. A symbolic link
+    stays, and the file that it names is replaced.
 
     Example:
         >>> with write_whole(path) as temporary:
@@ -20,6 +21,7 @@ def write_whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: The file cannot be written.
     """
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.part")
     try:
         yield temporary

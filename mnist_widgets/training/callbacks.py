@@ -144,10 +144,12 @@ class Checkpoint(_BestMetricCallback):
     """Save the model's weights after each epoch that is the best so far.
 
     Load them with `model.load_state_dict(torch.load(path))`. The wrappers of `torch.compile` and
-    `DataParallel` are not saved, so the parameters have the names of the wrapped model.
+    `DataParallel` are not saved, so the parameters have the names of the plain model, also where
+    only a part of it is wrapped.
 
     Args:
-        path: The file to write; its folder must exist.
+        path: The file to write; its folder must exist. A symbolic link stays: the file that it
+            names is written.
         metric: As for `EarlyStopping`.
         mode: As for `EarlyStopping`.
 
@@ -171,9 +173,10 @@ class Checkpoint(_BestMetricCallback):
         """
         check_metric(trainer.evaluator, self.metric)
         problem = f"Checkpoint cannot write {str(self.path)!r}"
-        if not self.path.parent.is_dir():
+        folder = self.path.resolve().parent  # that of the file, where the path is a symbolic link
+        if not folder.is_dir():
             raise FileNotFoundError(
-                f"{problem}: there is no folder {str(self.path.parent)!r}. Create it first, for "
+                f"{problem}: there is no folder {str(folder)!r}. Create it first, for "
                 "example with Path(folder).mkdir(parents=True, exist_ok=True)."
             )
         if self.path.is_dir():

@@ -1,12 +1,16 @@
-"""Iterate over the batches of one epoch: of a `DataLoader`, of `Batches` or of a list."""
+"""Iterate over the batches of one epoch, and take each apart into inputs and targets.
+
+The batches are a `DataLoader`, `Batches` or a list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from numbers import Number
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from mnist_widgets.system.arguments import to_whole
 from mnist_widgets.system.interrupts import breakable
@@ -87,3 +91,60 @@ def find_inputs(batch: object) -> Tensor | None:
     """Return the inputs (B, ...) of a batch if it is a tuple or list that starts with them."""
     inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else None
     return inputs if isinstance(inputs, Tensor) and inputs.dim() else None
+
+
+def check_pair(batch: object, train_batches: object = None) -> None:
+    """Check that `train_step` can unpack a batch, of `train_batches` if they are known.
+
+    Raises:
+        TypeError: The batch is not a pair of tensors, or is a single image and its label.
+    """
+    match batch:
+        case [Tensor(), Number()]:
+            raise _single_images("train_batches is", 64)
+        case [_, Tensor() as label] if label.dim() == 0 and isinstance(train_batches, Dataset):
+            raise _single_images("train_batches is", 64)
+        case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
+            return
+    raise _no_pair(batch, "train_batches gave", "a train_step")
+
+
+def unpack_pair(batch: object) -> tuple[object, object]:
+    """Return the inputs and targets of an evaluator's batch.
+
+    Raises:
+        TypeError: The batch is not a pair, or is a single image and its label.
+    """
+    match batch:
+        case [_, Number()]:
+            raise _single_images("The evaluator's batches are", 512)
+        case [_, Tensor() as label] if label.dim() == 0:
+            raise _single_images("The evaluator's batches are", 512)
+        case [inputs, targets]:
+            return inputs, targets
+    raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
+
+
+def _single_images(source: str, batch_size: int) -> TypeError:
+    return TypeError(
+        f"{source} a data set: single images and their labels. Cut it into batches with "
+        f"digit_set.batches({batch_size}), or with DataLoader(dataset, batch_size={batch_size})."
+    )
+
+
+def _no_pair(batch: object, source: str, part: str) -> TypeError:
+    return TypeError(
+        f"A batch must be a pair of tensors, (inputs, targets), but {source} {_describe(batch)}. "
+        f"Use batches of pairs, or pass {part} of your own for such batches."
+    )
+
+
+def _describe(batch: object) -> str:
+    if isinstance(batch, (tuple, list)):
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        return f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
+    if isinstance(batch, dict):
+        return f"a dict with the keys {', '.join(map(repr, batch))}"
+    if isinstance(batch, Tensor):
+        return f"a single tensor of shape {tuple(batch.shape)}"
+    return f"a {type(batch).__name__}"

@@ -99,15 +99,21 @@ def write_network(model: nn.Module) -> str:
     return f"nn.Sequential(\n{lines})"
 
 
+def find_wrapped_name(model: nn.Module) -> str | None:
+    """Return the name of the model inside a wrapper of `torch.compile` or of parallel training.
+
+    Return None for a model that is not such a wrapper.
+    """
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        return "module"
+    return "_orig_mod" if isinstance(getattr(model, "_orig_mod", None), nn.Module) else None
+
+
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside the wrappers of `torch.compile` and of parallel training."""
-    while True:
-        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            model = model.module
-        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-            model = inner
-        else:
-            return model
+    while name := find_wrapped_name(model):
+        model = getattr(model, name)
+    return model
 
 
 def _build_hidden(num_inputs: int, hidden_units: int, dropout: float) -> list[nn.Module]:

@@ -23,12 +23,12 @@ from mnist_widgets.training.epoch_batches import (
     find_inputs,
     iterate_epoch,
 )
+from mnist_widgets.training.evaluation.explanations import explaining
 from mnist_widgets.training.evaluation.module_state import Snapshot
 from mnist_widgets.training.evaluation.portions import find_session_elsewhere
 from mnist_widgets.training.evaluation.protocol import SupportsEvaluate, evaluate_in_portions
 from mnist_widgets.training.history import History
 from mnist_widgets.training.hooks import Callback, list_callbacks
-from mnist_widgets.training.preflight.explanations import explaining
 from mnist_widgets.training.preflight.preflight import check_parts, train_first_batch
 from mnist_widgets.training.recording.step_record import StepRecord
 from mnist_widgets.training.recording.step_recorder import StepRecorder

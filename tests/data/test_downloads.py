@@ -214,6 +214,16 @@ def test_the_error_lists_what_the_folder_holds_instead(tmp_path):
         ensure_raw_files(make_dataset_class(), tmp_path, download=False)
 
 
+def test_the_error_lists_what_the_deepest_folder_holds(tmp_path):
+    folder = tmp_path / "TinyMNIST" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "TRAIN-LABELS.IDX1-UBYTE").touch()
+    for root in (tmp_path, tmp_path / "TinyMNIST", folder):
+        with pytest.raises(DataError) as caught:
+            ensure_raw_files(make_dataset_class(), root, download=False)
+        assert f"({folder} holds TRAIN-LABELS.IDX1-UBYTE)" in caught.value.reason, root
+
+
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
@@ -319,10 +329,16 @@ def test_with_download_off_no_mirror_gets_a_request(mirror, root):
     assert not root.exists()
 
 
-def test_a_root_that_is_not_writable_is_named(mirror, root):
-    root.write_text("a file, not a folder")
-    with pytest.raises(DataError, match=f"the download failed .*{root.name}"):
-        ensure_raw_files(make_dataset_class(mirror.address), root)
+def test_a_file_in_place_of_a_folder_is_named_before_a_download(mirror, root):
+    root.write_text("a file")
+    for given in (root, root / "TinyMNIST", root / "TinyMNIST" / "raw"):
+        for download in (True, False):
+            with pytest.raises(DataError) as caught:
+                ensure_raw_files(make_dataset_class(mirror.address), given, download)
+            assert f"{root} is a file, not a folder" in caught.value.reason
+            assert "TinyMNIST/raw" in caught.value.remedy
+            assert "The files belong in" not in caught.value.remedy
+    assert mirror.requests == []
 
 
 def test_concurrent_downloads_do_not_disturb_each_other(mirror, root):

@@ -34,8 +34,12 @@ def test_the_root_is_the_argument_else_the_variable_else_the_cache(monkeypatch, 
     assert loaders.data_root() == tmp_path / "set"
     monkeypatch.setenv("MNIST_WIDGETS_DATA", f"  {tmp_path / 'my set'}\n")
     assert loaders.data_root() == tmp_path / "my set"
-    monkeypatch.setenv("MNIST_WIDGETS_DATA", " ")
-    assert loaders.data_root().name == "mnist_widgets"
+    for quotes in ('"{}"', "'{}'", ' "{}" ', '" {}"'):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", quotes.format(tmp_path / "my set"))
+        assert loaders.data_root() == tmp_path / "my set", quotes
+    for empty in (" ", '""'):
+        monkeypatch.setenv("MNIST_WIDGETS_DATA", empty)
+        assert loaders.data_root().name == "mnist_widgets"
     monkeypatch.delenv("MNIST_WIDGETS_DATA")
     assert loaders.data_root().is_absolute()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mnist_widgets.system.whole_files import write_whole
@@ -30,3 +32,16 @@ def test_after_an_error_the_earlier_file_remains_alone(tmp_path):
         write_part()
     assert path.read_text() == "earlier"
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make symbolic links")
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path):
+    link, path = tmp_path / "link", tmp_path / "folder" / "file"
+    path.parent.mkdir()
+    path.write_text("earlier")
+    link.symlink_to(path)
+    with write_whole(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+    assert [*path.parent.iterdir()] == [path]

@@ -1,11 +1,13 @@
-"""The ready-made listeners: what all of them promise, and what each is there for."""
+"""The ready-made callbacks: what all of them promise, and what each is there for."""
 
 from __future__ import annotations
 
 import inspect
 import itertools
 import math
+import os
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from mnist_widgets import (
     Trainer,
 )
 from mnist_widgets.training import callbacks
+from mnist_widgets.training.weight_files import save_weights
 
 
 def find_ready_made(base: type = Callback) -> list[type]:
@@ -455,6 +458,42 @@ def test_a_checkpoint_holds_the_model_inside_its_wrappers(make_trainer, tmp_path
         fresh = nn.Linear(4, 3)
         fresh.load_state_dict(torch.load(path))
         assert torch.equal(fresh.weight, inner.weight)
+
+
+def test_a_checkpoint_holds_the_parts_inside_their_wrappers(tmp_path):
+    def make_network(wrap=lambda part: part):
+        inner = nn.Sequential(wrap(nn.Linear(6, 5)), nn.BatchNorm1d(5))
+        return nn.Sequential(nn.Linear(4, 6), wrap(inner), nn.Linear(5, 3))
+
+    def compiled(part):
+        return torch.compile(part, backend="eager")
+
+    for wrap in (compiled, nn.DataParallel, lambda part: nn.DataParallel(compiled(part))):
+        network, path = make_network(wrap), tmp_path / "best.pt"
+        save_weights(network, path)
+        plain = make_network()
+        plain.load_state_dict(torch.load(path))
+        assert list(torch.load(path)) == list(plain.state_dict())
+        for loaded, saved in zip(plain.parameters(), network.parameters(), strict=True):
+            assert torch.equal(loaded, saved)
+
+
+def test_a_part_that_is_only_named_like_a_wrapped_one_keeps_its_name(make_trainer, tmp_path):
+    network = nn.Sequential(OrderedDict(module=nn.Linear(4, 3)))
+    make_trainer(model=network, callbacks=[Checkpoint(tmp_path / "best.pt", "train")]).fit(1)
+    assert set(torch.load(tmp_path / "best.pt")) == {"module.weight", "module.bias"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make symbolic links")
+def test_a_checkpoint_is_written_through_a_symbolic_link(make_trainer, tmp_path):
+    link, file = tmp_path / "best.pt", tmp_path / "runs" / "7.pt"
+    link.symlink_to(file)
+    with pytest.raises(FileNotFoundError, match="runs"):
+        make_trainer(callbacks=[Checkpoint(link, "train")]).fit(1)
+    file.parent.mkdir()
+    make_trainer(callbacks=[Checkpoint(link, "train")]).fit(1)
+    assert link.is_symlink()
+    assert set(torch.load(file)) == {"weight", "bias"}
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 
 import pytest
 from timeouts import TIMEOUT_S
@@ -56,6 +56,31 @@ def scheduler(clock):
     return RedrawScheduler(wait=clock.wait)
 
 
+class SimulatedTime:
+    """The `time` and the `wait` of schedulers; a wait takes no time and counts its milliseconds."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.on_tick = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def wait(self, has_urgent: threading.Event, seconds: float) -> bool:
+        end_s = self.now_s + seconds
+        while self.now_s < end_s and not has_urgent.is_set():
+            self.now_s += 0.001
+            self.on_tick()
+        return has_urgent.is_set()
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    simulated = SimulatedTime()
+    monkeypatch.setattr(redraws, "time", simulated)
+    return simulated
+
+
 @pytest.mark.parametrize(("cpus", "interval_s"), [(0.5, 1.0), (2, 1.0), (2.5, 0.25), (16, 0.25)])
 def test_frames_are_rarer_if_there_are_few_cpus(cpus, interval_s):
     assert choose_interval_s(cpus) == interval_s
@@ -102,19 +127,26 @@ def test_the_thread_ends_when_nothing_is_requested_and_comes_back(scheduler, clo
     assert len(drawn) == 2
 
 
-def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval():
-    drawn, first, urgent = [], threading.Event(), threading.Event()
-    scheduler = RedrawScheduler(interval_s=0.5)
-    scheduler.schedule(first.set)
-    assert first.wait(TIMEOUT_S)
-    scheduler.schedule(lambda: drawn.append("patient"))
-    began = time.monotonic()
-    scheduler.schedule(urgent.set, urgent=True)
-    assert urgent.wait(TIMEOUT_S)
-    is_early = time.monotonic() - began < scheduler.interval_s
-    assert drawn == [] or not is_early  # a slow machine may have come to the next frame
-    scheduler.flush()
-    assert drawn == ["patient"]
+def test_an_urgent_request_is_drawn_alone_and_does_not_wait_for_the_interval(simulated):
+    drawn, is_over = [], threading.Event()
+    scheduler = RedrawScheduler(interval_s=0.5, wait=simulated.wait)
+
+    def draw_patient() -> None:
+        drawn.append(("patient", simulated.now_s))
+        is_over.set()
+
+    def request() -> None:
+        simulated.on_tick = lambda: None
+        scheduler.schedule(draw_patient)
+        scheduler.schedule(lambda: drawn.append(("urgent", simulated.now_s)), urgent=True)
+
+    simulated.on_tick = request
+    scheduler.schedule(lambda: None)  # begins the interval
+    assert is_over.wait(TIMEOUT_S)
+    (first, first_s), (second, second_s) = drawn
+    assert (first, second) == ("urgent", "patient")
+    assert first_s == pytest.approx(0, abs=0.002)
+    assert second_s == pytest.approx(0.5, abs=0.002)
 
 
 def test_one_urgent_redraw_after_the_other_is_drawn_within_an_interval():
@@ -154,34 +186,32 @@ def test_urgent_requests_of_a_long_stroke_do_not_wait_for_the_next_frame():
         assert drawn.acquire(timeout=TIMEOUT_S)
 
 
-def test_urgent_requests_without_end_are_allowed_one_by_one():
-    scheduler, num_periods, times = RedrawScheduler(interval_s=4 * TIMEOUT_S), 5, []
+def test_urgent_requests_without_end_are_allowed_one_by_one(simulated):
+    scheduler, num_periods, times = RedrawScheduler(1.0, simulated.wait), 5, []
     is_enough = threading.Event()
-    scheduler.schedule(lambda: None)  # begins the interval
 
     def redraw() -> None:
-        times.append(time.monotonic())
-        if len(times) == MAX_URGENT + num_periods:
+        times.append(simulated.now_s)
+        if len(times) == 1 + MAX_URGENT + num_periods:
             is_enough.set()
         else:
             scheduler.schedule(redraw, urgent=True)
 
     scheduler.schedule(redraw, urgent=True)
     assert is_enough.wait(TIMEOUT_S)
-    first, *others = times  # the first may be drawn with the frame
-    for number, time_s in enumerate(others[MAX_URGENT:], start=1):
-        assert time_s - first >= 0.9 * number * URGENT_PERIOD_S  # each after one more period
+    at_once = [0.0] * (1 + MAX_URGENT)  # the first with the frame
+    later = [number * URGENT_PERIOD_S for number in range(1, 1 + num_periods)]
+    assert times == pytest.approx([*at_once, *later], abs=0.002)
 
 
 def test_flushing_beside_urgent_requests_does_not_end_the_drawing(monkeypatch):
     monkeypatch.setattr(redraws, "URGENT_PERIOD_S", 1e-7)
     interval_s = sys.getswitchinterval()
-    scheduler, drawn = RedrawScheduler(interval_s=TIMEOUT_S), threading.Semaphore(0)
+    scheduler = RedrawScheduler(TIMEOUT_S, wait=lambda has_urgent, _seconds: has_urgent.is_set())
+    panels = [lambda _number=number: None for number in range(400)]
     sys.setswitchinterval(1e-6)
     try:
-        until = time.monotonic() + 1
-        panels = [lambda _number=number: drawn.release() for number in range(40)]
-        while time.monotonic() < until:
+        for _ in range(50):  # more rounds meet a race of both threads more often
             for panel in panels:
                 scheduler.schedule(panel, urgent=True)
             scheduler.flush()
@@ -207,9 +237,9 @@ def test_an_urgent_request_is_drawn_within_a_frame(scheduler, clock):
     assert order == ["first", "click", "second"]
 
 
-def test_urgent_requests_without_end_do_not_break_the_rate():
-    drawn, interval_s, num_intervals = {"chart": 0, "panel": 0}, 0.05, 8
-    scheduler = RedrawScheduler(interval_s)
+def test_urgent_requests_without_end_do_not_break_the_rate(simulated):
+    drawn, num_intervals, is_over = Counter(), 8, threading.Event()
+    scheduler = RedrawScheduler(0.05, simulated.wait)
 
     def draw_chart() -> None:
         drawn["chart"] += 1
@@ -217,12 +247,19 @@ def test_urgent_requests_without_end_do_not_break_the_rate():
     def draw_panel() -> None:
         drawn["panel"] += 1
 
-    until = time.monotonic() + num_intervals * interval_s
-    while time.monotonic() < until:
-        scheduler.schedule(draw_chart)
-        scheduler.schedule(draw_panel, urgent=True)
-    assert 1 <= drawn["chart"] <= num_intervals + 1
-    assert 1 <= drawn["panel"] <= (1 + MAX_URGENT) * (num_intervals + 1)
+    def request() -> None:
+        if simulated.now_s < num_intervals * scheduler.interval_s:
+            scheduler.schedule(draw_chart)
+            scheduler.schedule(draw_panel, urgent=True)
+        else:
+            is_over.set()
+
+    simulated.on_tick = request
+    scheduler.schedule(draw_chart)
+    assert is_over.wait(TIMEOUT_S)
+    scheduler.flush()
+    assert num_intervals / 2 <= drawn["chart"] <= num_intervals + 1  # clicks delay some frames
+    assert num_intervals / 2 <= drawn["panel"] <= (1 + MAX_URGENT) * (num_intervals + 1)
 
 
 def test_the_end_stops_the_thread_and_later_requests():

@@ -17,6 +17,9 @@ from torch.nn import functional
 from mnist_widgets.data.digit_set import DigitSet, to_inputs
 from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
 from mnist_widgets.training.devices import device_of
+from mnist_widgets.training.epoch_batches import unpack_pair
+from mnist_widgets.training.evaluation.explanations import explaining
+from mnist_widgets.training.evaluation.loss_checks import check_loss_inputs
 from mnist_widgets.training.evaluation.module_state import evaluating
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
@@ -30,9 +33,6 @@ from mnist_widgets.training.evaluation.outputs import (
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
-from mnist_widgets.training.preflight.batch_checks import unpack_pair
-from mnist_widgets.training.preflight.explanations import explaining
-from mnist_widgets.training.preflight.loss_checks import check_loss_inputs
 from mnist_widgets.training.training_step import LossFunction
 
 

@@ -1,18 +1,17 @@
-"""Check that `train_step` can unpack the batches and that the last one is large enough."""
+"""Check that batches are no single images, and that the last one to train on is large enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from numbers import Number
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
-from mnist_widgets.training.epoch_batches import find_inputs
+from mnist_widgets.training.epoch_batches import find_inputs, unpack_pair
 from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 
 SINGLE_IMAGE = (
@@ -20,38 +19,6 @@ SINGLE_IMAGE = (
     "that batch out with drop_last=True, in DigitSet.batches(...) or DataLoader(...), or change "
     "the batch size."
 )
-
-
-def check_pair(batch: object, train_batches: object = None) -> None:
-    """Check that `train_step` can unpack a batch, of `train_batches` if they are known.
-
-    Raises:
-        TypeError: The batch is not a pair of tensors, or is a single image and its label.
-    """
-    match batch:
-        case [Tensor(), Number()]:
-            raise _single_images("train_batches is", 64)
-        case [_, Tensor() as label] if label.dim() == 0 and isinstance(train_batches, Dataset):
-            raise _single_images("train_batches is", 64)
-        case [inputs, targets] if hasattr(inputs, "to") and hasattr(targets, "to"):
-            return
-    raise _no_pair(batch, "train_batches gave", "a train_step")
-
-
-def unpack_pair(batch: object) -> tuple[object, object]:
-    """Return the inputs and targets of an evaluator's batch.
-
-    Raises:
-        TypeError: The batch is not a pair, or is a single image and its label.
-    """
-    match batch:
-        case [_, Number()]:
-            raise _single_images("The evaluator's batches are", 512)
-        case [_, Tensor() as label] if label.dim() == 0:
-            raise _single_images("The evaluator's batches are", 512)
-        case [inputs, targets]:
-            return inputs, targets
-    raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
 
 
 def check_data_set(batches: object) -> None:
@@ -66,31 +33,6 @@ def check_data_set(batches: object) -> None:
         images = iterate_unseen(batches)  # type: ignore[arg-type] # by index
         for image in islice(images, 1):
             unpack_pair(image)
-
-
-def _single_images(source: str, batch_size: int) -> TypeError:
-    return TypeError(
-        f"{source} a data set: single images and their labels. Cut it into batches with "
-        f"digit_set.batches({batch_size}), or with DataLoader(dataset, batch_size={batch_size})."
-    )
-
-
-def _no_pair(batch: object, source: str, part: str) -> TypeError:
-    return TypeError(
-        f"A batch must be a pair of tensors, (inputs, targets), but {source} {_describe(batch)}. "
-        f"Use batches of pairs, or pass {part} of your own for such batches."
-    )
-
-
-def _describe(batch: object) -> str:
-    if isinstance(batch, (tuple, list)):
-        kinds = ", ".join(type(part).__name__ for part in batch)
-        return f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"
-    if isinstance(batch, dict):
-        return f"a dict with the keys {', '.join(map(repr, batch))}"
-    if isinstance(batch, Tensor):
-        return f"a single tensor of shape {tuple(batch.shape)}"
-    return f"a {type(batch).__name__}"
 
 
 def count_last_images(train_batches: Iterable[Any]) -> int | None:

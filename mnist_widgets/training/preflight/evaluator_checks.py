@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
+from mnist_widgets.training.epoch_batches import unpack_pair
 from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
@@ -19,7 +20,6 @@ from mnist_widgets.training.evaluation.outputs import (
     find_reduction,
 )
 from mnist_widgets.training.evaluation.unseen_batches import is_without_draws
-from mnist_widgets.training.preflight.batch_checks import unpack_pair
 
 # one loss, of log-probabilities or of scores
 _SAME_LOSS: dict[type[nn.Module], type[nn.Module]] = {nn.NLLLoss: nn.CrossEntropyLoss}

@@ -19,19 +19,18 @@ from torch.optim import LBFGS
 from mnist_widgets.data.digit_set import Batches, check_same_classes
 from mnist_widgets.system.short_text import list_first
 from mnist_widgets.system.user_warnings import warn_user
-from mnist_widgets.training.epoch_batches import count_batches, find_inputs
+from mnist_widgets.training.epoch_batches import check_pair, count_batches, find_inputs
 from mnist_widgets.training.evaluation.evaluator import Evaluator
+from mnist_widgets.training.evaluation.explanations import describe_types, explaining
+from mnist_widgets.training.evaluation.loss_checks import checked
 from mnist_widgets.training.evaluation.module_state import ModuleState
 from mnist_widgets.training.evaluation.outputs import find_reduction
 from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import (
     batch_norms_checked,
     check_data_set,
-    check_pair,
 )
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
-from mnist_widgets.training.preflight.explanations import describe_types, explaining
-from mnist_widgets.training.preflight.loss_checks import checked
 from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
 from mnist_widgets.training.training_step import TrainStep, train_step
 

@@ -14,8 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mnist_widgets.training.devices import device_of
-from mnist_widgets.training.epoch_batches import find_inputs
-from mnist_widgets.training.preflight.batch_checks import check_pair
+from mnist_widgets.training.epoch_batches import check_pair, find_inputs
 from mnist_widgets.training.recording.source_lines import find_code
 from mnist_widgets.training.recording.step_observer import StepObserver, copy_tensor
 from mnist_widgets.training.recording.step_record import OptimizerState, StepRecord

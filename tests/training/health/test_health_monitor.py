@@ -34,15 +34,15 @@ def test_a_watched_training_is_the_same_to_the_last_bit():
         return trainer, torch.get_rng_state()
 
     plain, plain_random = train()
-    watched, watched_random = train(monitor := HealthMonitor())
+    monitored, monitored_random = train(monitor := HealthMonitor())
     assert monitor.errors == {}
-    assert watched.history == plain.history
-    assert watched.history.batch_losses == plain.history.batch_losses
-    assert torch.equal(watched_random, plain_random)
-    states = plain.model.state_dict(), watched.model.state_dict()
+    assert monitored.history == plain.history
+    assert monitored.history.batch_losses == plain.history.batch_losses
+    assert torch.equal(monitored_random, plain_random)
+    states = plain.model.state_dict(), monitored.model.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert not any(module._forward_hooks for module in watched.model.modules())
-    assert not any(module._forward_pre_hooks for module in watched.model.modules())
+    assert not any(module._forward_hooks for module in monitored.model.modules())
+    assert not any(module._forward_pre_hooks for module in monitored.model.modules())
 
 
 def test_reading_test_images_draws_no_random_numbers():

@@ -271,8 +271,8 @@ def test_a_closed_panel_leaves_no_widget_behind_and_nothing_keeps_it(make_traine
     session.close()
 
 
-class Planted(HealthMonitor):
-    """Reports the findings that a test has planted, one after each batch."""
+class ScriptedMonitor(HealthMonitor):
+    """Reports scripted findings, one after each batch."""
 
     def on_train_begin(self, trainer):
         self.findings = []
@@ -292,7 +292,7 @@ def shown_finding(panel):
 
 
 def test_the_newest_finding_is_shown_until_it_is_dismissed_and_again_in_the_next_run(make_panel):
-    panel = make_panel(callbacks=[Planted()])
+    panel = make_panel(callbacks=[ScriptedMonitor()])
     assert shown_finding(panel) is None
     click(panel, "step")
     assert shown_finding(panel) == "Dead units"
@@ -318,23 +318,23 @@ def test_the_newest_finding_is_shown_until_it_is_dismissed_and_again_in_the_next
 
 
 def test_an_error_comes_before_a_finding_and_a_finding_before_a_warning(make_panel):
-    panel = make_panel(callbacks=[Planted()])
-    panel.session.trainer.warnings.append("A planted warning.")
+    panel = make_panel(callbacks=[ScriptedMonitor()])
+    panel.session.trainer.warnings.append("A scripted warning.")
     click(panel, "step")
     assert shown_finding(panel) == "Dead units"
-    assert "A planted warning." not in panel._status.value
-    panel.show_error_message("A planted error.")
+    assert "A scripted warning." not in panel._status.value
+    panel.show_error_message("A scripted error.")
     settle(panel)
     assert shown_finding(panel) is None
-    assert "A planted error." in panel._status.value
+    assert "A scripted error." in panel._status.value
     click(panel, "stop")
     panel._dismiss.click()
     settle(panel)
-    assert "A planted warning." in panel._status.value
+    assert "A scripted warning." in panel._status.value
 
 
 def test_screen_readers_hear_a_finding_once(make_panel):
-    panel = make_panel(callbacks=[Planted()])
+    panel = make_panel(callbacks=[ScriptedMonitor()])
     heard = []
     panel._spoken.observe(lambda change: heard.append(change["new"]), "words")
     for name in ("step", "step", "stop"):
@@ -412,7 +412,9 @@ def test_without_guesses_there_is_no_field(panel):
 
 
 def test_a_finding_does_not_hide_what_was_expected(make_panel, batches):
-    panel = make_panel(guess=True, epochs=1, evaluator=Evaluator(batches), callbacks=[Planted()])
+    panel = make_panel(
+        guess=True, epochs=1, evaluator=Evaluator(batches), callbacks=[ScriptedMonitor()]
+    )
     type_guess(panel, "90")
     finish(panel)
     assert shown_finding(panel) == "Rate too high"

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from mnist_widgets import Evaluator, Trainer, train_step
+from mnist_widgets.training.evaluation.loss_checks import check_loss_inputs, checked
 from mnist_widgets.training.evaluation.outputs import to_probabilities
-from mnist_widgets.training.preflight.loss_checks import check_loss_inputs, checked
 
 SCORES, SINGLE = torch.randn(8, 10), torch.randn(8, 1)
 LABELS = torch.arange(8)
