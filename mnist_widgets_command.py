@@ -5,14 +5,23 @@ This module is outside of the package, because `import mnist_widgets.cli` loads 
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 
 def main() -> int:
     """Run the command line `sys.argv[1:]` and return the exit status."""
-    try:
-        from mnist_widgets.cli import main as run_command
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130  # as `cli.INTERRUPTED`, which may not be there yet
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # else the parent process lets it ignore Ctrl-C
+        signal.signal(signal.SIGINT, _exit)
+    from mnist_widgets.cli import main as run_command
+
+    signal.signal(signal.SIGINT, handler)
     return run_command()
+
+
+def _exit(*_: object) -> None:
+    """End at once: code that runs while modules load may catch a KeyboardInterrupt."""
+    print("Interrupted.", file=sys.stderr, flush=True)
+    os._exit(130)  # as `cli` does

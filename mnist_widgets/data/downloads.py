@@ -34,6 +34,8 @@ LONGEST_SILENCE_S = 15.0
 """Timeout of a connection: the time without any data after which a download fails."""
 
 _MOST_NAMED = 4  # files in an error message
+# of the command that downloads a data set, by the name of its class
+_OPTIONS = {"FashionMNIST": " --dataset fashion-mnist", "KMNIST": " --dataset kmnist"}
 
 
 class DataError(RuntimeError):
@@ -86,7 +88,7 @@ def ensure_raw_files(
         )
     remedy = (
         f"The files belong in {folder}: download them when there is a network (mnist-widgets "
-        f"data), or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
+        f"data{_OPTIONS.get(name, '')}), or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
     )
     if not download:
         raise DataError(f"{problem} and downloading is switched off", remedy)

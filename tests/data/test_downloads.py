@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from timeouts import TIMEOUT_S
 from torchvision.datasets import MNIST
 
@@ -313,6 +314,15 @@ def test_without_a_network_the_error_names_what_to_do(root, dead_address):
     assert "mnist-widgets data" in str(caught.value)
     assert "MNIST_WIDGETS_DATA" in str(caught.value)
     assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options"),
+    [("MNIST", ""), ("FashionMNIST", " --dataset fashion-mnist"), ("KMNIST", " --dataset kmnist")],
+)
+def test_the_error_names_the_command_that_downloads_the_data_set(root, dataset, options):
+    with pytest.raises(DataError, match=rf"\(mnist-widgets data{options}\)"):
+        ensure_raw_files(getattr(torchvision.datasets, dataset), root, download=False)
 
 
 def test_without_a_network_a_damaged_file_is_named_and_kept(root, raw_folder, dead_address):
