@@ -88,7 +88,8 @@ def ensure_raw_files(
         )
     remedy = (
         f"The files belong in {folder}: download them when there is a network (mnist-widgets "
-        f"data{_OPTIONS.get(name, '')}), or set MNIST_WIDGETS_DATA to a folder that holds {name}/raw."
+        f"data{_OPTIONS.get(name, '')}), or set MNIST_WIDGETS_DATA to a folder that holds "
+        f"{name}/raw."
     )
     if not download:
         raise DataError(f"{problem} and downloading is switched off", remedy)
