@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from mnist_widgets.data.tensors import check_label_range
 from mnist_widgets.system.user_warnings import warn_user
+from mnist_widgets.training.evaluation.classification import OTHER_TASKS, are_class_rows
 from mnist_widgets.training.models import unwrap
 
 
@@ -77,14 +78,16 @@ def check_outputs(outputs: object, num_images: int) -> Tensor:
     wanted = f"for {num_images} images they must be a tensor of floats of shape ({num_images}, C)"
     if not isinstance(outputs, Tensor):
         raise ValueError(  # noqa: TRY004 - one type of error for all wrong outputs
-            f"The model's outputs are a {type(outputs).__name__}; {wanted}."
+            f"The model's outputs are a {type(outputs).__name__}; {wanted}. Let the model's "
+            "forward return this tensor alone, at least in evaluation mode. Or pass the Trainer an "
+            "evaluator of your own, with evaluate(model, device)."
         )
     shape = tuple(outputs.shape)
     fits = len(shape) in (1, 2) and shape[0] == num_images and 0 not in shape[1:]
     if not (fits and outputs.is_floating_point()):
         raise ValueError(
             f"The model's outputs are a {outputs.dtype} tensor of shape {shape}; {wanted}, or "
-            f"({num_images},) for two classes."
+            f"({num_images},) for two classes. {OTHER_TASKS}"
         )
     return outputs
 
@@ -166,6 +169,13 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
     Raises:
         ValueError: The targets have a different shape, or are not classes.
     """
+    try:
+        return _read_labels(targets, num_classes, loss_fn)
+    except ValueError as error:
+        raise ValueError(f"{error} {OTHER_TASKS}") from error
+
+
+def _read_labels(targets: Tensor, num_classes: int, loss_fn: object) -> tuple[Tensor, Tensor]:
     shape = tuple(targets.shape)
     if len(shape) == 2 and shape[1] == num_classes:
         largest = targets == targets.amax(dim=1, keepdim=True)
@@ -173,6 +183,11 @@ def to_labels(targets: Tensor, num_classes: int, loss_fn: object = None) -> tupl
             raise ValueError(
                 f"Targets of shape {shape} must have one largest number in each row, which is the "
                 "class of the image; some rows have several, or NaN."
+            )
+        if find_loss_kind(loss_fn).compares_each and not are_class_rows(targets):
+            raise ValueError(
+                f"Targets of shape {shape} must be one-hot, or shares that sum to 1 in each row; "
+                f"these are not, such as {targets[0].tolist()[:3]}."
             )
         return largest.int().argmax(dim=1), targets.new_ones(len(targets), dtype=torch.bool)
     if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):

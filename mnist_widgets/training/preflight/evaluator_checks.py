@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
+from mnist_widgets.training.evaluation.classification import check_num_classes
 from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
@@ -91,6 +92,8 @@ def _find_targets(evaluator: Evaluator) -> Tensor | None:
 def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> None:
     try:
         check_outputs(outputs, len(outputs))
+        if find_loss_kind(evaluator.loss_fn).compares_each:
+            check_num_classes(evaluator.batches, outputs)
         if targets is not None and (num_images := min(len(outputs), len(targets))):
             some = outputs.detach()[:num_images]
             _check_shapes(evaluator, some, targets[:num_images].to(some.device))

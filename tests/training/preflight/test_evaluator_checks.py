@@ -1,0 +1,120 @@
+"""An `Evaluator` that cannot measure a training is refused or warned of, with the way out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+
+from mnist_widgets import Evaluator, Trainer, load_bundled_digits, train_step
+
+TRAIN_SET, TEST_SET = load_bundled_digits()
+WAY_OUT = r"Evaluator is for classification\. .*evaluate\(model, device\)"
+
+
+def make_trainer(model, loss_fn, batches, evaluator, **options):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return Trainer(model, loss_fn, optimizer, batches, evaluator=evaluator, device="cpu", **options)
+
+
+def refuse_before_an_update(trainer, words):
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    with pytest.raises(ValueError, match=words):
+        trainer.fit(1)
+    assert trainer.history.batch_losses == []
+    for name, value in trainer.model.state_dict().items():
+        assert value.equal(before[name]), name
+
+
+def autoencode(model, batch, loss_fn, optimizer, device):
+    return train_step(model, (batch[0], batch[0].flatten(1)), loss_fn, optimizer, device)
+
+
+def make_autoencoder():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 4), nn.Linear(4, 784))
+
+
+class TestAnotherTask:
+    def test_an_autoencoder_is_no_classifier_of_the_classes_behind_a_loader(self):
+        words = rf"784 classes, .* 10 classes.*{WAY_OUT}"
+        for test_batches in (
+            DataLoader(TEST_SET, 64),
+            DataLoader(Subset(TEST_SET, range(90)), 64, shuffle=True),
+            TEST_SET.batches(64),
+        ):
+            for loss_fn in (nn.MSELoss(), nn.L1Loss()):
+                evaluator = Evaluator(test_batches, loss_fn)
+                batches = DataLoader(TRAIN_SET, 64)
+                model = make_autoencoder()
+                refuse_before_an_update(
+                    make_trainer(model, loss_fn, batches, evaluator, train_step=autoencode), words
+                )
+                with pytest.raises(ValueError, match=words):
+                    evaluator.evaluate(model, "cpu")
+
+    def test_a_loader_may_make_fewer_classes_of_those_of_its_set(self):
+        def collate(images):
+            inputs, labels = zip(*images, strict=True)
+            return torch.stack(inputs), torch.tensor(labels)[:, None].eq(3).float()
+
+        batches = DataLoader(TEST_SET, 64, collate_fn=collate)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 1))
+        loss_fn = nn.BCEWithLogitsLoss()
+        evaluator = Evaluator(batches, loss_fn)
+        assert make_trainer(model, loss_fn, batches, evaluator).fit(1).num_epochs == 1
+
+    def test_a_regression_has_no_accuracy(self):
+        inputs = torch.randn(8, 4)
+        for loss_fn in (nn.MSELoss(), nn.functional.l1_loss, nn.HuberLoss()):
+            for targets in (
+                inputs[:, :2],
+                inputs[:, :1],
+                torch.arange(8.0)[:, None],
+                torch.rand(8, 3),
+            ):
+                batches = [(inputs, targets)]
+                trainer = make_trainer(
+                    nn.Linear(4, targets.shape[1]), loss_fn, batches, Evaluator(batches, loss_fn)
+                )
+                refuse_before_an_update(trainer, WAY_OUT)
+
+    def test_several_labels_of_an_image_have_no_accuracy(self):
+        inputs, loss_fn = torch.randn(8, 4), nn.BCEWithLogitsLoss()
+        ordinal = (torch.arange(8)[:, None] > torch.arange(7)).float()
+        for targets in (ordinal, torch.ones(8, 3), torch.rand(8, 3)):
+            batches = [(inputs, targets)]
+            trainer = make_trainer(
+                nn.Linear(4, targets.shape[1]), loss_fn, batches, Evaluator(batches, loss_fn)
+            )
+            refuse_before_an_update(trainer, WAY_OUT)
+
+    def test_numbers_for_each_class_are_classes_if_they_are_two_or_shares(self):
+        inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+        one_hot = functional.one_hot(labels, 3).float()
+        for targets in (one_hot, one_hot * 2 - 1, 0.1 + 0.8 * one_hot, (one_hot * 3).softmax(1)):
+            batches = [(inputs, targets)]
+            loss_fn = nn.MSELoss()
+            trainer = make_trainer(nn.Linear(4, 3), loss_fn, batches, Evaluator(batches, loss_fn))
+            assert trainer.fit(1).num_epochs == 1
+        half = [(inputs.bfloat16(), (one_hot * 3).softmax(1).bfloat16())]
+        model = nn.Linear(4, 3).bfloat16()
+        Evaluator(half, loss_fn).evaluate(model, "cpu")
+
+    def test_outputs_that_are_no_scores_are_refused_with_the_way_out(self):
+        class Named(nn.Linear):
+            def forward(self, inputs):
+                return {"logits": super().forward(inputs)}
+
+        class Image(nn.Linear):
+            def forward(self, inputs):
+                return super().forward(inputs)[:, None]
+
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+        for kind, words in (
+            (Named, r"a dict.*\(8, C\).*forward return .* alone"),
+            (Image, rf"\(8, 1, 3\).*{WAY_OUT}"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                Evaluator(batches).evaluate(kind(4, 3), "cpu")
