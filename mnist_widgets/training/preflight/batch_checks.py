@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
+from inspect import isfunction
 from itertools import islice
 from numbers import Number
 from typing import Any
@@ -12,8 +13,12 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
+from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.epoch_batches import find_inputs
 from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
+
+# The iterators of these modules give their batches once; one of the user's may start again.
+_ONE_USE_MODULES = ("builtins", "itertools", "torch.utils.data.dataloader")
 
 SINGLE_IMAGE = (
     "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
@@ -52,6 +57,34 @@ def unpack_pair(batch: object) -> tuple[object, object]:
         case [inputs, targets]:
             return inputs, targets
     raise _no_pair(batch, "the evaluator's batches gave", "an evaluator")
+
+
+def check_repeatable(batches: object, name: str) -> None:
+    """Check that batches can be iterated in each epoch; nothing is iterated here.
+
+    Args:
+        batches: Those of an evaluator.
+        name: Of the batches, such as `"evaluator.batches"`.
+
+    Raises:
+        TypeError: They cannot be iterated, or only once.
+    """
+    kind = type(batches)
+    if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+        found = f"the class {batches.__name__}" if isinstance(batches, type) else _describe(batches)
+        fix = ""
+        if isfunction(batches):
+            fix = f" If the function yields batches, pass list({name_callable(batches)}())."
+        raise TypeError(
+            f"{name} is {found}, which cannot be iterated. Pass batches such as "
+            f"test_set.batches(512), a DataLoader or a list.{fix}"
+        )
+    if isinstance(batches, Iterator) and kind.__module__ in _ONE_USE_MODULES:
+        raise TypeError(
+            f"{name} is {_describe(batches)}, which gives its batches only once, but the evaluator "
+            "needs them after each epoch. Pass test_set.batches(512), a DataLoader, or a list: "
+            "list(batches)."
+        )
 
 
 def check_data_set(batches: object) -> None:

@@ -32,9 +32,9 @@ def checking_evaluator(
 ) -> Iterator[None]:
     """Within this context, check that the outputs for `inputs` fit `evaluator`.
 
-    Subclasses of `Evaluator` are not checked, since they may compute anything. Calls of the model
-    with other arguments are not checked either, nor are outputs that are not a tensor with a row
-    for each image: they may be different in evaluation mode.
+    Subclasses of `Evaluator` are not checked, since they may compute anything, nor are models that
+    accept no hook. Calls of the model with other arguments are not checked either, nor are outputs
+    that are not a tensor with a row for each image: they may be different in evaluation mode.
 
     Raises:
         TypeError: A batch of the evaluator is not a pair.
@@ -53,7 +53,12 @@ def checking_evaluator(
             if outputs.shape[:1] == inputs.shape[:1]:
                 _check(evaluator, outputs, targets)
 
-    with model.register_forward_hook(check) as hook:
+    try:
+        hook = model.register_forward_hook(check)
+    except Exception:  # a model of torch.jit.script accepts no hook
+        yield
+        return
+    with hook:
         yield
 
 

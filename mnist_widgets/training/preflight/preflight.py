@@ -28,6 +28,7 @@ from mnist_widgets.training.preflight.batch_checks import (
     batch_norms_checked,
     check_data_set,
     check_pair,
+    check_repeatable,
 )
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.explanations import describe_types, explaining
@@ -57,7 +58,7 @@ def check_parts(trainer: Trainer) -> None:
 
     Raises:
         TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
-            no length, or an `Evaluator` has a data set instead of batches.
+            no length, or an `Evaluator` has a data set or an iterator instead of batches.
         ValueError: There is no batch, the evaluator's data has other classes, or the package's
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
@@ -70,8 +71,11 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator", trainer.evaluator)
     if type(trainer.evaluator) is Evaluator:
         _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
+        check_repeatable(trainer.evaluator.batches, "evaluator.batches")
         check_data_set(trainer.evaluator.batches)
-        check_data_set(trainer.evaluator.train_batches)
+        if trainer.evaluator.train_batches is not None:
+            check_repeatable(trainer.evaluator.train_batches, "evaluator.train_batches")
+            check_data_set(trainer.evaluator.train_batches)
         divides = not _has_usual_step(trainer)
         if sentence := compare_losses(trainer.loss_fn, trainer.evaluator, divides=divides):
             _warn(trainer, sentence)

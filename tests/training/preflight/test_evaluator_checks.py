@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from mnist_widgets import Evaluator, Trainer, load_bundled_digits, train_step
 
@@ -118,3 +120,85 @@ class TestAnotherTask:
         ):
             with pytest.raises(ValueError, match=words):
                 Evaluator(batches).evaluate(kind(4, 3), "cpu")
+
+
+class TestBatchesOfOneUse:
+    @staticmethod
+    def make(test_batches, **options):
+        batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+        evaluator = Evaluator(test_batches, **options)
+        return make_trainer(nn.Linear(4, 3), nn.CrossEntropyLoss(), batches, evaluator)
+
+    def test_an_iterator_is_refused_where_the_trainer_is_made(self):
+        pair = (torch.randn(8, 4), torch.arange(8) % 3)
+        loader = DataLoader(TensorDataset(*pair), 4)
+        for one_use in (
+            (batch for batch in [pair]),
+            zip([pair[0]], [pair[1]], strict=True),
+            map(tuple, [pair]),
+            iter([pair]),
+            itertools.chain([pair]),
+            iter(loader),
+        ):
+            for arguments in ({"test_batches": one_use}, {"test_batches": [pair]}):
+                if arguments["test_batches"] is not one_use:
+                    arguments["train_batches"] = one_use
+                with pytest.raises(TypeError, match=r"only once.*each epoch.*list\("):
+                    self.make(**arguments)
+        assert Evaluator(batch for batch in [pair]).evaluate(nn.Linear(4, 3), "cpu")
+
+    def test_what_cannot_be_iterated_is_refused_where_the_trainer_is_made(self):
+        def generate():
+            yield torch.randn(8, 4), torch.arange(8) % 3
+
+        for batches, words in (
+            (generate, "a function"),
+            (torch.rand, "a builtin_function"),
+            (None, "a NoneType"),
+            (DataLoader, "the class DataLoader"),
+            (3, "a int"),
+        ):
+            with pytest.raises(TypeError, match=rf"evaluator\.batches is {words}.*batches\(512\)"):
+                self.make(batches)
+        with pytest.raises(TypeError, match=r"pass list\(generate\(\)\)"):
+            self.make(generate)
+
+    def test_batches_that_can_be_iterated_again_are_accepted(self):
+        pair = (torch.randn(8, 4), torch.arange(8) % 3)
+
+        class StartsAgain:
+            """An iterator that each `iter` sets back."""
+
+            def __iter__(self):
+                self.rest = [pair]
+                return self
+
+            def __next__(self):
+                if self.rest:
+                    return self.rest.pop()
+                raise StopIteration
+
+        class ByIndex:
+            def __getitem__(self, index):
+                return [pair][index]
+
+        loader = DataLoader(TensorDataset(*pair), 4)
+        for batches in (StartsAgain(), ByIndex(), loader, (pair,), TEST_SET.batches(64)):
+            torch.manual_seed(1)
+            self.make([pair])
+            after = torch.get_rng_state()
+            torch.manual_seed(1)
+            trainer = self.make(batches)
+            assert torch.get_rng_state().equal(after)
+            if batches is not loader and not hasattr(batches, "digit_set"):
+                assert trainer.fit(2).num_epochs == 2
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning"
+)
+def test_a_model_that_accepts_no_hook_is_trained_and_evaluated():
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)] * 2
+    model = torch.jit.script(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)))
+    trainer = make_trainer(model, nn.CrossEntropyLoss(), batches, Evaluator(batches))
+    assert trainer.fit(2).num_epochs == 2
