@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
@@ -17,6 +18,7 @@ from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
     find_loss_kind,
+    find_option,
     find_reduction,
 )
 from mnist_widgets.training.evaluation.unseen_batches import is_without_draws
@@ -24,6 +26,17 @@ from mnist_widgets.training.preflight.batch_checks import unpack_pair
 
 # one loss, of log-probabilities or of scores
 _SAME_LOSS: dict[type[nn.Module], type[nn.Module]] = {nn.NLLLoss: nn.CrossEntropyLoss}
+_OPTIONS: dict[str, float] = {  # that change a loss, and what each is if it is not given, or None
+    "weight": 1.0,
+    "pos_weight": 1.0,
+    "ignore_index": -100,
+    "label_smoothing": 0.0,
+    "beta": 1.0,
+    "delta": 1.0,
+    "log_target": 0.0,
+    "margin": 1.0,
+    "p": 1,
+}
 
 
 @contextmanager
@@ -78,6 +91,14 @@ def compare_losses(loss_fn: object, evaluator: Evaluator, *, divides: bool) -> s
             f"{of_evaluator.__name__}, so the two cannot be compared. Pass the loss function of "
             "the training to the evaluator: Evaluator(batches, loss_fn)."
         )
+    if of_training is not nn.Module and of_training is of_evaluator:
+        other = [name for name in _OPTIONS if not _is_same(name, loss_fn, evaluator.loss_fn)]
+        if other:
+            return (
+                f"The training loss has other options ({', '.join(other)}) than the test loss, so "
+                "the two cannot be compared. To compare them, pass the loss function of the "
+                "training to the evaluator: Evaluator(batches, loss_fn)."
+            )
     if find_reduction(loss_fn) == "sum" and not divides:
         return (
             "The training loss is the sum over the images of a batch, but the test loss is the "
@@ -85,6 +106,19 @@ def compare_losses(loss_fn: object, evaluator: Evaluator, *, divides: bool) -> s
             "larger learning rate."
         )
     return None
+
+
+def _is_same(name: str, *loss_fns: object) -> bool:
+    """Return whether two loss functions have the same value of an option."""
+    first, second = (find_option(each, name, None) for each in loss_fns)
+    if first is second:
+        return True
+    first, second = (
+        torch.as_tensor(_OPTIONS[name] if value is None else value, dtype=torch.float64).cpu()
+        for value in (first, second)
+    )
+    has_one_shape = first.shape == second.shape or 0 in (first.dim(), second.dim())
+    return has_one_shape and bool(torch.isclose(first, second).all())
 
 
 def _find_targets(evaluator: Evaluator) -> Tensor | None:

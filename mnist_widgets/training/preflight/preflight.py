@@ -54,7 +54,8 @@ def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
-    one of this package, or if the losses of the training and of an `Evaluator` differ in kind.
+    one of this package, or if the losses of the training and of an `Evaluator` differ in kind or
+    in options.
 
     Raises:
         TypeError: A part is a class instead of an instance, or has the wrong type, the batches have

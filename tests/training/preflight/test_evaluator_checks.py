@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -202,3 +203,43 @@ def test_a_model_that_accepts_no_hook_is_trained_and_evaluated():
     model = torch.jit.script(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)))
     trainer = make_trainer(model, nn.CrossEntropyLoss(), batches, Evaluator(batches))
     assert trainer.fit(2).num_epochs == 2
+
+
+def test_other_options_of_the_loss_function_give_a_warning():
+    batches = [(torch.randn(8, 4), torch.arange(8) % 3)]
+    weight = torch.tensor([1.0, 2.0, 3.0])
+    cross_entropy, with_logits = nn.CrossEntropyLoss, nn.BCEWithLogitsLoss
+    plain = functional.cross_entropy
+    for loss_fn, of_evaluator, words in (
+        (cross_entropy(weight=weight), plain, "weight"),
+        (cross_entropy(), cross_entropy(weight), "weight"),
+        (cross_entropy(weight), cross_entropy(weight * 2), "weight"),
+        (nn.NLLLoss(weight), plain, "weight"),
+        (
+            cross_entropy(label_smoothing=0.1, ignore_index=3),
+            plain,
+            "ignore_index, label_smoothing",
+        ),
+        (partial(plain, label_smoothing=0.1), plain, "label_smoothing"),
+        (with_logits(pos_weight=weight), with_logits(), "pos_weight"),
+        (nn.HuberLoss(delta=0.5), nn.HuberLoss(), "delta"),
+        (nn.SmoothL1Loss(), nn.SmoothL1Loss(beta=0.5), "beta"),
+        (nn.MultiMarginLoss(p=2), nn.MultiMarginLoss(margin=0.5), "margin, p"),
+    ):
+        evaluator = Evaluator(batches, of_evaluator)
+        with pytest.warns(UserWarning, match=rf"other options \({words}\).*cannot be compared"):
+            trainer = make_trainer(nn.Linear(4, 3), loss_fn, batches, evaluator)
+        assert len(trainer.warnings) == 1
+    for loss_fn, of_evaluator in (
+        (cross_entropy(weight), cross_entropy(weight.double())),
+        (cross_entropy(weight), partial(plain, weight=weight.clone())),
+        (cross_entropy(torch.ones(3)), plain),
+        (cross_entropy(label_smoothing=0.1), cross_entropy(label_smoothing=0.1)),
+        (both := cross_entropy(weight.to("meta")), both),
+        (nn.HuberLoss(), functional.huber_loss),
+        (nn.SmoothL1Loss(), functional.smooth_l1_loss),
+        (nn.MultiMarginLoss(), functional.multi_margin_loss),
+        (cross_entropy(), nn.NLLLoss()),
+    ):
+        evaluator = Evaluator(batches, of_evaluator)
+        assert make_trainer(nn.Linear(4, 3), loss_fn, batches, evaluator).warnings == []
