@@ -157,6 +157,8 @@ class Evaluator:
         if len(outputs) != len(targets):
             shape = tuple(targets.shape)
             raise ValueError(f"The evaluator has {len(outputs)} images, labels of shape {shape}.")
+        if len(targets) == 0:
+            raise ValueError("The evaluator has no images: all its batches are empty.")
         labels, counted, loss_targets = read_targets(self, outputs, targets)
         if not counted.any():
             raise ValueError("The loss function ignores all labels of the evaluator.")
@@ -216,6 +218,11 @@ def _prepare(images: ArrayLike) -> Tensor:
         raise ValueError(
             f"The images are {pixels.dtype} of shape {tuple(pixels.shape)}; they must be a tensor "
             "of torch.uint8, such as digit_set.images, or of floats in [0, 1]."
+        )
+    if pixels.dim() < 2:
+        raise ValueError(
+            f"The images have the shape {tuple(pixels.shape)}; a single image has the shape "
+            "(28, 28), or (1, 784) as a row of pixels. Reshape it with images.reshape(28, 28)."
         )
     if pixels.dtype == torch.uint8:
         return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels

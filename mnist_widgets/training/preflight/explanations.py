@@ -10,10 +10,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.training.models import unwrap
+
 _TYPE_ERROR = (
     r"same dtype|same datatype|expected scalar type|Input type|input dtype|not implemented for"
 )
 _SHAPE_ERROR = r"shapes cannot be multiplied|size mismatch|to have \d+ channels|Expected .*input to"
+_MISSING_ARGUMENT = r"forward\(\) missing \d+ required positional arguments?: (.+)"
 
 
 @contextmanager
@@ -62,6 +65,12 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
     if "does not require grad" in message:
         return _explain_missing_gradient(model)
     layer, given = _find_failed_layer(error, model)
+    if layer is unwrap(model) and (missing := re.search(_MISSING_ARGUMENT, message)):
+        return (
+            f"The model was called without {missing[1]}. An Evaluator and the panels pass it one "
+            "tensor, the inputs of a batch. For a model of several inputs write an evaluator of "
+            "your own, with evaluate(model, device)."
+        )
     if inputs is None or layer is None or not isinstance(error, RuntimeError):
         return None
     if re.search(_SHAPE_ERROR, message):

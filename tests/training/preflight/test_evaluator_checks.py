@@ -11,7 +11,13 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from mnist_widgets import Evaluator, Trainer, load_bundled_digits, train_step
+from mnist_widgets import (
+    Evaluator,
+    Trainer,
+    load_bundled_digits,
+    predict_probabilities,
+    train_step,
+)
 
 TRAIN_SET, TEST_SET = load_bundled_digits()
 WAY_OUT = r"Evaluator is for classification\. .*evaluate\(model, device\)"
@@ -243,3 +249,47 @@ def test_other_options_of_the_loss_function_give_a_warning():
     ):
         evaluator = Evaluator(batches, of_evaluator)
         assert make_trainer(nn.Linear(4, 3), loss_fn, batches, evaluator).warnings == []
+
+
+def test_a_model_of_two_inputs_needs_an_evaluator_of_its_own():
+    class Two(nn.Linear):
+        def forward(self, first, second):
+            return super().forward(first + second)
+
+    def step(model, batch, loss_fn, optimizer, device):
+        loss = loss_fn(model(*batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+    batches = [((inputs, inputs), labels)]
+    words = r"without 'second'.*one tensor.*evaluator of your own"
+    for model in (Two(4, 3), torch.compile(Two(4, 3), backend="eager")):
+        trainer = make_trainer(
+            model, nn.CrossEntropyLoss(), batches, Evaluator(batches), train_step=step
+        )
+        with pytest.raises(ValueError, match=words) as failed:
+            trainer.fit(1)
+        assert isinstance(failed.value.__cause__, TypeError)
+    with pytest.raises(ValueError, match=words):
+        predict_probabilities(Two(4, 3), inputs)
+
+    class Wrong(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = Two(4, 3)
+
+        def forward(self, inputs):
+            return self.layer(inputs)
+
+    with pytest.raises(TypeError, match="'second'"):
+        predict_probabilities(Wrong(), inputs)
+
+
+def test_an_evaluator_without_an_image_says_so():
+    empty = [(torch.randn(0, 4), torch.zeros(0).long())]
+    ignored = [(torch.randn(3, 4), torch.full((3,), -100))]
+    for batches, words in ((empty, "has no images"), (ignored, "ignores all labels")):
+        with pytest.raises(ValueError, match=words):
+            Evaluator(batches).evaluate(nn.Linear(4, 3), "cpu")
