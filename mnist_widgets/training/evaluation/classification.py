@@ -40,6 +40,19 @@ def check_num_classes(batches: object, outputs: Tensor) -> None:
         )
 
 
+def describe_surplus(batches: object, outputs: Tensor) -> str | None:
+    """Return that there are more outputs than classes, which have names; None if there are not."""
+    names = find_class_names(batches)
+    num_classes = count_classes(outputs)
+    if names is None or num_classes <= len(names):
+        return None
+    return (
+        f"The model has {num_classes} outputs for each image, but the evaluator's data has "
+        f"{len(names)} classes. If the outputs are scores of classes, {len(names)} are enough. "
+        f"{OTHER_TASKS}"
+    )
+
+
 def are_class_rows(targets: Tensor) -> bool:
     """Return whether targets (B, C) are one-hot, of any two numbers, or shares of the classes."""
     targets = targets.float()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
-from mnist_widgets.training.evaluation.classification import check_num_classes
+from mnist_widgets.training.evaluation.classification import check_num_classes, describe_surplus
 from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
@@ -42,8 +42,10 @@ _OPTIONS: dict[str, float] = {  # that change a loss, and what each is if it is 
 @contextmanager
 def checking_evaluator(
     evaluator: object, model: nn.Module, inputs: Tensor | None
-) -> Iterator[None]:
+) -> Iterator[list[str]]:
     """Within this context, check that the outputs for `inputs` fit `evaluator`.
+
+    Yield a list of warnings, which is complete after the context.
 
     Subclasses of `Evaluator` are not checked, since they may compute anything, nor are models that
     accept no hook. Calls of the model with other arguments are not checked either, nor are outputs
@@ -54,8 +56,9 @@ def checking_evaluator(
         ValueError: Outputs, targets and loss function of the evaluator do not fit together. Both
             errors come before the weights are updated.
     """
+    doubts: list[str] = []
     if type(evaluator) is not Evaluator:
-        yield
+        yield doubts
         return
     targets = _find_targets(evaluator)
 
@@ -65,14 +68,16 @@ def checking_evaluator(
             hook.remove()
             if outputs.shape[:1] == inputs.shape[:1]:
                 _check(evaluator, outputs, targets)
+                surplus = describe_surplus(evaluator.batches, outputs)
+                doubts.extend([] if surplus is None else [surplus])
 
     try:
         hook = model.register_forward_hook(check)
     except Exception:  # a model of torch.jit.script accepts no hook
-        yield
+        yield doubts
         return
     with hook:
-        yield
+        yield doubts
 
 
 def compare_losses(loss_fn: object, evaluator: Evaluator, *, divides: bool) -> str | None:

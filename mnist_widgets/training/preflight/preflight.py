@@ -98,7 +98,8 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     All checks come before the update of the weights. After an error, buffers, lazy layers and
     random generators are restored.
 
-    Warn if the inputs are outside the range of the evaluator's images.
+    Warn if the inputs are outside the range of the evaluator's images, or if there are more outputs
+    than the evaluator's data has classes.
 
     Args:
         trainer: its parts are checked.
@@ -121,11 +122,14 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     with (
         _undone_on_error(trainer.model, trainer.device),
         batch_norms_checked(batch_norms, trainer.train_batches, inputs),
-        checking_evaluator(trainer.evaluator, trainer.model, inputs),
+        checking_evaluator(trainer.evaluator, trainer.model, inputs) as doubts,
         checked(trainer.loss_fn) as loss_fn,
         explaining(trainer.model, inputs),
     ):
-        return step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+        returned = step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+    for doubt in doubts:
+        _warn(trainer, doubt)
+    return returned
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:

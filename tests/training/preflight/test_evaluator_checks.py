@@ -293,3 +293,59 @@ def test_an_evaluator_without_an_image_says_so():
     for batches, words in ((empty, "has no images"), (ignored, "ignores all labels")):
         with pytest.raises(ValueError, match=words):
             Evaluator(batches).evaluate(nn.Linear(4, 3), "cpu")
+
+
+def own_cross_entropy(outputs, labels):
+    return functional.cross_entropy(outputs, labels)
+
+
+class TestMoreOutputsThanClasses:
+    @staticmethod
+    def fit_twice(trainer):
+        trainer.fit(1)
+        trainer.fit(1)
+
+    def test_more_outputs_than_named_classes_give_one_warning_in_the_users_line(self):
+        for test_batches in (TEST_SET.batches(64), DataLoader(TEST_SET, 64)):
+            for loss_fn in (functional.cross_entropy, own_cross_entropy):
+                model = nn.Sequential(nn.Flatten(), nn.Linear(784, 26))
+                evaluator = Evaluator(test_batches, loss_fn)
+                trainer = make_trainer(
+                    model, nn.CrossEntropyLoss(), TRAIN_SET.batches(512), evaluator
+                )
+                with pytest.warns(UserWarning, match=r"26 outputs.* 10 classes") as warned:
+                    self.fit_twice(trainer)
+                assert [each.filename for each in warned] == [__file__]
+                assert len(trainer.warnings) == 1
+
+    def test_an_embedding_gives_a_warning(self):
+        def contrast(model, batch, loss_fn, optimizer, device):
+            inputs, labels = (tensor.to(device)[: len(tensor) // 2 * 2] for tensor in batch)
+            same = labels[::2].eq(labels[1::2]).float() * 2 - 1
+            embeddings = model(inputs)
+            loss = loss_fn(embeddings[::2], embeddings[1::2], same)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        trainer = make_trainer(
+            nn.Sequential(nn.Flatten(), nn.Linear(784, 16)),
+            nn.CosineEmbeddingLoss(),
+            TRAIN_SET.sample(512).batches(512),
+            Evaluator(TEST_SET.batches(64)),
+            train_step=contrast,
+        )
+        with pytest.warns(UserWarning, match=rf"16 outputs.*{WAY_OUT}"):
+            trainer.fit(1)
+
+    def test_as_many_outputs_as_classes_give_no_warning(self):
+        for num_outputs in (10, 12):
+            test_batches = TEST_SET.batches(64) if num_outputs == 10 else list(TEST_SET.batches(64))
+            trainer = make_trainer(
+                nn.Sequential(nn.Flatten(), nn.Linear(784, num_outputs)),
+                nn.CrossEntropyLoss(),
+                TRAIN_SET.batches(512),
+                Evaluator(test_batches),
+            )
+            trainer.fit(1)
+            assert trainer.warnings == []
