@@ -13,7 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.data.tensors import to_tensor
-from mnist_widgets.training.evaluation.classification import check_num_classes, describe_surplus
+from mnist_widgets.training.evaluation.classification import (
+    OTHER_TASKS,
+    are_class_rows,
+    check_num_classes,
+    describe_surplus,
+)
 from mnist_widgets.training.evaluation.evaluator import Evaluator, read_targets
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
@@ -39,13 +44,39 @@ _OPTIONS: dict[str, float] = {  # that change a loss, and what each is if it is 
 }
 
 
+class EvaluatorCheck:
+    """What the checks of an evaluator have seen of a training step.
+
+    Attributes:
+        doubts: The warnings.
+    """
+
+    def __init__(self) -> None:
+        self.doubts: list[str] = []
+        self.outputs: Tensor | None = None  # of the model, if the evaluator measures them
+
+    def check_targets(self, outputs: object, targets: object) -> None:
+        """Check the arguments of the loss function: the targets of the model's outputs are classes.
+
+        Raises:
+            ValueError: They are numbers for each output, such as the pixels of an autoencoder.
+        """
+        if not isinstance(targets, Tensor) or outputs is not self.outputs:
+            return
+        has_rows = targets.dim() == 2 and targets.shape == getattr(outputs, "shape", None)
+        if has_rows and not _may_be_classes(targets):
+            raise ValueError(
+                f"The evaluator cannot evaluate this model. The loss function gets targets, "
+                f"{targets.dtype} of shape {tuple(targets.shape)}, that name no class of an image. "
+                f"{OTHER_TASKS}"
+            )
+
+
 @contextmanager
 def checking_evaluator(
     evaluator: object, model: nn.Module, inputs: Tensor | None
-) -> Iterator[list[str]]:
+) -> Iterator[EvaluatorCheck]:
     """Within this context, check that the outputs for `inputs` fit `evaluator`.
-
-    Yield a list of warnings, which is complete after the context.
 
     Subclasses of `Evaluator` are not checked, since they may compute anything, nor are models that
     accept no hook. Calls of the model with other arguments are not checked either, nor are outputs
@@ -56,9 +87,9 @@ def checking_evaluator(
         ValueError: Outputs, targets and loss function of the evaluator do not fit together. Both
             errors come before the weights are updated.
     """
-    doubts: list[str] = []
+    seen = EvaluatorCheck()
     if type(evaluator) is not Evaluator:
-        yield doubts
+        yield seen
         return
     targets = _find_targets(evaluator)
 
@@ -69,15 +100,16 @@ def checking_evaluator(
             if outputs.shape[:1] == inputs.shape[:1]:
                 _check(evaluator, outputs, targets)
                 surplus = describe_surplus(evaluator.batches, outputs)
-                doubts.extend([] if surplus is None else [surplus])
+                seen.doubts.extend([] if surplus is None else [surplus])
+                seen.outputs = outputs
 
     try:
         hook = model.register_forward_hook(check)
     except Exception:  # a model of torch.jit.script accepts no hook
-        yield doubts
+        yield seen
         return
     with hook:
-        yield doubts
+        yield seen
 
 
 def compare_losses(loss_fn: object, evaluator: Evaluator, *, divides: bool) -> str | None:
@@ -131,6 +163,12 @@ def _find_targets(evaluator: Evaluator) -> Tensor | None:
     batches = evaluator.batches
     batch = next(iter(batches), None) if is_without_draws(batches) else None
     return None if batch is None else to_tensor(unpack_pair(batch)[1], "labels")
+
+
+def _may_be_classes(targets: Tensor) -> bool:
+    """Return whether targets (B, C) name a class of each image, or perhaps several."""
+    largest = targets == targets.amax(dim=1, keepdim=True)
+    return bool((largest.sum(dim=1) == 1).all()) or are_class_rows(targets)
 
 
 def _check(evaluator: Evaluator, outputs: Tensor, targets: Tensor | None) -> None:

@@ -122,12 +122,12 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     with (
         _undone_on_error(trainer.model, trainer.device),
         batch_norms_checked(batch_norms, trainer.train_batches, inputs),
-        checking_evaluator(trainer.evaluator, trainer.model, inputs) as doubts,
-        checked(trainer.loss_fn) as loss_fn,
+        checking_evaluator(trainer.evaluator, trainer.model, inputs) as seen,
+        checked(trainer.loss_fn, seen.check_targets) as loss_fn,
         explaining(trainer.model, inputs),
     ):
         returned = step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
-    for doubt in doubts:
+    for doubt in seen.doubts:
         _warn(trainer, doubt)
     return returned
 

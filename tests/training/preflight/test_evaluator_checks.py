@@ -63,6 +63,52 @@ class TestAnotherTask:
                 with pytest.raises(ValueError, match=words):
                     evaluator.evaluate(model, "cpu")
 
+    def test_an_autoencoder_is_no_classifier_where_the_classes_have_no_names(self):
+        pictures = TRAIN_SET.images[:, None] / 255
+        some = TensorDataset(pictures[:64], TRAIN_SET.labels[:64])
+        for batches in (DataLoader(some, 64), [(pictures[:64], TRAIN_SET.labels[:64])]):
+            for loss_fn in (nn.MSELoss(), functional.mse_loss, nn.BCEWithLogitsLoss()):
+                trainer = make_trainer(
+                    make_autoencoder(),
+                    loss_fn,
+                    batches,
+                    Evaluator(batches, loss_fn),
+                    train_step=autoencode,
+                )
+                refuse_before_an_update(trainer, rf"float32 of shape \(64, 784\).*{WAY_OUT}")
+
+    def test_a_classifier_may_learn_from_other_targets_than_labels(self):
+        inputs, labels = torch.randn(8, 4), torch.arange(8) % 3
+        one_hot = functional.one_hot(labels, 3).float()
+        several = one_hot.roll(1, dims=1) + one_hot
+        for targets in (one_hot * 2 - 1, torch.randn(8, 3), several, several / 2, several - 0.05):
+            loss_fn = nn.MSELoss()
+            evaluator = Evaluator([(inputs, labels)], loss_fn)
+            trainer = make_trainer(nn.Linear(4, 3), loss_fn, [(inputs, targets)], evaluator)
+            assert trainer.fit(1).num_epochs == 1
+
+    def test_a_second_task_beside_the_classes_is_not_checked(self):
+        class Both(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.scores, self.picture = nn.Linear(784, 10), nn.Linear(784, 784)
+
+            def forward(self, images):
+                return self.scores(images.flatten(1))
+
+        def step(model, batch, loss_fn, optimizer, device):
+            rows, labels = batch[0].flatten(1), batch[1]
+            loss = loss_fn(model.picture(rows), rows)
+            loss = loss + functional.cross_entropy(model(batch[0]), labels)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        batches = list(TRAIN_SET.sample(64).batches(64))
+        evaluator = Evaluator(batches, nn.MSELoss())
+        trainer = make_trainer(Both(), nn.MSELoss(), batches, evaluator, train_step=step)
+        assert trainer.fit(1).num_epochs == 1
+
     def test_a_loader_may_make_fewer_classes_of_those_of_its_set(self):
         def collate(images):
             inputs, labels = zip(*images, strict=True)
