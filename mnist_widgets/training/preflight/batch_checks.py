@@ -63,7 +63,7 @@ def check_repeatable(batches: object, name: str) -> None:
     """Check that batches can be iterated in each epoch; nothing is iterated here.
 
     Args:
-        batches: Those of an evaluator.
+        batches: Those of a trainer or an evaluator.
         name: Of the batches, such as `"evaluator.batches"`.
 
     Raises:
@@ -81,8 +81,8 @@ def check_repeatable(batches: object, name: str) -> None:
         )
     if isinstance(batches, Iterator) and kind.__module__ in _ONE_USE_MODULES:
         raise TypeError(
-            f"{name} is {_describe(batches)}, which gives its batches only once, but the evaluator "
-            "needs them after each epoch. Pass test_set.batches(512), a DataLoader, or a list: "
+            f"{name} is {_describe(batches)}, which gives its batches only once, but they are "
+            "needed in each epoch. Pass digit_set.batches(512), a DataLoader, or a list: "
             "list(batches)."
         )
 

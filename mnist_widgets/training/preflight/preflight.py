@@ -59,12 +59,14 @@ def check_parts(trainer: Trainer) -> None:
 
     Raises:
         TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
-            no length, or an `Evaluator` has a data set or an iterator instead of batches.
+            no length or are an iterator, or an `Evaluator` has a data set or an iterator instead of
+            batches.
         ValueError: There is no batch, the evaluator's data has other classes, or the package's
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
     """
     count_batches(trainer.train_batches)
+    check_repeatable(trainer.train_batches, "train_batches")
     check_same_classes(trainer.train_batches, getattr(trainer.evaluator, "batches", None))
     for name in ("model", "loss_fn", "optimizer"):
         _check_part(name, getattr(trainer, name))

@@ -199,6 +199,8 @@ class TestBatchesOfOneUse:
                 with pytest.raises(TypeError, match=r"only once.*each epoch.*list\("):
                     self.make(**arguments)
         assert Evaluator(batch for batch in [pair]).evaluate(nn.Linear(4, 3), "cpu")
+        with pytest.raises(TypeError, match=r"train_batches is .*only once.*each epoch"):
+            make_trainer(nn.Linear(4, 3), nn.CrossEntropyLoss(), iter(loader), None)
 
     def test_what_cannot_be_iterated_is_refused_where_the_trainer_is_made(self):
         def generate():
