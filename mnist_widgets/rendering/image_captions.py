@@ -12,8 +12,7 @@ from torch import Tensor
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import format_share
 from mnist_widgets.training.evaluation.predictions import Predictions
-from mnist_widgets.training.evaluation.selection import ImageFilter
-from mnist_widgets.training.evaluation.wrong_labels import Reaction, find_wrong_labels
+from mnist_widgets.training.evaluation.selection import ImageFilter, Reaction, find_wrong_labels
 
 _NO_REACTION: dict[Reaction, str] = {
     "memorized": "The network repeats none of the wrong labels.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+from numbers import Integral, Real
 from typing import TypeGuard
 
 
@@ -39,3 +40,15 @@ def to_whole(value: object, name: str, lowest: int = 1) -> int:
     if not is_whole(value) or value < lowest:
         raise ValueError(f"{name} must be a whole number of at least {lowest}, not {value!r}.")
     return int(value)
+
+
+def to_finite(value: object, name: str, lowest: float = 0) -> float:
+    """Return a finite number of any type, such as numpy's, as a `float`.
+
+    Raises:
+        ValueError: if it is no finite number, or below `lowest`.
+    """
+    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else math.nan
+    if not math.isfinite(number) or number < lowest:
+        raise ValueError(f"{name} must be a finite number of at least {lowest}, not {value!r}.")
+    return number

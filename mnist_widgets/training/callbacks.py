@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm  # text, because a widget cannot be read in a saved notebook
 
+from mnist_widgets.system.arguments import to_finite, to_whole
 from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.metric_names import Mode, check_metric, choose_mode, read_last
@@ -83,7 +84,8 @@ class EarlyStopping(_BestMetricCallback):
             `auc` or `score`.
 
     Raises:
-        ValueError: `patience` is below 1, `min_delta` is negative, or `mode` is missing or unknown.
+        ValueError: `patience` is no whole number of at least 1, `min_delta` is negative or not
+            finite, or `mode` is missing or unknown.
     """
 
     def __init__(
@@ -93,13 +95,9 @@ class EarlyStopping(_BestMetricCallback):
         min_delta: float = 0.0,
         mode: Mode | None = None,
     ) -> None:
-        if patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, not {patience!r}")
-        if min_delta < 0:
-            raise ValueError(f"min_delta must not be negative, but is {min_delta!r}")
         super().__init__(metric, mode)
-        self.patience = patience
-        self.min_delta = min_delta
+        self.patience = to_whole(patience, "patience")
+        self.min_delta = to_finite(min_delta, "min_delta")
         self._epochs_without_improvement = 0
 
     def on_train_begin(self, trainer: Trainer) -> None:

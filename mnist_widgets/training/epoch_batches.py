@@ -134,12 +134,14 @@ def _single_images(source: str, batch_size: int) -> TypeError:
 
 def _no_pair(batch: object, source: str, part: str) -> TypeError:
     return TypeError(
-        f"A batch must be a pair of tensors, (inputs, targets), but {source} {_describe(batch)}. "
-        f"Use batches of pairs, or pass {part} of your own for such batches."
+        "A batch must be a pair of tensors, (inputs, targets), but "
+        f"{source} {describe_batch(batch)}. Use batches of pairs, or pass {part} of your own for "
+        "such batches."
     )
 
 
-def _describe(batch: object) -> str:
+def describe_batch(batch: object) -> str:
+    """Return what a batch is, or what batches are, in a few words."""
     if isinstance(batch, (tuple, list)):
         kinds = ", ".join(type(part).__name__ for part in batch)
         return f"a {type(batch).__name__} of {len(batch)} parts ({kinds})"

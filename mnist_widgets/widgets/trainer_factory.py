@@ -16,7 +16,8 @@ from mnist_widgets.runs.schedules import change_rate
 from mnist_widgets.runs.settings import TEST_BATCH_SIZE, default_batch_size
 from mnist_widgets.system.arguments import to_whole
 from mnist_widgets.training.evaluation.evaluator import Evaluator, compute_outputs
-from mnist_widgets.training.evaluation.outputs import find_ignored, to_probabilities
+from mnist_widgets.training.evaluation.loss_kinds import find_ignored
+from mnist_widgets.training.evaluation.outputs import to_probabilities
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.preflight.batch_checks import SINGLE_IMAGE

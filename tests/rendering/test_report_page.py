@@ -176,6 +176,7 @@ def test_an_error_without_a_message_is_named_alone(make_trainer):
     session.close()
 
 
+@pytest.mark.filterwarnings("ignore:The model has 12 outputs")
 def test_a_network_of_other_classes_and_an_unused_lazy_layer_have_a_page_too(data):
     class Wide(nn.Module):
         def __init__(self):

@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -286,14 +287,28 @@ def test_a_metric_that_needs_an_evaluator_says_so(make_trainer):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patience": 0}, "patience must be at least 1 epoch, not 0"),
-        ({"patience": -2}, "patience must be at least 1 epoch, not -2"),
-        ({"min_delta": -0.1}, r"min_delta must not be negative, but is -0\.1"),
+        ({"patience": 0}, "patience must be a whole number of at least 1, not 0"),
+        ({"patience": -2}, "patience .* not -2"),
+        ({"patience": math.nan}, "patience .* not nan"),
+        ({"patience": 2.5}, r"patience .* not 2\.5"),
+        ({"patience": True}, "patience .* not True"),
+        ({"patience": "3"}, "patience .* not '3'"),
+        ({"min_delta": -0.1}, r"min_delta must be a finite number of at least 0, not -0\.1"),
+        ({"min_delta": math.nan}, "min_delta .* not nan"),
+        ({"min_delta": math.inf}, "min_delta .* not inf"),
+        ({"min_delta": "0.1"}, "min_delta .* not '0.1'"),
+        ({"min_delta": None}, "min_delta .* not None"),
+        ({"min_delta": True}, "min_delta .* not True"),
     ],
 )
 def test_early_stopping_refuses_what_makes_no_sense(options, message):
     with pytest.raises(ValueError, match=message):
         EarlyStopping(**options)
+
+
+def test_early_stopping_takes_numbers_of_numpy():
+    callback = EarlyStopping(patience=np.int64(2), min_delta=np.float32(0.5))
+    assert (callback.patience, callback.min_delta) == (2, 0.5)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_widgets.data.digit_set import DigitSet, to_inputs
+from mnist_widgets.data.digit_set import to_inputs
 from mnist_widgets.data.tensors import ArrayLike, to_images, to_tensor
+from mnist_widgets.data.unseen_batches import iterate_unseen
 from mnist_widgets.training.devices import device_of
 from mnist_widgets.training.epoch_batches import unpack_pair
+from mnist_widgets.training.evaluation.classification import check_num_classes, count_classes
 from mnist_widgets.training.evaluation.explanations import explaining
 from mnist_widgets.training.evaluation.loss_checks import check_loss_inputs
+from mnist_widgets.training.evaluation.loss_kinds import find_loss_kind, find_reduction
 from mnist_widgets.training.evaluation.module_state import evaluating
 from mnist_widgets.training.evaluation.outputs import (
     check_outputs,
     check_single_outputs,
-    find_reduction,
     to_labels,
     to_loss_targets,
     to_number,
@@ -32,17 +34,19 @@ from mnist_widgets.training.evaluation.outputs import (
 )
 from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
-from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.training_step import LossFunction
 
 
 class Evaluator:
-    """Computes the mean loss and the accuracy of a model on fixed batches.
+    """Computes the mean loss and the accuracy of a classifier on fixed batches.
+
+    For another task, such as a regression, override `evaluate`, or write an object of your own.
 
     Args:
         batches: Inputs (B, ...) and labels (B,), such as `test_set.batches(512)` or a `DataLoader`.
             The model gets the inputs unchanged, as in the training.
-            Labels (B, 1) and one-hot targets (B, C) are converted to labels (B,).
+            Labels (B, 1), one-hot targets (B, C) and shares of the classes (B, C) are converted to
+            labels (B,).
         loss_fn: The loss of outputs and labels; by default cross-entropy, which takes raw scores.
             It gets the outputs and labels of all batches at once, so the loss does not depend on
             the batch size. Losses of `torch.nn` that compare each output with a target, such as
@@ -152,6 +156,8 @@ class Evaluator:
         if len(outputs) != len(targets):
             shape = tuple(targets.shape)
             raise ValueError(f"The evaluator has {len(outputs)} images, labels of shape {shape}.")
+        if len(targets) == 0:
+            raise ValueError("The evaluator has no images: all its batches are empty.")
         labels, counted, loss_targets = read_targets(self, outputs, targets)
         if not counted.any():
             raise ValueError("The loss function ignores all labels of the evaluator.")
@@ -172,18 +178,11 @@ def read_targets(
         ValueError: Outputs, targets and the evaluator's loss function do not fit together.
     """
     loss_fn = evaluator.loss_fn
-    num_classes = 2 if outputs.numel() == len(outputs) else outputs.shape[1]
+    if find_loss_kind(loss_fn).compares_each:
+        check_num_classes(evaluator.batches, outputs)
     loss_targets = to_loss_targets(loss_fn, outputs, targets)
-    digit_set = getattr(evaluator.batches, "digit_set", None)
-    if loss_targets is not targets and isinstance(digit_set, DigitSet):
-        num_named = len(digit_set.class_names)
-        if num_classes != num_named:
-            raise ValueError(
-                f"The model's outputs have the shape {tuple(outputs.shape)}, which means "
-                f"{num_classes} classes, but the evaluator's data has {num_named} classes."
-            )
     check_loss_inputs(loss_fn, outputs, loss_targets)
-    return *to_labels(targets, num_classes, loss_fn), loss_targets
+    return *to_labels(targets, count_classes(outputs), loss_fn), loss_targets
 
 
 def predict_probabilities(
@@ -218,6 +217,11 @@ def _prepare(images: ArrayLike) -> Tensor:
         raise ValueError(
             f"The images are {pixels.dtype} of shape {tuple(pixels.shape)}; they must be a tensor "
             "of torch.uint8, such as digit_set.images, or of floats in [0, 1]."
+        )
+    if pixels.dim() < 2:
+        raise ValueError(
+            f"The images have the shape {tuple(pixels.shape)}; a single image has the shape "
+            "(28, 28), or (1, 784) as a row of pixels. Reshape it with images.reshape(28, 28)."
         )
     if pixels.dtype == torch.uint8:
         return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels

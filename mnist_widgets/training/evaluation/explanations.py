@@ -10,10 +10,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from mnist_widgets.training.models import unwrap
+
 _TYPE_ERROR = (
     r"same dtype|same datatype|expected scalar type|Input type|input dtype|not implemented for"
 )
 _SHAPE_ERROR = r"shapes cannot be multiplied|size mismatch|to have \d+ channels|Expected .*input to"
+_MISSING_ARGUMENT = r"forward\(\) missing \d+ required positional arguments?: (.+)"
 
 
 @contextmanager
@@ -54,18 +57,20 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
             "The loss function returns one loss for each image, but backward() needs a single "
             "number. Let it return the mean."
         )
-    if "does not require grad" in message:
-        if any(parameter.requires_grad for parameter in model.parameters()):
-            return (
-                "The loss does not depend on the model's weights, so there is nothing to train. "
-                "Compute outputs and loss from tensors, without detach(), item(), numpy() or "
-                "torch.no_grad()."
-            )
+    if "nference tensor" in message:  # with a small or a capital letter
         return (
-            "Every parameter of the model is frozen (requires_grad is False), so there is nothing "
-            "to train. Unfreeze some with parameter.requires_grad_(True)."
+            "The model or the batches were made in torch.inference_mode(), so there is no training "
+            "with them. Make them outside of it."
         )
+    if "does not require grad" in message:
+        return _explain_missing_gradient(model)
     layer, given = _find_failed_layer(error, model)
+    if layer is unwrap(model) and (missing := re.search(_MISSING_ARGUMENT, message)):
+        return (
+            f"The model was called without {missing[1]}. An Evaluator and the panels pass it one "
+            "tensor, the inputs of a batch. For a model of several inputs write an evaluator of "
+            "your own, with evaluate(model, device)."
+        )
     if inputs is None or layer is None or not isinstance(error, RuntimeError):
         return None
     if re.search(_SHAPE_ERROR, message):
@@ -76,6 +81,25 @@ def explain_error(  # noqa: PLR0911 - one return for each explanation
     if is_other_type and re.search(_TYPE_ERROR, message):
         return describe_types(inputs.dtype, parameter.dtype)
     return None
+
+
+def _explain_missing_gradient(model: nn.Module) -> str:
+    if not torch.is_grad_enabled():
+        return (
+            "Gradients are switched off, so there is nothing to train. Switch them on with "
+            "torch.set_grad_enabled(True), and train outside of torch.no_grad() and "
+            "torch.inference_mode()."
+        )
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        return (
+            "The loss does not depend on the model's weights, so there is nothing to train. "
+            "Compute outputs and loss from tensors, without detach(), item(), numpy() or "
+            "torch.no_grad()."
+        )
+    return (
+        "Every parameter of the model is frozen (requires_grad is False), so there is nothing to "
+        "train. Unfreeze some with parameter.requires_grad_(True)."
+    )
 
 
 def describe_types(inputs: torch.dtype, parameters: torch.dtype) -> str:

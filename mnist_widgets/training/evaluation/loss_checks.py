@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_widgets.system.short_text import name_callable
-from mnist_widgets.training.evaluation.outputs import (
+from mnist_widgets.training.evaluation.loss_kinds import (
     LossKind,
     find_ignored,
     find_loss_kind,
@@ -28,8 +28,12 @@ _LARGEST_LOG_SUM = 0.05
 
 
 @contextmanager
-def checked(loss_fn: LossFunction) -> Iterator[LossFunction]:
+def checked(
+    loss_fn: LossFunction, check_more: Callable[[object, object], None] | None = None
+) -> Iterator[LossFunction]:
     """Yield `loss_fn`, which within this context first checks its outputs and targets.
+
+    If there is a `check_more`, it gets them too.
 
     A module gets one more hook within this context; a function is wrapped.
     """
@@ -37,6 +41,8 @@ def checked(loss_fn: LossFunction) -> Iterator[LossFunction]:
     def check(arguments: tuple[Any, ...]) -> None:
         if len(arguments) >= 2:  # otherwise they are passed by name
             check_loss_inputs(loss_fn, *arguments[:2])
+            if check_more is not None:
+                check_more(*arguments[:2])
 
     if find_loss_kind(loss_fn).targets == "other":
         yield loss_fn

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.training.evaluation.outputs import find_loss_kind
+from mnist_widgets.training.evaluation.loss_kinds import find_loss_kind
 from mnist_widgets.training.health.evaluated_images import (
     choose_test_images,
     find_fingerprints,

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from mnist_widgets.system.short_text import list_first, name_callable
-from mnist_widgets.training.evaluation.outputs import find_last_layer, find_loss_kind
+from mnist_widgets.training.evaluation.loss_kinds import find_loss_kind
+from mnist_widgets.training.evaluation.outputs import find_last_layer
 from mnist_widgets.training.health.finding import StepSign
 from mnist_widgets.training.health.observations import Observations, has_gradient
 from mnist_widgets.training.preflight.parameters import count_trainable, find_missing

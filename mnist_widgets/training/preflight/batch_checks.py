@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
+from inspect import isfunction
 from itertools import islice
 from typing import Any
 
@@ -11,14 +12,50 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from mnist_widgets.data.digit_set import Batches
-from mnist_widgets.training.epoch_batches import find_inputs, unpack_pair
-from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
+from mnist_widgets.data.unseen_batches import iterate_unseen
+from mnist_widgets.system.short_text import name_callable
+from mnist_widgets.training.epoch_batches import describe_batch, find_inputs, unpack_pair
+
+# The iterators of these modules give their batches once; one of the user's may start again.
+_ONE_USE_MODULES = ("builtins", "itertools", "torch.utils.data.dataloader")
 
 SINGLE_IMAGE = (
     "The last batch of each epoch has a single image, and batch norm cannot train on one. Leave "
     "that batch out with drop_last=True, in DigitSet.batches(...) or DataLoader(...), or change "
     "the batch size."
 )
+
+
+def check_repeatable(batches: object, name: str) -> None:
+    """Check that batches can be iterated in each epoch; nothing is iterated here.
+
+    Args:
+        batches: Those of a trainer or an evaluator.
+        name: Of the batches, such as `"evaluator.batches"`.
+
+    Raises:
+        TypeError: They cannot be iterated, or only once.
+    """
+    kind = type(batches)
+    if not (hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")):
+        found = (
+            f"the class {batches.__name__}"
+            if isinstance(batches, type)
+            else describe_batch(batches)
+        )
+        fix = ""
+        if isfunction(batches):
+            fix = f" If the function yields batches, pass list({name_callable(batches)}())."
+        raise TypeError(
+            f"{name} is {found}, which cannot be iterated. Pass batches such as "
+            f"test_set.batches(512), a DataLoader or a list.{fix}"
+        )
+    if isinstance(batches, Iterator) and kind.__module__ in _ONE_USE_MODULES:
+        raise TypeError(
+            f"{name} is {describe_batch(batches)}, which gives its batches only once, but they are "
+            "needed in each epoch. Pass digit_set.batches(512), a DataLoader, or a list: "
+            "list(batches)."
+        )
 
 
 def check_data_set(batches: object) -> None:

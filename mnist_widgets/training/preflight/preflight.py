@@ -17,18 +17,19 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 
 from mnist_widgets.data.digit_set import Batches, check_same_classes
+from mnist_widgets.data.unseen_batches import iterate_unseen
 from mnist_widgets.system.short_text import list_first
 from mnist_widgets.system.user_warnings import warn_user
 from mnist_widgets.training.epoch_batches import check_pair, count_batches, find_inputs
 from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.explanations import describe_types, explaining
 from mnist_widgets.training.evaluation.loss_checks import checked
+from mnist_widgets.training.evaluation.loss_kinds import find_reduction
 from mnist_widgets.training.evaluation.module_state import ModuleState
-from mnist_widgets.training.evaluation.outputs import find_reduction
-from mnist_widgets.training.evaluation.unseen_batches import iterate_unseen
 from mnist_widgets.training.preflight.batch_checks import (
     batch_norms_checked,
     check_data_set,
+    check_repeatable,
 )
 from mnist_widgets.training.preflight.evaluator_checks import checking_evaluator, compare_losses
 from mnist_widgets.training.preflight.parameters import count_trainable, find_missing
@@ -52,16 +53,19 @@ def check_parts(trainer: Trainer) -> None:
     """Run the checks that need no batch.
 
     Warn if the optimizer has only some of the model's trainable parameters and `train_step` is the
-    one of this package, or if the losses of the training and of an `Evaluator` differ in kind.
+    one of this package, or if the losses of the training and of an `Evaluator` differ in kind or
+    in options.
 
     Raises:
         TypeError: A part is a class instead of an instance, or has the wrong type, the batches have
-            no length, or an `Evaluator` has a data set instead of batches.
+            no length or are an iterator, or an `Evaluator` has a data set or an iterator instead of
+            batches.
         ValueError: There is no batch, the evaluator's data has other classes, or the package's
             `train_step` cannot use the optimizer or the loss function, for example because the
             optimizer has none of the model's trainable parameters.
     """
     count_batches(trainer.train_batches)
+    check_repeatable(trainer.train_batches, "train_batches")
     check_same_classes(trainer.train_batches, getattr(trainer.evaluator, "batches", None))
     for name in ("model", "loss_fn", "optimizer"):
         _check_part(name, getattr(trainer, name))
@@ -69,8 +73,11 @@ def check_parts(trainer: Trainer) -> None:
         _check_part("evaluator", trainer.evaluator)
     if type(trainer.evaluator) is Evaluator:
         _check_part("evaluator.loss_fn", trainer.evaluator.loss_fn)
+        check_repeatable(trainer.evaluator.batches, "evaluator.batches")
         check_data_set(trainer.evaluator.batches)
-        check_data_set(trainer.evaluator.train_batches)
+        if trainer.evaluator.train_batches is not None:
+            check_repeatable(trainer.evaluator.train_batches, "evaluator.train_batches")
+            check_data_set(trainer.evaluator.train_batches)
         divides = not _has_usual_step(trainer)
         if sentence := compare_losses(trainer.loss_fn, trainer.evaluator, divides=divides):
             _warn(trainer, sentence)
@@ -92,7 +99,8 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     All checks come before the update of the weights. After an error, buffers, lazy layers and
     random generators are restored.
 
-    Warn if the inputs are outside the range of the evaluator's images.
+    Warn if the inputs are outside the range of the evaluator's images, or if there are more outputs
+    than the evaluator's data has classes.
 
     Args:
         trainer: its parts are checked.
@@ -115,11 +123,14 @@ def train_first_batch(trainer: Trainer, batch: object, step: TrainStep) -> float
     with (
         _undone_on_error(trainer.model, trainer.device),
         batch_norms_checked(batch_norms, trainer.train_batches, inputs),
-        checking_evaluator(trainer.evaluator, trainer.model, inputs),
-        checked(trainer.loss_fn) as loss_fn,
+        checking_evaluator(trainer.evaluator, trainer.model, inputs) as seen,
+        checked(trainer.loss_fn, seen.check_targets) as loss_fn,
         explaining(trainer.model, inputs),
     ):
-        return step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+        returned = step(trainer.model, batch, loss_fn, trainer.optimizer, trainer.device)
+    for doubt in seen.doubts:
+        _warn(trainer, doubt)
+    return returned
 
 
 def find_batch_norms(model: nn.Module) -> list[nn.Module]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_widgets.training.evaluation.outputs import find_loss_kind
+from mnist_widgets.training.evaluation.loss_kinds import find_loss_kind
 from mnist_widgets.training.training_step import LossFunction
 
 

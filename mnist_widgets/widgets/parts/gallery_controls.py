@@ -10,8 +10,7 @@ from typing import get_args
 from ipywidgets import Dropdown, HBox
 
 from mnist_widgets.rendering.image_captions import name_filter
-from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order
-from mnist_widgets.training.evaluation.wrong_labels import Reaction
+from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, Order, Reaction
 from mnist_widgets.widgets.panel import text_line
 from mnist_widgets.widgets.parts.choices import written_by_code
 from mnist_widgets.widgets.parts.controls import ROW, FocusKeeper, button, dropdown

@@ -366,3 +366,9 @@ def test_the_predictions_of_training_images_are_kept_beside_those_of_test_images
     assert evaluator.train_predictions.labels.equal(seen.labels)
     assert metrics["train_accuracy"] == int(expected.are_right.sum()) / 50
     assert len(evaluator.predictions.labels) == len(test_set)
+
+
+def test_predicting_names_the_shape_of_images_that_it_cannot_take(images):
+    for flat in (images[0].flatten() / 255, images[0].flatten(), torch.tensor(0.5)):
+        with pytest.raises(ValueError, match=rf"\({len(flat) if flat.dim() else ''}.*28, 28\)"):
+            predict_probabilities(SimpleNet(28 * 28, 10), flat)

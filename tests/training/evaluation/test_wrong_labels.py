@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from mnist_widgets.training.evaluation.predictions import Predictions
-from mnist_widgets.training.evaluation.wrong_labels import find_wrong_labels
+from mnist_widgets.training.evaluation.selection import find_wrong_labels
 
 LABELS = torch.tensor([1, 1, 1, 1, 0])
 ORIGINALS = torch.tensor([0, 0, 0, 0, 0])

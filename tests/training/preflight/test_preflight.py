@@ -408,6 +408,21 @@ class TestOutputsAndLoss:
         with pytest.raises(ValueError, match=r"does not depend on the model's weights.*detach"):
             make_parts(Detached(4, 3)).fit(1)
 
+    def test_gradients_that_are_switched_off_are_explained(self):
+        for switched_off in (torch.no_grad(), torch.inference_mode()):
+            model = nn.Linear(4, 3)
+            with switched_off, pytest.raises(ValueError, match=r"switched off.*set_grad_enabled"):
+                make_parts(model).fit(1)
+            assert make_parts(model).fit(1).num_epochs == 1
+
+    def test_parts_that_were_made_in_inference_mode_are_explained(self):
+        with torch.inference_mode():
+            model = nn.Linear(4, 3)
+            batches = [(torch.randn(8, 4), torch.zeros(8).long())]
+        for trainer in (make_parts(model), make_parts(batches=batches)):
+            with pytest.raises(ValueError, match=r"made in torch\.inference_mode\(\).*outside"):
+                trainer.fit(1)
+
     def test_errors_of_later_batches_are_explained_too(self):
         def make_batch(num_images, num_inputs=4, label=0):
             return torch.randn(num_images, num_inputs), torch.full((num_images,), label)
