@@ -156,19 +156,19 @@ def _describe_ending(
 
 
 def _show_confusion(trainer: Trainer) -> StaticView:
-    evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
+    evaluator, evaluated = trainer.evaluator, trainer.last_evaluated
     if not isinstance(evaluator, Evaluator):
         words = "This training has no Evaluator, so there is no confusion matrix."
         return StaticView.of_words(words)
-    counts = evaluator.confusion if num_epochs else None  # it may be of a run before a reset
-    if counts is None:
+    if evaluated is None or evaluated.predictions is None:
         return render_confusion(None, (), "")
+    counts = evaluated.predictions.confusion
     known = find_class_names(evaluator.batches)
     if known is None or len(counts) != len(known):  # a network with other classes
         known = None
     names = known or tuple(map(str, range(len(counts))))
     view = render_confusion(counts, names, "digit" if known == DIGIT_NAMES else "class")
-    when = f"Counted on the test images at the end of epoch {num_epochs}."
+    when = f"Counted on the test images at the end of epoch {evaluated.epoch}."
     return join_views([StaticView.of_words(when), view])
 
 

@@ -25,7 +25,6 @@ from mnist_widgets.rendering.image_captions import (
 from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.system.arguments import check_kind, to_whole
-from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
 from mnist_widgets.training.hooks import Callback
@@ -153,8 +152,8 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         Raises:
             ValueError: if it predicts other images, or in another order.
         """
-        if isinstance(trainer.evaluator, Evaluator):
-            self.show_predictions(trainer.evaluator.predictions)
+        if report.predictions is not None:
+            self.show_predictions(report.predictions)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Show the images without predictions."""

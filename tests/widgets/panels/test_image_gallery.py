@@ -13,7 +13,7 @@ from gallery_answers import show_answers
 from PIL import Image
 from traitlets import TraitError
 
-from mnist_widgets import RunConfig
+from mnist_widgets import Callback, RunConfig, predict_probabilities
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.training.evaluation.evaluator import Predictions
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart
@@ -628,3 +628,22 @@ def test_a_set_without_wrong_labels_has_no_filter_for_them(gallery, digit_set, p
     assert set(gallery.grid.marks) == {""}
     assert "wrong label" not in gallery.grid.summary
     assert "label" not in gallery.to_dataframe().columns
+
+
+class EvaluatesAnother(Callback):
+    """Evaluates another network with the trainer's evaluator after each epoch."""
+
+    def on_epoch_end(self, trainer, report):
+        trainer.evaluator.evaluate(
+            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)), "cpu"
+        )
+
+
+def test_as_a_callback_it_shows_the_trained_network_though_another_was_evaluated(
+    gallery, digit_set
+):
+    callbacks = [EvaluatesAnother(), gallery]
+    trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=callbacks)
+    trainer.fit(1)
+    expected = predict_probabilities(trainer.model, digit_set.images)
+    torch.testing.assert_close(gallery.answers, expected)
