@@ -34,7 +34,7 @@ from mnist_widgets.runs.schedules import read_rates
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.history import History
+from mnist_widgets.training.history import TEST_ACCURACY, History
 from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
@@ -147,11 +147,14 @@ def _describe_ending(
         "" if error is None else name_error(error),
         f"It trained {batches} in {epochs}.",
     ]
-    if accuracies := history.get("test_accuracy"):
+    if accuracies := history.find_numbers(TEST_ACCURACY):
+        epoch = max(accuracies)
         last, best = (
-            format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
+            format_metric(TEST_ACCURACY, share)
+            for share in (accuracies[epoch], max(accuracies.values()))
         )
-        words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
+        when = "the last epoch" if epoch == history.num_epochs else f"epoch {epoch:,}"
+        words.append(f"Test accuracy after {when}: {last}; the best of all epochs: {best}.")
     return " ".join(filter(None, words))
 
 

@@ -242,14 +242,16 @@ def tabulate_batches(
     num_batches = len(losses)
     if not num_batches:
         return StaticView.of_words("No batch has been trained yet.")
-    names = [name for name, values in history.items() if len(values) >= len(ends) > 0]
+    names = list(history) if ends else []
     epochs = {ends[epoch - 1]: epoch for epoch in _spread(len(ends), max_rows // 2)}
     epochs.pop(0, None)  # an epoch without a batch, of a loop of someone's own
     batches = sorted({*_spread(num_batches, max_rows // 2), *epochs})
     rows = []
     for batch in batches:
         epoch = epochs.get(batch)
-        metrics = [format_metric(name, history[name][epoch - 1]) if epoch else "" for name in names]
+        metrics = [
+            format_metric(name, history.find(name, epoch)) if epoch else "" for name in names
+        ]
         metrics = [f"{epoch or ''}", *metrics] if names else []
         numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
         rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
@@ -273,11 +275,11 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     num_epochs = history.num_epochs
     if not num_epochs:
         return StaticView.of_words("No epoch is complete yet.")
-    names = [name for name, values in history.items() if len(values) >= num_epochs]
+    names = list(history)
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
     rows = [
-        [str(epoch + 1), *(format_metric(name, history[name][epoch]) for name in names)]
-        for epoch in range(first, num_epochs)
+        [str(epoch), *(format_metric(name, history.find(name, epoch)) for name in names)]
+        for epoch in range(first + 1, num_epochs + 1)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
     return StaticView.of_table(["Epoch", *map(name_metric, names)], rows, caption)

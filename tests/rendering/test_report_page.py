@@ -307,3 +307,25 @@ def test_the_page_names_the_epoch_in_which_the_matrix_was_counted(make_trainer, 
     page = TrainingSession(trainer).report().text
     assert "Counted on the test images at the end of epoch 4." in page
     assert f"Accuracy {100 * accuracy:.1f} %" in page
+
+
+def test_the_page_names_the_epoch_of_a_metric_and_keeps_its_column(make_trainer, batches):
+    class FromTheSecond(EveryThird):
+        num_epochs = 1  # so that the first evaluation is that of the third epoch
+
+        def evaluate(self, model, device):
+            found = super().evaluate(model, device)
+            return found | ({"train_accuracy": 0.5} if found else {})
+
+    trainer = make_trainer(evaluator=FromTheSecond(batches))
+    trainer.fit(4)
+    accuracy = trainer.history["test_accuracy"][2]
+    assert 0 < accuracy < 1
+    page = TrainingSession(trainer).report()
+    words = f"{100 * accuracy:.2f} %"
+    assert f"Test accuracy after epoch 3: {words}; the best of all epochs: {words}." in page.text
+    assert "after epoch 3: " in page.text
+    assert "Test accuracy" in page.text
+    assert '<th scope="col">Test loss</th>' in page.html
+    assert 'alt="Accuracy curve.' in page.html
+    assert "Test loss" in page.text.split("Loss\n----")[1].split("Epochs")[0]
