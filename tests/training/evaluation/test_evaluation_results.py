@@ -398,3 +398,20 @@ def test_what_an_evaluator_predicts_from_outputs_of_any_kind_passes_as_probabili
             evaluator = Evaluator([(inputs.to(dtype), labels)], loss_fn)
             evaluator.evaluate(model, "cpu")
             assert len(evaluator.predictions.labels) == 12, (last, loss_fn, dtype)
+
+
+def test_stored_pixels_as_floats_are_refused_and_normalized_inputs_accepted():
+    model, pixels = SimpleNet(28 * 28, 10), torch.randint(0, 256, (6, 28, 28), dtype=torch.uint8)
+    for images in (pixels.float(), pixels[:, None].double(), pixels.float().numpy(), pixels.half()):
+        with pytest.raises(ValueError, match=r"floats from 0 to 255.*Divide them by 255"):
+            predict_probabilities(model, images)
+    in_range = pixels / 255
+    for images in (
+        (in_range - 0.1307) / 0.3081,
+        2 * in_range - 1,
+        in_range.round(),
+        2 * in_range.round() - 1,
+        torch.zeros(0, 28, 28),
+        torch.full((1, 28, 28), torch.nan),
+    ):
+        assert len(predict_probabilities(model, images)) == len(images)
