@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -249,9 +250,7 @@ def tabulate_batches(
     rows = []
     for batch in batches:
         epoch = epochs.get(batch)
-        metrics = [
-            format_metric(name, history.find(name, epoch)) if epoch else "" for name in names
-        ]
+        metrics = [_write_metric(history, name, epoch) if epoch else "" for name in names]
         metrics = [f"{epoch or ''}", *metrics] if names else []
         numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
         rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
@@ -278,8 +277,15 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     names = list(history)
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
     rows = [
-        [str(epoch), *(format_metric(name, history.find(name, epoch)) for name in names)]
+        [str(epoch), *(_write_metric(history, name, epoch) for name in names)]
         for epoch in range(first + 1, num_epochs + 1)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
     return StaticView.of_table(["Epoch", *map(name_metric, names)], rows, caption)
+
+
+def _write_metric(history: History, name: str, epoch: int) -> str:
+    """Return the value of an epoch; a dash for a metric that was not measured or is no number."""
+    value = history.find(name, epoch)
+    has_number = name == "train" or not math.isnan(value)
+    return format_metric(name, value) if has_number else "\N{EN DASH}"
