@@ -14,7 +14,7 @@ from mnist_widgets.rendering.curves.accuracy_series import AccuracySeries
 from mnist_widgets.rendering.curves.loss_series import LossSeries
 from mnist_widgets.rendering.curves.series import Numbers, Points
 from mnist_widgets.training.evaluation.measures import recall
-from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, History
+from mnist_widgets.training.history import TEST_ACCURACY, TRAIN_ACCURACY, History, find_gap
 
 _MIN_BATCHES = 10  # fewer show no trend
 _NUM_STRETCHES, _MIN_STRETCH = 20, 5  # parts of a training, and the batches in the shortest
@@ -53,27 +53,25 @@ def describe_losses(series: LossSeries) -> str:
 
 
 def describe_accuracies(series: AccuracySeries) -> str:
-    """Return the accuracies after the last epoch and the gap between them.
+    """Return the accuracies of the last epoch that has one, and the gap between them.
 
     Args:
         series: of the training, up to date.
     """
     history = series.history
-    shares = {
-        words: share
-        for words, name in (("training", TRAIN_ACCURACY), ("test", TEST_ACCURACY))
-        if (share := history.find_last(name)) is not None
-    }
-    if not shares:
+    train, test = map(history.find_numbers, (TRAIN_ACCURACY, TEST_ACCURACY))
+    epoch = max(train.keys() | test.keys(), default=None)
+    if epoch is None:
         return "No accuracy yet. The evaluator computes it at the end of an epoch."
+    both = {"training": train, "test": test}
+    shares = {words: found[epoch] for words, found in both.items() if epoch in found}
     parts = [f"{words} accuracy {write_share(share)}" for words, share in shares.items()]
-    words = f"{', '.join(parts).capitalize()} after epoch {history.num_epochs:,}"
-    if (gap := history.accuracy_gap) is not None:
-        words += f": {_describe_gap(gap)}"
-    best = max(history.get(TEST_ACCURACY, []), default=0.0)
-    if "test" in shares and best - shares["test"] >= _BETTER:
-        epoch = history[TEST_ACCURACY].index(best) + 1
-        words += f". Highest test accuracy after epoch {epoch:,}, {write_share(best)}"
+    words = f"{', '.join(parts).capitalize()} after epoch {epoch:,}"
+    if len(shares) == 2:
+        words += f": {_describe_gap(find_gap(train[epoch], test[epoch]))}"
+    best = max(test, key=test.__getitem__, default=epoch)
+    if "test" in shares and test[best] - test[epoch] >= _BETTER:
+        words += f". Highest test accuracy after epoch {best:,}, {write_share(test[best])}"
     return f"{words}."
 
 
@@ -192,14 +190,15 @@ def _average_stretches(batches: Numbers, sample: Numbers) -> tuple[Numbers, Numb
 
 def _describe_epochs(history: History) -> str:
     """Return the last test loss, and the lowest one if that is clearly lower; "" without them."""
-    losses = history.get("test_loss", [])
-    if not losses or not math.isfinite(losses[-1]):
+    losses, num_epochs = history.find_numbers("test_loss"), history.num_epochs
+    is_measured = len(history.get("test_loss", [])) >= num_epochs
+    if not losses or (is_measured and num_epochs not in losses):  # no number any more
         return ""
-    last = losses[-1]
-    words = f" Test loss {format_loss(last)} after epoch {len(losses):,}"
-    lowest = min(filter(math.isfinite, losses))
-    if last - lowest > _SAME * abs(last):
-        words += f"; lowest after epoch {losses.index(lowest) + 1:,}, at {format_loss(lowest)}"
+    epoch, lowest = max(losses), min(losses, key=losses.__getitem__)
+    last = losses[epoch]
+    words = f" Test loss {format_loss(last)} after epoch {epoch:,}"
+    if last - losses[lowest] > _SAME * abs(last):
+        words += f"; lowest after epoch {lowest:,}, at {format_loss(losses[lowest])}"
     return f"{words}."
 
 

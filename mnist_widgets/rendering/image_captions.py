@@ -60,6 +60,13 @@ def describe_images(
     return names, verdicts, sentences
 
 
+def list_wrong_labels(digit_set: DigitSet, indices: Tensor) -> list[str]:
+    """Return the wrong label of each image at int64 (M,) positions, "" where it is right."""
+    labels, truths = digit_set.labels[indices], digit_set.original_labels[indices]
+    rows = zip(labels.tolist(), truths.tolist(), strict=True)
+    return ["" if label == truth else digit_set.class_names[label] for label, truth in rows]
+
+
 def describe_wrong_labels(digit_set: DigitSet, predictions: Predictions | None) -> str:
     """Return a sentence on the wrong labels of a set and on what the network says of them.
 

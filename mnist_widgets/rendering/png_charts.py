@@ -212,7 +212,7 @@ def draw_prediction(
         y = 166 - 150 * share
         canvas.line([(186, y), (556, y)], GRID)
         canvas.text((182, y), f"{share:.0%}", anchor="rm", color=QUIET, size=10)
-    for at, share in enumerate(probabilities.nan_to_num(0).tolist()):
+    for at, share in enumerate(probabilities.nan_to_num(0).clamp(0, 1).tolist()):
         left, right = 186 + step_px * (at + 0.15), 186 + step_px * (at + 0.85)
         canvas.box((left, 166 - 150 * share), (right, 166), LIGHT["strong"])
         if at == true_label:

@@ -34,7 +34,7 @@ from mnist_widgets.runs.schedules import read_rates
 from mnist_widgets.session.series import RunSeries
 from mnist_widgets.system.short_text import name_callable
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.history import History
+from mnist_widgets.training.history import TEST_ACCURACY, History
 from mnist_widgets.training.models import unwrap
 from mnist_widgets.training.trainer import Trainer
 
@@ -147,28 +147,31 @@ def _describe_ending(
         "" if error is None else name_error(error),
         f"It trained {batches} in {epochs}.",
     ]
-    if accuracies := history.get("test_accuracy"):
+    if accuracies := history.find_numbers(TEST_ACCURACY):
+        epoch = max(accuracies)
         last, best = (
-            format_metric("accuracy", share) for share in (accuracies[-1], max(accuracies))
+            format_metric(TEST_ACCURACY, share)
+            for share in (accuracies[epoch], max(accuracies.values()))
         )
-        words.append(f"Test accuracy after the last epoch: {last}; the best of all epochs: {best}.")
+        when = "the last epoch" if epoch == history.num_epochs else f"epoch {epoch:,}"
+        words.append(f"Test accuracy after {when}: {last}; the best of all epochs: {best}.")
     return " ".join(filter(None, words))
 
 
 def _show_confusion(trainer: Trainer) -> StaticView:
-    evaluator, num_epochs = trainer.evaluator, trainer.history.num_epochs
+    evaluator, evaluated = trainer.evaluator, trainer.last_evaluated
     if not isinstance(evaluator, Evaluator):
         words = "This training has no Evaluator, so there is no confusion matrix."
         return StaticView.of_words(words)
-    counts = evaluator.confusion if num_epochs else None  # it may be of a run before a reset
-    if counts is None:
+    if evaluated is None or evaluated.predictions is None:
         return render_confusion(None, (), "")
+    counts = evaluated.predictions.confusion
     known = find_class_names(evaluator.batches)
     if known is None or len(counts) != len(known):  # a network with other classes
         known = None
     names = known or tuple(map(str, range(len(counts))))
     view = render_confusion(counts, names, "digit" if known == DIGIT_NAMES else "class")
-    when = f"Counted on the test images at the end of epoch {num_epochs}."
+    when = f"Counted on the test images at the end of epoch {evaluated.epoch}."
     return join_views([StaticView.of_words(when), view])
 
 

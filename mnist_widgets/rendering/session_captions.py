@@ -70,17 +70,18 @@ def choose_notice(session: TrainingSession, *, is_waiting: bool) -> tuple[str, b
 
 
 def describe_expectation(expected: float | None, history: History, subject: str = "it") -> str:
-    """Return an expected test accuracy beside that after the last epoch; "" for none expected.
+    """Return an expected test accuracy beside the last one that came; "" for none expected.
 
     Args:
         expected: 0 to 1; written in per cent with at most one decimal.
         history: of the run.
-        subject: what the accuracy after the last epoch is called.
+        subject: what the accuracy that came is called.
     """
     if expected is None:
         return ""
-    accuracy = history.find_last(TEST_ACCURACY)
-    actual = (
-        "no epoch was evaluated" if accuracy is None else f"{subject} is {write_share(accuracy)}"
-    )
+    accuracies, actual = history.find_numbers(TEST_ACCURACY), "no epoch was evaluated"
+    if accuracies:
+        epoch = max(accuracies)
+        when = "" if epoch == history.num_epochs else f" after epoch {epoch:,}"
+        actual = f"{subject} is {write_share(accuracies[epoch])}{when}"
     return f"You expected {f'{100 * expected:.1f}'.removesuffix('.0')} %; {actual}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -242,14 +243,14 @@ def tabulate_batches(
     num_batches = len(losses)
     if not num_batches:
         return StaticView.of_words("No batch has been trained yet.")
-    names = [name for name, values in history.items() if len(values) >= len(ends) > 0]
+    names = list(history) if ends else []
     epochs = {ends[epoch - 1]: epoch for epoch in _spread(len(ends), max_rows // 2)}
     epochs.pop(0, None)  # an epoch without a batch, of a loop of someone's own
     batches = sorted({*_spread(num_batches, max_rows // 2), *epochs})
     rows = []
     for batch in batches:
         epoch = epochs.get(batch)
-        metrics = [format_metric(name, history[name][epoch - 1]) if epoch else "" for name in names]
+        metrics = [_write_metric(history, name, epoch) if epoch else "" for name in names]
         metrics = [f"{epoch or ''}", *metrics] if names else []
         numbers = (losses[batch - 1], smooth_at(batch, losses, smoothing))
         rows.append([f"{batch:,}", *map(format_loss, numbers), *metrics])
@@ -273,11 +274,18 @@ def tabulate_epochs(history: History, max_epochs: int | None = None) -> StaticVi
     num_epochs = history.num_epochs
     if not num_epochs:
         return StaticView.of_words("No epoch is complete yet.")
-    names = [name for name, values in history.items() if len(values) >= num_epochs]
+    names = list(history)
     first = 0 if max_epochs is None else max(0, num_epochs - max_epochs)
     rows = [
-        [str(epoch + 1), *(format_metric(name, history[name][epoch]) for name in names)]
-        for epoch in range(first, num_epochs)
+        [str(epoch), *(_write_metric(history, name, epoch) for name in names)]
+        for epoch in range(first + 1, num_epochs + 1)
     ]
     caption = f"The last {max_epochs} of {num_epochs} epochs:" if first else ""
     return StaticView.of_table(["Epoch", *map(name_metric, names)], rows, caption)
+
+
+def _write_metric(history: History, name: str, epoch: int) -> str:
+    """Return the value of an epoch; a dash for a metric that was not measured or is no number."""
+    value = history.find(name, epoch)
+    has_number = name == "train" or not math.isnan(value)
+    return format_metric(name, value) if has_number else "\N{EN DASH}"

@@ -57,7 +57,7 @@ class Run:
     @property
     def best_accuracy(self) -> float | None:
         """The best test accuracy of its epochs, 0 to 1; None before there is one."""
-        return max(self.outcome.get(TEST_ACCURACY, []), default=None)
+        return max(self.outcome.find_numbers(TEST_ACCURACY).values(), default=None)
 
     @property
     def accuracy_gap(self) -> float | None:

@@ -62,9 +62,8 @@ class _BestMetricCallback(Callback):
         self.mode = choose_mode(metric, mode)
         self._lowest_cost = math.inf
 
-    def _has_improved(self, trainer: Trainer, min_delta: float = 0.0) -> bool:
-        """Return whether the last value is the best so far; if it is, keep it as the best."""
-        value = read_last(trainer.history, self.metric)
+    def _has_improved(self, value: float, min_delta: float = 0.0) -> bool:
+        """Return whether a value is the best so far; if it is, keep it as the best."""
         cost = -value if self.mode == "max" else value
         has_improved = cost < self._lowest_cost - min_delta
         if has_improved:
@@ -77,7 +76,8 @@ class EarlyStopping(_BestMetricCallback):
 
     Args:
         metric: A name in the history: `"train"`, the mean training loss, or one of the evaluator's.
-        patience: Number of epochs to wait for an improvement, at least 1.
+        patience: Number of epochs to wait for an improvement, at least 1. Epochs in which the
+            evaluator does not measure the metric do not count.
         min_delta: The smallest change that counts as an improvement, in the metric's unit.
         mode: `"min"` if lower values are better, `"max"` if higher values are. Optional for names
             that end in `loss` or `error`, and in `accuracy`, `acc`, `f1`, `precision`, `recall`,
@@ -116,7 +116,10 @@ class EarlyStopping(_BestMetricCallback):
         Raises:
             ValueError: The history has no such metric.
         """
-        improved = self._has_improved(trainer, self.min_delta)
+        value = read_last(trainer, report, self.metric)
+        if value is None:
+            return
+        improved = self._has_improved(value, self.min_delta)
         self._epochs_without_improvement = 0 if improved else self._epochs_without_improvement + 1
         if self._epochs_without_improvement >= self.patience:
             trainer.request_stop(
@@ -189,12 +192,17 @@ class Checkpoint(_BestMetricCallback):
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Save the weights if they are the best so far; warn if the metric is NaN.
 
+        An epoch in which the metric was not measured saves none.
+
         Raises:
             ValueError: The history has no such metric.
         """
-        if self._has_improved(trainer):
+        value = read_last(trainer, report, self.metric)
+        if value is None:
+            return
+        if self._has_improved(value):
             save_weights(trainer.model, self.path)
-        elif math.isnan(read_last(trainer.history, self.metric)):
+        elif math.isnan(value):
             warn_user(f"Checkpoint saves no weights of an epoch whose {self.metric} is NaN.")
 
 
@@ -266,11 +274,15 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Step the scheduler if `every` is `"epoch"`.
 
+        A `ReduceLROnPlateau` makes no step after an epoch in which its metric was not measured.
+
         Raises:
             ValueError: The history does not have the metric of a `ReduceLROnPlateau`.
         """
         if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(read_last(trainer.history, self.metric))
+            value = read_last(trainer, report, self.metric)
+            if value is not None:
+                self.scheduler.step(value)
         elif self.every == "epoch":
             self.scheduler.step()
 

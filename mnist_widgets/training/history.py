@@ -43,17 +43,26 @@ class History(dict[str, list[float]]):
         is_there = 0 < num_epochs <= len(values) and math.isfinite(values[num_epochs - 1])
         return values[num_epochs - 1] if is_there else None
 
+    def find(self, name: str, epoch: int) -> float:
+        """Return the value of an epoch, counted from 1; NaN if it has none."""
+        values = self.get(name, [])
+        return values[epoch - 1] if epoch <= len(values) else math.nan
+
+    def find_numbers(self, name: str) -> dict[int, float]:
+        """Return the values of the complete epochs by epoch, in order, without NaN and infinity."""
+        values = self.get(name, [])[: self.num_epochs]
+        return {epoch: value for epoch, value in enumerate(values, 1) if math.isfinite(value)}
+
     @property
     def accuracy_gap(self) -> float | None:
-        """Training accuracy minus test accuracy after the last epoch, in percentage points.
+        """Training accuracy minus test accuracy after the last epoch that has both.
 
-        Both are rounded to a tenth of a per cent first: it is the difference of the numbers that
-        are shown. None if one of them is missing.
+        It is in percentage points. Both are rounded to a tenth of a per cent first: it is the
+        difference of the numbers that are shown. None if no epoch has both.
         """
-        train, test = self.find_last(TRAIN_ACCURACY), self.find_last(TEST_ACCURACY)
-        if train is None or test is None:
-            return None
-        return find_gap(train, test)
+        train, test = self.find_numbers(TRAIN_ACCURACY), self.find_numbers(TEST_ACCURACY)
+        epoch = max(train.keys() & test.keys(), default=None)
+        return None if epoch is None else find_gap(train[epoch], test[epoch])
 
     def add_batch(self, loss: float) -> int:
         """Append the loss of one batch and return the number of batches."""
@@ -63,7 +72,7 @@ class History(dict[str, list[float]]):
     def add_epoch(self, train_loss: float, metrics: Mapping[str, float] | None = None) -> None:
         """Append the mean loss and the metrics of one epoch.
 
-        A metric that is new gets the value NaN for the earlier epochs.
+        A metric gets the value NaN for the earlier epochs in which it was not measured.
 
         Raises:
             ValueError: A metric is called `train`, the name of the mean loss.
@@ -71,10 +80,12 @@ class History(dict[str, list[float]]):
         metrics = metrics or {}
         if "train" in metrics:
             raise ValueError("A metric cannot be called 'train': that is the mean training loss.")
-        for name, value in {"train": train_loss, **metrics}.items():
+        found = {"train": train_loss, **metrics}
+        for name in {**self, **found}:
             values = self.setdefault(name, [])
             values.extend([math.nan] * (self.num_epochs - len(values)))
-            values.append(value)
+            if name in found:
+                values.append(found[name])
         self.epoch_ends.append(len(self.batch_losses))
 
     def to_dataframe(self, by: Literal["epoch", "batch"] = "epoch") -> pd.DataFrame:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import Literal, TypeAlias
 
 from mnist_widgets.training.evaluation.evaluator import Evaluator
-from mnist_widgets.training.history import History
+from mnist_widgets.training.reports import EpochReport
+from mnist_widgets.training.trainer import Trainer
 
 Mode: TypeAlias = Literal["min", "max"]
 
@@ -50,14 +51,17 @@ def check_metric(evaluator: object, metric: str) -> None:
         _check_name(metric, ["train"])
 
 
-def read_last(history: History, metric: str) -> float:
-    """Return the value of a metric in the last epoch.
+def read_last(trainer: Trainer, report: EpochReport, metric: str) -> float | None:
+    """Return the value of a metric in the epoch of `report`; None if it was not measured then.
 
     Raises:
-        ValueError: The history does not have it.
+        ValueError: The history does not have it, although the evaluator has measured something.
     """
-    _check_name(metric, history)
-    return history[metric][-1]
+    history = trainer.history
+    if trainer.evaluator is None or report.metrics:
+        _check_name(metric, history)
+    values = history.get(metric, [])
+    return values[-1] if len(values) >= history.num_epochs else None
 
 
 def _check_name(metric: str, known: Collection[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mnist_widgets.training.evaluation.predictions import Predictions
     from mnist_widgets.training.recording.step_record import StepRecord
 
 
@@ -43,8 +44,12 @@ class EpochReport:
         epoch: The number of the epoch, from 1.
         train_loss: Mean of the epoch's batch losses.
         metrics: The evaluator's metrics by name; empty without an evaluator.
+        predictions: Those of the trainer's `Evaluator` at the end of this epoch; else None.
+        train_predictions: The same for the evaluator's `train_batches`.
     """
 
     epoch: int
     train_loss: float
     metrics: Mapping[str, float]
+    predictions: Predictions | None = field(default=None, repr=False, compare=False)
+    train_predictions: Predictions | None = field(default=None, repr=False, compare=False)

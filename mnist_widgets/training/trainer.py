@@ -73,11 +73,11 @@ class Trainer:
         history: the losses and metrics so far; each `restore` starts a new one.
         num_batches_trained, num_images_trained, num_epochs_trained: batches, images and complete
             epochs since the start of the history.
+        last_evaluated: the report of the last epoch with predictions of an `Evaluator`, or None.
         last_epoch: the number of the last epoch of the latest run; 0 before the first run.
         ending: how the latest run ended; None before that.
         is_running: whether a run has started and has not ended; it may be paused.
-        is_stop_requested: whether `request_stop` was called during the latest run.
-        stop_reason: the reason passed to `request_stop`, or None.
+        is_stop_requested, stop_reason: whether `request_stop` was called in this run, and why.
         warnings: messages about parts that may not fit together; each was also a Python warning.
         input_range: the lowest and highest input of the latest run's first batch, if known.
         config, data: the `RunConfig` that built the trainer, and the training and test set it was
@@ -106,16 +106,20 @@ class Trainer:
         self.device = pick_device() if device is None else torch.device(device)
         self._begin_history()
         self.last_epoch = 0
-        self.ending: Ending | None = None
-        self.stop_reason: str | None = None
         self.warnings: list[str] = []
         self.input_range: tuple[float, float] | None = None
         self.config: object = None
         self.data: object = None
         self.is_running = self.is_stop_requested = self._stop_ends_evaluation = False
-        self._is_first_batch = True  # of a run
         self._records_in_full: bool | None = None  # None: not at all
         check_parts(self)
+
+    def _begin_history(self) -> None:
+        self.last_evaluated: EpochReport | None = None
+        self.history = History()
+        self.ending: Ending | None = None
+        self.stop_reason: str | None = None
+        self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def fit(self, epochs: int) -> History:
         """Train `epochs` more epochs in this thread and return the history.
@@ -201,12 +205,7 @@ class Trainer:
             raise RuntimeError("Weights cannot be reset during training; stop it first.")
         snapshot.restore(self.model, self.optimizer, self.loss_fn)
         self._begin_history()
-        self.ending = self.stop_reason = None
         self._call("on_reset")
-
-    def _begin_history(self) -> None:
-        self.history = History()
-        self.num_batches_trained = self.num_images_trained = self.num_epochs_trained = 0
 
     def _run(self, epochs: int) -> Generator[BatchReport | None, None, None]:
         if self.is_running:
@@ -224,11 +223,10 @@ class Trainer:
             for callback in reversed(self.callbacks):
                 at_the_end.callback(breakable, callback.on_train_end, self)
             try:
-                first_epoch = self.history.num_epochs + 1
                 self.last_epoch = self.history.num_epochs + epochs
-                self._is_first_batch = True
+                self._is_first_batch = True  # of this run
                 self._call("on_train_begin")
-                for epoch in range(first_epoch, self.last_epoch + 1):
+                for epoch in range(self.history.num_epochs + 1, self.last_epoch + 1):
                     if self.is_stop_requested:
                         break
                     yield from self._run_epoch(epoch)
@@ -253,8 +251,7 @@ class Trainer:
                 step = self.history.add_batch(loss)
                 self.num_batches_trained += 1
                 self.num_images_trained += num_images
-                took_s = time.perf_counter() - began_s
-                numbers = (loss, num_images, took_s, record)
+                numbers = (loss, num_images, time.perf_counter() - began_s, record)
                 report = BatchReport(step, epoch, index, num_batches, *numbers)
                 self._call("on_batch_end", report)
                 if index == num_batches and not self.is_stop_requested:
@@ -282,17 +279,20 @@ class Trainer:
 
     def _end_epoch(self, epoch: int, num_batches: int) -> Generator[None, None, None]:
         train_loss = sum(self.history.batch_losses[-num_batches:]) / num_batches
-        metrics = yield from evaluate_in_portions(
+        evaluation = yield from evaluate_in_portions(
             self.evaluator,
             self.model,
             self.device,
             lambda: self.is_stop_requested and self._stop_ends_evaluation,
         )
-        if metrics is None:
+        if evaluation is None:
             return  # a stop cancelled the evaluation, so the epoch is not complete
-        self.history.add_epoch(train_loss, metrics)
+        report = EpochReport(epoch, train_loss, *evaluation)
+        self.history.add_epoch(train_loss, report.metrics)
         self.num_epochs_trained += 1
-        self._call("on_epoch_end", EpochReport(epoch, train_loss, metrics))
+        if report.predictions is not None:
+            self.last_evaluated = report
+        self._call("on_epoch_end", report)
 
     def _call(self, hook: str, *arguments: object) -> None:
         for callback in self.callbacks:

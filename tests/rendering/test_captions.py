@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mnist_widgets import History
 from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.session_captions import describe_expectation
 
 
 def test_an_error_is_named_by_its_type_and_its_message():
@@ -15,3 +17,13 @@ def test_a_very_long_message_is_shortened():
     assert len(words) < 330
     assert words.startswith("ValueError: begin ")
     assert words.endswith(" end")
+
+
+def test_an_expectation_is_compared_with_the_last_epoch_that_was_evaluated():
+    history = History()
+    for metrics in ({}, {"test_accuracy": 0.8}, {}):
+        history.add_epoch(1.0, metrics)
+    assert describe_expectation(0.9, history) == "You expected 90 %; it is 80.0 % after epoch 2."
+    history.add_epoch(1.0, {"test_accuracy": 0.95})
+    assert describe_expectation(0.9, history) == "You expected 90 %; it is 95.0 %."
+    assert "no epoch was evaluated" in describe_expectation(0.9, History())

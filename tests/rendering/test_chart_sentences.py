@@ -25,7 +25,7 @@ def describe(losses, *epochs, smoothing=0.8, is_log=False):
     history = History()
     history.batch_losses.extend(map(float, losses))
     for num_batches, test_loss in epochs:
-        history.add_epoch(1.0, {"test_loss": test_loss})
+        history.add_epoch(1.0, {} if test_loss is None else {"test_loss": test_loss})
         history.epoch_ends[-1] = num_batches
     return describe_losses(LossSeries(history, smoothing, is_log))
 
@@ -172,6 +172,8 @@ def test_the_last_test_loss_is_named_and_a_lower_one_before():
     assert words.endswith("Test loss 0.600 after epoch 3; lowest after epoch 2, at 0.400.")
     assert "lowest after" not in describe(losses, (50, 0.40), (100, 0.41))
     assert "Test loss" not in describe(losses, (50, 0.5), (100, math.nan))
+    words = describe(losses, (20, None), (30, 0.5), (40, None), (50, 0.6), (100, None))
+    assert words.endswith("Test loss 0.600 after epoch 4; lowest after epoch 2, at 0.500.")
     # a metric that was added later
     assert describe(losses, (50, math.nan), (100, 0.5)).endswith("Test loss 0.500 after epoch 2.")
 

@@ -274,3 +274,59 @@ def test_a_page_has_a_curve_of_accuracies_if_there_is_a_gap(session):
     assert "a gap of 20.0 percentage points" in page.text
     del history["train_accuracy"]
     assert "Accuracy curve" not in session.report().html
+
+
+def test_the_page_of_a_run_keeps_its_matrix_when_another_run_shares_the_evaluator(
+    make_trainer, batches
+):
+    evaluator = Evaluator(batches)
+    first, other = make_trainer(evaluator=evaluator), make_trainer(evaluator=evaluator)
+    accuracy = first.fit(3)["test_accuracy"][-1]
+    before = TrainingSession(first).report().text
+    assert f"Accuracy {100 * accuracy:.1f} %" in before
+    assert other.fit(1)["test_accuracy"][-1] != accuracy
+    assert (
+        TrainingSession(first).report().text.split("How it ended")[1]
+        == before.split("How it ended")[1]
+    )
+
+
+class EveryThird(Evaluator):
+    """Evaluates the first epoch and each third one after it."""
+
+    num_epochs = 0
+
+    def evaluate(self, model, device):
+        self.num_epochs += 1
+        return super().evaluate(model, device) if self.num_epochs % 3 == 1 else {}
+
+
+def test_the_page_names_the_epoch_in_which_the_matrix_was_counted(make_trainer, batches):
+    trainer = make_trainer(evaluator=EveryThird(batches))
+    trainer.fit(6)
+    accuracy = trainer.history["test_accuracy"][3]
+    page = TrainingSession(trainer).report().text
+    assert "Counted on the test images at the end of epoch 4." in page
+    assert f"Accuracy {100 * accuracy:.1f} %" in page
+
+
+def test_the_page_names_the_epoch_of_a_metric_and_keeps_its_column(make_trainer, batches):
+    class FromTheSecond(EveryThird):
+        num_epochs = 1  # so that the first evaluation is that of the third epoch
+
+        def evaluate(self, model, device):
+            found = super().evaluate(model, device)
+            return found | ({"train_accuracy": 0.5} if found else {})
+
+    trainer = make_trainer(evaluator=FromTheSecond(batches))
+    trainer.fit(4)
+    accuracy = trainer.history["test_accuracy"][2]
+    assert 0 < accuracy < 1
+    page = TrainingSession(trainer).report()
+    words = f"{100 * accuracy:.2f} %"
+    assert f"Test accuracy after epoch 3: {words}; the best of all epochs: {words}." in page.text
+    assert "after epoch 3: " in page.text
+    assert "Test accuracy" in page.text
+    assert '<th scope="col">Test loss</th>' in page.html
+    assert 'alt="Accuracy curve.' in page.html
+    assert "Test loss" in page.text.split("Loss\n----")[1].split("Epochs")[0]

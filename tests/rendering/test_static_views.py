@@ -340,3 +340,21 @@ def test_the_accuracy_picture_draws_the_epochs_where_they_ended(color, accuracie
         near = np.abs(x - (left + end / 10 * (right - left))) <= 3
         height = bottom - (value - 60) / 40 * (bottom - top)
         assert np.median(y[near]) == pytest.approx(height, abs=3)
+
+
+def test_tables_have_a_dash_where_a_metric_was_not_measured():
+    history = History()
+    for metrics in ({}, {"test_accuracy": 0.5}, {}):
+        history.add_batch(1.0)
+        history.add_epoch(1.0, metrics)
+    assert [line.split() for line in tabulate_epochs(history).text.splitlines()[1:]] == [
+        ["1", "1.00", "\N{EN DASH}"],
+        ["2", "1.00", "50.00", "%"],
+        ["3", "1.00", "\N{EN DASH}"],
+    ]
+    last = tabulate_batches(history).text.splitlines()[-1]
+    assert last.split() == ["3", "1.00", "1.00", "3", "1.00", "\N{EN DASH}"]
+    diverged = History()
+    diverged.add_batch(math.nan)
+    diverged.add_epoch(math.nan)
+    assert tabulate_epochs(diverged).text.split()[-1] == "nan"

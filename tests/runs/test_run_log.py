@@ -228,3 +228,18 @@ def test_an_expected_accuracy_is_kept_with_the_next_run_and_with_one_that_goes_o
     log.expected_accuracy = None
     make_recorded().fit(1)
     assert [run.expected_accuracy for run in log.runs] == [0.95, None]
+
+
+def test_the_best_accuracy_leaves_out_epochs_without_one(make_trainer, batches):
+    class Late(Evaluator):
+        num_epochs = 0
+
+        def evaluate(self, model, device):
+            self.num_epochs += 1
+            return super().evaluate(model, device) if self.num_epochs == 2 else {}
+
+    log = RunLog()
+    trainer = make_trainer(evaluator=Late(batches), callbacks=[log.record()])
+    trainer.fit(3)
+    run = log.runs[-1]
+    assert run.best_accuracy == trainer.history["test_accuracy"][1]

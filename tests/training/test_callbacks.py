@@ -38,14 +38,15 @@ def find_ready_made(base: type = Callback) -> list[type]:
 
 
 class ScriptedEvaluator:
-    """Gives one metric the values of a list, one for each epoch."""
+    """Gives one metric the values of a list, one for each epoch; None: it is not measured."""
 
     def __init__(self, values, metric="test_loss"):
         self._values = iter(values)
         self._metric = metric
 
     def evaluate(self, model, device):
-        return {self._metric: next(self._values)}
+        value = next(self._values)
+        return {} if value is None else {self._metric: value}
 
 
 class WeightKeeper(Callback):
@@ -623,3 +624,46 @@ def test_a_scheduler_that_does_not_fit_is_refused(make_trainer):
     with pytest.raises(ValueError, match="another optimizer"):
         trainer.fit(1)
     assert trainer.history.batch_losses == []
+
+
+EVERY_THIRD = [1.0, None, None, 0.9, None, None, 0.8, None, None, 0.8, None, None, 0.8, None]
+
+
+def test_an_epoch_without_the_metric_counts_for_no_callback(make_trainer, tmp_path):
+    keeper = WeightKeeper()
+    stopping, checkpoint = EarlyStopping(patience=2), Checkpoint(tmp_path / "best.pt")
+    trainer = make_trainer(evaluator=ScriptedEvaluator(EVERY_THIRD), callbacks=[keeper])
+    plateau = lr_scheduler.ReduceLROnPlateau(trainer.optimizer, patience=1)
+    trainer.callbacks += [checkpoint, LearningRateScheduler(plateau), stopping]
+    trainer.fit(12)
+    assert trainer.optimizer.param_groups[0]["lr"] == 0.01
+    trainer.fit(2)
+    assert trainer.history.num_epochs == 14
+    trainer = make_trainer(
+        evaluator=ScriptedEvaluator(EVERY_THIRD), callbacks=[EarlyStopping(patience=2)]
+    )
+    trainer.fit(14)
+    assert trainer.history.num_epochs == 13
+    saved = torch.load(checkpoint.path)
+    assert all(torch.equal(saved[name], keeper.weights[6][name]) for name in saved)
+
+
+def test_a_metric_may_come_after_epochs_without_any(make_trainer):
+    values = [None, None, 1.0, None, 1.1, 1.2, 1.3]
+    trainer = make_trainer(
+        evaluator=ScriptedEvaluator(values), callbacks=[EarlyStopping(patience=2)]
+    )
+    trainer.fit(7)
+    assert trainer.history.num_epochs == 6
+
+
+def test_a_metric_that_a_callback_records_now_and_then_is_found_in_its_epoch(make_trainer):
+    class Records(Callback):
+        def on_epoch_end(self, trainer, report):
+            if report.epoch % 3 == 1:
+                trainer.history.setdefault("my_loss", []).append(1.0)
+
+    trainer = make_trainer(callbacks=[Records(), EarlyStopping("my_loss", patience=2)])
+    trainer.fit(9)
+    assert trainer.history.num_epochs == 7
+    assert [*trainer.history.find_numbers("my_loss")] == [1, 4, 7]

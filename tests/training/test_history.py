@@ -131,3 +131,13 @@ def test_a_csv_file_reads_back_as_the_same_table(history, tmp_path, by, as_text)
     pd.testing.assert_frame_equal(
         read, history.to_dataframe(by), check_index_type=False, rtol=1e-12
     )
+
+
+def test_numbers_are_found_by_epoch_without_those_that_are_none():
+    history = History()
+    for metrics in ({}, {"test_accuracy": 0.5}, {}, {"test_accuracy": math.inf}, {}):
+        history.add_epoch(1.0, metrics)
+    assert history.find_numbers("test_accuracy") == {2: 0.5}
+    assert history.find_numbers("f1") == {}
+    values = [history.find("test_accuracy", epoch) for epoch in range(1, 6)]
+    assert values == pytest.approx([math.nan, 0.5, math.nan, math.inf, math.nan], nan_ok=True)

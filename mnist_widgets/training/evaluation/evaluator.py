@@ -36,6 +36,9 @@ from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.training_step import LossFunction
 
+_MOST_AS_FLOAT = 2
+"""Whole numbers up to this one may be inputs; greater ones are stored pixels from 0 to 255."""
+
 
 class Evaluator:
     """Computes the mean loss and the accuracy of a classifier on fixed batches.
@@ -205,8 +208,9 @@ def predict_probabilities(
         float32 (N, C) on the CPU; each row sums to 1.
 
     Raises:
-        ValueError: The images have another type, uint8 images have another shape, the model's
-            outputs have another shape, or the images do not fit the model's layers.
+        ValueError: The images have another type, floats are whole numbers such as 0 to 255, uint8
+            images have another shape, the model's outputs have another shape, or the images do not
+            fit the model's layers.
     """
     return run_to_end(predict_in_portions(model, _prepare(images), loss_fn), model)
 
@@ -225,6 +229,11 @@ def _prepare(images: ArrayLike) -> Tensor:
         )
     if pixels.dtype == torch.uint8:
         return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels
+    if pixels.numel() and pixels.max() > _MOST_AS_FLOAT and pixels.equal(pixels.round()):
+        raise ValueError(
+            f"The images are floats from {pixels.min():g} to {pixels.max():g}, all of them whole "
+            "numbers; floats must be in [0, 1]. Divide them by 255, or pass torch.uint8."
+        )
     has_channels = pixels.dim() > 3 or pixels.shape[-2:] != (28, 28)
     return pixels if has_channels else pixels.reshape(-1, 1, 28, 28)
 

@@ -11,6 +11,11 @@ from torch import Tensor
 from mnist_widgets.data.tensors import check_label_range, to_class_labels, to_tensor
 from mnist_widgets.training.evaluation.measures import confusion_matrix
 
+_SUM_TOLERANCE = 0.05
+"""How far a sum of probabilities may lie from 1: in bfloat16 it may be 0.03 away."""
+_RANGE_TOLERANCE = 1e-3
+"""How far a probability may lie below 0, by rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -23,7 +28,8 @@ class Predictions:
         labels: int64 (N,), the true classes.
 
     Raises:
-        ValueError: The shapes do not fit, or a label is none of the classes.
+        ValueError: The shapes do not fit, a label is none of the classes, or a row holds no
+            probabilities, such as raw scores. Rows with NaN, of a diverged network, are accepted.
     """
 
     probabilities: Tensor
@@ -38,6 +44,7 @@ class Predictions:
                 f"(N,), not {tuple(probabilities.shape)} and {tuple(labels.shape)}."
             )
         check_label_range(labels, probabilities.shape[1])
+        check_probabilities(probabilities)
         object.__setattr__(self, "probabilities", probabilities)
         object.__setattr__(self, "labels", labels)
 
@@ -76,3 +83,20 @@ class Predictions:
         """The counts[true, predicted], int64 (C, C), without images whose probabilities are NaN."""
         num_classes, answered = self.probabilities.shape[1], ~self.confidences.isnan()
         return confusion_matrix(self.labels[answered], self.predicted_labels[answered], num_classes)
+
+
+def check_probabilities(rows: Tensor) -> None:
+    """Check that each row (..., C) without NaN lies in [0, 1] and has the sum 1.
+
+    Raises:
+        ValueError: A row does not.
+    """
+    sums, lowest = rows.float().sum(dim=-1), rows.float().amin(dim=-1)
+    are_wrong = ((sums - 1).abs() > _SUM_TOLERANCE) | (lowest < -_RANGE_TOLERANCE)
+    if are_wrong.any():
+        numbers = ", ".join(f"{value:.3g}" for value in rows[are_wrong][0][:4].tolist())
+        raise ValueError(
+            "Probabilities must lie in [0, 1], and those of an image must sum to 1, but those of "
+            f"an image begin with {numbers} and sum to {float(sums[are_wrong][0]):.3g}. If they "
+            "are raw scores, use predict_probabilities(model, images), or scores.softmax(dim=-1)."
+        )

@@ -8,6 +8,7 @@ from statistics import stdev
 
 from mnist_widgets.training.health.finding import Sign
 from mnist_widgets.training.health.observations import Observations
+from mnist_widgets.training.history import History
 
 _PATIENCE = 40
 """Batches that a loss has to fall, at least; an epoch, if it is longer, up to `_LONGEST`."""
@@ -108,29 +109,28 @@ def find_overfitting(seen: Observations) -> str | None:
     """Find a test loss that rises, or a gap of the accuracies if there is no test loss."""
     history = seen.trainer.history
     for prefix in ("test", "val"):
-        losses = history.get(f"{prefix}_loss")
-        if losses is not None:
-            return _find_rise(losses)
-        accuracies = history.get("train_accuracy"), history.get(f"{prefix}_accuracy")
-        if accuracies[0] and accuracies[1]:
-            in_training, in_test = accuracies[0][-1], accuracies[1][-1]
-            if in_training - in_test >= 0.1 and history.num_epochs > 3:
-                return (
-                    f"{100 * in_training:.1f} % of the training images are right, but only "
-                    f"{100 * in_test:.1f} % of the test images."
-                )
+        if (loss := f"{prefix}_loss") in history:
+            return None if history.find_last(loss) is None else _find_rise(history, loss)
+        in_training, in_test = map(history.find_last, ("train_accuracy", f"{prefix}_accuracy"))
+        if in_training is None or in_test is None:
+            continue
+        if in_training - in_test >= 0.1 and history.num_epochs > 3:
+            return (
+                f"{100 * in_training:.1f} % of the training images are right, but only "
+                f"{100 * in_test:.1f} % of the test images."
+            )
     return None
 
 
-def _find_rise(losses: list[float]) -> str | None:
-    lowest = min(losses)
-    index = losses.index(lowest)
-    later = losses[index:]
+def _find_rise(history: History, name: str) -> str | None:
+    losses = history.find_numbers(name)
+    best = min(losses, key=losses.__getitem__)
+    lowest, later = losses[best], [loss for epoch, loss in losses.items() if epoch >= best]
     num_rises = sum(second > first for first, second in pairwise(later))
     if num_rises < 3 or not 0 < 1.2 * lowest <= later[-1]:
         return None
     return (
-        f"The test loss was lowest after epoch {index + 1}, {lowest:.3g}. It has risen {num_rises} "
+        f"The test loss was lowest after epoch {best}, {lowest:.3g}. It has risen {num_rises} "
         f"times since then, and is now {later[-1]:.3g}."
     )
 

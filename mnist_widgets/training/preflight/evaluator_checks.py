@@ -11,7 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import (
+    DataLoader,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
+from mnist_widgets.data.digit_set import Batches
 from mnist_widgets.data.tensors import to_tensor
 from mnist_widgets.data.unseen_batches import is_without_draws
 from mnist_widgets.training.epoch_batches import unpack_pair
@@ -152,6 +159,28 @@ def _is_same(name: str, *loss_fns: object) -> bool:
     )
     has_one_shape = first.shape == second.shape or 0 in (first.dim(), second.dim())
     return has_one_shape and bool(torch.isclose(first, second).all())
+
+
+def check_order(evaluator: object) -> None:
+    """Check that an `Evaluator` predicts the images in the order of its set, as far as is known.
+
+    Raises:
+        ValueError: It shuffles them.
+    """
+    if isinstance(evaluator, Evaluator) and _are_shuffled(evaluator.batches):
+        raise ValueError(
+            "The evaluator shuffles its images, so an ImageGallery cannot know which prediction "
+            "belongs to which image. Pass batches in the order of the set to Evaluator, such as "
+            "test_set.batches(512), or a DataLoader without shuffle=True."
+        )
+
+
+def _are_shuffled(batches: object) -> bool:
+    if isinstance(batches, DataLoader):
+        # with a batch_sampler of one's own, the loader's sampler is not used
+        sampler = getattr(batches.batch_sampler, "sampler", batches.sampler)
+        return isinstance(sampler, (RandomSampler, SubsetRandomSampler, WeightedRandomSampler))
+    return isinstance(batches, Batches) and batches.shuffle
 
 
 def _find_targets(evaluator: Evaluator) -> Tensor | None:

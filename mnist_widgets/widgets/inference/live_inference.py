@@ -21,11 +21,7 @@ from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.rendering.captions import name_error
 from mnist_widgets.session.session import TrainingSession
 from mnist_widgets.session.weights_version import WeightsVersion
-from mnist_widgets.training.evaluation.evaluator import (
-    Evaluator,
-    predict_in_portions,
-    predict_probabilities,
-)
+from mnist_widgets.training.evaluation.evaluator import predict_in_portions, predict_probabilities
 from mnist_widgets.training.evaluation.portions import LongJob
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.hooks import Callback
@@ -122,20 +118,19 @@ class LiveInference(Callback):
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions for all images, but not after each of many short epochs."""
-        evaluator, is_last = trainer.evaluator, report.epoch == trainer.last_epoch
+        is_last = report.epoch == trainer.last_epoch
         if not (is_last or is_prediction_due(self._epoch_shown_s)) or not self._is_shown():
             return
         self._epoch_shown_s = time.monotonic()
-        if isinstance(evaluator, Evaluator):
-            predictions = self._choose_predictions(evaluator)
-            if predictions is not None:
-                if self._gallery is not None:  # else only the chart's image is predicted
-                    self._predicted_s = self._epoch_shown_s
-                self._show(predictions)
+        predictions = self._choose_predictions(report)
+        if predictions is not None:
+            if self._gallery is not None:  # else only the chart's image is predicted
+                self._predicted_s = self._epoch_shown_s
+            self._show(predictions)
 
-    def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:
+    def _choose_predictions(self, report: EpochReport) -> Predictions | None:
         """Return those of the images that are shown."""
-        return evaluator.predictions
+        return report.predictions
 
     def _on_selection(self, _change: object) -> None:
         """Predict the shown images, unless a gallery is shown and a training runs.

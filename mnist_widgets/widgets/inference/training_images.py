@@ -11,8 +11,8 @@ from mnist_widgets.data.digit_set import Batches, DigitSet
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.evaluated import choose_evaluated
 from mnist_widgets.session.session import TrainingSession
-from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
+from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.inference.live_inference import LiveInference
 from mnist_widgets.widgets.panel import Panel, text_line
@@ -127,8 +127,8 @@ class TrainingImages(Panel):
 class _TrainingInference(LiveInference):
     """Predicts the images of the training; after an epoch the evaluator has already done so."""
 
-    def _choose_predictions(self, evaluator: Evaluator) -> Predictions | None:
-        return evaluator.train_predictions
+    def _choose_predictions(self, report: EpochReport) -> Predictions | None:
+        return report.train_predictions
 
 
 def choose_images(trainer: Trainer) -> DigitSet:

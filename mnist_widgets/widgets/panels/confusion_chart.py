@@ -28,7 +28,6 @@ from mnist_widgets.rendering.confusion_captions import (
 from mnist_widgets.rendering.palette import LIGHT
 from mnist_widgets.rendering.png_charts import MOST_NUMBERED, draw_confusion, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_confusion, tabulate_counts
-from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.hooks import Callback
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Trainer
@@ -155,8 +154,8 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the counts of the trainer's `Evaluator`; without one, change nothing."""
-        if isinstance(trainer.evaluator, Evaluator):
-            self.show_counts(trainer.evaluator.confusion)
+        if report.predictions is not None:
+            self.show_counts(report.predictions.confusion)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Empty the chart."""

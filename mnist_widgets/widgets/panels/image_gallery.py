@@ -20,15 +20,16 @@ from mnist_widgets.rendering.image_captions import (
     describe_images,
     describe_wrong_labels,
     explain_absence,
+    list_wrong_labels,
     name_filter,
 )
 from mnist_widgets.rendering.png_charts import draw_images, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_images
 from mnist_widgets.system.arguments import check_kind, to_whole
-from mnist_widgets.training.evaluation.evaluator import Evaluator
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.evaluation.selection import ALL_IMAGES, ImageFilter, select_images
 from mnist_widgets.training.hooks import Callback
+from mnist_widgets.training.preflight.evaluator_checks import check_order
 from mnist_widgets.training.reports import EpochReport
 from mnist_widgets.training.trainer import Trainer
 from mnist_widgets.widgets.chart_panel import ChartPanel
@@ -147,14 +148,22 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         label = int(self._digit_set.original_labels[index])
         return Answer(self._digit_set.images[index], answers[index], label)
 
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Check that the trainer's `Evaluator` predicts the images in their order.
+
+        Raises:
+            ValueError: if it shuffles them.
+        """
+        check_order(trainer.evaluator)
+
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         """Show the predictions of the trainer's `Evaluator`; without one, change nothing.
 
         Raises:
             ValueError: if it predicts other images, or in another order.
         """
-        if isinstance(trainer.evaluator, Evaluator):
-            self.show_predictions(trainer.evaluator.predictions)
+        if report.predictions is not None:
+            self.show_predictions(report.predictions)
 
     def on_reset(self, trainer: Trainer) -> None:
         """Show the images without predictions."""
@@ -245,7 +254,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
     def _show_images(self, visible: Tensor) -> None:
         """Send the images that the page needs, if they are new, and their names and answers."""
         grid, digit_set, probabilities = self.grid, self._digit_set, self.answers
-        ids = self._choose_ids(visible)
+        ids = grid.choose_ids(visible.tolist(), self.selected_index)
         positions = torch.tensor(ids, dtype=torch.int64)
         if ids != grid.image_ids:
             padding = (0, 0, 0, 0, 0, grid.page_size + 1 - len(ids))
@@ -253,7 +262,7 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
             grid.sprite = to_sprite(images, NUM_COLUMNS)
             grid.image_ids = ids
             grid.labels = digit_set.original_labels[positions].tolist()
-            grid.marks = self._choose_marks(positions)
+            grid.marks = list_wrong_labels(digit_set, positions)
         grid.num_visible = len(visible)
         grid.names, grid.verdicts, grid.sentences = describe_images(
             digit_set, probabilities, positions
@@ -261,26 +270,9 @@ class ImageGallery(ChartPanel, IndexSelection, PairSelection, Callback):
         # rounded: another batch size changes the last digits, which need not be sent again
         grid.probabilities = probabilities[positions].float().round(decimals=6).numpy().tobytes()
 
-    def _choose_marks(self, positions: Tensor) -> list[str]:
-        """Return the wrong label of each image, "" where it is right."""
-        labels, truths = self._digit_set.labels[positions], self._digit_set.original_labels
-        rows = zip(labels.tolist(), truths[positions].tolist(), strict=True)
-        return ["" if label == truth else self._class_names[label] for label, truth in rows]
-
     def _describe_wrong_labels(self) -> str:
         digit_set, predictions = self._digit_set, self._predictions
         return describe_wrong_labels(digit_set, predictions) if self._has_wrong_labels else ""
-
-    def _choose_ids(self, visible: Tensor) -> list[int]:
-        """Return the images on the page, and the selected one if it is not among them.
-
-        Once another is selected, that one stays until the page is turned: a click then sends no
-        pictures.
-        """
-        on_page, known, index = visible.tolist(), self.grid.image_ids, self.selected_index
-        if known[: self.grid.num_visible] == on_page and (index is None or index in known):
-            return known
-        return on_page if index is None or index in on_page else [*on_page, index]
 
     def _on_filter(self, change: dict[str, ImageFilter]) -> None:
         wanted = change["new"]

@@ -15,6 +15,7 @@ from mnist_widgets.rendering.chart_data import tabulate_prediction
 from mnist_widgets.rendering.image_captions import describe_answer
 from mnist_widgets.rendering.png_charts import draw_prediction, draw_words
 from mnist_widgets.rendering.static_views import StaticView, render_prediction
+from mnist_widgets.training.evaluation.predictions import check_probabilities
 from mnist_widgets.widgets.chart_panel import ChartPanel
 from mnist_widgets.widgets.parts.image_grid import Answer, Gallery, Target
 from mnist_widgets.widgets.parts.probability_figure import ProbabilityFigure
@@ -75,8 +76,9 @@ class ProbabilityChart(ChartPanel):
             true_label: the image's class, if it is known.
 
         Raises:
-            ValueError: if there are not as many probabilities as classes, the true label is not
-                one of them, or the image has another shape, type or range.
+            ValueError: if there are not as many probabilities as classes, they do not sum to 1,
+                the true label is none of the classes, or the image has another shape, type or
+                range.
             RuntimeError: if the chart follows a gallery.
         """
         self._check_alone("show another image")
@@ -87,6 +89,7 @@ class ProbabilityChart(ChartPanel):
                 f"probabilities must be a tensor of {size} numbers, one for each class, but their "
                 f"shape is {tuple(probabilities.shape)}"
             )
+        check_probabilities(probabilities)
         if true_label is not None and not 0 <= true_label < size:
             raise ValueError(f"true_label must be from 0 to {size - 1}, not {true_label}")
         # copies: the caller may continue to write into its own

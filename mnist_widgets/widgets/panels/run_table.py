@@ -221,7 +221,7 @@ def _list_remarks(run: Run) -> list[str]:
     remarks = []
     if run.repeat is not None:
         remarks.append(describe_range(run.repeat))
-    if run.expected_accuracy is not None and run.outcome.find_last(TEST_ACCURACY) is not None:
+    if run.expected_accuracy is not None and run.outcome.find_numbers(TEST_ACCURACY):
         subject = "the median" if run.repeat is not None and run.repeat.histories else "it"
         remarks.append(describe_expectation(run.expected_accuracy, run.outcome, subject))
     return remarks

@@ -123,6 +123,17 @@ class ImageGrid(AnyWidget):
         self.add_class("mw-grid")
         self.on_msg(lambda _grid, request, _buffers: on_page(request["page"]))
 
+    def choose_ids(self, on_page: list[int], selected_index: int | None) -> list[int]:
+        """Return the images on a page, and the selected one if it is not among them.
+
+        Once another is selected, that one stays until the page is turned: a click then sends no
+        pictures.
+        """
+        known, index = self.image_ids, selected_index
+        if known[: self.num_visible] == on_page and (index is None or index in known):
+            return list(known)
+        return on_page if index is None or index in on_page else [*on_page, index]
+
     def show_on(self, name: str, widget: Widget, trait: str) -> Target:
         """Let the page write something that it derives into a trait of another widget."""
         target = name, widget.model_id, trait

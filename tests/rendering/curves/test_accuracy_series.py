@@ -120,3 +120,19 @@ def test_the_static_view_has_a_picture_or_says_that_there_is_none():
     assert "<img" in ACCURACY.render(history).html
     assert describe_accuracies(AccuracySeries(history)) in ACCURACY.render(history).text
     assert "<img" not in ACCURACY.render(History()).html
+
+
+def test_an_epoch_without_accuracies_does_not_hide_those_before():
+    history = History()
+    for metrics in (
+        {},
+        {"train_accuracy": 0.9, "test_accuracy": 0.8},
+        {"train_accuracy": 0.95, "test_accuracy": 0.7},
+        {},
+    ):
+        history.add_batch(1.0)
+        history.add_epoch(1.0, metrics)
+    assert history.accuracy_gap == 25.0
+    words = describe_accuracies(AccuracySeries(history))
+    assert "test accuracy 70.0 % after epoch 3: a gap of 25.0" in words
+    assert "Highest test accuracy after epoch 2, 80.0 %" in words

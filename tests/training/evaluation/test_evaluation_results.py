@@ -385,3 +385,61 @@ def test_predictions_that_do_not_fit_together_are_refused():
     ):
         with pytest.raises(ValueError, match=words):
             Predictions(probabilities, labels)
+
+
+def test_raw_scores_are_refused_as_predictions():
+    scores = torch.randn(6, 5)
+    probabilities, labels = scores.softmax(dim=1), torch.zeros(6, dtype=torch.int64)
+    for wrong in (scores, scores.log_softmax(dim=1), scores.sigmoid(), 100 * probabilities):
+        half = torch.cat([probabilities[:3], wrong[3:]])
+        for rows in (wrong, half, wrong.half()):
+            with pytest.raises(ValueError, match=r"sum to .* predict_probabilities.*softmax"):
+                Predictions(rows, labels)
+    with pytest.raises(ValueError, match=r"begin with 1\.5, -0\.5 and sum to 1"):
+        Predictions([[1.5, -0.5]], [0])
+
+
+def test_rounded_probabilities_and_rows_of_nan_are_accepted():
+    labels = torch.zeros(6, dtype=torch.int64)
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        for num_classes in (2, 10, 1000):
+            scores = (5 * torch.randn(6, num_classes)).to(dtype)
+            for rows in (scores.softmax(dim=1), scores.log_softmax(dim=1).exp()):
+                rows[0] = torch.nan
+                assert len(Predictions(rows, labels).labels) == 6
+    assert len(Predictions(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)).labels) == 0
+
+
+def test_what_an_evaluator_predicts_from_outputs_of_any_kind_passes_as_probabilities():
+    inputs, labels = torch.randn(12, 4), torch.randint(0, 2, (12,))
+    for last, loss_fn, num_outputs in (
+        (nn.Sigmoid(), nn.BCELoss(), 1),
+        (nn.Sigmoid(), nn.BCELoss(), 2),
+        (nn.Sigmoid(), nn.MSELoss(), 2),
+        (nn.Identity(), nn.BCEWithLogitsLoss(), 1),
+        (nn.Identity(), nn.MSELoss(), 1),
+        (nn.Softmax(dim=1), nn.CrossEntropyLoss(), 2),
+        (nn.LogSoftmax(dim=1), nn.NLLLoss(), 2),
+    ):
+        for dtype in (torch.float32, torch.bfloat16):
+            model = nn.Sequential(nn.Linear(4, num_outputs), last).to(dtype)
+            evaluator = Evaluator([(inputs.to(dtype), labels)], loss_fn)
+            evaluator.evaluate(model, "cpu")
+            assert len(evaluator.predictions.labels) == 12, (last, loss_fn, dtype)
+
+
+def test_stored_pixels_as_floats_are_refused_and_normalized_inputs_accepted():
+    model, pixels = SimpleNet(28 * 28, 10), torch.randint(0, 256, (6, 28, 28), dtype=torch.uint8)
+    for images in (pixels.float(), pixels[:, None].double(), pixels.float().numpy(), pixels.half()):
+        with pytest.raises(ValueError, match=r"floats from 0 to 255.*Divide them by 255"):
+            predict_probabilities(model, images)
+    in_range = pixels / 255
+    for images in (
+        (in_range - 0.1307) / 0.3081,
+        2 * in_range - 1,
+        in_range.round(),
+        2 * in_range.round() - 1,
+        torch.zeros(0, 28, 28),
+        torch.full((1, 28, 28), torch.nan),
+    ):
+        assert len(predict_probabilities(model, images)) == len(images)

@@ -390,13 +390,15 @@ def test_overfitting_needs_three_rises_and_a_fifth(make_trainer):
             self.values = {name: iter(each) for name, each in values.items()}
 
         def evaluate(self, _model, _device):
-            return {name: next(each) for name, each in self.values.items()}
+            found = {name: next(each) for name, each in self.values.items()}
+            return {name: value for name, value in found.items() if value is not None}
 
     flat = [0.9] * 6
     for values, epoch in [
         ({"test_loss": [1.0, 0.5, 0.52, 0.55, 0.59, 0.61]}, 6),
         ({"test_loss": [1.0, 0.5, 0.7, 0.65, 0.72, 0.75]}, 6),
         ({"val_loss": [0.5, 0.6, 0.7, 0.8, 0.8, 0.8]}, 4),
+        ({"val_loss": [None, 0.5, 0.6, 0.7, None, 0.8]}, 6),
         ({"test_loss": [1.0, 0.5, 0.52, 0.53, 0.54, 0.55]}, None),
         ({"test_loss": [1.0, 0.5, 0.9, 0.8, 0.7, 0.69]}, None),
         ({"test_loss": [math.nan] * 6}, None),

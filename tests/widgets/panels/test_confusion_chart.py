@@ -11,7 +11,7 @@ from bqplot import Figure
 from bqplot_events import click_cell
 from traitlets import TraitError
 
-from mnist_widgets import DigitSet, Evaluator, SimpleNet, Trainer
+from mnist_widgets import Callback, DigitSet, Evaluator, SimpleNet, Trainer, TrainingSession
 from mnist_widgets.rendering.confusion_captions import DIAGONAL_STRENGTH
 from mnist_widgets.widgets import ConfusionChart
 from mnist_widgets.widgets.redraws import scheduler
@@ -312,3 +312,21 @@ def test_class_names_may_be_numbers():
     chart.selected_pair = (0, 1)
     assert chosen(chart) == ("0", "1")
     chart.close()
+
+
+class EvaluatesAnother(Callback):
+    """Evaluates another network with the trainer's evaluator after each epoch."""
+
+    def on_epoch_end(self, trainer, report):
+        torch.manual_seed(len(trainer.history["train"]))
+        trainer.evaluator.evaluate(torch.nn.Linear(4, 3), "cpu")
+
+
+def test_as_a_callback_it_shows_the_trained_network_though_another_was_evaluated(
+    chart, make_trainer, batches
+):
+    trainer = make_trainer(evaluator=Evaluator(batches), callbacks=[EvaluatesAnother(), chart])
+    for _ in range(3):
+        accuracy = trainer.fit(1)["test_accuracy"][-1]
+        assert f"Accuracy {100 * accuracy:.1f} %" in chart.static_view().text
+        assert f"Accuracy {100 * accuracy:.1f} %" in TrainingSession(trainer).report().text

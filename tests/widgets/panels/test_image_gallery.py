@@ -11,9 +11,10 @@ import pytest
 import torch
 from gallery_answers import show_answers
 from PIL import Image
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SubsetRandomSampler
 from traitlets import TraitError
 
-from mnist_widgets import RunConfig
+from mnist_widgets import Callback, RunConfig, predict_probabilities
 from mnist_widgets.data.digit_set import DigitSet
 from mnist_widgets.training.evaluation.evaluator import Predictions
 from mnist_widgets.widgets import ImageGallery, ProbabilityChart
@@ -628,3 +629,48 @@ def test_a_set_without_wrong_labels_has_no_filter_for_them(gallery, digit_set, p
     assert set(gallery.grid.marks) == {""}
     assert "wrong label" not in gallery.grid.summary
     assert "label" not in gallery.to_dataframe().columns
+
+
+class EvaluatesAnother(Callback):
+    """Evaluates another network with the trainer's evaluator after each epoch."""
+
+    def on_epoch_end(self, trainer, report):
+        trainer.evaluator.evaluate(
+            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)), "cpu"
+        )
+
+
+def test_as_a_callback_it_shows_the_trained_network_though_another_was_evaluated(
+    gallery, digit_set
+):
+    callbacks = [EvaluatesAnother(), gallery]
+    trainer = RunConfig(hidden_units=8).build(digit_set, digit_set, callbacks=callbacks)
+    trainer.fit(1)
+    expected = predict_probabilities(trainer.model, digit_set.images)
+    torch.testing.assert_close(gallery.answers, expected)
+
+
+def test_an_evaluator_that_shuffles_is_refused_before_the_first_batch(digit_set):
+    sevens = DigitSet(digit_set.images, torch.full((NUM_IMAGES,), 7), "0123456789", "sevens")
+    samplers = RandomSampler(sevens), SubsetRandomSampler(range(NUM_IMAGES))
+    for batches, is_shuffled in (
+        (sevens.batches(32, shuffle=True), True),
+        (DataLoader(sevens, 32, shuffle=True), True),
+        *((DataLoader(sevens, 32, sampler=sampler), True) for sampler in samplers),
+        (DataLoader(sevens, batch_sampler=BatchSampler(samplers[0], 32, False)), True),
+        (sevens.batches(32), False),
+        (DataLoader(sevens, 32), False),
+        (list(sevens.batches(32)), False),
+    ):
+        gallery = ImageGallery(sevens)
+        trainer = RunConfig(hidden_units=8).build(digit_set, sevens, callbacks=[gallery])
+        trainer.evaluator.batches = batches
+        if is_shuffled:
+            with pytest.raises(ValueError, match=r"shuffles its images.*test_set\.batches"):
+                trainer.fit(1)
+        else:
+            trainer.fit(1)
+            expected = predict_probabilities(trainer.model, sevens.images)
+            torch.testing.assert_close(gallery.answers, expected)
+        assert trainer.num_batches_trained == (0 if is_shuffled else 1)
+        gallery.close()

@@ -277,3 +277,14 @@ def test_a_closed_chart_is_no_target_of_the_gallery_any_more(gallery):
     assert other._figure.bars.model_id in ids
     other.close()
     assert gallery.grid.targets == before
+
+
+def test_raw_scores_are_refused(chart):
+    show(chart, IMAGE, PROBABILITIES, 7)
+    for scores in (torch.linspace(-2, 3, 10), 100 * PROBABILITIES):
+        with pytest.raises(ValueError, match=r"sum to 1.*raw scores"):
+            chart.show_prediction(IMAGE, scores, 7)
+    show(chart, IMAGE, torch.full((10,), torch.nan))
+    assert "no numbers" in chart.static_view().text
+    show(chart, IMAGE, (1 - torch.tensor([1.0000001, *[1.0] * 8, 0.0])).bfloat16())
+    assert "<img" in chart.static_view().html
