@@ -131,6 +131,21 @@ def test_no_click_of_two_hundred_is_lost_while_counts_come_in(chart):
     assert chart.lab.run_cell("pairs") == chart.lab.run_cell(str(expected))
 
 
+def test_more_stays_where_it_is_so_that_a_second_click_closes_it(chart):
+    more = chart.root.locator(".mw-more button")
+    for title in (False, True):
+        if title:
+            chart.lab.run_cell('chart.show_heading("Confusion matrix")')
+            expect(chart.root.locator(".mw-title")).to_be_visible()
+        before = more.bounding_box()
+        more.click()
+        expect(chart.setting("Swap axes")).to_be_visible()
+        chart.lab.screenshot(f"confusion-more-{'titled' if title else 'alone'}", PANEL)
+        assert more.bounding_box() == before
+        more.click()
+        expect(chart.setting("Swap axes")).to_be_hidden()
+
+
 def test_settings_change_numbers_and_colours(chart):
     cells = chart.root.locator(".heatmapcell")
     on_the_diagonal, mistake = cells.nth(44), cells.nth(49)

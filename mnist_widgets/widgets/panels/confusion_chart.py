@@ -120,7 +120,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         super().__init__(
             "mw-confusion-chart",
             "Confusion matrix",
-            [self._settings],
+            [self._settings, self._settings.rarer],
             self._build_figure(),
             [self._key, lists],
         )
