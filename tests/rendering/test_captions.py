@@ -1,8 +1,8 @@
-"""Errors in words: their type, and their message on one line of limited length."""
+"""Errors in words: their type, and their message on one line; numbers that stay with their unit."""
 
 from __future__ import annotations
 
-from mnist_widgets.rendering.captions import name_error
+from mnist_widgets.rendering.captions import name_error, to_html
 
 
 def test_an_error_is_named_by_its_type_and_its_message():
@@ -15,3 +15,7 @@ def test_a_very_long_message_is_shortened():
     assert len(words) < 330
     assert words.startswith("ValueError: begin ")
     assert words.endswith(" end")
+
+
+def test_on_the_page_no_line_ends_between_a_number_and_its_per_cent_sign():
+    assert to_html("7 with under 1 %, 71.4 % <all>") == "7 with under 1\xa0%, 71.4\xa0% &lt;all&gt;"

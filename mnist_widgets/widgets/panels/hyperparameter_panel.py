@@ -11,6 +11,7 @@ from typing import Any
 from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
 from traitlets import Bool, Instance, Unicode
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.presets import PRESETS
@@ -139,7 +140,7 @@ class HyperparameterPanel(Panel):
         for name, control in self._controls.items():
             control.disabled = name in self._fixed | self.config.unused
         watch_for = "" if "preset" in self._hidden else self._presets.describe(self.config)
-        self._watch_for.value = html.escape(watch_for)
+        self._watch_for.value = to_html(watch_for)
         self._watch_for.layout.display = None if watch_for else "none"
         network = ""
         if self._more.is_open and "network" not in self._hidden:

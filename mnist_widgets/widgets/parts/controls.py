@@ -9,6 +9,7 @@ from anywidget import AnyWidget
 from ipywidgets import Button, Dropdown, Widget
 from traitlets import Bool, Unicode
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.widgets.theme import read_static
 
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
@@ -136,7 +137,7 @@ def notice(words: str, *, is_alert: bool = False) -> str:
     """
     css_class = "mw-notice mw-alert" if is_alert else "mw-notice"
     name = "Error" if is_alert else "Notice"
-    return f'<div class="{css_class}" aria-label="{name}" {_SCROLLABLE}>{html.escape(words)}</div>'
+    return f'<div class="{css_class}" aria-label="{name}" {_SCROLLABLE}>{to_html(words)}</div>'
 
 
 def code_box(code: str) -> str:

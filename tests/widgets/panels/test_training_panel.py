@@ -20,6 +20,7 @@ from mnist_widgets import (
     TrainingSession,
     load_bundled_digits,
 )
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.training.health.finding import Finding
 from mnist_widgets.widgets import TrainingPanel
 from mnist_widgets.widgets.redraws import scheduler
@@ -364,7 +365,7 @@ def test_an_expected_accuracy_is_read_at_the_start_and_compared_at_the_end(make_
     assert panel.expected_accuracy == pytest.approx(0.975)
     came = 100 * panel.session.trainer.history["test_accuracy"][-1]
     words = f"You expected 97.5 %; it is {came:.1f} %."
-    assert words in panel._status.value
+    assert to_html(words) in panel._status.value
     assert words in panel._spoken.words
     assert words in panel.static_view().text
     type_guess(panel, "")
@@ -377,7 +378,7 @@ def test_a_run_without_an_evaluated_epoch_says_so(make_panel):
     panel = make_panel(guess=True, epochs=1)
     type_guess(panel, "50")
     finish(panel)
-    assert "You expected 50 %; no epoch was evaluated." in panel._status.value
+    assert "You expected 50\xa0%; no epoch was evaluated." in panel._status.value
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "100.1", "nan", "1e9"])
@@ -416,4 +417,4 @@ def test_a_finding_does_not_hide_what_was_expected(make_panel, batches):
     type_guess(panel, "90")
     finish(panel)
     assert shown_finding(panel) == "Rate too high"
-    assert "You expected 90 %; it is" in panel._status.value
+    assert "You expected 90\xa0%; it is" in panel._status.value
