@@ -100,7 +100,7 @@ class HyperparameterPanel(Panel):
         settings = [limit_images(setting, num_images) for setting in SETTINGS]
         self._shown = [setting for setting in settings if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
-        self._help = HTML()
+        self._help = HTML(layout={"margin": "2px 2px 2px 8px"})
         self._difference = text_line("mw-difference", flex="1 1 90px")
         self._spoken = LiveRegion()
         self._presets = PresetList(self._fixed, num_images, disabled="preset" in self._fixed)
@@ -173,7 +173,7 @@ class HyperparameterPanel(Panel):
             continuous_update=False,
             disabled="text" in self._fixed,
             style={"description_width": "32px"},
-            layout={"flex": "1 1 300px", "max_width": "560px"},
+            layout={"flex": "1 1 100%", "max_width": "1000px"},
         ).add_class("mw-text")
         self._switch = Checkbox(
             description="Show the settings as code", indent=False, layout={"width": "auto"}
