@@ -130,6 +130,18 @@ def test_each_picture_is_described_in_words(page):
         assert words, picture
 
 
+def test_readme_and_first_lesson_begin_alike():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    path = ROOT / "notebooks" / "01_training_a_neural_network.ipynb"
+    lesson = path.read_text(encoding="utf-8")
+    for words in (
+        "un the cells one by one, from top to bottom, with Shift",
+        "Train and watch",
+    ):
+        assert words in readme
+        assert words in lesson
+
+
 def test_the_readme_begins_with_a_moving_picture_that_loads_quickly():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     path = ROOT / re.search(r"!\[.*?\]\((.*?)\)", text)[1]

@@ -158,7 +158,7 @@ def tabulate_counts(counts: Tensor, class_names: Sequence[str], noun: str) -> St
     caption = (
         f"A row for each true {noun}, a column for each predicted one. "
         f"Recall: the share of a {noun}'s images that were recognized. "
-        "Precision: the share of a prediction that is right."
+        f"Precision: of all images read as this {noun}, the share that are this {noun}."
     )
     columns = [map(write_share, measure(counts).tolist()) for measure in (recall, precision)]
     rows = [

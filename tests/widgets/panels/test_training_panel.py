@@ -89,6 +89,23 @@ def test_the_buttons_steer_the_session(panel):
     assert session.last_report.step == 1
 
 
+def test_the_epochs_can_be_changed_only_while_no_run_is_open(panel):
+    def can_change():
+        settle(panel)
+        return not panel._epochs.disabled
+
+    assert can_change()
+    for opening, closing in (("step", "stop"), ("start", "reset")):
+        for name in (
+            opening,
+            "pause",
+        ):
+            click(panel, name)
+            assert not can_change()
+        click(panel, closing)
+        assert can_change()
+
+
 def test_start_trains_as_many_epochs_as_the_field_says(panel):
     panel._epochs.value = 2
     click(panel, "start")
