@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mnist_widgets
-from mnist_widgets.lessons import copy_lessons, open_lab, require_jupyterlab
+from mnist_widgets.lessons import copy_lessons, open_lab, require_jupyterlab, split_folder
 from mnist_widgets.system.interrupts import interrupts_wait
 
 if TYPE_CHECKING:
@@ -80,8 +80,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     """Copy the lessons and open JupyterLab; all arguments but a leading folder go to JupyterLab."""
-    has_folder = bool(arguments) and not arguments[0].startswith("-")
-    folder = Path(arguments.pop(0) if has_folder else LESSONS_FOLDER).expanduser().absolute()
+    try:
+        folder, further = split_folder(arguments, LESSONS_FOLDER)
+    except ValueError as error:
+        return _fail(str(error))
     require_jupyterlab()  # before anything is copied
     try:
         copied, kept = copy_lessons(folder)
@@ -91,7 +93,7 @@ def _open_lab(_: argparse.Namespace, arguments: list[str]) -> int:
     for verb, files in ("copied", copied), ("kept as they are", kept):
         if files:
             print(f"  {verb}: {', '.join(map(str, files))}")
-    return open_lab(folder, arguments)
+    return open_lab(folder, further)
 
 
 def _train(options: argparse.Namespace, _: list[str]) -> None:

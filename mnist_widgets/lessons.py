@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -30,6 +30,31 @@ def find_lessons() -> list[Path]:
     folder = lessons_folder()
     files = (path.relative_to(folder) for path in folder.rglob("[!.]*") if path.is_file())
     return sorted(file for file in files if NOT_FOR_STUDENTS.isdisjoint(file.parts))
+
+
+def split_folder(arguments: Sequence[str], default: str) -> tuple[Path, Sequence[str]]:
+    """Return the folder for the lessons, and the arguments for JupyterLab.
+
+    Args:
+        arguments: they may begin with a folder.
+        default: the folder if they do not.
+
+    Raises:
+        ValueError: if the folder is empty, or a second one follows.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        return Path(default).expanduser().absolute(), arguments
+    folder, *further = arguments
+    if not folder.strip():
+        raise ValueError(
+            f"the name of the folder for the lessons is empty. Write one, or none for {default}."
+        )
+    if further and not further[0].startswith("-"):
+        raise ValueError(
+            f"the lessons can be copied to one folder only, but here are two: {folder} and "
+            f"{further[0]}. Put a name with spaces in quotation marks."
+        )
+    return Path(folder).expanduser().absolute(), further
 
 
 def copy_lessons(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -250,6 +250,19 @@ class TestLab:
         assert 'pip install "mnist_widgets[lab]"' in capsys.readouterr().err
         assert not folder.exists()
 
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [([""], "is empty"), ([" "], "is empty"), (["a", "b", "--port", "9"], "two: a and b")],
+    )
+    def test_an_empty_and_a_second_folder_are_refused_before_anything_is_copied(
+        self, tmp_path, monkeypatch, capsys, arguments, words
+    ):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("mnist_widgets.cli.open_lab", lambda *_: 0)
+        assert main(["lab", *arguments]) == 1
+        assert words in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_folder_that_is_a_file_is_named(self, tmp_path, capsys):
         folder = tmp_path / "file"
         folder.touch()

@@ -30,6 +30,12 @@ def test_existing_files_are_never_overwritten(tmp_path):
     assert (tmp_path / first).read_text() == "my own notes"
 
 
+def test_the_folder_comes_first_and_the_rest_is_for_jupyterlab(tmp_path):
+    given = ["--port", "9999"]
+    assert lessons.split_folder(given, str(tmp_path)) == (tmp_path, given)
+    assert lessons.split_folder([str(tmp_path / "a"), *given], "b") == (tmp_path / "a", given)
+
+
 def test_students_get_the_exercises_too():
     exercises = [lesson.name for lesson in lessons.find_lessons() if lesson.parts[0] == "exercises"]
     assert [name[:2] for name in exercises] == [f"{number:02}" for number in range(1, 10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 
 from mnist_widgets.system.short_text import shorten
@@ -58,3 +59,8 @@ def format_share(share: float) -> str:
     if percent == 100 and share < 1:
         return "over 99 %"
     return f"{percent} %"
+
+
+def to_html(words: str) -> str:
+    """Return plain text as HTML in which no line ends between a number and its `%`."""
+    return html.escape(words).replace(" %", "\N{NO-BREAK SPACE}%")

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.system.hosts import NOTEBOOK_SERVERS
 from mnist_widgets.training.health.finding import Finding
 
@@ -33,8 +34,8 @@ def explain_findings(findings: Sequence[Finding], lesson: str | None = None) -> 
         name = f'<a href="{target}" target="_blank" rel="noopener">{name}</a>'
         news = " The link opens a new tab."
     lines = [
-        html.escape(f"In epoch {newest.epoch}, batch {newest.batch}: {newest.evidence}"),
-        html.escape(newest.advice),
+        to_html(f"In epoch {newest.epoch}, batch {newest.batch}: {newest.evidence}"),
+        to_html(newest.advice),
         f"{name} explains it under the heading &quot;{html.escape(newest.title)}&quot;.{news}",
     ]
     if others:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from mnist_widgets.rendering.captions import format_loss, format_metric, name_metric
+from mnist_widgets.rendering.captions import format_loss, format_metric, name_metric, to_html
 from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.series import DEFAULT_SMOOTHING, smooth_at
@@ -47,14 +47,14 @@ class StaticView:
     @classmethod
     def of_words(cls, words: str) -> StaticView:
         """Return a view of a few sentences."""
-        return cls(words, f"<p>{html.escape(words)}</p>")
+        return cls(words, f"<p>{to_html(words)}</p>")
 
     @classmethod
     def of_code(cls, words: str, code: str) -> StaticView:
         """Return a view of a sentence and of code below it."""
         return cls(
             f"{words}\n\n{code}",
-            f"<p>{html.escape(words)}</p><pre><code>{html.escape(code)}</code></pre>",
+            f"<p>{to_html(words)}</p><pre><code>{html.escape(code)}</code></pre>",
         )
 
     @classmethod
@@ -84,15 +84,15 @@ class StaticView:
         head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
         body = ""
         for at, (first, *cells) in enumerate(rows):
-            written = list(map(html.escape, cells))
+            written = list(map(to_html, cells))
             if has_diagonal:
                 written[at] = f"<strong>{written[at]}</strong>"
             data = "".join(f"<td>{cell}</td>" for cell in written)
-            body += f'<tr><th scope="row">{html.escape(first)}</th>{data}</tr>'
+            body += f'<tr><th scope="row">{to_html(first)}</th>{data}</tr>'
         table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         if caption:
             text.insert(0, caption)
-            table = f"<caption>{html.escape(caption)}</caption>{table}"
+            table = f"<caption>{to_html(caption)}</caption>{table}"
         return cls("\n".join(text), f"<table>{table}</table>")
 
     @classmethod
@@ -110,7 +110,7 @@ class StaticView:
             f'<img width="{width_px}" alt="{html.escape(alternative or words)}" '
             f'src="data:image/png;base64,{data}">'
         )
-        return cls(words, f"<p>{image}</p><p>{html.escape(words)}</p>")
+        return cls(words, f"<p>{image}</p><p>{to_html(words)}</p>")
 
     def titled(self, title: str, level: int = 3) -> StaticView:
         """Return the same view below a heading, which has this level in HTML."""
@@ -159,7 +159,7 @@ def tabulate_counts(counts: Tensor, class_names: Sequence[str], noun: str) -> St
     caption = (
         f"A row for each true {noun}, a column for each predicted one. "
         f"Recall: the share of a {noun}'s images that were recognized. "
-        "Precision: the share of a prediction that is right."
+        f"Precision: of all images read as this {noun}, the share that are this {noun}."
     )
     columns = [map(write_share, measure(counts).tolist()) for measure in (recall, precision)]
     rows = [
@@ -222,7 +222,7 @@ def render_images(
         return StaticView.of_words(words)
     wrong = [name for name, verdict in zip(names, verdicts, strict=True) if verdict == "wrong"]
     page = StaticView.of_picture(draw_images(images, verdicts, num_columns), words)
-    items = "".join(f"<li>{html.escape(name)}</li>" for name in wrong)
+    items = "".join(f"<li>{to_html(name)}</li>" for name in wrong)
     mistakes = f"<p>Wrong, in orange frames with a cross:</p><ul>{items}</ul>" if wrong else ""
     return StaticView("\n".join([words, *wrong]), page.html + mistakes)
 

@@ -218,7 +218,7 @@ SETTINGS = (
         label="Network",
         choices=NETWORKS,
         tooltip="The layers of the network",
-        group="Network",
+        group="Model",
     ),
     Setting(
         name="dropout",
@@ -227,7 +227,7 @@ SETTINGS = (
         limits=(0.0, 0.95),
         words="dropout {}",
         explanation="Share of each hidden layer's units switched off, at random, in training.",
-        group="Network",
+        group="Model",
     ),
     Setting(
         name="train_images",

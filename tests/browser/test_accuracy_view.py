@@ -135,7 +135,7 @@ def test_an_expected_accuracy_is_locked_during_the_run_and_compared_at_its_end(a
     expect(guess).to_be_disabled()
     training.get_by_role("button", name="Resume").click()
     expect(training).to_contain_text("Finished")
-    sentence = re.compile(r"You expected 90 %; it is [\d.]+ %\.")
+    sentence = re.compile(r"You expected 90\s%; it is [\d.]+\s%\.")
     expect(training.locator(".mw-status")).to_contain_text(sentence)
     expect(guess).to_be_enabled()
     row = lab.page.locator(".mw-run-table .mw-run:not(.mw-run-header)")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 PANEL = ".mw-confusion-chart"
@@ -131,6 +135,21 @@ def test_no_click_of_two_hundred_is_lost_while_counts_come_in(chart):
     assert chart.lab.run_cell("pairs") == chart.lab.run_cell(str(expected))
 
 
+def test_more_stays_where_it_is_so_that_a_second_click_closes_it(chart):
+    more = chart.root.locator(".mw-more button")
+    for title in (False, True):
+        if title:
+            chart.lab.run_cell('chart.show_heading("Confusion matrix")')
+            expect(chart.root.locator(".mw-title")).to_be_visible()
+        before = more.bounding_box()
+        more.click()
+        expect(chart.setting("Swap axes")).to_be_visible()
+        chart.lab.screenshot(f"confusion-more-{'titled' if title else 'alone'}", PANEL)
+        assert more.bounding_box() == before
+        more.click()
+        expect(chart.setting("Swap axes")).to_be_hidden()
+
+
 def test_settings_change_numbers_and_colours(chart):
     cells = chart.root.locator(".heatmapcell")
     on_the_diagonal, mistake = cells.nth(44), cells.nth(49)
@@ -147,6 +166,16 @@ def test_settings_change_numbers_and_colours(chart):
     chart.setting("Show").select_option("% of predicted")
     share = chart.lab.run_cell("f'{100 * 12 / counts[:, 9].sum():.1f}'").strip("'")
     expect(chart.number(4, 9)).to_have_text(share)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_arrow_of_each_list_stands_out_from_its_field(chart, dark):
+    chart.lab.set_theme(dark)
+    chart.lab.screenshot(f"confusion-lists-{'dark' if dark else 'light'}", PANEL)
+    for name in ("Show", "Cell: true", "predicted"):
+        picture = Image.open(io.BytesIO(chart.setting(name).screenshot())).convert("L")
+        field = np.asarray(picture).astype(int)[5:-5, -20:-4]
+        assert np.abs(field - np.median(field)).max() > 90, name
 
 
 def test_nothing_jumps_when_numbers_come_and_go(chart):

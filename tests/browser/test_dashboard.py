@@ -320,7 +320,7 @@ def test_two_runs_make_two_named_lines(dashboard):
     dashboard.press("start")
     expect(dashboard.state).to_have_text("Finished")
     key = dashboard.page.locator(".mw-loss-chart .mw-key-of-runs span")
-    best = r", best epoch's test accuracy \d+\.\d %"
+    best = r", best epoch's test accuracy \d+\.\d\s%"
     labels = [f"run 1: lr 0.05{best}$", rf"run 2: lr 0.003{best} \(this run, smoothed\)$"]
     expect(key).to_have_text([re.compile(label) for label in labels])
     assert dashboard.lines() == 3  # each batch and smoothed, and the earlier run

@@ -43,7 +43,7 @@ def test_runs_made_by_code_and_in_the_lab_share_one_chart(lab):
     expect(state).to_have_text("Ready")
     start.click()
     expect(state).to_have_text("Finished")
-    best = r", best epoch's test accuracy \d+\.\d %"
+    best = r", best epoch's test accuracy \d+\.\d\s%"
     labels = [f"run 1: Adam{best}$", rf"run 2: SGD with momentum{best} \(this run, smoothed\)$"]
     expect(in_lab.locator(KEY)).to_have_text([re.compile(label) for label in labels])
     expect(in_lab.locator(".mw-run-table .mw-run")).to_have_count(3)  # the header among them

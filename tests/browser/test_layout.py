@@ -80,6 +80,29 @@ def test_the_width_of_the_output_decides_the_number_of_columns(trained):
         assert count_columns(trained) == num_columns, output_px
 
 
+def test_a_panel_opened_by_a_click_comes_into_view_and_one_opened_by_code_does_not(trained):
+    resize(trained, 1008, 800)
+    page, openers = trained.page, trained.page.locator(".mw-openers")
+    panels = {
+        "Look inside one step": ("steps", ".mw-step-explorer"),
+        "Draw a digit": ("drawing", ".mw-drawing-pad"),
+        "Look at training images": ("training_images", ".mw-training-images"),
+    }
+    for words, (name, selector) in panels.items():
+        opener = openers.get_by_role("button", name=words)
+        opener.evaluate("button => button.scrollIntoView({block: 'end'})")
+        opener.click()
+        expect(page.locator(selector)).to_be_in_viewport(ratio=0.5)
+        trained.screenshot(f"opened-{name}")
+        openers.get_by_role("button", name="Close").click()
+        expect(page.locator(selector)).to_be_hidden()
+    opener.evaluate("button => button.scrollIntoView({block: 'end'})")
+    before = opener.bounding_box()
+    trained.run_cell("lab._openers['drawing'].is_open = True")
+    expect(page.locator(".mw-drawing-pad")).to_be_visible()
+    assert opener.bounding_box() == before
+
+
 def test_no_height_changes_when_a_notice_comes(trained):
     resize(trained, 1008, 900)
     expect(trained.page.locator(".mw-runs")).to_contain_text("lr=0.001")  # drawn after the end

@@ -101,6 +101,12 @@ def save(view, choice):
     view.get_by_role("button", name=choice).click()
 
 
+def test_a_caption_keeps_numbers_and_per_cent_signs_together(footer):
+    footer.change(caption="71.4 % recognized, 3 % not.")
+    words = footer.page.locator(".mw-caption").evaluate("caption => caption.textContent")
+    assert words == "71.4\xa0% recognized, 3\xa0% not."
+
+
 def test_the_chart_stays_until_the_table_is_there(footer):
     page = footer.page
     data, region = page.get_by_role("button", name="Data"), page.get_by_role("region")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from axe import find_violations
 from layout import find_lasting_faults, set_output_width
 from playwright.sync_api import expect
@@ -85,3 +86,24 @@ def test_a_locked_preset_can_be_seen_but_not_changed(lab):
         expect(settings.get_by_label(name, exact=True)).to_be_disabled()
     expect(settings.get_by_label("Seed", exact=True)).to_be_enabled()
     expect(lab.page.get_by_label("Epochs", exact=True)).to_be_disabled()
+
+
+def test_more_settings_stand_in_line_apart_and_uncut(lab):
+    open_lab(lab, "epochs=1")
+    settings = lab.page.locator(".mw-settings")
+    settings.get_by_role("button", name="More settings").click()
+    presets = settings.get_by_label("Preset")
+    network = settings.locator(".widget-label", has_text="Network")
+    expect(presets).to_be_visible()
+    for dark in (False, True):
+        lab.set_theme(dark)
+        lab.screenshot(f"more-settings-{'dark' if dark else 'light'}", ".mw-settings")
+    assert presets.bounding_box()["x"] == pytest.approx(network.bounding_box()["x"], abs=1)
+    for heading in ("Preset", "Training", "Model", "Data"):
+        label = settings.locator(".widget-label", has_text=re.compile(f"^{heading}$"))
+        assert label.evaluate("label => getComputedStyle(label).fontWeight") == "700", heading
+    fewer = settings.get_by_role("button", name="Fewer settings").bounding_box()
+    help_button = settings.get_by_role("button", name="About the settings").bounding_box()
+    assert help_button["x"] - (fewer["x"] + fewer["width"]) >= 4
+    text = settings.get_by_label("Text", exact=True)
+    assert text.evaluate("field => field.scrollWidth - field.clientWidth") <= 0

@@ -18,7 +18,7 @@ lab
 """
 ]
 LAB, SETTINGS = ".mw-dashboard", ".mw-settings"
-ACCURACIES = re.compile(r"Training accuracy ([\d.]+) %, test accuracy ([\d.]+) % after epoch 40")
+ACCURACIES = re.compile(r"Training accuracy ([\d.]+)\s%, test accuracy ([\d.]+)\s% after epoch 40")
 CUT_LABELS = """root => [...root.querySelectorAll('.widget-label')]
     .filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"""
 

@@ -35,7 +35,7 @@ COUNTS = re.compile(
     r"Of (\d+) wrong labels, the network repeats (\d+) \(memorized\); "
     r"it gives the true class for (\d+) \(resisted\)"
 )
-NAME = re.compile(r"true (\d), wrong label (\d), predicted (\d) with [\d.<>]+ % \(memorized\)")
+NAME = re.compile(r"true (\d), wrong label (\d), predicted (\d) with [\d.<>]+\s% \(memorized\)")
 
 
 class TrainingImages:

@@ -128,10 +128,10 @@ def test_the_html_has_headers_for_rows_and_columns_and_escapes_names():
     assert html.count('scope="row"') == 3
     assert "<b>" not in html
     assert "&lt;b&gt;a very long name" in html
-    assert "<td>12.3 %</td>" in html
+    assert "<td>12.3\xa0%</td>" in html
 
 
 def test_the_page_shows_probabilities_near_0_and_1_as_the_chart_does():
     html = write_html(tabulate_prediction(torch.tensor([0.99999, 0.00001, 0.0]), LONG))
-    for share in ("&gt;99.9 %", "&lt;0.1 %", "0 %"):
+    for share in ("&gt;99.9\xa0%", "&lt;0.1\xa0%", "0\xa0%"):
         assert f"<td>{share}</td>" in html

@@ -26,6 +26,7 @@ from mnist_widgets.rendering.png_charts import (
     draw_confusion,
     draw_images,
     draw_prediction,
+    draw_words,
 )
 from mnist_widgets.rendering.static_views import (
     StaticView,
@@ -265,7 +266,7 @@ def test_the_confusion_static_view_holds_every_number(counts):
     assert four in rows
     assert view.text.startswith(describe_confusion(counts, DIGITS, "digit"))
     assert base64.b64encode(draw_confusion(counts, DIGITS, "digit")).decode() in view.html
-    assert "<td>81.1 %</td><td>100 %</td>" in view.html
+    assert "<td>81.1\xa0%</td><td>100\xa0%</td>" in view.html
 
 
 @pytest.mark.parametrize("nothing", [None, torch.zeros(10, 10, dtype=torch.int64)])
@@ -358,3 +359,14 @@ def test_tables_have_a_dash_where_a_metric_was_not_measured():
     diverged.add_batch(math.nan)
     diverged.add_epoch(math.nan)
     assert tabulate_epochs(diverged).text.split()[-1] == "nan"
+
+
+def test_only_the_html_keeps_numbers_and_per_cent_signs_together():
+    words = "71.4 % recognized."
+    table = StaticView.of_table(["True", "Recall"], [["a", "71.4 %"]], words)
+    picture = StaticView.of_picture(draw_words("A picture."), words)
+    for view in (StaticView.of_words(words), StaticView.of_code(words, "a % b"), picture, table):
+        assert "71.4 %" in view.text
+        assert "71.4\xa0% recognized" in view.html
+    assert "<td>71.4\xa0%</td>" in table.html
+    assert "a % b" in StaticView.of_code(words, "a % b").html

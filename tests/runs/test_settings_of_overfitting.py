@@ -39,6 +39,10 @@ def digits():
     return load_bundled_digits()
 
 
+def test_no_setting_has_the_name_of_its_group():
+    assert [setting.name for setting in SETTINGS if setting.label == setting.group] == []
+
+
 @given(config=CONFIGS, defaults=CONFIGS)
 def test_the_text_holds_all_settings_whatever_was_set_before(config, defaults):
     assert RunConfig.from_string(config.to_string(), defaults) == config

@@ -6,6 +6,7 @@ import pytest
 from settled_lab import settle
 from timeouts import TIMEOUT_S
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.runs.clinic.cases import CASES, EPOCHS
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS
 from mnist_widgets.training.health.monitor import HealthMonitor
@@ -137,7 +138,7 @@ def test_the_static_view_keeps_the_diagnosis():
     view = panel.static_view()
     for words in (case.fault, case.evidence, "Right."):
         assert words in view.text
-        assert words in view.html
+        assert to_html(words) in view.html
 
 
 def test_an_unknown_choice_is_refused():

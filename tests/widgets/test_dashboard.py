@@ -710,4 +710,4 @@ def test_a_guess_is_kept_with_the_run_it_was_made_for(make_lab):
     settle(lab)
     (run,) = lab.run_log.runs
     assert run.expected_accuracy == 0.8
-    assert "You expected 80 %" in panel._status.value
+    assert "You expected 80\xa0%" in panel._status.value

@@ -117,4 +117,4 @@ def _write_range(repeat: Repeat) -> str:
     spread = repeat.find_spread(TEST_ACCURACY)
     if spread is None:
         return ""
-    return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f}\N{NO-BREAK SPACE}%"
+    return f"{100 * spread.low[-1]:.2f} to {100 * spread.high[-1]:.2f} %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from torch import Tensor
 from mnist_widgets.data.digit_set import check_class_names
 from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.chart_data import tabulate_confusion
 from mnist_widgets.rendering.chart_sentences import describe_confusion
 from mnist_widgets.rendering.confusion_captions import (
@@ -119,7 +119,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
         super().__init__(
             "mw-confusion-chart",
             "Confusion matrix",
-            [self._settings],
+            [self._settings, self._settings.rarer],
             self._build_figure(),
             [self._key, lists],
         )
@@ -278,7 +278,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
             sentence = f"Choose the {missing} {self._noun} as well."
         else:
             sentence = "Click a cell to see its images."
-        self._sentence.value = html.escape(sentence)
+        self._sentence.value = to_html(sentence)
         self._lists.show(pair)
 
     def _on_cell(self, _mark: GridHeatMap, content: Mapping[str, Mapping[str, int]]) -> None:
@@ -292,7 +292,7 @@ class ConfusionChart(ChartPanel, PairSelection, Callback):
 
 
 def _write_key(key: tuple[str, str, str]) -> str:
-    lowest, highest, diagonal = map(html.escape, key)
+    lowest, highest, diagonal = map(to_html, key)
     spans = f'<span>{lowest}<i class="mw-ramp"></i>{highest}</span>'
     if diagonal:
         spans += f'<span><i class="mw-diagonal"></i>{diagonal}</span>'

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 
 from ipywidgets import HTML, HBox
 from traitlets import Unicode, link
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.static_views import StaticView
 from mnist_widgets.runs.clinic.choices import EVIDENCE, FAULTS
 from mnist_widgets.runs.clinic.diagnosis import check_diagnosis
@@ -86,7 +86,7 @@ class DiagnosisPanel(Panel):
         """Update the verdict; called by the redraw scheduler."""
         is_right, words = self._checked
         state = "" if is_right is None else _WORDS[is_right]
-        shown = [f"<strong>{state}</strong>" * bool(state), html.escape(words)]
+        shown = [f"<strong>{state}</strong>" * bool(state), to_html(words)]
         self._verdict.value = " ".join(filter(None, shown))
         self._spoken.words = f"{state} {words}".strip()
         self.mark_static_view_stale()

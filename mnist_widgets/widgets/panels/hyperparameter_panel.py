@@ -11,6 +11,7 @@ from typing import Any
 from ipywidgets import HTML, Checkbox, HBox, Text, VBox, Widget
 from traitlets import Bool, Instance, Unicode
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.networks.picture import caption_network, draw_network
 from mnist_widgets.rendering.static_views import StaticView, join_views
 from mnist_widgets.runs.presets import PRESETS
@@ -99,7 +100,7 @@ class HyperparameterPanel(Panel):
         settings = [limit_images(setting, num_images) for setting in SETTINGS]
         self._shown = [setting for setting in settings if setting.name not in hidden]
         self._controls = {setting.name: self._build_control(setting) for setting in self._shown}
-        self._help = HTML()
+        self._help = HTML(layout={"margin": "2px 2px 2px 8px"})
         self._difference = text_line("mw-difference", flex="1 1 90px")
         self._spoken = LiveRegion()
         self._presets = PresetList(self._fixed, num_images, disabled="preset" in self._fixed)
@@ -139,7 +140,7 @@ class HyperparameterPanel(Panel):
         for name, control in self._controls.items():
             control.disabled = name in self._fixed | self.config.unused
         watch_for = "" if "preset" in self._hidden else self._presets.describe(self.config)
-        self._watch_for.value = html.escape(watch_for)
+        self._watch_for.value = to_html(watch_for)
         self._watch_for.layout.display = None if watch_for else "none"
         network = ""
         if self._more.is_open and "network" not in self._hidden:
@@ -172,7 +173,7 @@ class HyperparameterPanel(Panel):
             continuous_update=False,
             disabled="text" in self._fixed,
             style={"description_width": "32px"},
-            layout={"flex": "1 1 300px", "max_width": "560px"},
+            layout={"flex": "1 1 100%", "max_width": "1000px"},
         ).add_class("mw-text")
         self._switch = Checkbox(
             description="Show the settings as code", indent=False, layout={"width": "auto"}

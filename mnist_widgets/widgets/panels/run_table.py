@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ipywidgets import HTML, Button, Checkbox, GridBox, Widget
 
-from mnist_widgets.rendering.captions import format_duration, format_metric
+from mnist_widgets.rendering.captions import format_duration, format_metric, to_html
 from mnist_widgets.rendering.curves.repeat_sentences import compare_repeats, describe_range
 from mnist_widgets.rendering.session_captions import describe_expectation
 from mnist_widgets.rendering.static_views import StaticView
@@ -106,7 +106,7 @@ class RunTable(Panel):
             for run, label in zip(runs, describe_runs(runs), strict=True)
         ]
         lines += compare_repeats(runs)
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        items = "".join(f"<li>{to_html(line)}</li>" for line in lines)
         return StaticView("\n".join(lines), f"<ul>{items}</ul>")
 
     def redraw(self) -> None:
@@ -122,7 +122,7 @@ class RunTable(Panel):
             row.text.value = _describe(run, label, columns, is_best=run.best_accuracy == best)
         header = self._header if rows else []
         self._grid.children = [*header, *(part for row in rows for part in row.parts)]
-        comparisons = "".join(f"<p>{html.escape(line)}</p>" for line in compare_repeats(runs))
+        comparisons = "".join(f"<p>{to_html(line)}</p>" for line in compare_repeats(runs))
         self._caption.value = f"{comparisons}{_describe_all(runs)}"
         self.mark_static_view_stale()
 
@@ -195,8 +195,8 @@ def _describe(run: Run, label: str, columns: _Columns, is_best: bool) -> str:
     if label != f"run {run.number}":
         settings = f"<strong>{html.escape(label)}</strong><small>{settings}</small>"
     for remark in _list_remarks(run):
-        settings += f'<em class="mw-run-remark">{html.escape(remark)}</em>'
-    cells = {heading: write(run) for heading, write in columns.items()}
+        settings += f'<em class="mw-run-remark">{to_html(remark)}</em>'
+    cells = {heading: to_html(write(run)) for heading, write in columns.items()}
     if is_best:
         cells["Best accuracy"] = f"<strong>{cells['Best accuracy']}</strong>"
     # A screen reader reads the heading before each number, as in an HTML table.

@@ -89,7 +89,7 @@ class TrainingPanel(SessionPanel):
         self._traceback = ""  # of that error, as HTML
         self._findings = OpenFindings(session)
         self._build_controls(epochs)
-        self._epochs.disabled = lock_epochs
+        self._has_locked_epochs = lock_epochs
         self._epochs.layout.display = "none" if hide_epochs else None
         about = "The test accuracy that you expect at the end, in per cent; it may stay empty"
         field = PercentField("I expect a test accuracy of", about, label_px=184) if guess else None
@@ -152,6 +152,8 @@ class TrainingPanel(SessionPanel):
         for action, made in self._buttons.items():
             is_possible = is_open if action == "stop" else session.can(action)
             made.disabled = self._is_waiting or not is_possible
+        # an open run keeps its number: Resume would not train for another one
+        self._epochs.disabled = self._has_locked_epochs or not session.can("start")
         if self._guess is not None:
             self._guess.lock(not session.can("start"))
         self._bar.value = session.progress
@@ -187,7 +189,8 @@ class TrainingPanel(SessionPanel):
             min=1,
             max=MAX_EPOCHS,
             description="Epochs",
-            tooltip="How many times Start goes through all training images",
+            tooltip="How many times Start goes through all training images; Stop or Reset first to "
+            "change it during a run",
             style={"description_width": "52px"},
             layout={"width": "122px"},
         )

@@ -13,7 +13,7 @@ from mnist_widgets.widgets.parts.figures import widest_px
 
 
 class CellSettings(HBox):
-    """What the cells show, in a row of controls.
+    """What the cells show: a list, and a button that opens the row of rarer settings.
 
     Args:
         noun: what a class is: `digit` or `class`.
@@ -23,6 +23,8 @@ class CellSettings(HBox):
         numbers: counts, or shares of the true or of the predicted class.
         highlights: whether the mistakes are highlighted.
         swap: whether the rows are the predicted classes.
+        rarer: the row of rarer settings. It stands behind this one, and always takes a line of its
+            own, so that the button stays where it is.
     """
 
     def __init__(self, noun: str, count: Callable[[], None] | None) -> None:
@@ -44,9 +46,9 @@ class CellSettings(HBox):
         if count is not None:
             tooltip = "Count now; it also happens at each epoch's end and whenever training stops"
             more.append(button("Count now", tooltip, count, width_px=84))
-        rarer = HBox(more, layout=ROW)
-        shown = [self.numbers, Disclosure("More", "Fewer", rarer, width_px=60), rarer]
-        super().__init__(shown, layout=ROW | {"justify_content": "flex-end"})
+        self.rarer = HBox(more, layout=ROW | {"justify_content": "flex-end", "width": "100%"})
+        opener = Disclosure("More", "Fewer", self.rarer, width_px=60)
+        super().__init__([self.numbers, opener], layout=ROW | {"justify_content": "flex-end"})
 
 
 class PairLists(HBox):

@@ -9,6 +9,7 @@ from anywidget import AnyWidget
 from ipywidgets import Button, Dropdown, Widget
 from traitlets import Bool, Unicode
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.widgets.theme import read_static
 
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
@@ -55,7 +56,8 @@ def button(
 class Disclosure(AnyWidget):
     """A button that shows a part, which is hidden at first, and hides it again.
 
-    ipywidgets' buttons do not tell screen readers whether they are pressed.
+    A part that a press opens is scrolled into view; one that code opens is not. ipywidgets' buttons
+    do not tell screen readers whether they are pressed.
 
     Args:
         more: the button's words while the part is hidden.
@@ -71,10 +73,14 @@ class Disclosure(AnyWidget):
 
     more = Unicode().tag(sync=True)
     fewer = Unicode().tag(sync=True)
+    part_class = Unicode().tag(sync=True)  # a CSS class by which the page finds the part
     is_open = Bool(False).tag(sync=True)
 
     def __init__(self, more: str, fewer: str, part: Widget, *, width_px: int) -> None:
-        super().__init__(more=more, fewer=fewer, layout={"width": f"{width_px}px"})
+        part_class = f"mw-part-{part.model_id}"
+        part.add_class(part_class)
+        layout = {"width": f"{width_px}px"}
+        super().__init__(more=more, fewer=fewer, part_class=part_class, layout=layout)
         self.add_class("mw-more")
         self._part = part
         self._show_part()
@@ -136,7 +142,7 @@ def notice(words: str, *, is_alert: bool = False) -> str:
     """
     css_class = "mw-notice mw-alert" if is_alert else "mw-notice"
     name = "Error" if is_alert else "Notice"
-    return f'<div class="{css_class}" aria-label="{name}" {_SCROLLABLE}>{html.escape(words)}</div>'
+    return f'<div class="{css_class}" aria-label="{name}" {_SCROLLABLE}>{to_html(words)}</div>'
 
 
 def code_box(code: str) -> str:

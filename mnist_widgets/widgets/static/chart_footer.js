@@ -81,7 +81,7 @@ function render({ model, el }) {
   }
   function showCaption() {
     const topic = model.get("topic");
-    caption.textContent = model.get("caption");
+    caption.textContent = keepPercent(model.get("caption"));
     spoken.textContent = "";
     clearTimeout(timer);
     const isNew = topic && topic !== known;

@@ -16,6 +16,11 @@ function makeButton(textContent, properties = {}) {
   return button;
 }
 
+// Text in which no line ends between a number and its "%"; `to_html` is the same in Python.
+function keepPercent(words) {
+  return words.replaceAll(" %", "\u00a0%");
+}
+
 // An id for an element or a message that no other one has.
 function makeId() {
   return `mw-${Math.random().toString(36).slice(2)}`;

@@ -174,7 +174,7 @@ def test_shares_show_in_cells_and_in_the_sentence(chart):
     chart.selected_pair = (1, 0)
     chart._settings.numbers.value = "true"
     assert texts_of(chart)[1] == ["12.5", "37.5", "50.0"]
-    assert chart._sentence.value.endswith("12.5 % of the images of that class")
+    assert chart._sentence.value.endswith("12.5\xa0% of the images of that class")
     chart._settings.numbers.value = "predicted"
     assert [row[0] for row in texts_of(chart)] == ["50.0", "8.3", "41.7"]
 

@@ -18,7 +18,8 @@ SICK = PRESETS["overfitting"]
 def said(panel):
     """Return what the panel says of the preset, or "" while it says nothing."""
     scheduler.flush()
-    return "" if panel._watch_for.layout.display == "none" else panel._watch_for.value
+    is_hidden = panel._watch_for.layout.display == "none"
+    return "" if is_hidden else panel._watch_for.value.replace("\xa0", " ")
 
 
 def offered(panel):

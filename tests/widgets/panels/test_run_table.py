@@ -66,7 +66,7 @@ def test_a_row_tells_accuracy_epochs_and_time(table, train):
     run.duration_s = 200.0
     table.redraw()
     text = rows(table)[0][1].value
-    assert "97.81 %" in text
+    assert "97.81\xa0%" in text
     assert "epochs </i>2<" in text
     assert "3 min 20 s" in text
 
@@ -92,9 +92,9 @@ def test_the_best_accuracy_is_strong(table, train):
         run.history["test_accuracy"] = [accuracy]
     table.redraw()
     first, second = (text.value for _, text, _ in rows(table))
-    assert "<strong>75.00 %</strong>" in second
-    assert "50.00 %" in first
-    assert "<strong>50.00 %</strong>" not in first
+    assert "<strong>75.00\xa0%</strong>" in second
+    assert "50.00\xa0%" in first
+    assert "<strong>50.00\xa0%</strong>" not in first
 
 
 def test_the_checkbox_shows_and_hides(table, train):
@@ -190,7 +190,7 @@ def test_what_was_expected_stands_beside_what_came(table, train):
     run = table.run_log.runs[0]
     run.history["test_accuracy"] = [0.99, 0.978]
     table.redraw()
-    assert "You expected 90 %; it is 97.8 %." in rows(table)[0][1].value
+    assert "You expected 90\xa0%; it is 97.8\xa0%." in rows(table)[0][1].value
     assert "You expected 90 %; it is 97.8 %." in table.static_view().text
     run.expected_accuracy = None
     table.redraw()

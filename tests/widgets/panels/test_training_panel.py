@@ -20,6 +20,7 @@ from mnist_widgets import (
     TrainingSession,
     load_bundled_digits,
 )
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.training.health.finding import Finding
 from mnist_widgets.widgets import TrainingPanel
 from mnist_widgets.widgets.redraws import scheduler
@@ -86,6 +87,23 @@ def test_the_buttons_steer_the_session(panel):
         click(panel, name)
         assert session.state == state
     assert session.last_report.step == 1
+
+
+def test_the_epochs_can_be_changed_only_while_no_run_is_open(panel):
+    def can_change():
+        settle(panel)
+        return not panel._epochs.disabled
+
+    assert can_change()
+    for opening, closing in (("step", "stop"), ("start", "reset")):
+        for name in (
+            opening,
+            "pause",
+        ):
+            click(panel, name)
+            assert not can_change()
+        click(panel, closing)
+        assert can_change()
 
 
 def test_start_trains_as_many_epochs_as_the_field_says(panel):
@@ -364,7 +382,7 @@ def test_an_expected_accuracy_is_read_at_the_start_and_compared_at_the_end(make_
     assert panel.expected_accuracy == pytest.approx(0.975)
     came = 100 * panel.session.trainer.history["test_accuracy"][-1]
     words = f"You expected 97.5 %; it is {came:.1f} %."
-    assert words in panel._status.value
+    assert to_html(words) in panel._status.value
     assert words in panel._spoken.words
     assert words in panel.static_view().text
     type_guess(panel, "")
@@ -377,7 +395,7 @@ def test_a_run_without_an_evaluated_epoch_says_so(make_panel):
     panel = make_panel(guess=True, epochs=1)
     type_guess(panel, "50")
     finish(panel)
-    assert "You expected 50 %; no epoch was evaluated." in panel._status.value
+    assert "You expected 50\xa0%; no epoch was evaluated." in panel._status.value
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "100.1", "nan", "1e9"])
@@ -418,4 +436,4 @@ def test_a_finding_does_not_hide_what_was_expected(make_panel, batches):
     type_guess(panel, "90")
     finish(panel)
     assert shown_finding(panel) == "Rate too high"
-    assert "You expected 90 %; it is" in panel._status.value
+    assert "You expected 90\xa0%; it is" in panel._status.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,7 @@ from ipywidgets import HTML, HBox, VBox
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import parse_text, write_text
 from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.system.short_text import shorten
 from mnist_widgets.widgets.parts.controls import ROW, LiveRegion, button, notice
 from mnist_widgets.widgets.parts.drawing.drawing_set import find_kept_set
@@ -84,7 +84,7 @@ class OwnSet(VBox):
         """Update the widgets; called by the panel's `redraw`."""
         is_empty = not self.kept.drawings
         self._undo.disabled, self._files.can_save = is_empty, not is_empty
-        self._status.value = html.escape(self.describe())
+        self._status.value = to_html(self.describe())
         words = " ".join(filter(None, (self._errors, self._left_out)))
         self._alert.value = notice(words, is_alert=bool(self._errors)) if words else ""
         if self._news:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mnist_widgets.data.handwriting.drawing import MNIST_INK, Drawing, Stage, measure_ink
 from mnist_widgets.data.images import to_png
+from mnist_widgets.rendering.captions import to_html
 
 _SWITCHES = {"Scaled": "Scale", "Centered": "Center"}
 _TOOLTIPS = {
@@ -63,7 +64,7 @@ class StageView(VBox):
                 f'<img alt="{stage.name}: {words}" src="data:image/png;base64,{source}">'
             )
         ink = describe_ink(stages[-1].image) if stages else ""
-        self._pictures.value = f"<div>{''.join(pictures)}</div><p>{ink}</p>"
+        self._pictures.value = f"<div>{''.join(pictures)}</div><p>{to_html(ink)}</p>"
 
 
 def describe_ink(image: Tensor) -> str:

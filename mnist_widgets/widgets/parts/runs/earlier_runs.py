@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from bqplot import Lines
 from ipywidgets import HTML
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.confusion_captions import write_share
 from mnist_widgets.rendering.curves.curves import Curves
 from mnist_widgets.rendering.curves.quantities import LOSS, Quantity
@@ -160,7 +160,7 @@ class EarlierRuns:
         spans = []
         for color, label, run in entries:
             band = _BAND.format(color) if isinstance(run, Repeat) else ""
-            spans.append(f"<span>{_SAMPLE.format(band, color)}{html.escape(label)}</span>")
+            spans.append(f"<span>{_SAMPLE.format(band, color)}{to_html(label)}</span>")
         note = f"<div>{quantity.about_earlier}</div>" if runs.earlier else ""
         return f'<div class="mw-key mw-key-of-runs">{"".join(spans)}{note}</div>'
 

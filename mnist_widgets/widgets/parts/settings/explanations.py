@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Sequence
 
+from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.runs.run_config import RunConfig
 from mnist_widgets.runs.settings import Setting
 
@@ -30,7 +31,7 @@ def explain_settings(
     """
     entries = [
         f"<dt>{html.escape(setting.label)}</dt>"
-        f"<dd>{html.escape(setting.explain(getattr(config, setting.name)))}"
+        f"<dd>{to_html(setting.explain(getattr(config, setting.name)))}"
         f"{' No effect on this network.' * (setting.name in config.unused)}"
         f"{' Locked.' * (setting.name in fixed)}</dd>"
         for setting in shown
@@ -38,7 +39,7 @@ def explain_settings(
     free = [setting for setting in shown if setting.name not in fixed]
     effect = _describe_effect(free, is_repeat)
     if waiting:
-        effect += f" Waiting for it: {html.escape(waiting)}."
+        effect += f" Waiting for it: {to_html(waiting)}."
     return f"<p>{effect}</p><dl>{''.join(entries)}</dl>"
 
 

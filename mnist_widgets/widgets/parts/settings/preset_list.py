@@ -40,8 +40,8 @@ class PresetList(Dropdown):
             description="Preset",
             tooltip="Settings that show something: choose one and press Start",
             disabled=disabled,
-            style={"description_width": f"{LABEL_PX}px"},
-            layout={"width": f"{LABEL_PX + 244}px"},
+            style={"description_width": f"{LABEL_PX - 4}px"},
+            layout={"width": f"{LABEL_PX + 240}px"},
         )
         self.add_class("mw-preset")
 
