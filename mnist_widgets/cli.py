@@ -144,10 +144,11 @@ def _examine(*_: object) -> int:
 
 
 def _load(dataset: str, **where: Any) -> tuple[DigitSet, DigitSet]:  # noqa: ANN401 - handed on
+    load = getattr(mnist_widgets, LOADERS[dataset])
     with interrupts_wait():  # modules that load may catch a KeyboardInterrupt
         import torchvision.datasets  # noqa: F401 - the loaders use it
     try:
-        train_set, test_set = getattr(mnist_widgets, LOADERS[dataset])(**where)
+        train_set, test_set = load(**where)
     except mnist_widgets.DataError as error:
         sys.exit(_fail(str(error)))
     return train_set, test_set
