@@ -43,7 +43,8 @@ CHART, TRAINING, LAB = ".mw-loss-chart", ".mw-training-panel", ".mw-dashboard"
 LOWEST = (".mw-image-gallery", ".mw-probability-chart")
 VISIBLE_PX = 775  # of the lab in JupyterLab at 1440 x 900, with its file list
 CAPTION = re.compile(
-    r"Training accuracy [\d.]+ %, test accuracy [\d.]+ % after epoch 12: a gap of [\d.]+ percentage"
+    r"Training accuracy [\d.]+\s%, test accuracy [\d.]+\s% after epoch 12: "
+    r"a gap of [\d.]+ percentage"
 )
 # The lines of epochs as the browser draws them: colour, dashes, and whether there is a line.
 LINES = """paths => paths.map(path => [path.style.stroke,
