@@ -213,12 +213,18 @@ class TrainingSession(WaitingSession):
             self._submit(self._tasks, (run, None))
         return future
 
-    def in_portions(self, job: Callable[[], Generator[None, None, Result]]) -> Future[Result]:
+    def in_portions(
+        self, job: Callable[[], Generator[None, None, Result]], *, first: bool = False
+    ) -> Future[Result]:
         """Run the generator `job` before the next batch; each `yield` ends a portion.
 
         Commands and jobs of `between_batches` can run between two portions and may change the
         weights, so check after each `yield` whether to continue. Closing the session, or cancelling
         the future, ends the job after its current portion.
+
+        Args:
+            job: returns the generator.
+            first: whether it comes before the jobs that were requested earlier.
 
         Returns:
             A future of what the job returns at its end, or of its error.
@@ -234,7 +240,7 @@ class TrainingSession(WaitingSession):
                 long_job.future.cancel()
             return long_job.do_portion()
 
-        self._submit(self._long_jobs, do_portion)
+        self._submit(self._long_jobs, do_portion, first=first)
         return long_job.future
 
     def report(self, path: str | os.PathLike[str] | None = None) -> ReportPage:
@@ -276,10 +282,10 @@ class TrainingSession(WaitingSession):
                 self._goal = goal
             self.call_listeners()
 
-    def _submit(self, queue: deque[Item], job: Item) -> None:
+    def _submit(self, queue: deque[Item], job: Item, *, first: bool = False) -> None:
         with self._request(), interrupts_wait(), self._changed:
             self._refuse_if_closed()
-            self._append(queue, job)
+            self._append(queue, job, first=first)
 
     def _refuse_if_closed(self) -> None:
         if self.is_closed:

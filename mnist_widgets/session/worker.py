@@ -99,8 +99,8 @@ class Worker(HasListeners):
         """Whether nothing runs or waits to run, long jobs included."""
         return not (self._tasks or self._long_jobs) and (self._thread is None or self._is_asleep)
 
-    def _append(self, queue: deque[Item], item: Item) -> None:
-        """Append a task or a long job to its queue, and start the thread if there is none.
+    def _append(self, queue: deque[Item], item: Item, *, first: bool = False) -> None:
+        """Put a task or a long job into its queue, and start the thread if there is none.
 
         Raises:
             RuntimeError: if no thread can be started; then nothing has changed.
@@ -116,7 +116,7 @@ class Worker(HasListeners):
                         "notebooks or programs, then try again."
                     ) from error
                 self._thread = thread
-            queue.append(item)
+            (queue.appendleft if first else queue.append)(item)
             self._changed.notify_all()
 
     # What follows runs in the worker thread.
@@ -163,9 +163,9 @@ class Worker(HasListeners):
     def _do_portion(self) -> None:
         with self._changed:
             do_portion = self._long_jobs[0]
-        if not do_portion():  # it stays first meanwhile: others are appended behind it
+        if not do_portion():  # it stays in the queue meanwhile; another may have become the first
             with self._changed:
-                self._long_jobs.popleft()
+                self._long_jobs.remove(do_portion)
 
     def _open_run(self, epochs: int, state: State) -> None:
         """Begin a run; its first batch is trained later."""

@@ -77,7 +77,8 @@ class EarlyStopping(_BestMetricCallback):
     Args:
         metric: A name in the history: `"train"`, the mean training loss, or one of the evaluator's.
         patience: Number of epochs to wait for an improvement, at least 1. Epochs in which the
-            evaluator does not measure the metric do not count.
+            evaluator does not measure the metric do not count; the first in which it measures
+            anything must have it.
         min_delta: The smallest change that counts as an improvement, in the metric's unit.
         mode: `"min"` if lower values are better, `"max"` if higher values are. Optional for names
             that end in `loss` or `error`, and in `accuracy`, `acc`, `f1`, `precision`, `recall`,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import os
@@ -81,11 +81,14 @@ class History(dict[str, list[float]]):
         if "train" in metrics:
             raise ValueError("A metric cannot be called 'train': that is the mean training loss.")
         found = {"train": train_loss, **metrics}
-        for name in {**self, **found}:
-            values = self.setdefault(name, [])
-            values.extend([math.nan] * (self.num_epochs - len(values)))
-            if name in found:
-                values.append(found[name])
+        for name in found:
+            self.setdefault(name, [])
+        entries: dict[str, Any] = self  # those of the user's own may be anything
+        for values in entries.values():
+            if isinstance(values, list):
+                values.extend([math.nan] * (self.num_epochs - len(values)))
+        for name, value in found.items():
+            self[name].append(value)
         self.epoch_ends.append(len(self.batch_losses))
 
     def to_dataframe(self, by: Literal["epoch", "batch"] = "epoch") -> pd.DataFrame:

@@ -28,6 +28,7 @@ FEW_CPUS, FEW_CPUS_INTERVAL_S = 2, 1.0
 """With this many CPUs or fewer, frames are rarer, because drawing slows the training there."""
 FRAMES_PER_PREDICTION = 2
 """Frames from one prediction of what is shown to the next while the training runs."""
+_LONGEST_REDRAW_S = 5.0  # which the end of the interpreter waits for
 MAX_URGENT, URGENT_PERIOD_S = 3, 0.08
 """How many urgent redraws of a panel may follow each other at once, and the time in seconds after
 which one more is allowed: enough for a person's clicks and strokes."""
@@ -113,7 +114,7 @@ class RedrawScheduler:
             thread = self._thread
         self._has_urgent.set()
         if thread is not None:
-            thread.join()
+            thread.join(_LONGEST_REDRAW_S)
 
     def flush(self) -> None:
         """Call all requested redraws now, in this thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import threading
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from timeouts import TIMEOUT_S
 from torch import nn
 
 from mnist_widgets import Evaluator, Trainer, TrainingSession, predict_probabilities, train_step
+from mnist_widgets.training.evaluation import portions
 
 FOREVER = 10_000
 
@@ -52,6 +54,18 @@ def test_looking_from_a_cell_does_not_change_a_training(layer, batches):
     losses, modes = train(evaluate_and_predict)
     assert all(modes)
     assert list(losses) == list(plain)
+
+
+def test_no_batch_is_trained_within_a_look(make_trainer, monkeypatch):
+    monkeypatch.setattr(portions, "PORTION_S", 0)  # a portion for each pass
+    trainer = make_trainer()
+    session = TrainingSession(trainer, wait=False)
+    session.start(FOREVER)
+    same = trainer.train_batches[0][0][:1].expand(100, -1)
+    for _ in range(20):
+        answers = predict_probabilities(trainer.model, same)
+        assert torch.allclose(answers, answers[:1].expand_as(answers), rtol=0, atol=1e-6)
+    session.close()
 
 
 def test_a_model_that_contains_the_trained_one_is_read_between_two_batches_too(make_trainer):
@@ -138,11 +152,12 @@ def test_looking_does_not_wait_for_a_long_job_of_a_session_at_rest(make_trainer)
     has_looked = threading.Event()
 
     def long_job():
-        for _ in range(10_000):
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not has_looked.is_set():
+            if time.monotonic() > deadline_s:
+                return "it was not"
             yield
-            if has_looked.is_set():
-                return "it was interrupted"
-        return "it was not"
+        return "it was interrupted"
 
     job = session.in_portions(long_job)
     predict_probabilities(trainer.model, trainer.train_batches[0][0])
@@ -185,7 +200,13 @@ def test_another_trainer_waits_for_the_jobs_of_a_session_at_rest(busy_session, m
 def test_an_interrupt_ends_the_wait_for_the_jobs_of_a_session(busy_session, make_trainer):
     session, may_end, order = busy_session
     trainer = make_trainer(model=session.trainer.model)
-    interrupting = threading.Timer(0.1, _thread.interrupt_main)
+
+    def interrupt_the_wait() -> None:
+        while not session._changed._waiters:
+            time.sleep(0.001)
+        _thread.interrupt_main()
+
+    interrupting = threading.Thread(target=interrupt_the_wait)
     interrupting.start()
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(1)

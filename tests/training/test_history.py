@@ -63,6 +63,13 @@ def test_a_metric_that_pauses_stands_at_its_own_epochs(history):
     assert history["test_accuracy"] == pytest.approx([0.5, 0.75, math.nan, 0.9], nan_ok=True)
 
 
+def test_entries_of_the_users_own_stay(history):
+    history["note"], history["best"] = "as in the book", 0.9
+    history.add_epoch(0.6, {"test_accuracy": 0.8})
+    assert (history["note"], history["best"]) == ("as in the book", 0.9)
+    assert history["train"] == [1.5, 0.8, 0.6]
+
+
 def test_a_metric_called_train_is_refused_and_leaves_the_history_alone(history):
     with pytest.raises(ValueError, match="cannot be called 'train'"):
         history.add_epoch(0.6, {"test_accuracy": 0.8, "train": 0.1})

@@ -36,8 +36,9 @@ from mnist_widgets.training.evaluation.portions import ImageCuts, run_to_end
 from mnist_widgets.training.evaluation.predictions import Predictions
 from mnist_widgets.training.training_step import LossFunction
 
-_MOST_AS_FLOAT = 2
-"""Whole numbers up to this one may be inputs; greater ones are stored pixels from 0 to 255."""
+_MOST_AS_FLOAT = 16
+"""Whole numbers up to this one may be inputs, such as the pixels of scikit-learn's digits; greater
+ones are stored pixels from 0 to 255."""
 
 
 class Evaluator:
@@ -192,6 +193,9 @@ def predict_probabilities(
     model: nn.Module, images: ArrayLike, loss_fn: LossFunction | None = None
 ) -> Tensor:
     """Compute the network's probabilities for each class.
+
+    If the model has an open session, its thread computes them; contexts of the calling thread, such
+    as `torch.autocast`, do not apply there.
 
     Args:
         model: Returns raw scores, log-probabilities or probabilities (N, C), or a single number for

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, Protocol, TypeVar
 
@@ -28,8 +28,10 @@ MAX_IMAGES = 512
 class OpenSession(Protocol):
     """A session that uses its model in a thread of its own."""
 
-    def between_batches(self, job: Callable[[], Result]) -> Future[Result]:
-        """Run a job in that thread, and return a future of its result."""
+    def in_portions(
+        self, job: Callable[[], Generator[None, None, Result]], *, first: bool
+    ) -> Future[Result]:
+        """Run a computation in that thread, and return a future of its result."""
 
     def make_way(self) -> None:
         """Return once no job uses the model; raise a `RuntimeError` while a run is open."""
@@ -80,23 +82,27 @@ class LongJob(Generic[Result]):
 def run_to_end(portions: Generator[None, None, Result], model: nn.Module) -> Result:
     """Run a computation with a model to its end and return its result.
 
-    If the model has an open session, the session's thread runs each portion, between two batches or
-    two portions of its own jobs. In another thread, a training would meet layers in evaluation
+    If the model has an open session, the session's thread runs the computation, between two batches
+    or two portions of its own jobs. In another thread, a training would meet layers in evaluation
     mode, the computation half of an update, and two computations each other's modes.
+
+    Raises:
+        RuntimeError: The session was closed in the meantime.
     """
-    job = LongJob(portions)
-    try:
-        while _use(model, job.do_portion):
-            pass
-    finally:
-        job.future.cancel()  # after an interrupt
-    return job.future.result()
-
-
-def _use(model: nn.Module, function: Callable[[], Result]) -> Result:
-    """Call a function in the thread that may use a model."""
-    session = find_session_elsewhere(model)
-    return function() if session is None else session.between_batches(function).result()
+    if (session := find_session_elsewhere(model)) is not None:
+        future = session.in_portions(lambda: portions, first=True)
+        try:
+            return future.result()
+        except CancelledError:
+            raise RuntimeError("The session of this model was closed. Try again.") from None
+        finally:
+            future.cancel()  # after an interrupt
+    while True:
+        try:
+            next(portions)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 class ImageCuts:

@@ -97,6 +97,6 @@ def check_probabilities(rows: Tensor) -> None:
         numbers = ", ".join(f"{value:.3g}" for value in rows[are_wrong][0][:4].tolist())
         raise ValueError(
             "Probabilities must lie in [0, 1], and those of an image must sum to 1, but those of "
-            f"an image begin with {numbers} and sum to {float(sums[are_wrong][0]):.3g}. If they "
-            "are raw scores, use predict_probabilities(model, images), or scores.softmax(dim=-1)."
+            f"an image begin with {numbers} and sum to {float(sums[are_wrong][0]):.3g}. Use "
+            "predict_probabilities(model, images), or softmax(dim=-1) of raw scores."
         )

@@ -189,7 +189,6 @@ class LiveInference(Callback):
 
         It stops if the weights change or, unless `is_counting`, if the training runs again.
         """
-        version = WeightsVersion.read(self._session)
         self._predict_shown_now()
         needs_all = self._gallery is not None or self._confusion is not None
         if not needs_all or self._shown == WeightsVersion.read(self._session):
@@ -197,6 +196,7 @@ class LiveInference(Callback):
         trainer, images = self._session.trainer, self._test_set.images
         predicting = LongJob(predict_in_portions(trainer.model, images, trainer.loss_fn))
         while predicting.do_portion():
+            version = WeightsVersion.read(self._session)  # only now: a model may change its weights
             yield
             is_resumed = self._session.state == "running" and not is_counting
             if is_resumed or version != WeightsVersion.read(self._session):
@@ -204,6 +204,7 @@ class LiveInference(Callback):
                 self.on_news()
                 return
         self._show(Predictions(predicting.future.result(), self._test_set.labels))
+        self._predicted = self._shown
 
     def _show(self, predictions: Predictions) -> None:
         version = WeightsVersion.read(self._session)

@@ -441,5 +441,6 @@ def test_stored_pixels_as_floats_are_refused_and_normalized_inputs_accepted():
         2 * in_range.round() - 1,
         torch.zeros(0, 28, 28),
         torch.full((1, 28, 28), torch.nan),
+        (pixels // 16).float(),  # as those of scikit-learn's digits
     ):
         assert len(predict_probabilities(model, images)) == len(images)

@@ -332,3 +332,20 @@ def test_a_closed_lab_listens_to_no_cell(make_lab, shell):
     before = list(callbacks)
     make_lab().close()
     assert list(callbacks) == before
+
+
+def test_a_network_that_changes_its_own_weights_is_predicted_once(make_lab):
+    class Clamping(RecordingNetwork):
+        def forward(self, images):
+            with torch.no_grad():
+                self.linear.weight.clamp_(-0.01, 0.01)
+            return super().forward(images)
+
+    lab = make_lab(model=Clamping())
+    settle(lab)
+    passes = lab.session.trainer.model.passes[1:]
+    assert sum(passes) == NUM_SHOWN + 400
+    assert lab.panels["confusion"]._counts.sum() == 400
+    lab._inference.on_news()
+    settle(lab)
+    assert lab.session.trainer.model.passes[1:] == passes
