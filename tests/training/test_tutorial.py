@@ -181,7 +181,6 @@ LOADERS = {
 
 
 # pinned to one core, torch warns that two workers are too many
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_any_loader_gives_the_tutorials_history(problem, digits, num_workers):
     """With dropout, an evaluator that draws from the loader's generator, and three epochs."""
