@@ -11,7 +11,7 @@
   };
   const EVERYTHING = { subtree: true, childList: true, characterData: true, attributes: true };
   const context = window.jupyterapp.shell.currentWidget.sessionContext;
-  const SENTENCE = /True (\S+)\. The network says (\S+) with (?:over |under )?(\d+) %/;
+  const SENTENCE = /True (\S+)\. The network says (\S+) with (?:over |under )?(\d+)\s%/;
 
   // --- From a click to the chart of the image that was clicked
 
