@@ -21,6 +21,8 @@ from mnist_widgets.data.tensors import ArrayLike, to_class_labels, to_class_name
 from mnist_widgets.system.arguments import is_whole, to_whole
 from mnist_widgets.system.short_text import name_callable
 
+DIGIT_NAMES = tuple("0123456789")
+
 
 def to_inputs(images: ArrayLike) -> Tensor:
     """Convert stored images to a network's inputs, as torchvision's `ToDtype(scale=True)` does.
@@ -284,8 +286,7 @@ def check_class_names(names: Sequence[str], source: object) -> None:
     """
     names = tuple(names)
     wanted = find_class_names(source) or names
-    is_default = names == tuple("0123456789")
-    if len(wanted) != len(names) or (is_default and _shorten(wanted) != names):
+    if len(wanted) != len(names) or (names == DIGIT_NAMES and _shorten(wanted) != names):
         raise ValueError(
             f"The test set has {len(wanted)} classes ({', '.join(wanted[:3])}, ...), the chart has "
             f"{len(names)} ({', '.join(names[:3])}, ...). Make the chart with the class names of "

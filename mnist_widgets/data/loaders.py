@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
 from mnist_widgets.data.downloads import DataError, ensure_raw_files
 from mnist_widgets.data.raw_files import decode_idx
 from mnist_widgets.system.data_folder import read_data_folder
@@ -24,7 +24,6 @@ from mnist_widgets.system.data_folder import read_data_folder
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
-DIGIT_NAMES = tuple("0123456789")
 BUNDLED_FILE = Path(__file__).parent / "datasets" / "uci_digits.npz"
 
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from torch.nn.parameter import UninitializedParameter
 
-from mnist_widgets.data.digit_set import Batches, DigitSet, find_class_names
-from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.digit_set import DIGIT_NAMES, Batches, DigitSet, find_class_names
 from mnist_widgets.rendering.captions import format_metric, name_error
 from mnist_widgets.rendering.curves.quantities import ACCURACY, LOSS, Quantity
 from mnist_widgets.rendering.session_captions import name_run

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from mnist_widgets.data.digit_set import DigitSet
-from mnist_widgets.data.loaders import DIGIT_NAMES, find_loader
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
+from mnist_widgets.data.loaders import find_loader
 from mnist_widgets.runs.choices import LOSSES, NETWORKS, OPTIMIZERS, format_number
 from mnist_widgets.runs.evaluated import write_evaluated
 from mnist_widgets.runs.schedules import write_schedule

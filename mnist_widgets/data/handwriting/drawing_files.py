@@ -22,12 +22,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeGuard
 
-from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
 from mnist_widgets.data.downloads import DataError
 from mnist_widgets.data.handwriting.drawing import FARTHEST, MOST_POINTS, Drawing
 from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, merge_files, to_digit_set
 from mnist_widgets.data.handwriting.pixels import PEN_PX
-from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, check_label_range, to_class_labels, to_class_names
 from mnist_widgets.system.short_text import shorten
 from mnist_widgets.system.user_warnings import warn_user

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
 from mnist_widgets.data.handwriting.drawing import Drawing, draw_images
 from mnist_widgets.data.handwriting.pixels import PEN_PX
-from mnist_widgets.data.loaders import DIGIT_NAMES
 
 LabeledDrawing: TypeAlias = tuple[Drawing, int]
 

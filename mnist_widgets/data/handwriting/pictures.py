@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
 from mnist_widgets.data.downloads import DataError
 from mnist_widgets.data.handwriting.ink import WORKING_PX, RefusedPictureError, find_digit
-from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.system.short_text import shorten
 from mnist_widgets.system.user_warnings import warn_user
 

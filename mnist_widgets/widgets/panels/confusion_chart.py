@@ -11,8 +11,7 @@ from bqplot import Axis, ColorScale, Figure, GridHeatMap, Label, OrdinalScale
 from ipywidgets import HBox
 from torch import Tensor
 
-from mnist_widgets.data.digit_set import check_class_names
-from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.digit_set import DIGIT_NAMES, check_class_names
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_counts
 from mnist_widgets.rendering.captions import to_html
 from mnist_widgets.rendering.chart_data import tabulate_confusion

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from ipywidgets import HBox
 from torch import nn
 
-from mnist_widgets.data.digit_set import DigitSet
+from mnist_widgets.data.digit_set import DIGIT_NAMES, DigitSet
 from mnist_widgets.data.handwriting.drawing import Drawing
 from mnist_widgets.data.handwriting.drawing_files import save_drawings
 from mnist_widgets.data.handwriting.drawing_sets import LabeledDrawing, to_digit_set
 from mnist_widgets.data.images import to_sprite
-from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import to_class_names
 from mnist_widgets.rendering.chart_data import tabulate_prediction
 from mnist_widgets.rendering.image_captions import describe_answer

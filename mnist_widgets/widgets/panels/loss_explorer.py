@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from traitlets import Bool, Dict, Float, Int, List, Unicode, validate
 
-from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.digit_set import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_tensor
 from mnist_widgets.rendering.captions import format_loss
 from mnist_widgets.rendering.static_views import StaticView

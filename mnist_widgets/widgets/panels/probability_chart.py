@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ipywidgets import HTML, HBox
 
+from mnist_widgets.data.digit_set import DIGIT_NAMES
 from mnist_widgets.data.images import to_png
-from mnist_widgets.data.loaders import DIGIT_NAMES
 from mnist_widgets.data.tensors import ArrayLike, to_class_names, to_images, to_tensor
 from mnist_widgets.rendering.chart_data import tabulate_prediction
 from mnist_widgets.rendering.image_captions import describe_answer

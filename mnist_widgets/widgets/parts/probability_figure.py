@@ -10,7 +10,7 @@ import numpy as np
 from bqplot import Axis, Bars, Label, LinearScale, OrdinalScale
 from ipywidgets import HTML
 
-from mnist_widgets.data.loaders import DIGIT_NAMES
+from mnist_widgets.data.digit_set import DIGIT_NAMES
 from mnist_widgets.widgets.parts.figures import TEXT_STYLE, build_figure, class_axis
 from mnist_widgets.widgets.parts.image_grid import Answer
 
